@@ -1,0 +1,35 @@
+# Two commands do everything on a fresh Debian-like machine with Go: make demo, make test.
+GO      ?= go
+FUZZTIME ?= 30s
+
+.PHONY: demo test lint build bench fuzz setup setup-test clean install
+
+demo: build
+	./xflash demo
+
+build: setup
+	$(GO) build -trimpath -o xflash ./cmd/xflash
+
+test: setup-test lint build
+	$(GO) test -race -timeout 20m ./...
+	packaging/fuzz.sh $(FUZZTIME)
+
+lint:
+	@files=$$(git ls-files '*.go' | xargs gofmt -l); if [ -n "$$files" ]; then echo "gofmt differs: $$files"; exit 1; fi
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+
+bench: setup-test build
+	packaging/bench.sh
+
+fuzz:
+	packaging/fuzz.sh $(FUZZTIME)
+
+setup:
+	@packaging/setup.sh build
+
+setup-test:
+	@packaging/setup.sh test
+
+clean:
+	rm -rf xflash dist

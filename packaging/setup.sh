@@ -1,0 +1,46 @@
+#!/bin/sh
+# Installs the Debian packages that building and testing xflash needs, and says which.
+# usage: packaging/setup.sh build|test
+set -eu
+
+need="gcc libc6-dev libusb-1.0-0-dev pkg-config e2fsprogs gdisk"
+if [ "${1:-build}" = test ]; then
+    need="$need umockdev fastboot mkbootimg abootimg device-tree-compiler android-sdk-libsparse-utils xz-utils lz4 zip unzip openssl time git"
+fi
+
+if ! command -v go >/dev/null 2>&1; then
+    echo "setup: Go is not installed. xflash needs Go 1.26 or newer: https://go.dev/dl/" >&2
+    exit 1
+fi
+if ! command -v dpkg-query >/dev/null 2>&1 || ! command -v apt-get >/dev/null 2>&1; then
+    echo "setup: this is not a Debian-like system, so nothing was installed." >&2
+    echo "setup: xflash needs the counterparts of these Debian packages: $need" >&2
+    exit 0
+fi
+
+missing=""
+for package in $need; do
+    state=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true)
+    [ "$state" = installed ] || missing="$missing $package"
+done
+[ -n "$missing" ] || exit 0
+
+as_root=""
+if [ "$(id -u)" -ne 0 ]; then
+    if ! command -v sudo >/dev/null 2>&1; then
+        echo "setup: these packages are missing, and there is no sudo to install them:$missing" >&2
+        echo "setup: as root, run: apt-get install$missing" >&2
+        exit 1
+    fi
+    as_root=sudo
+fi
+echo "setup: installing Debian packages:$missing"
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+# shellcheck disable=SC2086 # a list of package names, meant to be split
+if ! { $as_root env DEBIAN_FRONTEND=noninteractive apt-get update -q &&
+       $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $missing; } >"$log" 2>&1; then
+    tail -n 20 "$log" >&2
+    echo "setup: apt-get could not install:$missing" >&2
+    exit 1
+fi
