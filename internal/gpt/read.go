@@ -1,0 +1,161 @@
+package gpt
+
+import (
+	"bytes"
+	"encoding/binary"
+	"hash/crc32"
+	"io"
+)
+
+// Read reads and verifies the table of a disk of size bytes: the protective
+// MBR, checksums of both headers and both entry arrays, that each copy says
+// where it is, that the two agree, and that the partitions lie inside the
+// usable sectors without overlap. Errors are *Error (with an *EntryError or a
+// cause of this package inside) or those of r. At most 128 KiB are read per copy.
+func Read(r io.ReaderAt, size int64) (*Table, error) {
+	if size < MinSectors*SectorSize || size%SectorSize != 0 {
+		return nil, &Error{"primary table", SectorSize, ErrTruncated}
+	}
+	sectors := uint64(size / SectorSize)
+	if err := readMBR(r); err != nil {
+		return nil, err
+	}
+	primary, err := readCopy(r, "primary table", 1, sectors-1, sectors)
+	if err != nil {
+		return nil, err
+	}
+	backup, err := readCopy(r, "backup table", sectors-1, 1, sectors)
+	if err != nil {
+		return nil, err
+	}
+	if primary.disk != backup.disk || primary.firstUsable != backup.firstUsable ||
+		primary.lastUsable != backup.lastUsable || !bytes.Equal(primary.entries, backup.entries) {
+		return nil, &Error{"backup table", size - SectorSize, ErrDiffer}
+	}
+	t := &Table{DiskGUID: primary.disk, Sectors: sectors}
+	if t.Entries, err = primary.decode(); err != nil {
+		return nil, &Error{"primary table", int64(primary.entriesLBA) * SectorSize, err}
+	}
+	return t, nil
+}
+
+func readMBR(r io.ReaderAt) error {
+	var mbr [SectorSize]byte
+	if err := readFull(r, mbr[:], 0, "protective MBR"); err != nil {
+		return err
+	}
+	if mbr[510] == 0x55 && mbr[511] == 0xAA {
+		for p := 446; p < 510; p += 16 {
+			if mbr[p+4] == mbrTypeGPT {
+				return nil
+			}
+		}
+	}
+	return &Error{"protective MBR", 0, ErrMBR}
+}
+
+// tableCopy is one of the two tables as found, header checked.
+type tableCopy struct {
+	disk                    GUID
+	firstUsable, lastUsable uint64
+	entriesLBA              uint64
+	entries                 []byte
+}
+
+// readCopy reads the table whose header is at sector self and whose twin has
+// its header at sector other.
+func readCopy(r io.ReaderAt, where string, self, other, sectors uint64) (*tableCopy, error) {
+	offset := int64(self) * SectorSize
+	fail := func(cause error) (*tableCopy, error) { return nil, &Error{where, offset, cause} }
+
+	var h [SectorSize]byte
+	if err := readFull(r, h[:], offset, where); err != nil {
+		return nil, err
+	}
+	u32 := func(at int) uint32 { return binary.LittleEndian.Uint32(h[at:]) }
+	u64 := func(at int) uint64 { return binary.LittleEndian.Uint64(h[at:]) }
+	if string(h[:8]) != signature {
+		return fail(ErrSignature)
+	}
+	if u32(8) != revision || u32(12) < headerSize || u32(12) > SectorSize {
+		return fail(ErrHeader)
+	}
+	sum := u32(16)
+	summed := bytes.Clone(h[:u32(12)])
+	clear(summed[16:20])
+	if crc32.ChecksumIEEE(summed) != sum {
+		return fail(ErrHeaderCRC)
+	}
+	c := &tableCopy{
+		disk:        GUID(h[56:72]),
+		firstUsable: u64(40),
+		lastUsable:  u64(48),
+		entriesLBA:  u64(72),
+	}
+	count, entrySize := u32(80), u32(84)
+	if entrySize != EntrySize || count == 0 || count > maxSlots {
+		return fail(ErrEntryCount)
+	}
+	length := uint64(count) * EntrySize
+	tableEnd := (length + SectorSize - 1) / SectorSize
+	// The entries are between the header and the usable sectors, on the side of
+	// the disk where this copy lives.
+	low, high := uint64(2), c.firstUsable
+	if self > other {
+		low, high = c.lastUsable+1, self
+	}
+	if u64(24) != self || u64(32) != other ||
+		c.firstUsable > c.lastUsable || c.lastUsable >= sectors-1 ||
+		c.entriesLBA < low || c.entriesLBA >= high || high-c.entriesLBA < tableEnd {
+		return fail(ErrPlace)
+	}
+	c.entries = make([]byte, length)
+	offset = int64(c.entriesLBA) * SectorSize
+	if err := readFull(r, c.entries, offset, where); err != nil {
+		return nil, err
+	}
+	if crc32.ChecksumIEEE(c.entries) != u32(88) {
+		return fail(ErrEntriesCRC)
+	}
+	return c, nil
+}
+
+func (c *tableCopy) decode() ([]Entry, error) {
+	var entries []Entry
+	used := 0
+	for at := 0; at+EntrySize <= len(c.entries); at += EntrySize {
+		e, err := ParseEntry(c.entries[at:])
+		if err != nil {
+			return nil, err
+		}
+		if entries = append(entries, e); e.Used() {
+			used = len(entries)
+		}
+	}
+	entries = entries[:used]
+	return entries, checkPlaced(entries, c.firstUsable, c.lastUsable)
+}
+
+// checkPlaced is CheckEntries plus the bounds of the disk.
+func checkPlaced(entries []Entry, firstUsable, lastUsable uint64) error {
+	if err := CheckEntries(entries); err != nil {
+		return err
+	}
+	for i, e := range entries {
+		if e.Used() && (e.First < firstUsable || e.Last > lastUsable) {
+			return &EntryError{i, e.Name, ErrUsable}
+		}
+	}
+	return nil
+}
+
+func readFull(r io.ReaderAt, p []byte, offset int64, where string) error {
+	n, err := r.ReadAt(p, offset)
+	if n == len(p) {
+		return nil // ReadAt may report io.EOF together with the last byte
+	}
+	if err == io.EOF {
+		err = io.ErrUnexpectedEOF
+	}
+	return &Error{where, offset + int64(n), err}
+}
