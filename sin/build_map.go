@@ -1,0 +1,275 @@
+package sin
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/pierrec/lz4/v4"
+
+	"xflash/internal/gpt"
+)
+
+// DefaultChunk is the length in bytes in which MapBuilder.Image cuts an image.
+const DefaultChunk = 128 << 10
+
+// MapBuilder makes the payload of an image: a map and the data it describes. Each
+// method adds what the tag of that name does, in order; sources are read when the
+// payload is made, and must not change.
+type MapBuilder struct {
+	HashType HashType // of the pieces
+
+	pieces []mapPiece
+	err    error
+}
+
+// mapPiece is one tag to be.
+type mapPiece struct {
+	kind   TagKind
+	id     [16]byte // GPTP and MTKP
+	src    io.ReaderAt
+	from   int64 // in src
+	dest   int64
+	length int64 // bytes in the partition
+	fill   [4]byte
+	block  []byte // ready-made LZ4 block
+	packed int64  // bytes in the data area, known once Payload has seen the data
+	hash   []byte
+}
+
+// Select makes what follows go to the partition with this unique GUID.
+func (b *MapBuilder) Select(guid gpt.GUID) {
+	b.pieces = append(b.pieces, mapPiece{kind: TagGPTP, id: guid})
+}
+
+// SelectName makes what follows go to a partition of a MediaTek phone.
+func (b *MapBuilder) SelectName(name string) {
+	p := mapPiece{kind: TagMTKP}
+	if copy(p.id[:], name) < len(name) {
+		b.err = fmt.Errorf("the partition name %q is longer than %d bytes", name, len(p.id))
+	}
+	b.pieces = append(b.pieces, p)
+}
+
+// Addr adds n bytes of src from an offset, stored as they are, for the offset dest.
+func (b *MapBuilder) Addr(src io.ReaderAt, from, dest, n int64) {
+	b.pieces = append(b.pieces, mapPiece{kind: TagADDR, src: src, from: from, dest: dest, length: n})
+}
+
+// LZ4 adds n bytes of src from an offset, compressed, for the offset dest. n is at most 16 MiB.
+func (b *MapBuilder) LZ4(src io.ReaderAt, from, dest, n int64) {
+	if n < 1 || n > maxLZ4 {
+		b.err = fmt.Errorf("an LZ4 piece cannot have %d bytes", n)
+	}
+	b.pieces = append(b.pieces, mapPiece{kind: TagLZ4A, src: src, from: from, dest: dest, length: n})
+}
+
+// Packed is LZ4 for bytes that are compressed already, as an LZ4 block without a frame.
+// Nothing checks that the block and the bytes belong together.
+func (b *MapBuilder) Packed(block []byte, src io.ReaderAt, from, dest, n int64) {
+	b.LZ4(src, from, dest, n)
+	b.pieces[len(b.pieces)-1].block = block
+}
+
+// Fill repeats four bytes over a range of the partition; n is a multiple of four.
+func (b *MapBuilder) Fill(dest, n int64, pattern [4]byte) {
+	b.pieces = append(b.pieces, mapPiece{kind: TagFILL, dest: dest, length: n, fill: pattern})
+}
+
+// ImageOptions says which tags Image may use besides ADDR.
+type ImageOptions struct {
+	LZ4, Fill bool
+	Chunk     int64 // bytes; 0 is DefaultChunk
+}
+
+// Image adds a whole partition image: chunks of one repeated word become FILL, those
+// that shrink by an eighth LZ4A, the others ADDR. Neighbours of one kind are joined,
+// except LZ4A.
+func (b *MapBuilder) Image(src io.ReaderAt, size int64, opt ImageOptions) error {
+	chunk := opt.Chunk
+	if chunk == 0 {
+		chunk = DefaultChunk
+	}
+	if chunk < 4 || chunk%4 != 0 || chunk > maxLZ4 {
+		return fmt.Errorf("an image cannot be cut in chunks of %d bytes", chunk)
+	}
+	buf, pack := make([]byte, chunk), newPacker(chunk)
+	for at := int64(0); at < size; at += chunk {
+		n := min(chunk, size-at)
+		if _, err := io.ReadFull(io.NewSectionReader(src, at, n), buf[:n]); err != nil {
+			return fmt.Errorf("reading the image at %#x: %w", at, err)
+		}
+		data := buf[:n]
+		switch pattern, uniform := repeats(data); {
+		case opt.Fill && uniform:
+			if last := b.last(TagFILL); last != nil && last.fill == pattern && last.dest+last.length == at {
+				last.length += n
+			} else {
+				b.Fill(at, n, pattern)
+			}
+		case opt.LZ4 && pack.length(data) < n-n/8:
+			b.LZ4(src, at, at, n)
+		default:
+			if last := b.last(TagADDR); last != nil && last.src == src && last.dest+last.length == at {
+				last.length += n
+			} else {
+				b.Addr(src, at, at, n)
+			}
+		}
+	}
+	return nil
+}
+
+// last is the piece added last, if it is of a kind.
+func (b *MapBuilder) last(kind TagKind) *mapPiece {
+	if n := len(b.pieces); n > 0 && b.pieces[n-1].kind == kind {
+		return &b.pieces[n-1]
+	}
+	return nil
+}
+
+// repeats reports whether data is one word of four bytes over and over.
+func repeats(data []byte) (pattern [4]byte, ok bool) {
+	if len(data) < 4 || len(data)%4 != 0 {
+		return pattern, false
+	}
+	copy(pattern[:], data)
+	return pattern, bytes.Equal(data[4:], data[:len(data)-4])
+}
+
+// Payload reads all sources once for lengths and hashes, and gives the payload. Its
+// map is the Head, so it gets a block of its own as in Sony's files.
+func (b *MapBuilder) Payload() (Payload, error) {
+	if b.err != nil {
+		return Payload{}, b.err
+	}
+	head := append([]byte(nil), magicMap...)
+	head = append(head, 0, 0, 0, 0)
+	data := int64(0)
+	for i := range b.pieces {
+		p := &b.pieces[i]
+		if p.src != nil {
+			if err := p.measure(b.HashType); err != nil {
+				return Payload{}, err
+			}
+		}
+		head = p.append(head, data, b.HashType)
+		data += p.packed
+	}
+	if len(head)-mapFrame > maxMap {
+		return Payload{}, errors.New("the image has too many pieces for a map")
+	}
+	binary.BigEndian.PutUint32(head[4:], uint32(len(head)-mapFrame))
+	return Payload{Head: head, Body: func(w io.Writer) error {
+		for i := range b.pieces {
+			if b.pieces[i].src == nil {
+				continue
+			}
+			if err := b.pieces[i].writeTo(w); err != nil {
+				return err
+			}
+		}
+		return nil
+	}}, nil
+}
+
+// measure finds the packed length and the hash of a piece with data.
+func (p *mapPiece) measure(t HashType) error {
+	var count countWriter
+	if err := p.writeTo(&count); err != nil {
+		return err
+	}
+	p.packed = int64(count)
+	if !t.valid() {
+		return nil
+	}
+	h := t.function().New()
+	if _, err := io.Copy(h, io.NewSectionReader(p.src, p.from, p.length)); err != nil {
+		return err
+	}
+	p.hash = h.Sum(nil)
+	return nil
+}
+
+type countWriter int64
+
+func (c *countWriter) Write(p []byte) (int, error) {
+	*c += countWriter(len(p))
+	return len(p), nil
+}
+
+// writeTo writes the data of a piece as they lie in the data area.
+func (p *mapPiece) writeTo(w io.Writer) error {
+	if p.block != nil {
+		_, err := w.Write(p.block)
+		return err
+	}
+	src := io.NewSectionReader(p.src, p.from, p.length)
+	if p.kind == TagADDR {
+		n, err := io.Copy(w, src)
+		if err == nil && n != p.length {
+			err = io.ErrUnexpectedEOF
+		}
+		return err
+	}
+	plain := make([]byte, p.length)
+	if _, err := io.ReadFull(src, plain); err != nil {
+		return err
+	}
+	_, err := w.Write(newPacker(p.length).pack(plain))
+	return err
+}
+
+// packer makes LZ4 blocks.
+type packer struct {
+	c   lz4.Compressor
+	out []byte
+}
+
+func newPacker(n int64) *packer {
+	return &packer{out: make([]byte, lz4.CompressBlockBound(int(n)))}
+}
+
+// pack compresses data of at most the length that newPacker was given. With room for
+// the worst case the library never fails and never declines.
+func (p *packer) pack(data []byte) []byte {
+	n, err := p.c.CompressBlock(data, p.out)
+	if err != nil {
+		panic(err)
+	}
+	return p.out[:n]
+}
+
+func (p *packer) length(data []byte) int64 { return int64(len(p.pack(data))) }
+
+// append adds the tag of a piece to a map; its data lie at an offset of the data area.
+func (p *mapPiece) append(out []byte, data int64, t HashType) []byte {
+	be := binary.BigEndian
+	out = append(out, p.kind...)
+	start := len(out)
+	out = append(out, 0, 0, 0, 0)
+	switch p.kind {
+	case TagGPTP, TagMTKP:
+		out = append(out, p.id[:]...)
+	case TagADDR:
+		for _, v := range []int64{data, p.length, p.dest} {
+			out = be.AppendUint64(out, uint64(v))
+		}
+	case TagLZ4A:
+		for _, v := range []int64{data, p.length, p.packed, p.dest, p.length} {
+			out = be.AppendUint64(out, uint64(v))
+		}
+	case TagFILL:
+		out = be.AppendUint64(out, uint64(p.dest))
+		out = be.AppendUint64(out, uint64(p.length))
+		out = append(out, p.fill[3], p.fill[2], p.fill[1], p.fill[0])
+	}
+	if p.src != nil {
+		out = be.AppendUint32(out, uint32(t))
+		out = append(out, p.hash...)
+	}
+	be.PutUint32(out[start:], uint32(len(out)-start+4))
+	return out
+}

@@ -1,0 +1,77 @@
+package sin
+
+import (
+	"context"
+	"io"
+)
+
+// maxHeld is how much of a loader's payload is kept to be looked through. Real ones
+// have some 250 KiB.
+const maxHeld = 8 << 20
+
+// sink is where Unpack writes; a nil one drops everything.
+type sink struct {
+	open  func(Target) (io.WriterAt, error)
+	gap   byte
+	holes bool
+}
+
+// output opens the output of one target.
+func (s *sink) output(t Target) (output, error) {
+	if s == nil {
+		return output{}, nil
+	}
+	w, err := s.open(t)
+	return output{w: w, holes: s.holes}, err
+}
+
+// rawEater takes a payload that is not an image: it is written as it is, and loaders
+// and layouts are kept to be looked through.
+type rawEater struct {
+	c    *checker
+	out  output
+	line *stream // keeps the writes in order on one worker
+	held []byte
+	head []byte
+}
+
+func newRawEater(c *checker) (*rawEater, error) {
+	out, err := c.to.output(Target{})
+	return &rawEater{c: c, out: out, head: make([]byte, 0, HeadSize)}, err
+}
+
+func (e *rawEater) eat(_ context.Context, pc *piece, data []byte, offset int64) error {
+	at := offset - int64(len(e.c.h.Raw))
+	if free := HeadSize - len(e.head); free > 0 {
+		e.head = append(e.head, data[:min(free, len(data))]...)
+	}
+	if (e.c.h.Type == TypeLoader || e.c.h.Type == TypeLayout) && e.c.h.PayloadSize() <= maxHeld {
+		e.held = append(e.held, data...)
+	}
+	if e.out.w == nil {
+		return nil
+	}
+	if e.line == nil {
+		e.line = e.c.p.stream(NoHash, nil, nil)
+	}
+	e.line.add(pc, data, func(b []byte) { e.c.p.write(e.out, b, at) })
+	return nil
+}
+
+func (e *rawEater) finish(context.Context) error {
+	kind := Recognize(e.head)
+	defer func() {
+		e.c.report.Parts = []Part{{Kind: kind, Size: e.c.h.PayloadSize(), Head: e.head}}
+	}()
+	switch e.c.h.Type {
+	case TypeLoader:
+		e.c.report.Loader = InspectLoader(e.held)
+	case TypeLayout:
+		layout, err := ParseLayout(e.held, int64(len(e.c.h.Raw)))
+		if err != nil {
+			return err
+		}
+		e.c.report.Layout, kind = layout, KindLayout
+	}
+	return nil
+}

@@ -1,0 +1,207 @@
+package sin
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+)
+
+// maxHeader bounds the header (sin-ftf-format.md §9). A real one of a 4 GiB image
+// has some 300 KiB.
+const maxHeader = 16 << 20
+
+// Header is everything before the payload.
+type Header struct {
+	Version  int    // 1 to 3
+	Raw      []byte // from byte 0 to the payload: what S1 command 5 sends, bit for bit
+	Type     PayloadType
+	HashType HashType // of the blocks
+	Blocks   []Block
+
+	// Blob is the certificate blob, CertOffset its place in Raw.
+	Blob       []byte
+	CertOffset int
+	// Signature is the blob taken apart, nil when it cannot be.
+	Signature *Signature
+	// Slack is the number of bytes between the blob and the payload. Real files have none.
+	Slack int
+	// Notes are odd but harmless things.
+	Notes []Note
+
+	sigErr error // why Signature is nil
+}
+
+// Block is one entry of the hash list: a run of payload bytes.
+type Block struct {
+	Offset int64  // in the file
+	Length int64  // bytes
+	Hash   []byte // of these bytes
+}
+
+// Size is the size of the whole file in bytes.
+func (h *Header) Size() int64 { return int64(len(h.Raw)) + h.PayloadSize() }
+
+// PayloadSize is the number of bytes after the header.
+func (h *Header) PayloadSize() int64 {
+	if len(h.Blocks) == 0 {
+		return 0
+	}
+	last := h.Blocks[len(h.Blocks)-1]
+	return last.Offset + last.Length - int64(len(h.Raw))
+}
+
+// Certificate is the signer's certificate, nil when the blob is damaged.
+func (h *Header) Certificate() *Certificate {
+	if h.Signature == nil {
+		return nil
+	}
+	return h.Signature.Chain[0]
+}
+
+// Signer is the subject of the certificate, which is the signer's role: S1_SW,
+// S1_Boot, S1_Loader, S1_Cust, S1_HWConf, ... It is empty when the blob is damaged.
+func (h *Header) Signer() string {
+	if c := h.Certificate(); c != nil {
+		return c.Subject
+	}
+	return ""
+}
+
+// Issuer is the name of the root that signed the certificate: S1_Root_9c84.
+func (h *Header) Issuer() string {
+	if c := h.Certificate(); c != nil {
+		return c.Issuer
+	}
+	return ""
+}
+
+// Revision is the serial number of the certificate, which phones compare with
+// their anti-rollback minimum, or -1 when the blob is damaged (sin-ftf-format.md §5.3).
+func (h *Header) Revision() int64 {
+	if c := h.Certificate(); c != nil && c.Serial.IsInt64() {
+		return c.Serial.Int64()
+	}
+	return -1
+}
+
+// Sendable says whether a phone may get the file, as far as its header tells: nil,
+// or an *Error with reason Unsendable.
+func (h *Header) Sendable() error {
+	if h.Version == 3 && h.HashType == SHA1 {
+		return fail(Unsendable, 12, "SHA-1 block hashes in a version 3 header crash the loader")
+	}
+	return nil
+}
+
+func (h *Header) note(offset int64, format string, args ...any) {
+	h.Notes = append(h.Notes, Note{Offset: offset, Text: fmt.Sprintf(format, args...)})
+}
+
+// ReadHeader reads exactly the header of a SIN of version 1, 2 or 3 from r. size is
+// the size of the whole file in bytes, or -1 when it is not known.
+//
+// The header's own lengths, the hash list and size must agree. When they do not and
+// the signature proves that the header is not what was signed, that is the reason
+// given. Whenever the header could be taken apart it is returned next to the error.
+func ReadHeader(r io.Reader, size int64) (*Header, error) {
+	hr := &headerReader{r: r, size: size}
+	if err := hr.need(4); err != nil {
+		if errors.Is(err, Because(Truncated)) && !bytes.HasPrefix(magic3, hr.buf) {
+			return nil, fail(NotSIN, 0, "only %d bytes, without the marks of any version", len(hr.buf))
+		}
+		return nil, err
+	}
+	if bytes.Equal(hr.buf, magic3) {
+		return readHeader3(hr)
+	}
+	return nil, fail(NotSIN, 0, "the first bytes % x belong to no version", hr.buf)
+}
+
+// finish checks what all versions have in common once the header is taken apart:
+// problem is the first rule that was broken on the way, nil if none.
+func (h *Header) finish(hr *headerReader, problem *Error) (*Header, error) {
+	if h.Signature, h.sigErr = parseSignature(h.Blob, int64(h.CertOffset)); h.Signature != nil {
+		h.Signature.header = h.Raw[:h.CertOffset]
+	}
+	if h.Slack > 0 {
+		h.note(int64(len(h.Raw)-h.Slack), "%d unused bytes between certificate and payload", h.Slack)
+	}
+	if problem == nil && hr.size >= 0 && hr.size < h.Size() {
+		problem = fail(Truncated, hr.size, "the file has %d bytes, its header says %d", hr.size, h.Size())
+		problem.Block = h.blockAt(hr.size)
+	}
+	if problem == nil && hr.size > h.Size() {
+		problem = fail(Trailing, h.Size(), "the file has %d bytes, its header says %d", hr.size, h.Size())
+	}
+	if problem == nil {
+		return h, nil
+	}
+	// A length that was changed looks like a file that was cut. The signature knows.
+	if err := h.VerifySignature(); errors.Is(err, Because(HeaderChanged)) {
+		return h, &Error{Reason: HeaderChanged, Offset: -1, Block: -1, Detail: "it is not the header that was signed", Err: problem}
+	}
+	return h, problem
+}
+
+// blockAt is the index of the block that holds the file offset, -1 when none does.
+func (h *Header) blockAt(offset int64) int {
+	lo, hi := 0, len(h.Blocks)
+	for lo < hi {
+		mid := (lo + hi) / 2
+		if h.Blocks[mid].Offset+h.Blocks[mid].Length <= offset {
+			lo = mid + 1
+		} else {
+			hi = mid
+		}
+	}
+	if lo == len(h.Blocks) || offset < h.Blocks[lo].Offset {
+		return -1
+	}
+	return lo
+}
+
+// addBlock appends a block after the others. It fails when the length is zero or
+// the sum leaves 63 bits.
+func (h *Header) addBlock(entry int64, headerLen, length int64, hash []byte) *Error {
+	offset := headerLen
+	if n := len(h.Blocks); n > 0 {
+		offset = h.Blocks[n-1].Offset + h.Blocks[n-1].Length
+	}
+	switch {
+	case length == 0:
+		return &Error{Reason: Malformed, Offset: entry, Block: len(h.Blocks), Detail: "a block of the hash list is empty"}
+	case length > math.MaxInt64-offset:
+		return &Error{Reason: Malformed, Offset: entry, Block: len(h.Blocks), Detail: "the blocks are too long"}
+	}
+	h.Blocks = append(h.Blocks, Block{Offset: offset, Length: length, Hash: hash})
+	return nil
+}
+
+// headerReader reads a header piece by piece, never more than asked for.
+type headerReader struct {
+	r    io.Reader
+	size int64 // of the file, -1 unknown
+	buf  []byte
+}
+
+// need makes the first n bytes of the file available in buf. It allocates at most
+// twice what has really arrived.
+func (hr *headerReader) need(n int64) error {
+	for int64(len(hr.buf)) < n {
+		have := len(hr.buf)
+		want := min(n, max(4096, 2*int64(have)))
+		grown := make([]byte, want)
+		copy(grown, hr.buf)
+		got, err := io.ReadFull(hr.r, grown[have:])
+		hr.buf = grown[:have+got]
+		if err == io.EOF || err == io.ErrUnexpectedEOF {
+			return fail(Truncated, int64(len(hr.buf)), "the file ends inside the header")
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

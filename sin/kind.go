@@ -1,0 +1,62 @@
+package sin
+
+import (
+	"bytes"
+	"encoding/binary"
+)
+
+// Kind is what the bytes of a payload or a partition are.
+type Kind string
+
+// Kinds that are told apart here (sin-ftf-format.md §7).
+const (
+	KindRaw    Kind = "raw"
+	KindELF    Kind = "ELF"
+	KindBoot   Kind = "Android boot image"
+	KindExt4   Kind = "ext4"
+	KindFAT    Kind = "FAT"
+	KindSparse Kind = "Android sparse image"
+	KindLayout Kind = "partition layout"
+	KindSIN    Kind = "SIN"
+)
+
+// HeadSize is how many bytes from the start of a payload or partition Recognize wants.
+const HeadSize = 4096
+
+// The ext4 superblock lies at 1024: magic, number of blocks, size of a block.
+const extMagic, extBlocks, extBlockSize = 0x438, 0x404, 0x418
+
+// Recognize tells the kind by the first bytes, never by a name. Fewer bytes than
+// HeadSize are taken for all there is.
+func Recognize(head []byte) Kind {
+	starts := func(s string) bool { return bytes.HasPrefix(head, []byte(s)) }
+	switch {
+	case starts("\x7fELF"):
+		return KindELF
+	case starts("ANDROID!"):
+		return KindBoot
+	case starts("\x3a\xff\x26\xed"):
+		return KindSparse
+	case starts(string(magic3)):
+		return KindSIN
+	case ExtSize(head) > 0:
+		return KindExt4
+	case starts("\xeb\x3c\x90"), starts("\xeb\x58\x90"):
+		return KindFAT
+	}
+	return KindRaw
+}
+
+// ExtSize is the size in bytes of the ext2, ext3 or ext4 file system that begins with
+// head, or 0 when there is none.
+func ExtSize(head []byte) int64 {
+	le := binary.LittleEndian
+	if len(head) < extMagic+2 || le.Uint16(head[extMagic:]) != 0xEF53 {
+		return 0
+	}
+	shift := le.Uint32(head[extBlockSize:])
+	if shift > 6 { // 64 KiB, the largest block
+		return 0
+	}
+	return int64(le.Uint32(head[extBlocks:])) << (10 + shift)
+}

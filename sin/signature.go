@@ -1,0 +1,171 @@
+package sin
+
+import (
+	"encoding/binary"
+	"errors"
+)
+
+// maxCertificate bounds one certificate (sin-ftf-format.md §9).
+const maxCertificate = 64 << 10
+
+// Signature is the certificate blob taken apart (sin-ftf-format.md §5.1).
+type Signature struct {
+	Chain  []*Certificate // the first made the signature; real files have just one
+	Hash   HashType
+	Value  []byte // RSASSA-PKCS1-v1_5
+	Offset int64  // of Value in the file
+
+	head   []byte // the signed part of the blob
+	header []byte // the file up to the blob
+}
+
+// Digest is what the signature signs: the hash of two hashes, of the blob up to the
+// algorithm byte and of the header up to the blob (sin-ftf-format.md §5.2).
+func (s *Signature) Digest() []byte {
+	return s.Hash.sum(s.Hash.sum(s.head), s.Hash.sum(s.header))
+}
+
+// parseSignature takes a certificate blob apart that lies at the file offset.
+func parseSignature(blob []byte, offset int64) (*Signature, error) {
+	damaged := func(at int, detail string) error {
+		return fail(CertificateDamaged, offset+int64(at), "%s", detail)
+	}
+	if len(blob) < 7 {
+		return nil, damaged(0, "the certificate blob is too short")
+	}
+	if v := binary.BigEndian.Uint16(blob); v != 1 {
+		return nil, damaged(0, "the certificate blob has an unknown version")
+	}
+	end := 4 + int(binary.BigEndian.Uint16(blob[2:]))
+	if end+3 > len(blob) {
+		return nil, damaged(2, "the certificate area does not fit in its blob")
+	}
+	s := &Signature{}
+	for at := 4; at < end; {
+		if end-at < 2 {
+			return nil, damaged(at, "the certificate area has bytes left over")
+		}
+		n := int(binary.BigEndian.Uint16(blob[at:]))
+		if n > end-at-2 || n > maxCertificate {
+			return nil, damaged(at, "a certificate does not fit in its area")
+		}
+		cert, err := ParseCertificate(blob[at+2 : at+2+n])
+		if err != nil {
+			return nil, &Error{Reason: CertificateDamaged, Offset: offset + int64(at) + 2, Block: -1, Err: err}
+		}
+		s.Chain = append(s.Chain, cert)
+		at += 2 + n
+	}
+	if len(s.Chain) == 0 {
+		return nil, damaged(2, "there is no certificate")
+	}
+	if s.Hash = HashType(blob[end]); !s.Hash.valid() {
+		return nil, damaged(end, "the hash algorithm is unknown")
+	}
+	s.head, s.Value, s.Offset = blob[:end+1], blob[end+3:], offset+int64(end)+3
+	if n := int(binary.BigEndian.Uint16(blob[end+1:])); n != len(s.Value) || n != s.Chain[0].Key.Size() {
+		return nil, fail(SignatureDamaged, offset+int64(end)+1,
+			"the signature has a length of %d, room for %d and a key of %d bytes", n, len(s.Value), s.Chain[0].Key.Size())
+	}
+	return s, nil
+}
+
+// appendSignature builds a certificate blob: blobHead first, then the signature.
+func blobHead(chain [][]byte, hash HashType) []byte {
+	out := []byte{0, 1, 0, 0}
+	for _, der := range chain {
+		out = binary.BigEndian.AppendUint16(out, uint16(len(der)))
+		out = append(out, der...)
+	}
+	binary.BigEndian.PutUint16(out[2:], uint16(len(out)-4))
+	return append(out, byte(hash))
+}
+
+// VerifySignature checks the signature over the header with the key of the file's own
+// certificate. It says nothing about who owns that key; Verify does.
+//
+// The reasons are HeaderChanged (key and signature are whole, header or certificate
+// are not what was signed), SignatureDamaged (signature or key are not whole) and
+// CertificateDamaged (the blob cannot be read).
+func (h *Header) VerifySignature() error {
+	if h.Signature == nil {
+		return h.sigErr
+	}
+	s := h.Signature
+	switch checkRSA(s.Chain[0].Key, s.Hash, s.Digest(), s.Value) {
+	case sigGood:
+		return nil
+	case sigOther:
+		return fail(HeaderChanged, -1, "the signature is whole, but header or certificate are not what was signed")
+	}
+	return fail(SignatureDamaged, s.Offset, "signature and key do not belong together")
+}
+
+// VerifyChain finds the root that signed the certificate.
+//
+// Only the key counts, not the issuer's name (loader-behaviour.md 15). Errors are
+// ForgedRoot (the issuer is in roots, but its key did not sign this),
+// CertificateDamaged (a root signed this certificate, but with other content) and
+// UnknownRoot (the issuer is neither in roots nor known by name). A root that is known
+// by name only is no error; Trust.State says that nothing is proven.
+func (h *Header) VerifyChain(roots *RootSet) (Trust, error) {
+	if h.Signature == nil {
+		return Trust{}, h.sigErr
+	}
+	chain := h.Signature.Chain
+	for i, c := range chain[:len(chain)-1] {
+		if c.signedBy(chain[i+1].Key) != sigGood {
+			return Trust{}, fail(ForgedRoot, int64(h.CertOffset), "certificate %d was not made by the next one", i)
+		}
+	}
+	top := chain[len(chain)-1]
+	var named *Certificate
+	for _, root := range roots.All() {
+		switch top.signedBy(root.Key) {
+		case sigGood:
+			return proven(root), nil
+		case sigOther:
+			return Trust{}, fail(CertificateDamaged, int64(h.CertOffset), "%s signed it with other content", root.Subject)
+		}
+		if root.Subject == top.Issuer {
+			named = root
+		}
+	}
+	known := RootByName(top.Issuer)
+	switch {
+	case named != nil:
+		return Trust{}, fail(ForgedRoot, int64(h.CertOffset), "%s is named as issuer but did not sign the certificate", top.Issuer)
+	case known != nil:
+		return Trust{State: TrustByName, Root: top.Issuer, Known: known}, nil
+	}
+	return Trust{State: TrustUnknown, Root: top.Issuer}, fail(UnknownRoot, int64(h.CertOffset), "issuer %q", top.Issuer)
+}
+
+// Verify checks signature and chain together, which tells apart what one of them
+// alone cannot: a changed header, a damaged certificate, a damaged signature, a forged
+// root. Without the root's certificate a changed header and a changed certificate look
+// the same, and so do a damaged signature and a damaged key; the text then says so.
+func (h *Header) Verify(roots *RootSet) (Trust, error) {
+	sigErr := h.VerifySignature()
+	if h.Signature == nil {
+		return Trust{}, sigErr
+	}
+	trust, chainErr := h.VerifyChain(roots)
+	badCert := errors.Is(chainErr, Because(ForgedRoot)) || errors.Is(chainErr, Because(CertificateDamaged))
+	switch {
+	case sigErr == nil && badCert:
+		// The owner of the key signed this very certificate: it is no accident.
+		return trust, fail(ForgedRoot, int64(h.CertOffset), "%s did not sign the certificate that names it", h.Issuer())
+	case sigErr == nil:
+		return trust, chainErr
+	case badCert:
+		return Trust{}, fail(CertificateDamaged, int64(h.CertOffset), "it is not what %s signed", h.Issuer())
+	case trust.State == TrustPinned || trust.State == TrustSupplied:
+		e := sigErr.(*Error)
+		if e.Reason == HeaderChanged {
+			return Trust{}, fail(HeaderChanged, -1, "certificate and signature are whole, but the header is not what was signed")
+		}
+		return Trust{}, fail(SignatureDamaged, e.Offset, "the certificate is whole, but its key did not make this signature")
+	}
+	return Trust{}, sigErr
+}

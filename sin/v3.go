@@ -1,0 +1,106 @@
+package sin
+
+import (
+	"encoding/binary"
+)
+
+// The fixed parts of a version 3 header (sin-ftf-format.md §3.1): 24 bytes before
+// the hash list, and the length of the certificate blob after it.
+const (
+	fixed3   = 24
+	minimum3 = fixed3 + 4
+)
+
+var magic3 = []byte("\x03SIN")
+
+// readHeader3 reads a version 3 header; its first 4 bytes are in hr and right.
+//
+// Every length is cross-checked with the header length before it is followed, so
+// that a damaged one is named instead of leading astray.
+func readHeader3(hr *headerReader) (*Header, error) {
+	if err := hr.need(fixed3); err != nil {
+		return nil, err
+	}
+	be := binary.BigEndian
+	headerLen := int64(be.Uint32(hr.buf[4:]))
+	typeWord, hashWord := be.Uint32(hr.buf[8:]), be.Uint32(hr.buf[12:])
+	listLen := int64(be.Uint32(hr.buf[20:]))
+	switch {
+	case headerLen < minimum3 || headerLen > maxHeader:
+		return nil, fail(Malformed, 4, "the header length is %d, possible are %d to %d", headerLen, minimum3, maxHeader)
+	case minimum3+listLen > headerLen:
+		return nil, fail(Malformed, 20, "a hash list of %d bytes does not fit in a header of %d", listLen, headerLen)
+	}
+	if err := hr.need(minimum3 + listLen); err != nil {
+		return nil, err
+	}
+	certLen := int64(be.Uint32(hr.buf[fixed3+listLen:]))
+	end := minimum3 + listLen + certLen
+	if end > headerLen {
+		return nil, fail(Malformed, fixed3+listLen, "a certificate of %d bytes does not fit in a header of %d", certLen, headerLen)
+	}
+	if err := hr.need(end); err != nil {
+		return nil, err
+	}
+	if hr.size >= end && hr.size < headerLen {
+		return nil, fail(Malformed, 4, "the header length is %d, but the header's parts end at %d and the file at %d", headerLen, end, hr.size)
+	}
+	if err := hr.need(headerLen); err != nil {
+		return nil, err
+	}
+
+	h := &Header{
+		Version: 3, Raw: hr.buf, Type: PayloadType(typeWord), HashType: HashType(hashWord),
+		CertOffset: int(minimum3 + listLen), Blob: hr.buf[minimum3+listLen : end], Slack: int(headerLen - end),
+	}
+	return h.finish(hr, h.parse3(typeWord, hashWord, listLen))
+}
+
+// parse3 checks the words of the header and reads the hash list. Only the low bytes
+// of type and hash type count for the phone.
+func (h *Header) parse3(typeWord, hashWord uint32, listLen int64) *Error {
+	if typeWord > 0xFF {
+		h.note(8, "the payload type %#x has more than one byte", typeWord)
+	}
+	if hashWord > 0xFF {
+		h.note(12, "the hash type %#x has more than one byte", hashWord)
+	}
+	if reserved := binary.BigEndian.Uint32(h.Raw[16:]); reserved != 0 {
+		h.note(16, "the reserved word is %#x", reserved)
+	}
+	switch {
+	case h.Type < minType || h.Type > maxType:
+		return fail(Malformed, 8, "payload type %#02x does not exist in version 3", uint8(h.Type))
+	case !h.HashType.valid():
+		return fail(Malformed, 12, "hash type %d does not exist", uint8(h.HashType))
+	}
+	size := int64(4 + h.HashType.Size())
+	if listLen == 0 || listLen%size != 0 {
+		return fail(Malformed, 20, "a hash list of %d bytes is no number of %d-byte entries", listLen, size)
+	}
+	h.Blocks = make([]Block, 0, listLen/size)
+	for at := int64(fixed3); at < fixed3+listLen; at += size {
+		length := int64(binary.BigEndian.Uint32(h.Raw[at:]))
+		if err := h.addBlock(at, int64(len(h.Raw)), length, h.Raw[at+4:at+size]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// appendHeader3 builds the header up to the certificate blob, whose length it needs.
+func appendHeader3(t PayloadType, hash HashType, blocks []Block, certLen int) []byte {
+	be := binary.BigEndian
+	listLen := len(blocks) * (4 + hash.Size())
+	out := append([]byte(nil), magic3...)
+	out = be.AppendUint32(out, uint32(minimum3+listLen+certLen))
+	out = be.AppendUint32(out, uint32(t))
+	out = be.AppendUint32(out, uint32(hash))
+	out = be.AppendUint32(out, 0)
+	out = be.AppendUint32(out, uint32(listLen))
+	for _, b := range blocks {
+		out = be.AppendUint32(out, uint32(b.Length))
+		out = append(out, b.Hash...)
+	}
+	return be.AppendUint32(out, uint32(certLen))
+}

@@ -1,0 +1,169 @@
+package sin
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"io"
+	"testing"
+
+	"xflash/internal/gpt"
+)
+
+// pat is n bytes, byte i being i mod 251 (sin-ftf-format.md §10.2).
+func pat(n int) []byte {
+	out := make([]byte, n)
+	for i := range out {
+		out[i] = byte(i % 251)
+	}
+	return out
+}
+
+// dummyBlob is the certificate blob of the vectors.
+var dummyBlob = bytes.Repeat([]byte{0xAA}, 16)
+
+// lz4As is 4096 times the letter A as one LZ4 block, spelled out in §10.2: a literal,
+// a match at distance 1 of length 4090, five literals.
+var lz4As = mustHex("1f410100fffffffffffffffffffffffffffffff6504141414141")
+
+func mustHex(s string) []byte {
+	b, err := hex.DecodeString(s)
+	if err != nil {
+		panic(err)
+	}
+	return b
+}
+
+// systemGUID is that of the partition system, in the order of the disk (§4.4).
+var systemGUID = gpt.GUID(mustHex("BAF7CDF934B82AA7F1C9D6E0C0983896"))
+
+// mmcfVector is the payload of the vectors v3-mmcf and v3-mmcf-nofill.
+func mmcfVector(t *testing.T, fill bool) Payload {
+	t.Helper()
+	as := bytes.NewReader(bytes.Repeat([]byte{'A'}, 4096))
+	m := MapBuilder{HashType: SHA256}
+	m.Select(systemGUID)
+	m.Addr(bytes.NewReader(pat(0x2000)), 0, 0, 0x2000)
+	m.Packed(lz4As, as, 0, 0x3000, 0x1000)
+	if fill {
+		m.Fill(0x4000, 0x1000, [4]byte{})
+	}
+	p, err := m.Payload()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// build runs a builder into memory.
+func build(t testing.TB, b Builder, p Payload) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	if err := b.Build(&out, p); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+func sum256(b []byte) string {
+	s := sha256.Sum256(b)
+	return hex.EncodeToString(s[:])
+}
+
+// TestVectors3 compares the builder with the files of §10.2, and reads them back.
+func TestVectors3(t *testing.T) {
+	loader := append([]byte("\x7fELF"), pat(996)...)
+	raw := append(append(pat(0x800), pat(0x800)...), pat(123)...)
+	for _, v := range []struct {
+		name    string
+		b       Builder
+		payload Payload
+		size    int
+		sha256  string
+		blocks  []int64
+	}{
+		{"v3-loader", Builder{Type: TypeLoader}, BytesPayload(loader), 1080,
+			"c27370c494e3f4eabc543ed2b060f0377f414d7cb0cf294c0348004d395636fa", []int64{1000}},
+		{"v3-raw-sha1", Builder{Type: TypeLayout, HashType: SHA1, BlockSize: 0x800}, BytesPayload(raw), 4335,
+			"c11fe1bc26a8d18e08feb7e9b589a07d02a3340961bd2dcb45b5882aad4e67fe", []int64{0x800, 0x800, 123}},
+		{"v3-mmcf", Builder{Type: TypeImage, BlockSize: 0x1000}, mmcfVector(t, true), 8618,
+			"6ff2416d4ce578f7c6048d0af731e938d9d3f69adcaf050174ec0a63c6067409", []int64{212, 0x1000, 0x1000, 26}},
+		{"v3-mmcf-nofill", Builder{Type: TypeImage, BlockSize: 0x1000}, mmcfVector(t, false), 8590,
+			"9ffd6ccde22a9d2f79a95f0434578f39d4b613916a478b1f22e7bd5902d95132", []int64{184, 0x1000, 0x1000, 26}},
+	} {
+		t.Run(v.name, func(t *testing.T) {
+			v.b.Blob = dummyBlob
+			file := build(t, v.b, v.payload)
+			if len(file) != v.size || sum256(file) != v.sha256 {
+				t.Fatalf("built %d bytes, SHA-256 %s; want %d, %s", len(file), sum256(file), v.size, v.sha256)
+			}
+			r := bytes.NewReader(file)
+			h, err := ReadHeader(r, int64(len(file)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if h.Version != 3 || h.Type != v.b.Type || h.Slack != 0 || len(h.Notes) != 0 || !bytes.Equal(h.Blob, dummyBlob) {
+				t.Errorf("header %+v", h)
+			}
+			if !bytes.Equal(h.Raw, file[:len(file)-r.Len()]) {
+				t.Error("Raw is not the header that was read")
+			}
+			var lengths []int64
+			for _, b := range h.Blocks {
+				lengths = append(lengths, b.Length)
+			}
+			if len(lengths) != len(v.blocks) {
+				t.Fatalf("blocks %v, want %v", lengths, v.blocks)
+			}
+			for i := range lengths {
+				if lengths[i] != v.blocks[i] {
+					t.Fatalf("blocks %v, want %v", lengths, v.blocks)
+				}
+			}
+			payload, err := io.ReadAll(h.NewReader(r))
+			if err != nil || !bytes.Equal(payload, file[len(h.Raw):]) {
+				t.Errorf("verifying reader: %d bytes, %v", len(payload), err)
+			}
+		})
+	}
+}
+
+// memFile is an output in memory that grows.
+type memFile struct{ b []byte }
+
+func (m *memFile) WriteAt(p []byte, at int64) (int, error) {
+	if end := int(at) + len(p); end > len(m.b) {
+		m.b = append(m.b, make([]byte, end-len(m.b))...)
+	}
+	return copy(m.b[at:], p), nil
+}
+
+func TestUnpackVectors(t *testing.T) {
+	for _, v := range []struct {
+		name   string
+		fill   bool
+		size   int
+		sha256 string
+	}{
+		{"v3-mmcf", true, 20480, "faf6eb5a1338bddf308f53d7edeb1a02b84f537d3973ca045aa6b8a2e6c6b79f"},
+		{"v3-mmcf-nofill", false, 16384, "fede130d4ffbb47055f796780152ba73e5b6dd8644e7d6407548499addc41071"},
+	} {
+		t.Run(v.name, func(t *testing.T) {
+			file := build(t, Builder{Type: TypeImage, BlockSize: 0x1000, Blob: dummyBlob}, mmcfVector(t, v.fill))
+			out := &memFile{}
+			opt := UnpackOptions{Gap: 0xFF, CheckOptions: CheckOptions{Workers: 1}}
+			report, err := Unpack(context.Background(), bytes.NewReader(file), int64(len(file)), out, opt)
+			// The dummy blob is no certificate: that, and only that, is wrong.
+			if e, ok := err.(*Error); !ok || e.Reason != CertificateDamaged {
+				t.Fatalf("error %v", err)
+			}
+			if len(report.Parts) != 1 || report.Parts[0].Size != int64(v.size) || report.Parts[0].Target.GUID != systemGUID {
+				t.Fatalf("parts %+v", report.Parts)
+			}
+			if len(out.b) != v.size || sum256(out.b) != v.sha256 {
+				t.Fatalf("unpacked %d bytes, SHA-256 %s", len(out.b), sum256(out.b))
+			}
+		})
+	}
+}
