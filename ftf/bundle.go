@@ -1,0 +1,309 @@
+package ftf
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"slices"
+	"strings"
+)
+
+// Member is one file of a bundle.
+type Member struct {
+	Name      string // in the archive or folder, with slashes
+	Base      string // last element, protection (.sinb, .tab) taken off
+	Short     string // short name: see ShortName
+	Kind      Kind
+	Boot      bool  // lies in boot/: belongs to the boot delivery
+	Partition bool  // lies in partition/: belongs to the partition delivery
+	Size      int64 // bytes unpacked
+
+	crc    uint32 // of archives
+	bundle *Bundle
+	open   func() (io.ReadCloser, error)
+}
+
+// Category is the upper-case short name by which manifests and Flashtool group
+// files.
+func (m *Member) Category() string { return strings.ToUpper(m.Short) }
+
+// Open begins to read the member from its start. The reader gives exactly Size
+// bytes or an error; for an archive it checks the CRC-32, and Close returns what
+// was found wrong as well. Several readers may be open at once.
+func (m *Member) Open() (io.ReadCloser, error) {
+	r, err := m.open()
+	return r, within(err, m.bundle.Path, m.Name)
+}
+
+// read runs a parser over the member.
+func (m *Member) read(parse func(io.Reader) error) error {
+	r, err := m.Open()
+	if err != nil {
+		return err
+	}
+	err = parse(r)
+	if closeErr := r.Close(); closeErr != nil {
+		err = closeErr // damaged contents explain every parser error
+	}
+	return within(err, m.bundle.Path, m.Name)
+}
+
+// TA reads the member as a .ta file.
+func (m *Member) TA() (*TAFile, error) {
+	var f *TAFile
+	err := m.read(func(r io.Reader) (err error) {
+		f, err = ParseTA(r)
+		return err
+	})
+	return f, err
+}
+
+// Bundle is an open firmware bundle.
+type Bundle struct {
+	Path     string
+	Folder   bool // a folder instead of an archive
+	Manifest Manifest
+	Members  []*Member     // without folders; in the order of the archive, or by name
+	Delivery *BootDelivery // nil when there is none
+	Script   *Script       // nil when there is none
+	// ScriptName is the member Script comes from.
+	ScriptName string
+	Notes      []Note // what was odd but has one meaning
+
+	closers []io.Closer
+}
+
+// Open opens a bundle: an archive, or a folder with the same files. Everything
+// that can be checked without unpacking the images is checked; whatever lies in
+// the file is an *Error.
+func Open(path string) (*Bundle, error) { return OpenLimited(path, DefaultLimits) }
+
+// OpenLimited is Open with other limits on what the bundle may unpack to.
+func OpenLimited(path string, limits Limits) (*Bundle, error) {
+	b := &Bundle{Path: path}
+	err := b.load(limits)
+	if err != nil {
+		b.Close()
+		return nil, within(err, path, "")
+	}
+	return b, nil
+}
+
+func (b *Bundle) load(limits Limits) error {
+	info, err := os.Stat(b.Path)
+	switch {
+	case err != nil:
+		return err
+	case info.IsDir():
+		b.Folder = true
+		err = b.loadFolder(limits)
+	case !info.Mode().IsRegular():
+		return fail(NotRegular, "it is neither a file nor a folder")
+	default:
+		err = b.loadArchive(limits)
+	}
+	if err != nil {
+		return err
+	}
+	return b.interpret()
+}
+
+func (b *Bundle) loadArchive(limits Limits) error {
+	f, err := os.Open(b.Path)
+	if err != nil {
+		return err
+	}
+	b.closers = append(b.closers, f)
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	return b.addArchive(f, info.Size(), "", limits)
+}
+
+// addArchive adds the members of a zip archive under a prefix.
+func (b *Bundle) addArchive(r io.ReaderAt, size int64, prefix string, limits Limits) error {
+	entries, dir, err := readDirectory(r, size)
+	if err != nil {
+		return err
+	}
+	if err := checkEntries(entries, size, limits); err != nil {
+		return err
+	}
+	if err := checkLocals(r, entries, dir.offset); err != nil {
+		return err
+	}
+	if dir.trailing > 0 {
+		b.note("", "%d bytes after the end of the archive are left out", dir.trailing)
+	}
+	for _, e := range entries {
+		if e.isFolder() {
+			continue
+		}
+		m := b.add(prefix+e.name, e.size)
+		m.crc = e.crc
+		m.open = func() (io.ReadCloser, error) { return openEntry(b.Path, r, e), nil }
+	}
+	return nil
+}
+
+// add appends a member; the caller sets how it is opened.
+func (b *Bundle) add(name string, size int64) *Member {
+	base := unprotect(path.Base(name))
+	m := &Member{Name: name, Base: base, Short: ShortName(base), Kind: kindOf(name),
+		Boot: inFolder(name, "boot"), Partition: inFolder(name, "partition"), Size: size, bundle: b}
+	b.Members = append(b.Members, m)
+	return m
+}
+
+func (b *Bundle) note(member, format string, args ...any) {
+	b.Notes = append(b.Notes, Note{member, fmt.Sprintf(format, args...)})
+}
+
+// Close closes the bundle; readers of members must not be used after it.
+func (b *Bundle) Close() error {
+	var all []error
+	for _, c := range b.closers {
+		all = append(all, c.Close())
+	}
+	b.closers = nil
+	return errors.Join(all...)
+}
+
+// interpret reads the texts of the bundle.
+func (b *Bundle) interpret() error {
+	if !slices.ContainsFunc(b.Members, func(m *Member) bool { return m.Kind == KindSIN || m.Kind == KindTA }) {
+		return fail(NotBundle, "there is no image (.sin) and no trim-area file (.ta) in it")
+	}
+	for _, step := range []func() error{b.readManifest, b.readDelivery, b.readScript} {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	for _, m := range b.Members {
+		if m.Kind == KindOther {
+			b.note(m.Name, "not used")
+		}
+	}
+	return nil
+}
+
+// named finds members by their last element, in any case, outside boot/ and
+// partition/ unless inside says so.
+func (b *Bundle) named(base string, inside bool) []*Member {
+	var out []*Member
+	for _, m := range b.Members {
+		if strings.EqualFold(m.Base, base) && m.Kind != KindOther && (inside || !m.Boot && !m.Partition) {
+			out = append(out, m)
+		}
+	}
+	return out
+}
+
+func (b *Bundle) readManifest() error {
+	for _, m := range b.Members {
+		if m.Kind == KindManifest {
+			return b.manifestFrom(m, ParseManifest)
+		}
+	}
+	if infos := b.named("fwinfo.xml", false); len(infos) > 0 {
+		if err := b.manifestFrom(infos[0], parseFwinfo); err != nil {
+			return err
+		}
+	} else if m, ok := manifestFromName(b.Path); ok && b.Folder {
+		b.Manifest = m
+		b.Manifest.From = path.Base(b.Path)
+		b.note("", "no manifest and no fwinfo.xml: model and version come from the folder's name")
+	} else {
+		b.note("", "no manifest: model and version are not known")
+	}
+	if updates := b.named("update.xml", false); len(updates) > 0 {
+		return updates[0].read(func(r io.Reader) (err error) {
+			b.Manifest.NoErase, err = parseUpdate(r)
+			return err
+		})
+	}
+	return nil
+}
+
+func (b *Bundle) manifestFrom(m *Member, parse func(io.Reader) (Manifest, error)) error {
+	err := m.read(func(r io.Reader) (err error) {
+		b.Manifest, err = parse(r)
+		return err
+	})
+	b.Manifest.From = m.Name
+	if err == nil && b.Manifest.Device == "" {
+		b.note(m.Name, "does not name the model")
+	}
+	return err
+}
+
+// readDelivery reads boot_delivery.xml at the top or in boot/. Two that differ
+// are refused: only one could be right, and the wrong one bricks phones.
+func (b *Bundle) readDelivery() error {
+	var first []byte
+	for _, m := range b.named("boot_delivery.xml", true) {
+		var data []byte
+		err := m.read(func(r io.Reader) (err error) {
+			data, err = readText(r)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		if b.Delivery != nil {
+			if !bytes.Equal(first, data) {
+				e := fail(Ambiguous, "there are two different boot deliveries")
+				e.Member = m.Name
+				return e
+			}
+			continue
+		}
+		first = data
+		if b.Delivery, err = ParseBootDelivery(bytes.NewReader(data)); err != nil {
+			return within(err, "", m.Name)
+		}
+		for _, n := range b.Delivery.Notes {
+			b.note(m.Name, "%s", n.Text)
+		}
+	}
+	if b.Delivery == nil && slices.ContainsFunc(b.Members, func(m *Member) bool { return m.Boot && m.Kind == KindSIN }) {
+		b.note("", "images in boot/ without a boot_delivery.xml that says which phone gets which: not used")
+	}
+	return nil
+}
+
+func (b *Bundle) readScript() error {
+	for _, m := range b.Members {
+		if m.Kind != KindFSC {
+			continue
+		}
+		if b.Script != nil {
+			b.note(m.Name, "a second flash script: not used")
+			continue
+		}
+		err := m.read(func(r io.Reader) (err error) {
+			b.Script, err = ParseScript(r)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		b.ScriptName = m.Name
+		for _, n := range b.Script.Notes {
+			b.note(m.Name, "%s", n.Text)
+		}
+	}
+	return nil
+}
+
+// notExist makes the error for something that is not in the bundle.
+func (b *Bundle) notExist(format string, args ...any) error {
+	e := fail(Missing, format, args...)
+	e.File, e.Err = b.Path, fs.ErrNotExist
+	return e
+}

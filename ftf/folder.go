@@ -1,0 +1,177 @@
+package ftf
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"strings"
+)
+
+// folderParts are the folders of a bundle that are looked into, besides its top.
+var folderParts = []string{"boot", "partition", "META-INF"}
+
+// loadFolder lists a folder as if it were an archive. Everything goes through
+// os.Root, so that no link leads out of it.
+func (b *Bundle) loadFolder(limits Limits) error {
+	root, err := os.OpenRoot(b.Path)
+	if err != nil {
+		return err
+	}
+	b.closers = append(b.closers, root)
+	l := folderLister{bundle: b, root: root, limits: limits, seen: map[string]string{}}
+	if err := l.list("."); err != nil {
+		return err
+	}
+	return l.addZips()
+}
+
+type folderLister struct {
+	bundle *Bundle
+	root   *os.Root
+	limits Limits
+	seen   map[string]string // folded name → name
+	zips   []string          // boot.zip and partition.zip
+	total  int64
+}
+
+func (l *folderLister) list(dir string) error {
+	entries, err := fs.ReadDir(l.root.FS(), dir)
+	if err != nil {
+		return err
+	}
+	for _, entry := range entries {
+		name := path.Join(dir, entry.Name())
+		info, err := l.root.Stat(name)
+		if err != nil {
+			// A link that leads out or nowhere; what it meant is then missing.
+			l.bundle.note(name, "cannot be read from inside the folder: %v", err)
+			continue
+		}
+		if info.IsDir() {
+			if dir == "." && isPart(entry.Name()) {
+				if err := l.list(name); err != nil {
+					return err
+				}
+			}
+			continue
+		}
+		if err := l.file(name, info); err != nil {
+			return within(err, "", name)
+		}
+	}
+	return nil
+}
+
+func isPart(name string) bool {
+	for _, part := range folderParts {
+		if strings.EqualFold(name, part) {
+			return true
+		}
+	}
+	return false
+}
+
+func (l *folderLister) file(name string, info fs.FileInfo) error {
+	if err := checkName(name); err != nil {
+		l.bundle.note("", "a file is left out: %s", err.Detail)
+		return nil
+	}
+	if !info.Mode().IsRegular() {
+		l.bundle.note(name, "is no regular file: left out")
+		return nil
+	}
+	if base := strings.ToLower(name); base == "boot.zip" || base == "partition.zip" {
+		l.zips = append(l.zips, name)
+		return nil
+	}
+	if kindOf(name) == KindOther {
+		return nil
+	}
+	if other, dup := l.seen[foldName(name)]; dup {
+		return fail(Duplicate, "%q and %q differ only in case", other, name)
+	}
+	l.seen[foldName(name)] = name
+	if len(l.seen) > maxMembers {
+		return fail(TooMany, "more than %d files", maxMembers)
+	}
+	l.total += info.Size()
+	switch {
+	case info.Size() > l.limits.Member:
+		return tooLarge(info.Size(), l.limits.Member, "it")
+	case l.total > l.limits.Total:
+		return tooLarge(l.total, l.limits.Total, "the folder")
+	}
+	m := l.bundle.add(name, info.Size())
+	m.open = func() (io.ReadCloser, error) {
+		f, err := l.root.Open(name)
+		if err != nil {
+			return nil, err
+		}
+		return &fileReader{member: m, file: f}, nil
+	}
+	return nil
+}
+
+// addZips adds boot.zip and partition.zip, as Sony's servers deliver them, where
+// nobody unpacked them.
+func (l *folderLister) addZips() error {
+	for _, name := range l.zips {
+		prefix := strings.ToLower(strings.TrimSuffix(name, path.Ext(name))) + "/"
+		unpacked := false
+		for _, m := range l.bundle.Members {
+			unpacked = unpacked || strings.HasPrefix(foldName(m.Name), prefix)
+		}
+		if unpacked {
+			l.bundle.note(name, "not used, its contents are in %s", prefix)
+			continue
+		}
+		if err := l.addZip(name, prefix); err != nil {
+			return within(err, path.Join(l.bundle.Path, name), "")
+		}
+	}
+	return nil
+}
+
+func (l *folderLister) addZip(name, prefix string) error {
+	f, err := l.root.Open(name)
+	if err != nil {
+		return err
+	}
+	l.bundle.closers = append(l.bundle.closers, f)
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	return l.bundle.addArchive(f, info.Size(), prefix, l.limits)
+}
+
+// fileReader gives a file's bytes as long as it has the size it had when the
+// bundle was opened.
+type fileReader struct {
+	member *Member
+	file   *os.File
+	done   int64
+}
+
+func (r *fileReader) Read(p []byte) (int, error) {
+	n, err := r.file.Read(p)
+	r.done += int64(n)
+	if r.done > r.member.Size || errors.Is(err, io.EOF) && r.done < r.member.Size {
+		e := fail(Corrupt, "it had %d bytes when the bundle was opened, now it has %s", r.member.Size, r.now())
+		return 0, within(e, r.member.bundle.Path, r.member.Name)
+	}
+	return n, err
+}
+
+func (r *fileReader) now() string {
+	info, err := r.file.Stat()
+	if err != nil {
+		return "another size"
+	}
+	return fmt.Sprint(info.Size())
+}
+
+func (r *fileReader) Close() error { return r.file.Close() }

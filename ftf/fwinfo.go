@@ -1,0 +1,68 @@
+package ftf
+
+import (
+	"io"
+	"path"
+	"regexp"
+	"strings"
+)
+
+// parseFwinfo reads fwinfo.xml of a XperiFirm folder as a manifest
+// (sin-ftf-format.md §11.5). The branding is the operator's, else the market's.
+func parseFwinfo(r io.Reader) (Manifest, error) {
+	root, err := parseXML(r)
+	if err != nil {
+		return Manifest{}, err
+	}
+	field := func(name string) string {
+		if all := root.all(name); len(all) > 0 {
+			return strings.TrimSpace(all[0].text.String())
+		}
+		return ""
+	}
+	m := Manifest{Device: field("model"), Version: field("swVer"), CDA: field("cda"), Revision: field("cdfVer"), Branding: field("operator")}
+	if m.Branding == "" {
+		m.Branding = field("market")
+	}
+	for _, value := range []string{m.Device, m.Version, m.CDA, m.Revision, m.Branding} {
+		if strings.ContainsFunc(value, isControl) {
+			return Manifest{}, failLine(BadXML, root.line, 0, "control character in %.60q", value)
+		}
+	}
+	return m, nil
+}
+
+// parseUpdate reads update.xml: the categories of the files its NOERASE and
+// FACTORY_ONLY elements name, as text or as the PATH of elements inside.
+func parseUpdate(r io.Reader) ([]string, error) {
+	root, err := parseXML(r)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	var walk func(e *element, listed bool)
+	walk = func(e *element, listed bool) {
+		listed = listed || strings.EqualFold(e.name, "NOERASE") || strings.EqualFold(e.name, "FACTORY_ONLY")
+		if listed {
+			names = append(names, strings.FieldsFunc(e.text.String(), func(r rune) bool { return strings.ContainsRune(",;\r\n\t", r) })...)
+			names = append(names, e.attr("PATH"))
+		}
+		for _, c := range e.children {
+			walk(c, listed)
+		}
+	}
+	walk(root, false)
+	return categories(names, true), nil
+}
+
+// folderName is how XperiFirm names a folder: MODEL_BRANDING_CDA_VERSION_REVISION.
+var folderName = regexp.MustCompile(`^([A-Za-z0-9-]+)_(.+)_([0-9]{4}-[0-9]{4})_([0-9A-Za-z.]+)_(R[0-9]+[A-Z]*)$`)
+
+// manifestFromName takes a XperiFirm folder's name apart.
+func manifestFromName(folder string) (Manifest, bool) {
+	p := folderName.FindStringSubmatch(path.Base(folder))
+	if p == nil {
+		return Manifest{}, false
+	}
+	return Manifest{Device: p[1], Branding: p[2], CDA: p[3], Version: p[4], Revision: p[5]}, true
+}

@@ -1,0 +1,176 @@
+package ftf
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+)
+
+// maxActions bounds a script; real ones have about 40.
+const maxActions = 10000
+
+// Verb is what a line of a flash script does.
+type Verb int
+
+// Verbs of the S1 generation, with what Parameter means; the others are told apart
+// only by Name.
+const (
+	Unknown           Verb = iota
+	OpenTA                 // Number: trim-area partition
+	CloseTA                //
+	SetFlashState          // Number: value of unit 10100
+	SetFlashTimestamp      //
+	SetLoaderConfig        // Bytes: payload of command 25
+	UploadImage            // Parameter: short name
+	WriteTA                // Number: unit
+	EndFlashing            //
+	Ignored                // reads and questions, without effect on the phone
+	NewerProtocol          // word of the 2017 command protocol, no S1 phone has it
+)
+
+// words are all known action words (s1-protocol.md §4.5, device-rescue.md §6.3).
+var words = []struct {
+	name string
+	verb Verb
+}{
+	{"openTA", OpenTA}, {"closeTA", CloseTA}, {"setFlashState", SetFlashState},
+	{"setFlashTimestamp", SetFlashTimestamp}, {"setLoaderConfig", SetLoaderConfig},
+	{"uploadImage", UploadImage}, {"writeTA", WriteTA}, {"End flashing", EndFlashing},
+	{"readTA", Ignored}, {"getLoaderInfos", Ignored}, {"Get Error", Ignored},
+	{"flash", NewerProtocol}, {"Repartition", NewerProtocol}, {"Write-TA", NewerProtocol}, {"Read-TA", NewerProtocol},
+	{"set_active", NewerProtocol}, {"getvar", NewerProtocol}, {"Get-root-key-hash", NewerProtocol},
+	{"Get-ufs-info", NewerProtocol}, {"Get-emmc-info", NewerProtocol}, {"Get-gpt-info", NewerProtocol},
+	{"Getlog", NewerProtocol}, {"Sync", NewerProtocol}, {"powerdown", NewerProtocol},
+}
+
+// Action is one step of a flash script.
+type Action struct {
+	Verb      Verb
+	Name      string // the action word as written
+	Parameter string // everything after the first colon
+	Number    uint32 // of verbs that have one
+	Bytes     []byte // of SetLoaderConfig
+	Line      int
+}
+
+// String gives the action as a line of a script.
+func (a Action) String() string {
+	if a.Parameter == "" {
+		return a.Name
+	}
+	return a.Name + ":" + a.Parameter
+}
+
+// Script is a flash script (.fsc): the order in which Flashtool would do things.
+// It is evidence to compare with, not a program to run blindly.
+type Script struct {
+	Actions []Action
+	Notes   []Note // malformed lines and unknown actions, with their line numbers
+}
+
+// ParseScript reads a .fsc file. Scripts come from captures of other tools and
+// have faults, so lines are read tolerantly: the colon may be missing, case does
+// not matter, two actions on one line ("End flashingsetLoaderConfig:00 01") count
+// as two. What is not understood is kept with Verb Unknown and noted. Only a text
+// that is too large or no text at all gives an error.
+func ParseScript(r io.Reader) (*Script, error) {
+	data, err := readText(r)
+	if err != nil {
+		return nil, err
+	}
+	if i := bytes.IndexByte(data, 0); i >= 0 {
+		return nil, failLine(BadText, 1+bytes.Count(data[:i], []byte("\n")), 0, "a NUL byte, so this is no script")
+	}
+	s := &Script{}
+	text := strings.TrimPrefix(strings.ToValidUTF8(string(data), "\uFFFD"), "\ufeff")
+	for i, line := range strings.Split(strings.ReplaceAll(text, "\r\n", "\n"), "\n") {
+		for line = strings.TrimSpace(line); line != ""; {
+			var one string
+			one, line = cutAction(line)
+			if line != "" {
+				s.note(i+1, "two actions on one line are read as two: %.40q and %.40q", one, line)
+			}
+			if len(s.Actions) >= maxActions {
+				return nil, failLine(TooLarge, i+1, 0, "more than %d actions", maxActions)
+			}
+			s.add(i+1, one)
+		}
+	}
+	return s, nil
+}
+
+func (s *Script) note(line int, format string, args ...any) {
+	s.Notes = append(s.Notes, Note{Text: fmt.Sprintf("line %d: ", line) + fmt.Sprintf(format, args...)})
+}
+
+// cutAction splits a line before the first action word that stands where no
+// action word should. Only words of the S1 generation are looked for: the newer
+// ones (flash, Sync) are too short to be told from names.
+func cutAction(line string) (first, rest string) {
+	cut := len(line)
+	lower := strings.ToLower(line)
+	for _, w := range words {
+		if w.verb == NewerProtocol {
+			continue
+		}
+		word := strings.ToLower(w.name)
+		// Words with a parameter need their colon, else "uploadImage:opentable"
+		// would be cut in two.
+		if w.verb != EndFlashing {
+			word += ":"
+		}
+		if i := strings.Index(lower[1:], word); i >= 0 && i+1 < cut {
+			cut = i + 1
+		}
+	}
+	return strings.TrimSpace(line[:cut]), strings.TrimSpace(line[cut:])
+}
+
+func (s *Script) add(line int, text string) {
+	name, parameter, _ := strings.Cut(text, ":")
+	a := Action{Name: strings.TrimSpace(name), Parameter: strings.TrimSpace(parameter), Line: line}
+	for _, w := range words {
+		if strings.EqualFold(w.name, a.Name) {
+			a.Verb = w.verb
+		}
+	}
+	problem := ""
+	switch a.Verb {
+	case Unknown:
+		problem = "unknown action"
+	case OpenTA, SetFlashState, WriteTA:
+		n, err := strconv.ParseUint(a.Parameter, 10, 32)
+		if err != nil {
+			problem = "the parameter should be a number"
+		}
+		a.Number = uint32(n)
+	case UploadImage:
+		if a.Parameter == "" {
+			problem = "the image's name is missing"
+		}
+	case SetLoaderConfig:
+		for _, field := range strings.FieldsFunc(a.Parameter, func(r rune) bool { return r == ' ' || r == ',' || r == '\t' }) {
+			b, err := strconv.ParseUint(field, 16, 8)
+			if err != nil {
+				problem = "the parameter should be hex bytes"
+			}
+			a.Bytes = append(a.Bytes, byte(b))
+		}
+		if len(a.Bytes) == 0 {
+			problem = "the parameter should be hex bytes"
+		}
+	case CloseTA, SetFlashTimestamp, EndFlashing:
+		if a.Parameter != "" {
+			problem = "there should be no parameter"
+		}
+	}
+	if problem != "" {
+		if a.Verb != CloseTA && a.Verb != SetFlashTimestamp && a.Verb != EndFlashing {
+			a.Verb, a.Number, a.Bytes = Unknown, 0, nil
+		}
+		s.note(line, "%.60q: %s", text, problem)
+	}
+	s.Actions = append(s.Actions, a)
+}

@@ -1,0 +1,201 @@
+package ftf
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+)
+
+// Limits say how much a bundle may unpack to. What is declared is compared when
+// the bundle is opened; a member never gives more than it declared.
+type Limits struct {
+	Member int64 // bytes of one member
+	Total  int64 // bytes of all members
+}
+
+// DefaultLimits are far above any firmware: the largest image known has 4.7 GB.
+var DefaultLimits = Limits{Member: 16 << 30, Total: 32 << 30}
+
+const (
+	// maxRatio is more than deflate can do (1032:1); beyond it the header lies.
+	maxRatio = 1040
+	// bombAllowance and bombRatio bound the whole archive. Images barely
+	// compress; an empty user data partition is what the allowance is for.
+	bombAllowance = 256 << 20
+	bombRatio     = 100
+)
+
+// checkEntries applies every rule that the directory alone can break.
+func checkEntries(entries []*zipEntry, archive int64, limits Limits) error {
+	seen := map[string]string{}
+	total := int64(0)
+	for _, e := range entries {
+		if err := checkEntry(e, limits); err != nil {
+			if err.Member == "" && err.Reason != UnsafeName {
+				err.Member = e.name
+			}
+			return err
+		}
+		key := foldName(strings.TrimSuffix(e.name, "/"))
+		if other, dup := seen[key]; dup {
+			return fail(Duplicate, "the members %q and %q have the same name", other, e.name)
+		}
+		seen[key] = e.name
+		if total += e.size; total > limits.Total {
+			return tooLarge(total, limits.Total, "the members")
+		}
+	}
+	if limit := bombAllowance + bombRatio*min(archive, 1<<50); total > limit {
+		return tooLarge(total, limit, fmt.Sprintf("an archive of %d bytes", archive))
+	}
+	return nil
+}
+
+func tooLarge(have, limit int64, what string) *Error {
+	e := fail(TooLarge, "%s would unpack to %d bytes, at most %d are accepted", what, have, limit)
+	e.Have, e.Want = have, limit
+	return e
+}
+
+func checkEntry(e *zipEntry, limits Limits) *Error {
+	if err := checkName(e.name); err != nil {
+		return err
+	}
+	if e.flags&flagEncrypted != 0 {
+		return fail(Encrypted, "it needs a password")
+	}
+	if e.flags&flagPatch != 0 {
+		return fail(Unsupported, "it is patch data")
+	}
+	if e.method != methodStored && e.method != methodDeflate {
+		name := methodNames[e.method]
+		if name == "" {
+			name = "unknown"
+		}
+		return fail(Unsupported, "method %d (%s); pack it again as an ordinary zip", e.method, name)
+	}
+	// The upper half of the attributes is a Unix mode if a Unix (3) or a Mac (19)
+	// wrote it.
+	if system := e.madeBy >> 8; system == 3 || system == 19 {
+		const typeMask, regular, folder = 0o170000, 0o100000, 0o040000
+		if t := e.external >> 16 & typeMask; t != 0 && t != regular && t != folder {
+			return fail(NotRegular, "it is a link or device (mode %o)", e.external>>16)
+		}
+	}
+	switch {
+	case e.isFolder() && e.size != 0:
+		return fail(Malformed, "a folder with %d bytes", e.size)
+	case e.method == methodStored && e.packed != e.size:
+		return fail(Malformed, "stored, but %d bytes packed and %d unpacked", e.packed, e.size)
+	case e.size > limits.Member:
+		return tooLarge(e.size, limits.Member, "it")
+	case e.size/maxRatio > e.packed:
+		return fail(TooLarge, "%d bytes cannot unpack to the %d it declares", e.packed, e.size)
+	}
+	switch kindOf(e.name) {
+	case KindTA, KindFSC, KindXML, KindManifest:
+		if e.size > maxText {
+			return tooLarge(e.size, maxText, "a text")
+		}
+	}
+	return nil
+}
+
+// checkLocals compares every member's own header with the directory, finds where
+// its bytes lie and refuses members that share bytes. Members must end before
+// limit, where the directory begins.
+func checkLocals(r io.ReaderAt, entries []*zipEntry, limit int64) error {
+	sorted := slices.SortedFunc(slices.Values(entries), func(a, b *zipEntry) int { return cmp.Compare(a.header, b.header) })
+	for i, e := range sorted {
+		next := limit
+		if i+1 < len(sorted) {
+			next = sorted[i+1].header
+		}
+		if err := checkLocal(r, e, next, limit); err != nil {
+			return within(err, "", e.name)
+		}
+	}
+	return nil
+}
+
+// checkLocal checks one member; next is where the following member begins.
+func checkLocal(r io.ReaderAt, e *zipEntry, next, limit int64) error {
+	if e.header > limit-sizeLocal {
+		return failAt(Malformed, e.header, "its header would lie in the directory or behind the file")
+	}
+	h, err := readFull(r, e.header, sizeLocal)
+	if err != nil {
+		return err
+	}
+	if le32(h, 0) != sigLocal {
+		return failAt(Malformed, e.header, "no member header where the directory points")
+	}
+	nameLen, extraLen := int(le16(h, 26)), int(le16(h, 28))
+	if e.body = e.header + sizeLocal + int64(nameLen+extraLen); e.body > limit {
+		return failAt(Malformed, e.header, "its header reaches into the directory")
+	}
+	rest, err := readFull(r, e.header+sizeLocal, nameLen+extraLen)
+	if err != nil {
+		return err
+	}
+	disagree := func(what string, local, central any) error {
+		return failAt(Disagreement, e.header, "%s: the member says %v, the directory %v", what, local, central)
+	}
+	if name := string(rest[:nameLen]); name != e.name {
+		return disagree("name", fmt.Sprintf("%.80q", name), fmt.Sprintf("%.80q", e.name))
+	}
+	// Bits 1, 2 and 11 are hints (deflate effort, UTF-8 names) and may differ.
+	const telling = flagEncrypted | flagDescriptor | flagPatch
+	if local := le16(h, 6); local&telling != e.flags&telling {
+		return disagree("flags", fmt.Sprintf("%#x", local), fmt.Sprintf("%#x", e.flags))
+	}
+	if local := le16(h, 8); local != e.method {
+		return disagree("method", local, e.method)
+	}
+	crc, packed, size := le32(h, 14), int64(le32(h, 18)), int64(le32(h, 22))
+	if err := expand64(rest[nameLen:], e.header, &size, &packed); err != nil {
+		return err
+	}
+	end := e.body + e.packed
+	// With a descriptor the header may leave the three at zero.
+	described := e.flags&flagDescriptor != 0
+	if !described || crc != 0 || packed != 0 || size != 0 {
+		switch {
+		case crc != e.crc && (!described || crc != 0):
+			return disagree("CRC-32", fmt.Sprintf("%08X", crc), fmt.Sprintf("%08X", e.crc))
+		case packed != e.packed && (!described || packed != 0):
+			return disagree("packed size", packed, e.packed)
+		case size != e.size && (!described || size != 0):
+			return disagree("size", size, e.size)
+		}
+	}
+	if e.packed > limit-e.body || end > next {
+		return failAt(Overlap, e.body, "its %d bytes reach into what follows at %#x", e.packed, min(next, limit))
+	}
+	if described && (crc == 0 && packed == 0 && size == 0) {
+		return checkDescriptor(r, e, end, next)
+	}
+	return nil
+}
+
+// checkDescriptor checks the record behind a member whose header has no sizes. It
+// comes with or without signature and with sizes of 4 or 8 bytes.
+func checkDescriptor(r io.ReaderAt, e *zipEntry, at, next int64) error {
+	b, err := readFull(r, at, int(min(next-at, 24)))
+	if err != nil {
+		return err
+	}
+	for _, signed := range []int{4, 0} {
+		if len(b) < signed+12 || signed > 0 && le32(b, 0) != sigDescriptor || le32(b, signed) != e.crc {
+			continue
+		}
+		f := b[signed+4:]
+		if int64(le32(f, 0)) == e.packed && int64(le32(f, 4)) == e.size ||
+			len(f) >= 16 && le64(f, 0) == uint64(e.packed) && le64(f, 8) == uint64(e.size) {
+			return nil
+		}
+	}
+	return failAt(Disagreement, at, "the descriptor behind it does not repeat the CRC-32 and sizes of the directory")
+}
