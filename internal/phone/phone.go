@@ -1,0 +1,183 @@
+// Package phone holds what is known of each model, as data: which family a
+// model belongs to, which partitions it has and what may be written to them,
+// which image of a firmware bundle writes which partition, in which order a
+// bundle is flashed, and which trim-area units may be written.
+//
+// The data are the embedded files families/*.json (one per family), images.json
+// and units.json (the same for all families). Adding a model means adding data.
+// A family without a flash order is recognised, but nothing is written to it.
+//
+// Facts: device-rescue.md §1 (partitions, safe list), §6 and §7 (models, roots);
+// s1-protocol.md §1.1 (USB ids), §4.5 (order), §6.3 (units); sin-ftf-format.md
+// §4.4 (GUIDs), §5.4 (roots); boot-fastboot.md §2.7 (boards);
+// loader-behaviour.md 1 (trim area open while images are sent); model codes,
+// loader MD5 and the scripts of sister models from the data files of
+// Androxyde/devices that those pages cite.
+package phone
+
+import (
+	"strings"
+
+	"xflash/internal/gpt"
+)
+
+// Family is a group of models with one platform: same trust root, same loader
+// generation, same partition names.
+type Family struct {
+	Name       string // lower case, as Sony's sources have it: "shinano"
+	Years      string
+	SoC        string
+	Roots      []string // names of the roots its firmware is signed by
+	Note       string   // what is not certain about these data
+	Models     []Model
+	Boards     []Board
+	Partitions []Partition
+
+	targets map[string][]string // image short name → labels
+	orders  []Order
+}
+
+// Model is one model code as it is printed on the phone and kept in unit 2210.
+type Model struct {
+	Code      string // "D5803"
+	Name      string // "Xperia Z3 Compact"
+	CodeName  string // Sony's name, lower case: "aries"; may be empty
+	LinuxName string // name in LineageOS where it is another: "z3c"; may be empty
+	Folder    string // folder in the device database: "D58XX"
+	LoaderMD5 string // of the public loader, lower-case hex; may be empty
+	// USB holds the low 12 bits of the USB product id in Android; the high four
+	// tell the mode (s1-protocol.md §1.1). 0: not known.
+	USB uint16
+	// OperatorBound: firmware of sister models must not be offered for it
+	// (device-rescue.md §2.5).
+	OperatorBound bool
+
+	order string
+}
+
+// Board holds the ids by which a boot loader chooses a device tree. They do not
+// tell all models apart: compare Model and Compatible too (boot-fastboot.md §2.7).
+type Board struct {
+	CodeName   string
+	BoardIDs   [][2]uint32 // qcom,board-id: variant, subtype
+	MSM        []uint32    // platform part of qcom,msm-id
+	SoCRev     uint32      // revision part of qcom,msm-id
+	Model      string      // root property; may be empty
+	Compatible string      // first string; may be empty
+	Note       string
+}
+
+// Class tells what a partition is to its owner.
+type Class string
+
+// The classes of partitions.
+const (
+	Identity  Class = "identity"  // belongs to this one phone and cannot be had again
+	BootChain Class = "bootchain" // a wrong byte leaves a phone that does not start at all
+	System    Class = "system"
+	Rescue    Class = "rescue" // kernels, cache, label: can always be written again
+	UserData  Class = "userdata"
+	Modem     Class = "modem"
+	Untouched Class = "never" // nothing of ours
+)
+
+// Verdict is the answer of the safe list for a partition or a unit. No flag of
+// the program turns Never into anything else.
+type Verdict string
+
+// The verdicts.
+const (
+	Allow    Verdict = "allow"
+	Wipe     Verdict = "wipe"     // destroys user data: only when a wipe is asked for
+	Bundle   Verdict = "bundle"   // only as part of a complete signed bundle in flash mode
+	Delivery Verdict = "delivery" // only from the boot delivery chosen for this phone
+	Session  Verdict = "session"  // units the flash session itself keeps
+	Request  Verdict = "request"  // units that are written only when asked for by number
+	Never    Verdict = "never"
+)
+
+// Partition is one GPT partition of a family.
+type Partition struct {
+	Label   string // exactly as in the GPT
+	Size    int64  // bytes; 0: not known or differs by model
+	GUID    gpt.GUID
+	Class   Class
+	Verdict Verdict
+	Note    string // for a person
+}
+
+// Families returns all families, in order of their names. The caller must not
+// change them.
+func Families() []*Family { return loaded().families }
+
+// ByModel finds a model by its code, in any case.
+func ByModel(code string) (*Family, Model, bool) {
+	for _, f := range Families() {
+		for _, m := range f.Models {
+			if strings.EqualFold(m.Code, code) {
+				return f, m, true
+			}
+		}
+	}
+	return nil, Model{}, false
+}
+
+// ByRoot finds the family whose firmware is signed by the root of this name,
+// for example "S1_Root_9c84". Every root serves one family of our data.
+func ByRoot(name string) (*Family, bool) {
+	for _, f := range Families() {
+		for _, root := range f.Roots {
+			if root == name {
+				return f, true
+			}
+		}
+	}
+	return nil, false
+}
+
+// ByUSB finds the models whose USB product id in Android is pid, in any mode:
+// the low 12 bits decide. None when the id is not known.
+func ByUSB(pid uint16) []Model {
+	var models []Model
+	for _, f := range Families() {
+		for _, m := range f.Models {
+			if m.USB != 0 && m.USB == pid&0xFFF {
+				models = append(models, m)
+			}
+		}
+	}
+	return models
+}
+
+// Partition finds a partition by its label, compared exactly. A partition that
+// is not found here may not be written.
+func (f *Family) Partition(label string) (Partition, bool) {
+	for _, p := range f.Partitions {
+		if p.Label == label {
+			return p, true
+		}
+	}
+	return Partition{}, false
+}
+
+// PartitionByGUID finds a partition by its unique GUID. The GUIDs are those of
+// other Sony phones (sin-ftf-format.md §4.4) and only good for display: what an
+// image writes is decided by the partition layout of its own bundle.
+func (f *Family) PartitionByGUID(g gpt.GUID) (Partition, bool) {
+	for _, p := range f.Partitions {
+		if !p.GUID.IsZero() && p.GUID == g {
+			return p, true
+		}
+	}
+	return Partition{}, false
+}
+
+// Board finds the board ids of a code name.
+func (f *Family) Board(codeName string) (Board, bool) {
+	for _, b := range f.Boards {
+		if b.CodeName == codeName {
+			return b, true
+		}
+	}
+	return Board{}, false
+}

@@ -1,0 +1,326 @@
+package phone
+
+import (
+	"bufio"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"xflash/internal/gpt"
+)
+
+func mustFamily(t *testing.T, code string) (*Family, Model) {
+	t.Helper()
+	f, m, ok := ByModel(code)
+	if !ok {
+		t.Fatalf("model %s is not known", code)
+	}
+	return f, m
+}
+
+func TestByModel(t *testing.T) {
+	for _, c := range []struct{ code, family, name, folder string }{
+		{"D5803", "shinano", "Xperia Z3 Compact", "D58XX"},
+		{"d5833", "shinano", "Xperia Z3 Compact", "D58XX"},
+		{"m55W", "shinano", "Xperia Z3 Compact", "D58XX"},
+		{"SO-02G", "shinano", "Xperia Z3 Compact", "D58XX"},
+		{"D6603", "shinano", "Xperia Z3", "D66XX"},
+		{"D6503", "shinano", "Xperia Z2", "D65XX"},
+		{"SGP621", "shinano", "Xperia Z3 Tablet Compact", "SGP6XX"},
+		{"D5503", "rhine", "Xperia Z1 Compact", "D550X"},
+		{"C6903", "rhine", "Xperia Z1", "C69XX"},
+		{"C6603", "fusion3", "Xperia Z", "C660X"},
+		{"D2303", "yukon", "Xperia M2", "D230X"},
+		{"C1905", "nicki", "Xperia M", "C190X"},
+		{"E5823", "kitakami", "Xperia Z5 Compact", "E58XX"},
+	} {
+		f, m := mustFamily(t, c.code)
+		if f.Name != c.family || m.Name != c.name || m.Folder != c.folder || !strings.EqualFold(m.Code, c.code) {
+			t.Errorf("%s: %s, %+v", c.code, f.Name, m)
+		}
+	}
+	for _, code := range []string{"", "D580", "D58033", "Unknown: Jan 23 2014/09:43:25"} {
+		if _, m, ok := ByModel(code); ok {
+			t.Errorf("%q is taken for %s", code, m.Code)
+		}
+	}
+}
+
+func TestZ3Compact(t *testing.T) {
+	f, m := mustFamily(t, "D5803")
+	if m.CodeName != "aries" || m.LinuxName != "z3c" || m.USB != 0x1BB || m.OperatorBound {
+		t.Errorf("%+v", m)
+	}
+	if m.LoaderMD5 != "b0d2e98567587314e5b83b66b0f61232" { // s1-protocol.md §7.4
+		t.Errorf("loader MD5 %s", m.LoaderMD5)
+	}
+	if _, docomo := mustFamily(t, "SO-02G"); !docomo.OperatorBound {
+		t.Error("SO-02G is not operator-bound")
+	}
+	if models := ByUSB(0x51BB); len(models) != 4 || models[0].Code != "D5803" {
+		t.Errorf("USB 51bb: %+v", models)
+	}
+	if models := ByUSB(0xADDE); models != nil {
+		t.Errorf("flash mode names a model: %+v", models)
+	}
+	b, ok := f.Board(m.CodeName)
+	if !ok || b.SoCRev != 0x10000 || !slices.Equal(b.BoardIDs, [][2]uint32{{8, 0}}) || !slices.Contains(b.MSM, 194) ||
+		b.Compatible != "somc,aries-row" {
+		t.Errorf("board %+v", b)
+	}
+	// Numbers 1 to 25 in the listing of device-rescue.md §1.1.
+	if len(f.Partitions) != 25 || f.Partitions[0].Label != "TA" || f.Partitions[13].Label != "boot" ||
+		f.Partitions[15].Label != "FOTAKernel" || f.Partitions[24].Label != "userdata" {
+		t.Errorf("partitions %+v", f.Partitions)
+	}
+	g, err := gpt.ParseGUID("DBE0B276-4DB9-4A0D-ACA7-00684DE9C467")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p, ok := f.PartitionByGUID(g); !ok || p.Label != "FOTAKernel" || p.Size != 16<<20 {
+		t.Errorf("%+v", p)
+	}
+	if p, ok := f.PartitionByGUID(gpt.GUID{}); ok {
+		t.Errorf("the zero GUID is taken for %s", p.Label)
+	}
+	if _, ok := f.Partition("fotakernel"); ok {
+		t.Error("labels are compared without case")
+	}
+}
+
+func TestByRoot(t *testing.T) {
+	for root, family := range map[string]string{
+		"S1_Root_9c84": "shinano", "S1_Root_6732": "rhine", "S1_Root_5ca3": "fusion3", "S1_Root_f82d": "yukon",
+	} {
+		if f, ok := ByRoot(root); !ok || f.Name != family {
+			t.Errorf("%s: %+v", root, f)
+		}
+	}
+	for _, root := range []string{"", "S1_Root_Test_b316", "s1_root_9c84"} {
+		if f, ok := ByRoot(root); ok {
+			t.Errorf("%q belongs to %s", root, f.Name)
+		}
+	}
+}
+
+func TestImagePolicy(t *testing.T) {
+	f, _ := mustFamily(t, "D5803")
+	for _, c := range []struct {
+		short     string
+		policy    Policy
+		signer    string
+		partition string
+	}{
+		{"kernel", PolicyAlways, "S1_SW", "boot"},
+		{"KERNEL", PolicyAlways, "S1_SW", "boot"},
+		{"fotakernel", PolicyAlways, "", "FOTAKernel"},
+		{"system", PolicyAlways, "S1_SW", "system"},
+		{"amss_fs_1", PolicyAlways, "", "modemst1"},
+		{"elabel", PolicyAlways, "", "LTALabel"},
+		{"userdata", PolicyWipe, "", "userdata"},
+		{"apps_log", PolicyWipe, "", "apps_log"},
+		{"emmc_appsboot", PolicyDelivery, "S1_Boot", "aboot"},
+		{"tz", PolicyDelivery, "S1_Boot", "tz"},
+		{"partition", PolicyAlways, "S1_SW", ""},
+		{"partition-image", PolicyAlways, "S1_SW", ""},
+		{"loader", PolicyLoader, "S1_Loader", ""},
+		{"ssd", PolicyNever, "", ""},
+	} {
+		img, ok := f.Image(c.short)
+		if !ok || img.Policy != c.policy || img.Signer != c.signer || strings.Join(img.Partitions, ",") != c.partition || img.Reason == "" {
+			t.Errorf("%s: %+v", c.short, img)
+		}
+	}
+	for _, short := range []string{"", "ta", "TA", "modemst1", "alt_sbl1", "simlock", "hwconf", "recovery"} {
+		if img, ok := f.Image(short); ok {
+			t.Errorf("%q is taken for an image: %+v", short, img)
+		}
+	}
+	recognised, m := mustFamily(t, "C6603")
+	if img, ok := recognised.Image("system"); !ok || img.Policy != PolicyNever {
+		t.Errorf("an image can be written to a phone that is only recognised: %+v", img)
+	}
+	if _, ok := recognised.Order(m); ok {
+		t.Error("there is an order for a phone that is only recognised")
+	}
+}
+
+// script reads a flash script on its own, into one line per group: the images
+// and units between openTA and closeTA, groups without either left out.
+func script(t *testing.T, path string) (groups []string) {
+	f, err := os.Open(path)
+	if err != nil {
+		t.Skipf("the flash script of the Z3 Compact is not here: %v", err)
+	}
+	defer f.Close()
+	open, group := false, []string(nil)
+	flush := func() {
+		if len(group) > 0 {
+			groups = append(groups, "TA "+strings.Join(group, " "))
+		}
+		group = nil
+	}
+	var states []string
+	for s := bufio.NewScanner(f); s.Scan(); {
+		action, arg, _ := strings.Cut(s.Text(), ":")
+		var item string
+		switch action {
+		case "openTA":
+			open = true
+			continue
+		case "closeTA":
+			open = false
+			flush()
+			continue
+		case "uploadImage":
+			if item = arg; arg == "partition" {
+				item = "partition-image"
+			}
+		case "writeTA":
+			item = arg
+		case "setFlashState":
+			item = "10100"
+			states = append(states, arg)
+		case "setFlashTimestamp":
+			item = "10021"
+		case "End flashing":
+			continue
+		default:
+			t.Fatalf("script says %q", s.Text())
+		}
+		if open {
+			group = append(group, item)
+		} else {
+			groups = append(groups, "-- "+item)
+		}
+	}
+	if !slices.Equal(states, []string{"1", "0"}) {
+		t.Errorf("flash states %v", states)
+	}
+	return groups
+}
+
+func groupsOf(o Order, leaveOut string) (groups []string) {
+	for _, s := range o.Steps {
+		line := "--"
+		if s.TA {
+			line = "TA"
+		}
+		for _, short := range s.Images {
+			if short != leaveOut {
+				line += " " + short
+			}
+		}
+		for _, u := range s.Units {
+			line += " " + strconv.FormatUint(uint64(u), 10)
+		}
+		groups = append(groups, line)
+	}
+	return groups
+}
+
+// The order of the Z3 Compact is its script plus ramdump (s1-protocol.md §4.5).
+func TestOrderIsTheScript(t *testing.T) {
+	samples := os.Getenv("XFLASH_SAMPLES")
+	if samples == "" {
+		samples = filepath.Join("..", "..", "..", "shared", "samples")
+	}
+	want := script(t, filepath.Join(samples, "D58XX-default.fsc"))
+	f, m := mustFamily(t, "D5803")
+	o, ok := f.Order(m)
+	if !ok {
+		t.Fatal("no order")
+	}
+	if got := groupsOf(o, "ramdump"); !slices.Equal(got, want) {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+	for _, s := range o.Steps {
+		if i := slices.Index(s.Images, "ramdump"); i >= 0 && (i == 0 || s.Images[i-1] != "fotakernel") {
+			t.Errorf("ramdump does not follow fotakernel: %v", s.Images)
+		}
+	}
+}
+
+// What the sister models do differently, as s1-protocol.md §4.5 tells it.
+func TestSisterOrders(t *testing.T) {
+	step := func(o Order, what string) int {
+		return slices.IndexFunc(o.Steps, func(s Step) bool {
+			n, _ := strconv.ParseUint(what, 10, 32)
+			return slices.Contains(s.Images, what) || slices.Contains(s.Units, uint32(n))
+		})
+	}
+	for _, code := range []string{"D6503", "D6603", "C6903", "C6833"} {
+		f, m := mustFamily(t, code)
+		o, ok := f.Order(m)
+		if !ok {
+			t.Fatalf("%s: no order", code)
+		}
+		boot, units, rest := step(o, "dbi"), step(o, "2127"), step(o, "tz")
+		if step(o, "emmc_appsboot") != boot || step(o, "sbl1") != rest || step(o, "s1sbl") != rest || boot+1 != units || units+1 != rest {
+			t.Errorf("%s: dbi %d, 2127 %d, tz %d", code, boot, units, rest)
+		}
+		z1 := f.Name == "rhine"
+		if with := map[bool]string{true: "kernel", false: "tz"}[z1]; step(o, "rpm") != step(o, with) {
+			t.Errorf("%s: rpm is not together with %s", code, with)
+		}
+		if (step(o, "2404") < step(o, "2212")) != z1 {
+			t.Errorf("%s: 2404 at %d, 2212 at %d", code, step(o, "2404"), step(o, "2212"))
+		}
+	}
+}
+
+func TestUnitVerdict(t *testing.T) {
+	want := map[Verdict][]uint32{
+		// The allow-list recommended in s1-protocol.md §6.3.
+		Session:  {10021, 10100},
+		Delivery: {2127, 2301},
+		Allow:    {2212, 2402, 2404},
+		Request:  {2311, 2330, 2473, 2486, 2550, 2553},
+		// DESIGN: these and everything from 0x10000 on, and what nobody knows.
+		Never: {2003, 2010, 2129, 2210, 4900, 66667, 0x10000, 0xFFFFFFFF, 0, 1, 2226, 2022, 2036, 2560, 2568, 2050, 9999, 65535},
+	}
+	for verdict, units := range want {
+		for _, u := range units {
+			if got := UnitVerdict(u); got.Verdict != verdict || got.Number != u || got.Reason == "" {
+				t.Errorf("unit %d: %+v, want %s", u, got, verdict)
+			}
+		}
+	}
+	writable := 0
+	for u := range uint32(0x10000) {
+		if UnitVerdict(u).Verdict != Never {
+			writable++
+		}
+	}
+	if writable != 13 {
+		t.Errorf("%d units can be written, the list has 13", writable)
+	}
+}
+
+func TestTAFileByName(t *testing.T) {
+	for _, c := range []struct {
+		base  string
+		unit  uint32
+		data  string
+		never bool
+	}{
+		{"cust-reset", 2212, "\x00", false},
+		{"Fota-Reset", 2404, "\x00", false},
+		{"auto-boot", 2311, "", false},
+		{"Aries_S1BootConfig_MiscTA", 2127, "", false},
+		{"simlock", 0, "", true},
+		{"D5803_SIMLOCK_generic", 0, "", true},
+		{"SIM_MiscTA", 0, "", true},
+	} {
+		f, ok := TAFileByName(c.base)
+		if !ok || f.Never != c.never || string(f.Data) != c.data || (c.unit != 0) != slices.Contains(f.Units, c.unit) {
+			t.Errorf("%s: %+v %v", c.base, f, ok)
+		}
+	}
+	if f, ok := TAFileByName("something"); ok {
+		t.Errorf("an unknown file is taken for %+v", f)
+	}
+}
