@@ -1,0 +1,24 @@
+// Package simphone is a simulated Sony Xperia Z3 Compact in flash mode: boot
+// stage, uploaded loader, eMMC and trim area. It is the specification of the
+// phone's side of this program: it checks what it is sent the way the phone does
+// and refuses with the phone's own numbers.
+//
+// It is written from the reference only (loader-behaviour.md first, then
+// s1-protocol.md, error-codes.md, sin-ftf-format.md, device-rescue.md) and shares
+// no protocol code with the client in usbproto/s1; even the SIN header, image map
+// and signature have their own readers here, because the phone's order of checks
+// and its tolerance are what a client must be tested against. Where the reference
+// does not say what a phone does, the comment at that place says that this is a
+// model.
+//
+// The state of a phone is a directory with files that ordinary tools can check:
+//
+//	emmc.img         sparse raw disk with a real GPT; writes reach it at once
+//	ta.img           2 MiB trim area image, replaced in one step when the phone
+//	                 closes its trim area; until then writes are in memory only
+//	phone.json       facts that are neither on the disk nor in the trim area
+//	hwconf-root.pem  root of this phone's own hardware configuration
+//
+// So killing the process at any time is a power cut, and the next Open finds what
+// a phone would have kept.
+package simphone

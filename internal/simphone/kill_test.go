@@ -1,0 +1,5 @@
+package simphone
+
+const killHelper = "SIMPHONE_KILL_HELPER"
+
+func runKillHelper() int { return 0 }

@@ -1,0 +1,104 @@
+package simphone
+
+import "encoding/binary"
+
+// loaderCommands is the dispatch table of the Z3 Compact's loader
+// (error-codes.md §3.1).
+var loaderCommands = map[uint32]command{
+	cmdInfo:      info1,
+	cmdEnd:       end4,
+	cmdHeader:    header5,
+	cmdData:      data6,
+	cmdError:     error7,
+	cmdOpenTA:    openTA9,
+	cmdCloseTA:   closeTA10,
+	cmdFormatTA:  formatTA11,
+	cmdReadTA:    readTA12,
+	cmdWriteTA:   writeTA13,
+	cmdReadRaw:   notAuthorised(8, 9, 13),
+	cmdSecurity:  security15,
+	cmdAuth:      auth17,
+	cmdDumpTA:    dumpTA18,
+	cmdErase:     notAuthorised(8, 9, 13),
+	cmdLayout:    layout21,
+	cmdConfig:    config25,
+	cmdDiagnose:  diagnose27,
+	cmdStorageID: storage28,
+}
+
+// config25 answers command 25: two bytes version, four bytes of bits.
+func config25(s *session, _ packetHeader, data []byte) ([]byte, *refusal) {
+	if len(data) != 6 {
+		return nil, failed(statusCmdParam)
+	}
+	if v := binary.BigEndian.Uint16(data); v != 1 && v != 2 {
+		return nil, failed(statusCmdParam)
+	}
+	s.config = binary.BigEndian.Uint32(data[2:])
+	return nil, nil
+}
+
+// The commands below need Sony's service authentication, which no owner has.
+// All of them end in a MAJOR error (loader-behaviour.md, correction 7).
+
+// notAuthorised is a command with payloads of certain lengths.
+func notAuthorised(lengths ...int) command {
+	return func(_ *session, _ packetHeader, data []byte) ([]byte, *refusal) {
+		for _, n := range lengths {
+			if len(data) == n {
+				return nil, gaveUp(statusNotAuthorised)
+			}
+		}
+		return nil, gaveUp(statusCmdParam)
+	}
+}
+
+// formatTA11 answers command 11.
+func formatTA11(_ *session, _ packetHeader, data []byte) ([]byte, *refusal) {
+	if len(data) > 1 {
+		return nil, gaveUp(statusCmdParam)
+	}
+	return nil, gaveUp(statusNotAuthorised)
+}
+
+// security15 answers command 15.
+func security15(s *session, _ packetHeader, _ []byte) ([]byte, *refusal) {
+	if s.trim.partition != 2 {
+		return nil, gaveUp(statusSecurityProps)
+	}
+	return nil, gaveUp(statusNotAuthorised)
+}
+
+// auth17 answers command 17: version, step, data.
+func auth17(_ *session, _ packetHeader, data []byte) ([]byte, *refusal) {
+	if len(data) < 2 {
+		return nil, gaveUp(statusAuthParam)
+	}
+	return nil, gaveUp(statusAuthWrongOrder)
+}
+
+// diagnose27 answers command 27: at least 5 bytes, the first four are version 1,
+// 12 in all.
+func diagnose27(_ *session, _ packetHeader, data []byte) ([]byte, *refusal) {
+	switch {
+	case len(data) < 5:
+		return nil, gaveUp(statusCmdParam)
+	case binary.BigEndian.Uint32(data) != 1:
+		return nil, gaveUp(statusCmdVersion)
+	case len(data) != 12:
+		return nil, gaveUp(statusCmdFormat)
+	}
+	return nil, gaveUp(statusNotAuthorised)
+}
+
+// storage28 answers command 28: one property byte of a storage device. What it
+// means was not studied; this phone says 0 for its only device.
+func storage28(_ *session, _ packetHeader, data []byte) ([]byte, *refusal) {
+	if len(data) != 1 {
+		return nil, failed(statusCmdParam)
+	}
+	if data[0] != layoutDevice {
+		return nil, failed(statusNoDevice)
+	}
+	return []byte{0}, nil
+}

@@ -1,0 +1,183 @@
+package simphone
+
+import (
+	"encoding/binary"
+	"fmt"
+	"slices"
+
+	"github.com/pierrec/lz4/v4"
+
+	"xflash/internal/gpt"
+)
+
+// A mapWriter is the sink of an image (type 0x27): MMCF header, then data that
+// are written as they come.
+type mapWriter struct {
+	image *image
+	lead  []byte    // the MMCF header as far as it has come
+	plan  *imageMap // after the header
+
+	tag    int    // present tag
+	passed uint64 // bytes of the present tag's data, or of the part before the first, that were used
+	packed []byte // compressed bytes of the present LZ4A tag
+	plain  []byte // room for what is in them
+}
+
+func (w *mapWriter) write(data []byte) status {
+	if w.plan == nil {
+		var why status
+		if data, why = w.header(data); why != 0 || w.plan == nil {
+			return why
+		}
+		if why := w.fills(); why != 0 {
+			return why
+		}
+	}
+	if w.plan.skip > 0 {
+		n := min(w.plan.skip, uint64(len(data)))
+		w.plan.skip -= n
+		data = data[n:]
+	}
+	for len(data) > 0 {
+		if w.tag == len(w.plan.tags) {
+			return statusDataState // bytes left over after the last tag
+		}
+		t := &w.plan.tags[w.tag]
+		n := min(t.data-w.passed, uint64(len(data)))
+		if why := w.put(t, data[:n]); why != 0 {
+			return why
+		}
+		data = data[n:]
+		if w.passed += n; w.passed == t.data {
+			w.tag, w.passed = w.tag+1, 0
+			if why := w.fills(); why != 0 {
+				return why
+			}
+		}
+	}
+	return 0
+}
+
+// header collects the MMCF header and returns the data behind it.
+func (w *mapWriter) header(data []byte) ([]byte, status) {
+	for {
+		need := mapHeaderSize
+		if len(w.lead) >= mapHeaderSize {
+			if string(w.lead[:4]) != mapMagic {
+				return nil, statusMapFormat
+			}
+			length := binary.BigEndian.Uint32(w.lead[4:])
+			if int64(length) > w.image.header.total() {
+				return nil, statusMapFormat
+			}
+			need += int(length)
+			if len(w.lead) == need {
+				break
+			}
+		}
+		if len(data) == 0 {
+			return nil, 0
+		}
+		n := min(need-len(w.lead), len(data))
+		w.lead = append(w.lead, data[:n]...)
+		data = data[n:]
+	}
+	s := w.image.session
+	find := func(id gpt.GUID) (*Partition, status) { return s.target(w.image.signer.role, id) }
+	var why status
+	w.plan, why = parseMap(w.lead[mapHeaderSize:], s.loader.supports, find)
+	return data, why
+}
+
+// target looks up the partition with that unique GUID and whether the role may
+// write it. Which of the two comes first in the phone is not known.
+func (s *session) target(role string, id gpt.GUID) (*Partition, status) {
+	d := s.phone.disk
+	if d.table() == nil {
+		return nil, statusNoPartition
+	}
+	e, ok := d.table().ByUnique(id)
+	if !ok {
+		return nil, statusNoPartition
+	}
+	return &Partition{d, e}, s.sec.mayWrite(role, &id)
+}
+
+// fills carries out the tags that take no data.
+func (w *mapWriter) fills() status {
+	for w.tag < len(w.plan.tags) {
+		t := &w.plan.tags[w.tag]
+		if t.data != 0 {
+			return 0
+		}
+		if why := w.put(t, nil); why != 0 {
+			return why
+		}
+		w.tag++
+	}
+	return 0
+}
+
+// put uses the next bytes of a tag's data.
+func (w *mapWriter) put(t *mapTag, data []byte) status {
+	if !t.partition.holds(t.dest, t.size) {
+		return statusPastPartition
+	}
+	switch t.kind {
+	case "FILL":
+		if w.image.session.lose {
+			return 0
+		}
+		if t.partition.fill(t.word, t.dest, t.size) != nil {
+			return statusCardTimeout
+		}
+		return 0
+	case "LZ4A":
+		w.packed = append(w.packed, data...)
+		if uint64(len(w.packed)) < t.data {
+			return 0
+		}
+		w.plain = slices.Grow(w.plain[:0], int(t.size))[:t.size]
+		n, err := lz4.UncompressBlock(w.packed, w.plain)
+		w.packed = w.packed[:0]
+		if err != nil || n != int(t.size) {
+			return statusDataState
+		}
+		return w.store(t, w.plain, 0)
+	default:
+		return w.store(t, data, w.passed)
+	}
+}
+
+// store writes to the card.
+func (w *mapWriter) store(t *mapTag, data []byte, at uint64) status {
+	if w.image.session.lose {
+		return 0
+	}
+	if _, err := t.partition.WriteAt(data, int64(t.dest+at)); err != nil {
+		return statusCardTimeout
+	}
+	return 0
+}
+
+// finish reads back what was written and, for the kernel, keeps its header.
+func (w *mapWriter) finish() status {
+	if w.plan == nil || w.tag < len(w.plan.tags) {
+		return statusDataState
+	}
+	s := w.image.session
+	if s.config&configNoVerify == 0 {
+		if why := readBack(w.plan.tags); why != 0 {
+			return why
+		}
+	}
+	var kernel bool
+	for _, t := range w.plan.tags {
+		kernel = kernel || t.partition.Entry.Unique == kernelGUID
+	}
+	s.note(fmt.Sprintf("image stored: %d blocks", len(w.plan.tags)))
+	if kernel {
+		return s.keepKernelHeader(w.image.header.raw)
+	}
+	return 0
+}

@@ -1,0 +1,317 @@
+package simphone
+
+import (
+	"crypto/x509"
+	"encoding/hex"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// loaderStart is the time between the last packet of a loader and its hello.
+// A real one takes about a second (s1-protocol.md §10.1); what matters to a host
+// is that it is not at once.
+const loaderStart = 20 * time.Millisecond
+
+// A Phone is a simulated Z3 Compact with its state directory. Its methods may be
+// called from one goroutine at a time; connections are independent of that.
+type Phone struct {
+	options   Options
+	dir       string
+	temporary bool
+	settings  settings
+	disk      *disk
+	roots     []*x509.Certificate // further roots
+	hwRoot    *x509.Certificate   // of the hardware configuration
+
+	cable *cable // nil: never in flash mode
+	done  chan struct{}
+	run   *flashRun
+}
+
+// A flashRun is what one stay in flash mode has of its own.
+type flashRun struct {
+	packet int // number of the last host packet
+	faults []Fault
+	hello  string
+}
+
+// greets reports that a stage speaks first.
+func (r *flashRun) greets(stage Stage) bool {
+	switch r.hello {
+	case HelloNone:
+		return false
+	case HelloNoBoot:
+		return stage != StageBoot
+	case HelloNoLoader:
+		return stage != StageLoader
+	}
+	return true
+}
+
+// Open makes a healthy phone in the state directory, or takes the one that is
+// there, applies the options, and puts it into flash mode as its owner would:
+// off, volume down held, cable plugged. Close it.
+func Open(o Options) (*Phone, error) {
+	if err := o.check(); err != nil {
+		return nil, err
+	}
+	p := &Phone{options: o, dir: o.Dir}
+	if p.dir == "" {
+		dir, err := os.MkdirTemp("", "xflash-sim-")
+		if err != nil {
+			return nil, err
+		}
+		p.dir, p.temporary = dir, true
+	}
+	if err := p.load(); err != nil {
+		p.Close()
+		return nil, fmt.Errorf("simulated phone in %s: %w", p.dir, err)
+	}
+	p.FlashMode()
+	return p, nil
+}
+
+func (p *Phone) load() error {
+	if err := os.MkdirAll(p.dir, 0o755); err != nil {
+		return err
+	}
+	for _, name := range p.options.RootFiles {
+		root, err := readRoot(name)
+		if err != nil {
+			return err
+		}
+		p.roots = append(p.roots, root)
+	}
+	if err := p.loadState(); err != nil {
+		return err
+	}
+	var err error
+	if p.hwRoot, err = readRoot(p.path(hwRootFile)); err != nil {
+		return err
+	}
+	p.disk, err = openDisk(p.EMMC())
+	return err
+}
+
+// readRoot reads one certificate in PEM form.
+func readRoot(name string) (*x509.Certificate, error) {
+	text, err := os.ReadFile(name)
+	if err != nil {
+		return nil, err
+	}
+	block, _ := pem.Decode(text)
+	if block == nil || block.Type != "CERTIFICATE" {
+		return nil, fmt.Errorf("%s: no certificate in PEM form", name)
+	}
+	root, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return root, nil
+}
+
+func (p *Phone) path(name string) string { return filepath.Join(p.dir, name) }
+
+// Dir is the state directory.
+func (p *Phone) Dir() string { return p.dir }
+
+// EMMC is the path of the disk image: sparse, with a real partition table.
+func (p *Phone) EMMC() string { return p.path(emmcFile) }
+
+// TrimArea is the path of the 2 MiB trim area image. The partition TA inside the
+// disk image is not used.
+func (p *Phone) TrimArea() string { return p.path(trimFile) }
+
+// Serial is the phone's serial number.
+func (p *Phone) Serial() string { return p.settings.Serial }
+
+// Partition opens the partition with that label, as root on the phone would.
+func (p *Phone) Partition(label string) (*Partition, error) {
+	if p.disk.table() == nil {
+		return nil, errors.New("the phone's disk has no valid partition table")
+	}
+	e, ok := p.disk.table().ByName(label)
+	if !ok {
+		return nil, fmt.Errorf("the phone has no partition %s", label)
+	}
+	return &Partition{p.disk, e}, nil
+}
+
+// Unit reads a unit as it is stored in ta.img; false when it is not there.
+func (p *Phone) Unit(partition int, unit uint32) ([]byte, bool, error) {
+	image, err := p.readTrimArea()
+	if err != nil {
+		return nil, false, err
+	}
+	data, ok := image.Unit(partition, unit)
+	return data, ok, nil
+}
+
+// SetUnit changes a unit in ta.img behind the phone's back; nil deletes it. The
+// phone must not be on the bus with its trim area open.
+func (p *Phone) SetUnit(partition int, unit uint32, data []byte) error {
+	image, err := p.readTrimArea()
+	if err != nil {
+		return err
+	}
+	if data == nil {
+		image.Delete(partition, unit)
+	} else if err := image.Set(partition, unit, data); err != nil {
+		return err
+	}
+	return p.storeTrimArea(image)
+}
+
+// FlashMode switches the phone off and on again into flash mode, with the cable
+// plugged. Connections from before are dead. Faults count their packets anew.
+func (p *Phone) FlashMode() {
+	p.Unplug()
+	p.disk.loadTable()
+	p.cable = newCable()
+	p.done = make(chan struct{})
+	p.run = &flashRun{faults: p.options.Faults, hello: p.options.Hello}
+	go p.flashProgram(p.cable, p.done)
+}
+
+// Unplug pulls the cable and lets the phone lose its power: trim area writes
+// that were not stored by closing it are lost.
+func (p *Phone) Unplug() {
+	if p.cable != nil {
+		p.cable.unplug()
+		<-p.done
+	}
+}
+
+// OnBus reports that the phone can be seen on the bus in flash mode.
+func (p *Phone) OnBus() bool { return p.cable != nil && p.cable.onBus() }
+
+// Close unplugs the phone and removes a temporary state directory.
+func (p *Phone) Close() error {
+	p.Unplug()
+	var err error
+	if p.disk != nil {
+		err = p.disk.file.Close()
+		p.disk = nil
+	}
+	if p.temporary {
+		err = errors.Join(err, os.RemoveAll(p.dir))
+	}
+	return err
+}
+
+// countPacket is called by the running program for each host packet.
+func (p *Phone) countPacket() { p.run.packet++ }
+
+// flashProgram is the phone in flash mode: boot stage, then the loader if one
+// comes, until it leaves the bus.
+func (p *Phone) flashProgram(c *cable, done chan struct{}) {
+	defer close(done)
+	defer c.unplug()
+	boot := p.bootSession(c)
+	next, err := boot.run()
+	if err == nil && next == actionStartLoader {
+		if err = c.pause(loaderStart); err != nil {
+			return
+		}
+		loader := p.loaderSession(c, boot.loader)
+		if loader == nil {
+			_ = c.hang()
+			return
+		}
+		next, err = loader.run()
+	}
+	if err != nil {
+		return
+	}
+	if next == actionHang {
+		_ = c.hang()
+		return
+	}
+	_ = c.drained(leaveDelay) // off or rebooting either way
+}
+
+// bootSession starts the boot stage.
+func (p *Phone) bootSession(c *cable) *session {
+	s := p.session(c, StageBoot, p.options.BootMaxPacket, bootCommands)
+	s.info = s.bootInfo
+	s.sec.addRoots(p.roots)
+	return s
+}
+
+// loaderSession starts the loader; nil when it hangs before its hello because it
+// is itself too old for this phone (loader-behaviour.md, correction 16).
+func (p *Phone) loaderSession(c *cable, facts *loaderFacts) *session {
+	s := p.session(c, StageLoader, p.options.LoaderMaxPacket, loaderCommands)
+	s.info = s.loaderInfo
+	s.loader = facts
+	s.sec.live, s.sec.test = facts.live, facts.test
+	s.sec.addRoots(p.roots)
+	minimum := s.sec.fuseAID
+	if s.sec.conf != nil {
+		if r := s.sec.conf.role(roleLoader); r != nil {
+			minimum = max(minimum, uint64(r.minAID))
+		}
+	}
+	if facts.aid < minimum {
+		s.note("loader is too old for this phone and hangs")
+		return nil
+	}
+	return s
+}
+
+// session is what both stages have.
+func (p *Phone) session(c *cable, stage Stage, maxPacket uint32, commands map[uint32]command) *session {
+	if maxPacket == 0 {
+		maxPacket = defaultPacket
+	}
+	s := &session{
+		phone: p, cable: c, stage: stage, maxPacket: maxPacket, commands: commands,
+		buffer: make([]byte, maxPacket+receiveMoreRoom),
+		sec: &security{
+			hwRoot:   p.hwRoot,
+			trustAny: p.options.TrustAny,
+			fused:    p.settings.OTPLock != "UNLOCKED",
+			fuseAID:  max(p.options.FuseAID, 1),
+		},
+	}
+	s.sec.uniqueID, _ = hex.DecodeString(p.settings.UniqueID)
+	s.sec.conf = p.storedHWConf(s.sec)
+	return s
+}
+
+// storedHWConf reads unit 2003 as a program does at its start. A record that is
+// missing, damaged or not signed for this phone is none.
+func (p *Phone) storedHWConf(sec *security) *hwConf {
+	image, err := p.readTrimArea()
+	if err != nil {
+		return nil
+	}
+	raw, ok := image.Unit(2, unitHWConf)
+	if !ok {
+		return nil
+	}
+	h, why := parseSINHeader(raw)
+	if why != 0 || h.kind != payloadHWConf {
+		return nil
+	}
+	signer, why := checkSignature(h)
+	if why != 0 || signer.role != roleHWConf || sec.chain(signer) != 0 {
+		return nil
+	}
+	payload := raw[len(h.raw):]
+	for _, b := range h.blocks {
+		if uint64(b.length) > uint64(len(payload)) || string(h.sum(payload[:b.length])) != string(b.hash) {
+			return nil
+		}
+		payload = payload[b.length:]
+	}
+	conf, err := parseHWConf(raw[len(h.raw):])
+	if err != nil {
+		return nil
+	}
+	return conf
+}

@@ -1,0 +1,185 @@
+package simphone
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/hex"
+	"slices"
+	"strings"
+
+	"xflash/internal/gpt"
+)
+
+// The roots that a Z3 Compact accepts, by the SHA-256 of their certificates
+// (sin-ftf-format.md §5.4).
+const (
+	liveRootName        = "S1_Root_9c84"
+	liveRootFingerprint = "8432d883eaab7a4d41c002f1dba7343dacde7d8b55c0cc78ba3d6da31f1e7e95"
+	testRootFingerprint = "4bea08afd3c308ff7c881228de4c53b8f6c3e9dec73ba0ca6a54fc47bfc7af07"
+)
+
+// A security is what a running program accepts, and on what terms.
+type security struct {
+	live, test []*x509.Certificate // roots whose certificates are at hand
+	hwRoot     *x509.Certificate   // of this simulated phone's own hardware configuration
+	trustAny   bool                // the result of the signature check is not asked for
+	fused      bool
+	fuseAID    uint64
+	uniqueID   []byte
+	conf       *hwConf // nil: none
+}
+
+// addRoots trusts further roots: test roots by the name that the loader goes by,
+// live ones otherwise.
+func (sec *security) addRoots(roots []*x509.Certificate) {
+	for _, root := range roots {
+		if strings.HasPrefix(root.Subject.CommonName, testRootPrefix) {
+			sec.test = append(sec.test, root)
+		} else {
+			sec.live = append(sec.live, root)
+		}
+	}
+}
+
+// off reports that the security checks are switched off (loader-behaviour.md,
+// correction 4).
+func (sec *security) off() bool {
+	if sec.conf != nil {
+		return sec.conf.flags&globalUnsecured != 0
+	}
+	return !sec.fused
+}
+
+// enforced reports that a failed check of this role's files counts
+// (error-codes.md §1.5).
+func (sec *security) enforced(role string) bool {
+	if sec.off() {
+		return false
+	}
+	if sec.conf != nil {
+		if r := sec.conf.role(role); r != nil {
+			return r.flags&permitEnforced != 0
+		}
+	}
+	return true
+}
+
+// privateUnits reports that units >= 0x10000 of trim area 2 may be used
+// (error-codes.md §3.2 and §4).
+func (sec *security) privateUnits() bool {
+	return sec.off() || !sec.fused || sec.conf != nil && sec.conf.flags&globalPrivateUnits != 0
+}
+
+// chain verifies a signer against the roots at hand.
+func (sec *security) chain(s *signer) status {
+	roots := sec.live
+	if s.test {
+		roots = sec.test
+	}
+	if s.role == roleHWConf && sec.hwRoot != nil {
+		roots = append(slices.Clip(roots), sec.hwRoot)
+	}
+	if !sec.trustAny && !s.signedBy(roots) {
+		return statusSignature
+	}
+	return 0
+}
+
+// authenticate is steps 2 to 6 of the loader's header check (error-codes.md §1.5):
+// who signed, with which root, may this phone accept it, is it new enough.
+func (sec *security) authenticate(h *sinHeader) (*signer, status) {
+	s, why := checkSignature(h)
+	if s == nil {
+		return nil, why
+	}
+	if why == statusSignature && sec.trustAny {
+		why = 0
+	}
+	if why == 0 {
+		why = sec.chain(s)
+	}
+	if why == 0 {
+		why = sec.admit(s)
+	}
+	if why != 0 && sec.enforced(s.role) {
+		return s, why
+	}
+	return s, 0
+}
+
+// admit asks the hardware configuration for the signer's role: is its kind of
+// root allowed, and is its security version not too low.
+func (sec *security) admit(s *signer) status {
+	var minimum uint64
+	switch s.role {
+	case roleBoot, roleLoader, roleHWConf:
+		// Only these have the fuse minimum (loader-behaviour.md, correction 3).
+		minimum = sec.fuseAID
+	}
+	if sec.conf == nil {
+		if s.role != roleHWConf {
+			return statusRootType
+		}
+	} else {
+		r := sec.conf.role(s.role)
+		kind := uint16(permitLive)
+		if s.test {
+			kind = permitTest
+		}
+		if r == nil || r.flags&kind == 0 {
+			return statusRootType
+		}
+		minimum = max(minimum, uint64(r.minAID))
+	}
+	if s.aid < minimum {
+		return statusAID
+	}
+	return 0
+}
+
+// mayWrite asks whether a role may write a partition, or with a nil id the
+// partition layout (error-codes.md §1.5, steps 8 and 9).
+func (sec *security) mayWrite(role string, id *gpt.GUID) status {
+	if !sec.enforced(role) {
+		return 0
+	}
+	if sec.conf == nil {
+		return statusNotAllowed
+	}
+	r := sec.conf.role(role)
+	if r == nil || r.flags&permitWrite == 0 || id != nil && !slices.Contains(r.partitions, *id) {
+		return statusNotAllowed
+	}
+	return 0
+}
+
+// loaderRoots finds the phone's live and test root in a loader's payload, by
+// fingerprint; only fingerprints are known before.
+func loaderRoots(payload []byte) (live, test []*x509.Certificate) {
+	for at := 0; ; at++ {
+		i := bytes.Index(payload[at:], []byte{0x30, 0x82})
+		if i < 0 || at+i+4 > len(payload) {
+			return live, test
+		}
+		at += i
+		size := 4 + int(payload[at+2])<<8 + int(payload[at+3])
+		if size > len(payload)-at {
+			continue
+		}
+		der := payload[at:][:size]
+		sum := sha256.Sum256(der)
+		fingerprint := hex.EncodeToString(sum[:])
+		if fingerprint != liveRootFingerprint && fingerprint != testRootFingerprint {
+			continue
+		}
+		root, err := x509.ParseCertificate(der)
+		switch {
+		case err != nil:
+		case fingerprint == liveRootFingerprint:
+			live = append(live, root)
+		default:
+			test = append(test, root)
+		}
+	}
+}

@@ -1,0 +1,94 @@
+package simphone
+
+import (
+	"crypto"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/binary"
+	"strings"
+)
+
+// Roles that a certificate's subject names (sin-ftf-format.md §5.3).
+const (
+	roleBoot   = "S1_Boot"
+	roleLoader = "S1_Loader"
+	roleSL     = "S1_SL"
+	roleSW     = "S1_SW"
+	roleCust   = "S1_Cust"
+	roleHWConf = "S1_HWConf"
+	roleRLock  = "S1_RLock"
+)
+
+// testRootPrefix marks files signed with Sony's internal test root; the loader
+// compares exactly these letters (error-codes.md, main result, cause 2).
+const testRootPrefix = "S1_Root_Test"
+
+// A signer is who signed a header.
+type signer struct {
+	leaf *x509.Certificate
+	role string // subject
+	aid  uint64 // serial number: the security version
+	test bool   // under the test root
+}
+
+// checkSignature parses the certificate blob of a header and verifies the
+// signature with the key of its certificate: sin-ftf-format.md §5.1 and §5.2. The
+// chain to a root is another question.
+func checkSignature(h *sinHeader) (*signer, status) {
+	b := h.blob
+	if len(b) < 4 {
+		return nil, statusContainerFormat
+	}
+	if binary.BigEndian.Uint16(b) != 1 {
+		return nil, statusContainerVersion
+	}
+	chain := int(binary.BigEndian.Uint16(b[2:]))
+	if chain < 2 || len(b) < 7+chain {
+		return nil, statusContainerFormat
+	}
+	der := int(binary.BigEndian.Uint16(b[4:]))
+	if der > chain-2 {
+		return nil, statusContainerFormat
+	}
+	leaf, err := x509.ParseCertificate(b[6:][:der])
+	if err != nil || leaf.Issuer.CommonName == "" {
+		return nil, statusCertFormat
+	}
+	algorithm := b[4+chain]
+	signature := b[7+chain:]
+	if len(signature) != int(binary.BigEndian.Uint16(b[5+chain:])) {
+		return nil, statusContainerFormat
+	}
+	hash := map[byte]crypto.Hash{hashSHA1: crypto.SHA1, hashSHA256: crypto.SHA256}[algorithm]
+	if hash == 0 {
+		return nil, statusUnsupportedHash
+	}
+	s := &signer{leaf: leaf, role: leaf.Subject.CommonName, test: strings.HasPrefix(leaf.Issuer.CommonName, testRootPrefix)}
+	if leaf.SerialNumber.IsUint64() {
+		s.aid = leaf.SerialNumber.Uint64()
+	}
+	key, ok := leaf.PublicKey.(*rsa.PublicKey)
+	if !ok {
+		return nil, statusRSASetup
+	}
+	head := digest(algorithm, b[:5+chain])
+	sum := digest(algorithm, append(head, digest(algorithm, h.signed)...))
+	if rsa.VerifyPKCS1v15(key, hash, sum, signature) != nil {
+		return s, statusSignature
+	}
+	if leaf.Subject.CommonName == leaf.Issuer.CommonName {
+		return s, statusSelfSigned
+	}
+	return s, 0
+}
+
+// signedBy reports that one of the roots' keys signed the certificate. The
+// issuer's name does not matter (loader-behaviour.md, correction 15).
+func (s *signer) signedBy(roots []*x509.Certificate) bool {
+	for _, root := range roots {
+		if root.CheckSignature(s.leaf.SignatureAlgorithm, s.leaf.RawTBSCertificate, s.leaf.Signature) == nil {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,254 @@
+package simphone
+
+import (
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"sync"
+
+	"xflash/internal/gpt"
+	"xflash/internal/trimarea"
+	"xflash/sin"
+)
+
+// Files of the state directory. phone.json is written last, so a directory
+// without it holds no phone yet.
+const (
+	settingsFile = "phone.json"
+	emmcFile     = "emmc.img"
+	trimFile     = "ta.img"
+	hwRootFile   = "hwconf-root.pem" // root of this phone's hardware configuration
+)
+
+// settings are the facts of one phone that are neither on its disk nor in its
+// trim area, and those that must agree with the trim area.
+type settings struct {
+	Model        string
+	Serial       string
+	BootVersion  string
+	OTPLock      string
+	OTPData      string
+	IDCode       string
+	PlatformRoot string
+	UniqueID     string
+	IMEI         string
+	HWConf       string
+}
+
+// spaceID is the product id in version texts of the boot delivery; unit 2207 has
+// it in front of the boot version (s1-protocol.md §4.6).
+const spaceID = "1281-2190"
+
+// healthy is a phone as it leaves the factory. All numbers are invented; the
+// IMEI begins with the code for test equipment.
+func healthy() settings {
+	root := sha256.Sum256([]byte("simulated platform root"))
+	return settings{
+		Model:        "D5803",
+		Serial:       "CB5A25SIM1",
+		BootVersion:  "S1_Boot_MSM8974AC_11",
+		OTPLock:      "LOCKED",
+		OTPData:      "01000400",
+		IDCode:       "107B00E1",
+		PlatformRoot: fmt.Sprintf("%X", root),
+		UniqueID:     "0011223344556677",
+		IMEI:         "00499901064000",
+		HWConf:       HWConfGood,
+	}
+}
+
+// loadState makes the phone if there is none, and applies the options to it.
+func (p *Phone) loadState() error {
+	old := healthy()
+	text, err := os.ReadFile(p.path(settingsFile))
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		if err := p.make(old); err != nil {
+			return err
+		}
+	case err != nil:
+		return err
+	default:
+		if err := json.Unmarshal(text, &old); err != nil {
+			return fmt.Errorf("%s: %w", settingsFile, err)
+		}
+		if info, err := os.Stat(p.EMMC()); err != nil {
+			return err
+		} else if p.options.Disk != 0 && p.options.Disk != info.Size() {
+			return fmt.Errorf("the disk has %d bytes and cannot become one of %d", info.Size(), p.options.Disk)
+		}
+	}
+	p.settings = old
+	o := &p.options
+	for _, change := range []struct {
+		to   *string
+		from string
+	}{
+		{&p.settings.Model, o.Model}, {&p.settings.Serial, o.Serial}, {&p.settings.BootVersion, o.BootVersion},
+		{&p.settings.OTPLock, o.OTPLock}, {&p.settings.OTPData, o.OTPData}, {&p.settings.HWConf, o.HWConf},
+	} {
+		if change.from != "" {
+			*change.to = change.from
+		}
+	}
+	if err := p.applySettings(old); err != nil {
+		return err
+	}
+	return p.saveSettings()
+}
+
+// make builds a healthy phone's files.
+func (p *Phone) make(s settings) error {
+	size := p.options.Disk
+	if size == 0 {
+		size = DiskSize
+	}
+	if err := makeDisk(p.EMMC(), size); err != nil {
+		return err
+	}
+	image := trimarea.New()
+	for _, u := range factoryUnits(s) {
+		if err := image.Set(u.partition, u.unit, u.data); err != nil {
+			return fmt.Errorf("unit %d: %w", u.unit, err)
+		}
+	}
+	if err := p.storeTrimArea(image); err != nil {
+		return err
+	}
+	return p.installHWConf(s)
+}
+
+// applySettings changes the units that tell what the settings tell.
+func (p *Phone) applySettings(old settings) error {
+	s := p.settings
+	image, err := p.readTrimArea()
+	if err != nil {
+		return err
+	}
+	var changed bool
+	for _, c := range []struct {
+		unit  uint32
+		value string
+		apply bool
+	}{
+		{unitModel, s.Model, s.Model != old.Model},
+		{unitModel, unknownModel, p.options.Unknown2210},
+		{unitSerial, s.Serial, s.Serial != old.Serial},
+		{unitBootVersion, spaceID + "_" + s.BootVersion, s.BootVersion != old.BootVersion},
+	} {
+		if !c.apply {
+			continue
+		}
+		if err := image.Set(2, c.unit, cString(c.value)); err != nil {
+			return err
+		}
+		changed = true
+	}
+	if changed {
+		if err := p.storeTrimArea(image); err != nil {
+			return err
+		}
+	}
+	if s.HWConf != old.HWConf {
+		return p.installHWConf(s)
+	}
+	return nil
+}
+
+func (p *Phone) saveSettings() error {
+	text, err := json.MarshalIndent(p.settings, "", "  ")
+	if err != nil {
+		return err
+	}
+	return replaceFile(p.path(settingsFile), append(text, '\n'))
+}
+
+// readTrimArea reads the trim area as it is stored.
+func (p *Phone) readTrimArea() (*trimarea.Image, error) {
+	b, err := os.ReadFile(p.TrimArea())
+	if err != nil {
+		return nil, err
+	}
+	return trimarea.Parse(b)
+}
+
+// storeTrimArea stores the whole trim area in one step: whoever is killed at
+// any time leaves the old or the new one.
+func (p *Phone) storeTrimArea(image *trimarea.Image) error {
+	b, err := image.Encode()
+	if err != nil {
+		return err
+	}
+	return replaceFile(p.TrimArea(), b)
+}
+
+// replaceFile gives a file new content in one step.
+func replaceFile(name string, content []byte) error {
+	next := name + ".new"
+	if err := os.WriteFile(next, content, 0o644); err != nil {
+		return err
+	}
+	return os.Rename(next, name)
+}
+
+// makeDisk makes a sparse disk with the partition table and what a healthy phone
+// has at the start of its partitions.
+func makeDisk(path string, size int64) error {
+	table, err := DefaultLayout(size)
+	if err != nil {
+		return err
+	}
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if err := f.Truncate(size); err != nil {
+		return err
+	}
+	if err := gpt.Write(f, table); err != nil {
+		return err
+	}
+	for i, spec := range partitionSpecs {
+		e := table.Entries[i]
+		if content := spec.fill.content(spec.label, e.Size()); content != nil {
+			if _, err := f.WriteAt(content, e.Offset()); err != nil {
+				return err
+			}
+		}
+	}
+	return f.Close()
+}
+
+// hwAuthority signs hardware configurations of phones made by this process. Its
+// key is thrown away with the process.
+var hwAuthority = sync.OnceValues(func() (*sin.Authority, error) {
+	return sin.NewTestAuthority("S1_Root_SimPhone")
+})
+
+// installHWConf writes unit 2003 as the settings want it, and the root it is
+// signed with.
+func (p *Phone) installHWConf(s settings) error {
+	authority, err := hwAuthority()
+	if err != nil {
+		return err
+	}
+	if err := replaceFile(p.path(hwRootFile), authority.RootPEM()); err != nil {
+		return err
+	}
+	if s.HWConf == HWConfMissing {
+		return p.SetUnit(2, unitHWConf, nil)
+	}
+	conf, err := factoryHWConf(s)
+	if err != nil {
+		return err
+	}
+	raw, err := signHWConf(authority, conf)
+	if err != nil {
+		return err
+	}
+	return p.SetUnit(2, unitHWConf, raw)
+}
