@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/pierrec/lz4/v4"
-
 	"xflash/internal/gpt"
 )
 
@@ -35,6 +33,7 @@ type mapPiece struct {
 	length int64 // bytes in the partition
 	fill   [4]byte
 	block  []byte // ready-made LZ4 block
+	either bool   // LZ4A that becomes ADDR when it does not shrink by an eighth
 	packed int64  // bytes in the data area, known once Payload has seen the data
 	hash   []byte
 }
@@ -95,37 +94,22 @@ func (b *MapBuilder) Image(src io.ReaderAt, size int64, opt ImageOptions) error 
 	if chunk < 4 || chunk%4 != 0 || chunk > maxLZ4 {
 		return fmt.Errorf("an image cannot be cut in chunks of %d bytes", chunk)
 	}
-	buf, pack := make([]byte, chunk), newPacker(chunk)
+	buf := make([]byte, chunk)
 	for at := int64(0); at < size; at += chunk {
 		n := min(chunk, size-at)
 		if _, err := io.ReadFull(io.NewSectionReader(src, at, n), buf[:n]); err != nil {
 			return fmt.Errorf("reading the image at %#x: %w", at, err)
 		}
-		data := buf[:n]
-		switch pattern, uniform := repeats(data); {
+		pattern, uniform := repeats(buf[:n])
+		switch {
 		case opt.Fill && uniform:
-			if last := b.last(TagFILL); last != nil && last.fill == pattern && last.dest+last.length == at {
-				last.length += n
-			} else {
-				b.Fill(at, n, pattern)
-			}
-		case opt.LZ4 && pack.length(data) < n-n/8:
+			b.Fill(at, n, pattern)
+		case opt.LZ4:
 			b.LZ4(src, at, at, n)
+			b.pieces[len(b.pieces)-1].either = true
 		default:
-			if last := b.last(TagADDR); last != nil && last.src == src && last.dest+last.length == at {
-				last.length += n
-			} else {
-				b.Addr(src, at, at, n)
-			}
+			b.Addr(src, at, at, n)
 		}
-	}
-	return nil
-}
-
-// last is the piece added last, if it is of a kind.
-func (b *MapBuilder) last(kind TagKind) *mapPiece {
-	if n := len(b.pieces); n > 0 && b.pieces[n-1].kind == kind {
-		return &b.pieces[n-1]
 	}
 	return nil
 }
@@ -139,110 +123,104 @@ func repeats(data []byte) (pattern [4]byte, ok bool) {
 	return pattern, bytes.Equal(data[4:], data[:len(data)-4])
 }
 
-// Payload reads all sources once for lengths and hashes, and gives the payload. Its
-// map is the Head, so it gets a block of its own as in Sony's files.
+// Payload reads all sources for lengths and hashes, and gives the payload. Its map is
+// the Head, so it gets a block of its own as in Sony's files.
 func (b *MapBuilder) Payload() (Payload, error) {
 	if b.err != nil {
 		return Payload{}, b.err
+	}
+	if err := b.measure(); err != nil {
+		return Payload{}, err
 	}
 	head := append([]byte(nil), magicMap...)
 	head = append(head, 0, 0, 0, 0)
 	data := int64(0)
 	for i := range b.pieces {
-		p := &b.pieces[i]
-		if p.src != nil {
-			if err := p.measure(b.HashType); err != nil {
-				return Payload{}, err
-			}
-		}
-		head = p.append(head, data, b.HashType)
-		data += p.packed
+		head = b.pieces[i].append(head, data, b.HashType)
+		data += b.pieces[i].packed
 	}
 	if len(head)-mapFrame > maxMap {
 		return Payload{}, errors.New("the image has too many pieces for a map")
 	}
 	binary.BigEndian.PutUint32(head[4:], uint32(len(head)-mapFrame))
-	return Payload{Head: head, Body: func(w io.Writer) error {
-		for i := range b.pieces {
-			if b.pieces[i].src == nil {
-				continue
-			}
-			if err := b.pieces[i].writeTo(w); err != nil {
-				return err
-			}
-		}
-		return nil
-	}}, nil
+	return Payload{Head: head, Body: b.writeData}, nil
 }
 
-// measure finds the packed length and the hash of a piece with data.
-func (p *mapPiece) measure(t HashType) error {
-	var count countWriter
-	if err := p.writeTo(&count); err != nil {
-		return err
-	}
-	p.packed = int64(count)
-	if !t.valid() {
+// measure finds the packed lengths, settles what kind each piece is, joins neighbours
+// and hashes every piece.
+func (b *MapBuilder) measure() error {
+	err := packInOrder(b.pieces, b.HashType, func(p *mapPiece, packed, hash []byte) error {
+		p.packed, p.hash = int64(len(packed)), hash
+		if p.either && p.packed > p.length-p.length/8 {
+			p.kind, p.packed = TagADDR, p.length
+		}
+		p.either = false
 		return nil
-	}
-	h := t.function().New()
-	if _, err := io.Copy(h, io.NewSectionReader(p.src, p.from, p.length)); err != nil {
+	})
+	if err != nil {
 		return err
 	}
-	p.hash = h.Sum(nil)
+	joined := b.pieces[:0]
+	for _, p := range b.pieces {
+		if n := len(joined); n > 0 && joined[n-1].join(p) {
+			continue
+		}
+		joined = append(joined, p)
+	}
+	b.pieces = joined
+	for i := range b.pieces {
+		p := &b.pieces[i]
+		if p.kind != TagADDR {
+			continue
+		}
+		p.packed, p.hash = p.length, nil
+		if b.HashType.valid() {
+			h := b.HashType.function().New()
+			if err := p.copyTo(h); err != nil {
+				return err
+			}
+			p.hash = h.Sum(nil)
+		}
+	}
 	return nil
 }
 
-type countWriter int64
-
-func (c *countWriter) Write(p []byte) (int, error) {
-	*c += countWriter(len(p))
-	return len(p), nil
+// join makes p a part of the piece before it, if the two can be one tag.
+func (before *mapPiece) join(p mapPiece) bool {
+	same := before.kind == p.kind && before.dest+before.length == p.dest
+	switch p.kind {
+	case TagADDR:
+		same = same && before.src == p.src && before.from+before.length == p.from
+	case TagFILL:
+		same = same && before.fill == p.fill
+	default:
+		return false
+	}
+	if same {
+		before.length += p.length
+	}
+	return same
 }
 
-// writeTo writes the data of a piece as they lie in the data area.
-func (p *mapPiece) writeTo(w io.Writer) error {
-	if p.block != nil {
-		_, err := w.Write(p.block)
-		return err
-	}
-	src := io.NewSectionReader(p.src, p.from, p.length)
-	if p.kind == TagADDR {
-		n, err := io.Copy(w, src)
-		if err == nil && n != p.length {
-			err = io.ErrUnexpectedEOF
+// writeData is the data area.
+func (b *MapBuilder) writeData(w io.Writer) error {
+	return packInOrder(b.pieces, NoHash, func(p *mapPiece, packed, _ []byte) error {
+		if p.kind == TagADDR {
+			return p.copyTo(w)
 		}
+		_, err := w.Write(packed)
 		return err
+	})
+}
+
+// copyTo writes the bytes of a plain piece.
+func (p *mapPiece) copyTo(w io.Writer) error {
+	n, err := io.Copy(w, io.NewSectionReader(p.src, p.from, p.length))
+	if err == nil && n != p.length {
+		err = io.ErrUnexpectedEOF
 	}
-	plain := make([]byte, p.length)
-	if _, err := io.ReadFull(src, plain); err != nil {
-		return err
-	}
-	_, err := w.Write(newPacker(p.length).pack(plain))
 	return err
 }
-
-// packer makes LZ4 blocks.
-type packer struct {
-	c   lz4.Compressor
-	out []byte
-}
-
-func newPacker(n int64) *packer {
-	return &packer{out: make([]byte, lz4.CompressBlockBound(int(n)))}
-}
-
-// pack compresses data of at most the length that newPacker was given. With room for
-// the worst case the library never fails and never declines.
-func (p *packer) pack(data []byte) []byte {
-	n, err := p.c.CompressBlock(data, p.out)
-	if err != nil {
-		panic(err)
-	}
-	return p.out[:n]
-}
-
-func (p *packer) length(data []byte) int64 { return int64(len(p.pack(data))) }
 
 // append adds the tag of a piece to a map; its data lie at an offset of the data area.
 func (p *mapPiece) append(out []byte, data int64, t HashType) []byte {

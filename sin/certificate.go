@@ -22,7 +22,7 @@ type Certificate struct {
 	NotBefore   string // as written: 130723133343Z
 	NotAfter    string
 	Key         *rsa.PublicKey
-	Hash        HashType // of the signature; NoHash when the algorithm is not RSA with SHA-1 or SHA-256
+	Hash        HashType // of the signature; NoHash when it is not plainly RSA with SHA-1 or SHA-256
 	Signature   []byte
 	Fingerprint [sha256.Size]byte // SHA-256 of Raw
 }
@@ -115,34 +115,48 @@ func readCertificate(data []byte) (*Certificate, error) {
 	whole := derReader{data: raw, err: outer.err}
 	cert := whole.enter(tagSequence)
 	_, _, tbs := cert.next()
-	alg := cert.enter(tagSequence).take(tagOID)
+	_, _, alg := cert.next()
 	sig := cert.take(tagBitString)
 	if cert.err != nil || len(cert.data) != 0 || len(sig) < 1 || sig[0] != 0 {
 		return nil, errDER
 	}
-	c := &Certificate{Raw: raw, TBS: tbs, Signature: sig[1:], Fingerprint: sha256.Sum256(raw)}
-	switch {
-	case bytes.Equal(alg, oidSHA1RSA):
-		c.Hash = SHA1
-	case bytes.Equal(alg, oidSHA256RSA):
-		c.Hash = SHA256
-	}
-	if err := c.readTBS(); err != nil {
+	c := &Certificate{Raw: raw, TBS: tbs, Signature: sig[1:]}
+	inner, err := c.readTBS()
+	if err != nil {
 		return nil, err
 	}
+	c.Hash = signatureHash(inner, alg)
+	c.Fingerprint = sha256.Sum256(raw)
 	return c, nil
 }
 
+// signatureHash reads the algorithm of a certificate's signature, which stands in it
+// twice. The second one is not signed, so the two must be the same.
+func signatureHash(inner, outer []byte) HashType {
+	if !bytes.Equal(inner, outer) {
+		return NoHash
+	}
+	alg := derReader{data: outer}
+	switch oid := alg.enter(tagSequence).take(tagOID); {
+	case bytes.Equal(oid, oidSHA1RSA):
+		return SHA1
+	case bytes.Equal(oid, oidSHA256RSA):
+		return SHA256
+	}
+	return NoHash
+}
+
 // readTBS reads the signed part: version, serial number, algorithm, issuer, validity,
-// subject, key. What follows (extensions) does not matter here.
-func (c *Certificate) readTBS() error {
+// subject, key. What follows (extensions) does not matter here. It gives the algorithm
+// of the signature as it stands.
+func (c *Certificate) readTBS() (alg []byte, err error) {
 	outer := derReader{data: c.TBS}
 	tbs := outer.enter(tagSequence)
 	if len(tbs.data) > 0 && tbs.data[0] == tagVersion {
 		tbs.next()
 	}
 	c.Serial = new(big.Int).SetBytes(tbs.take(tagInteger))
-	tbs.take(tagSequence)
+	_, _, alg = tbs.next()
 	c.Issuer = commonName(tbs)
 	validity := tbs.enter(tagSequence)
 	_, before, _ := validity.next()
@@ -150,12 +164,12 @@ func (c *Certificate) readTBS() error {
 	c.NotBefore, c.NotAfter = string(before), string(after)
 	c.Subject = commonName(tbs)
 	key := tbs.enter(tagSequence)
-	alg := key.enter(tagSequence).take(tagOID)
+	kind := key.enter(tagSequence).take(tagOID)
 	bits := key.take(tagBitString)
 	if tbs.err != nil || validity.err != nil || key.err != nil || c.Issuer == "" || c.Subject == "" ||
 		!printable(c.NotBefore) || !printable(c.NotAfter) ||
-		!bytes.Equal(alg, oidRSA) || len(bits) < 1 || bits[0] != 0 {
-		return errDER
+		!bytes.Equal(kind, oidRSA) || len(bits) < 1 || bits[0] != 0 {
+		return nil, errDER
 	}
 	inner := derReader{data: bits[1:]}
 	pair := inner.enter(tagSequence)
@@ -163,10 +177,10 @@ func (c *Certificate) readTBS() error {
 	// The exponent may have leading zero bytes (02 03 00 00 03 in the test keys).
 	e := new(big.Int).SetBytes(pair.take(tagInteger))
 	if pair.err != nil || n.BitLen() < minKeyBits || n.BitLen() > maxKeyBits || e.BitLen() > 31 || e.BitLen() < 2 || e.Bit(0) == 0 {
-		return errDER
+		return nil, errDER
 	}
 	c.Key = &rsa.PublicKey{N: n, E: int(e.Int64())}
-	return nil
+	return alg, nil
 }
 
 // commonName takes a name and gives its common name, empty when there is none or it

@@ -129,7 +129,7 @@ func (c *checker) payload(ctx context.Context) error {
 		return err
 	}
 	c.r = br
-	c.p = newPipeline(c.opt.Workers)
+	c.p = newPipeline(c.opt.Workers, c.h.PayloadSize())
 	for i := range c.h.Blocks {
 		if err := c.block(ctx, i); err != nil {
 			c.p.abandon()

@@ -125,6 +125,11 @@ func (h *Header) finish(hr *headerReader, problem *Error) (*Header, error) {
 	if h.Signature, h.sigErr = parseSignature(h.Blob, int64(h.CertOffset)); h.Signature != nil {
 		h.Signature.header = h.Raw[:h.CertOffset]
 	}
+	if whole := h.Raw[h.CertOffset:]; problem == nil && h.Slack > 0 && h.Signature == nil {
+		if s, _ := parseSignature(whole, int64(h.CertOffset)); s != nil {
+			problem = fail(Malformed, int64(h.CertOffset)-4, "the certificate blob has %d bytes, its length says %d", len(whole), len(h.Blob))
+		}
+	}
 	if h.Slack > 0 {
 		h.note(int64(len(h.Raw)-h.Slack), "%d unused bytes between certificate and payload", h.Slack)
 	}

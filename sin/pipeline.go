@@ -53,14 +53,16 @@ type piece struct {
 // slot holds one LZ4 block and its output.
 type slot struct{ in, out []byte }
 
-func newPipeline(workers int) *pipeline {
+// newPipeline starts a pipeline for a stream of size bytes; workers below 1 means one
+// for each processor.
+func newPipeline(workers int, size int64) *pipeline {
 	if workers < 1 {
 		workers = runtime.GOMAXPROCS(0)
 	}
 	workers = min(workers, maxWorkers)
 	p := &pipeline{pieces: make(chan *piece, maxPieces)}
 	for range min(2*workers+2, maxPieces) {
-		p.pieces <- &piece{buf: make([]byte, pieceSize)}
+		p.pieces <- &piece{buf: make([]byte, min(pieceSize, size))}
 	}
 	for range workers {
 		w := &worker{tasks: make(chan func(), workerQueue)}

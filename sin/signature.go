@@ -63,9 +63,12 @@ func parseSignature(blob []byte, offset int64) (*Signature, error) {
 		return nil, damaged(end, "the hash algorithm is unknown")
 	}
 	s.head, s.Value, s.Offset = blob[:end+1], blob[end+3:], offset+int64(end)+3
-	if n := int(binary.BigEndian.Uint16(blob[end+1:])); n != len(s.Value) || n != s.Chain[0].Key.Size() {
-		return nil, fail(SignatureDamaged, offset+int64(end)+1,
-			"the signature has a length of %d, room for %d and a key of %d bytes", n, len(s.Value), s.Chain[0].Key.Size())
+	n, key := int(binary.BigEndian.Uint16(blob[end+1:])), s.Chain[0].Key.Size()
+	switch {
+	case n != len(s.Value):
+		return nil, fail(SignatureDamaged, offset+int64(end)+1, "the signature has a length of %d and room for %d", n, len(s.Value))
+	case n != key:
+		return nil, fail(CertificateDamaged, offset+4, "the key has %d bytes, the signature %d", key, n)
 	}
 	return s, nil
 }

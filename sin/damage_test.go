@@ -1,0 +1,193 @@
+package sin
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// signedFile is a small image with every kind of piece, four blocks, and the set with
+// the root that signed it.
+func signedFile(t testing.TB) ([]byte, *RootSet) {
+	s, roots := signer(t, "S1_SW", 3)
+	m := MapBuilder{HashType: SHA256}
+	m.Select(systemGUID)
+	m.Addr(bytes.NewReader(pat(200)), 0, 0, 200)
+	m.LZ4(bytes.NewReader(make([]byte, 4000)), 0, 0x1000, 4000)
+	m.Fill(0x4000, 0x1000, [4]byte{1, 2, 3, 4})
+	p, err := m.Payload()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return build(t, Builder{Type: TypeImage, Signer: s, BlockSize: 96}, p), roots
+}
+
+func check(file []byte, size int64, roots *RootSet) (*Report, error) {
+	return Check(context.Background(), bytes.NewReader(file), size, CheckOptions{Roots: roots, Workers: 1})
+}
+
+// region says what a byte of a signed version 3 file belongs to, by §3.1 and §5.1.
+func region(h *Header, at int) string {
+	list := 24
+	sig := int(h.Signature.Offset)
+	switch {
+	case at < 4:
+		return "magic"
+	case at < list || (at >= h.CertOffset-4 && at < h.CertOffset):
+		return "words"
+	case at < h.CertOffset:
+		return "hash list"
+	case at < sig-2:
+		return "certificate"
+	case at < len(h.Raw):
+		return "signature"
+	}
+	return "payload"
+}
+
+// TestEveryFlippedBit changes each bit of a file in turn. None is accepted, and the
+// reason is that of the part it lies in.
+func TestEveryFlippedBit(t *testing.T) {
+	file, roots := signedFile(t)
+	good, err := check(file, int64(len(file)), roots)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := good.Header
+	allowed := map[string][]Reason{
+		"magic":       {NotSIN},
+		"words":       {Malformed, HeaderChanged}, // lengths are caught before the signature is reached
+		"hash list":   {HeaderChanged},
+		"certificate": {CertificateDamaged},
+		"signature":   {SignatureDamaged},
+		"payload":     {CorruptBlock},
+	}
+	seen := map[string]int{}
+	for at := range file {
+		for bit := range 8 {
+			bad := bytes.Clone(file)
+			bad[at] ^= 1 << bit
+			where := region(h, at)
+			seen[where]++
+			_, err := check(bad, int64(len(bad)), roots)
+			var e *Error
+			if !errors.As(err, &e) {
+				t.Fatalf("bit %d of byte %#x (%s): %v", bit, at, where, err)
+			}
+			ok := false
+			for _, r := range allowed[where] {
+				ok = ok || r == e.Reason
+			}
+			if !ok {
+				t.Errorf("bit %d of byte %#x (%s): %v", bit, at, where, err)
+			}
+			if where == "payload" && (e.Block != h.blockAt(int64(at)) || e.Offset != h.Blocks[e.Block].Offset || e.Block < 0) {
+				t.Errorf("byte %#x lies in block %d: %v", at, h.blockAt(int64(at)), err)
+			}
+			// Without the root's certificate the reason can be less exact, but nothing passes.
+			if where != "payload" && bit == at%8 {
+				if _, err := check(bad, int64(len(bad)), nil); !errors.As(err, &e) || e.Reason > SignatureDamaged {
+					t.Errorf("byte %#x (%s) without roots: %v", at, where, err)
+				}
+			}
+		}
+	}
+	for where := range allowed {
+		if seen[where] == 0 {
+			t.Errorf("no byte in %s", where)
+		}
+	}
+}
+
+// TestEveryCut ends a file after each number of bytes, with and without the size known.
+func TestEveryCut(t *testing.T) {
+	file, roots := signedFile(t)
+	for n := range file {
+		for _, size := range []int64{int64(n), -1} {
+			_, err := check(file[:n], size, roots)
+			if !errors.Is(err, &Error{Reason: Truncated, Offset: int64(n), Block: -1}) {
+				t.Errorf("%d of %d bytes, size %d: %v", n, len(file), size, err)
+			}
+		}
+		// The size is known from elsewhere, and the stream ends early.
+		if _, err := check(file[:n], int64(len(file)), roots); !errors.Is(err, &Error{Reason: Truncated, Offset: int64(n), Block: -1}) {
+			t.Errorf("%d of %d bytes: %v", n, len(file), err)
+		}
+	}
+}
+
+func TestOneByteTooMany(t *testing.T) {
+	file, roots := signedFile(t)
+	long := append(bytes.Clone(file), 0)
+	for _, size := range []int64{int64(len(long)), -1, int64(len(file))} {
+		_, err := check(long, size, roots)
+		if !errors.Is(err, &Error{Reason: Trailing, Offset: int64(len(file)), Block: -1}) {
+			t.Errorf("size %d: %v", size, err)
+		}
+	}
+}
+
+// TestRealLoaderDamage cuts and changes a real file at 1000 places.
+func TestRealLoaderDamage(t *testing.T) {
+	file, err := os.ReadFile(filepath.Join(samples(t), "loader-D58XX.sin"))
+	if err != nil {
+		t.Skip(err)
+	}
+	rnd := rand.New(rand.NewPCG(1, 2))
+	for range 1000 {
+		n := 0x400 + rnd.IntN(len(file)-0x400)
+		if _, err := check(file[:n], int64(n), nil); !errors.Is(err, &Error{Reason: Truncated, Offset: int64(n), Block: 0}) {
+			t.Fatalf("cut at %#x: %v", n, err)
+		}
+	}
+	for range 50 {
+		bad := bytes.Clone(file)
+		bad[0x400+rnd.IntN(len(file)-0x400)] ^= 1 << rnd.IntN(8)
+		if _, err := check(bad, int64(len(bad)), nil); !errors.Is(err, &Error{Reason: CorruptBlock, Offset: 0x400, Block: 0}) {
+			t.Fatalf("changed payload: %v", err)
+		}
+	}
+	// The loader's own root, pinned by fingerprint, tells the other three apart.
+	l := InspectLoader(file[0x400:])
+	roots := &RootSet{}
+	roots.AddLoader(l)
+	for _, c := range []struct {
+		at     int
+		reason Reason
+	}{{0x1C, HeaderChanged}, {0x60, CertificateDamaged}, {0x2F0, CertificateDamaged}, {0x310, SignatureDamaged}} {
+		bad := bytes.Clone(file)
+		bad[c.at] ^= 0x10
+		if _, err := check(bad, int64(len(bad)), roots); !errors.Is(err, Because(c.reason)) {
+			t.Errorf("byte %#x: %v, want %v", c.at, err, c.reason)
+		}
+	}
+}
+
+// TestAllDamagedBlocks finds every damaged block of a file, not just the first.
+func TestAllDamagedBlocks(t *testing.T) {
+	file, roots := signedFile(t)
+	h, err := ReadHeader(bytes.NewReader(file), -1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	bad := bytes.Clone(file)
+	for _, b := range h.Blocks[1:] {
+		bad[b.Offset]++
+	}
+	report, err := Check(context.Background(), bytes.NewReader(bad), -1, CheckOptions{Roots: roots, Name: "system.sin"})
+	if want := len(h.Blocks) - 1; report.DamagedCount != want || len(report.Damaged) != want {
+		t.Fatalf("%d damaged, %d listed, want %d", report.DamagedCount, len(report.Damaged), want)
+	}
+	for i, e := range report.Damaged {
+		if e.Block != i+1 || e.Offset != h.Blocks[i+1].Offset || e.File != "system.sin" {
+			t.Errorf("damage %d: %+v", i, e)
+		}
+	}
+	if err != error(report.Damaged[0]) {
+		t.Errorf("the error is %v", err)
+	}
+}
