@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"hash/adler32"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -326,16 +327,20 @@ func TestRandomChanges(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
-	f.Add(sample()[:3*0x20000], uint32(2003), []byte("HARDWARE"))
-	f.Add(sample()[:4*0x20000], uint32(2210), []byte("longer than it was"))
-	f.Add(build()[:0x100], uint32(1), []byte{})
-	f.Fuzz(func(t *testing.T, head []byte, number uint32, data []byte) {
-		raw := bytes.Repeat([]byte{0xFF}, ImageSize)
-		copy(raw, head)
+	raw := sample()
+	block := func(n int) []byte { return raw[n*BlockSize:][:0x200] }
+	f.Add(block(2), block(3), uint32(2003), []byte("HARDWARE"))
+	f.Add(block(3), block(2), uint32(2210), []byte("longer than it was"))
+	f.Add(block(0), []byte{}, uint32(1), []byte{})
+	f.Fuzz(func(t *testing.T, first, second []byte, number uint32, data []byte) {
+		raw := build()
+		copy(raw[:BlockSize], first)
+		copy(raw[BlockSize:2*BlockSize], second)
 		// Checksums are repaired, or nothing behind them would be reached.
-		for block := range Blocks {
+		for block := range 2 {
 			if start := block * BlockSize; binary.LittleEndian.Uint32(raw[start:]) == magic {
-				seal(raw, block)
+				size := min((int(raw[start+11])+1)*sizeStep, BlockSize)
+				binary.LittleEndian.PutUint32(raw[start+4:], adler32.Checksum(raw[start+8:start+size]))
 			}
 		}
 		im, err := Parse(raw)
