@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"xflash/internal/gpt"
@@ -89,9 +90,20 @@ func sign(t testing.TB, key *rsa.PrivateKey, head, header []byte) []byte {
 // testLoader is a loader with everything that is looked for in a payload.
 func testLoader(t testing.TB, aid int64, tags string) []byte {
 	t.Helper()
+	type key struct {
+		aid  int64
+		tags string
+	}
+	if file, ok := loaders.Load(key{aid, tags}); ok {
+		return file.([]byte)
+	}
 	payload := "\x7fELF\x001277-2052\x00MSM8974AB_22\x00" + strings.ReplaceAll(tags, " ", "\x00") + "\x00"
-	return sinFile{kind: 0x20, role: "S1_Loader", aid: aid, payload: pattern(200000, payload)}.build(t)
+	file := sinFile{kind: 0x20, role: "S1_Loader", aid: aid, payload: pattern(200000, payload)}.build(t)
+	loaders.Store(key{aid, tags}, file)
+	return file
 }
+
+var loaders sync.Map // what testLoader has made
 
 // pattern is n bytes that begin with text and go on without repeating soon.
 func pattern(n int, text string) []byte {

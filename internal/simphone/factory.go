@@ -1,15 +1,9 @@
 package simphone
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
-	"encoding/hex"
 	"fmt"
-	"slices"
-
-	"xflash/internal/gpt"
-	"xflash/sin"
 )
 
 // factoryUnit is a trim area unit of a new phone.
@@ -47,66 +41,6 @@ func factoryUnits(s settings) []factoryUnit {
 		{2, unitFlashState, []byte{0}},
 		{2, unitDeviceKey, invented("device key", 16)},
 	}
-}
-
-// factoryHWConf is the hardware configuration that the settings ask for.
-func factoryHWConf(s settings) (*hwConf, error) {
-	table, err := DefaultLayout(DiskSize)
-	if err != nil {
-		return nil, err
-	}
-	id, err := hex.DecodeString(s.UniqueID)
-	if err != nil {
-		return nil, fmt.Errorf("chip id: %w", err)
-	}
-	pick := func(labels ...string) (ids []gpt.GUID) {
-		for _, label := range labels {
-			e, _ := table.ByName(label)
-			ids = append(ids, e.Unique)
-		}
-		return ids
-	}
-	const accept = permitEnforced | permitLive
-	boot := hwRole{roleBoot, 1, accept | permitWrite, pick("sbl1", "s1sbl", "dbi", "aboot", "rpm", "tz",
-		"alt_sbl1", "alt_s1sbl", "alt_dbi", "alt_aboot", "alt_rpm", "alt_tz")}
-	software := hwRole{roleSW, 1, accept | permitWrite, pick("boot", "ramdump", "FOTAKernel", "LTALabel",
-		"modemst1", "modemst2", "fsg", "apps_log", "system", "cache", "userdata")}
-	conf := &hwConf{
-		prodID: 1, imei: s.IMEI, devices: [][]byte{id},
-		attributes: `OP_ID="0";OP_NAME="Customized";ROOTING_ALLOWED="1";REV="AP";`,
-		roles: []hwRole{
-			boot,
-			{roleLoader, 1, accept, nil},
-			{roleSL, 1, accept | permitSIMLock, nil},
-			software,
-			{roleCust, 1, accept | permitWrite, software.partitions},
-			{roleHWConf, 1, accept, nil},
-			{roleRLock, 1, accept, nil},
-		},
-	}
-	service := func(r hwRole) bool { return r.name == roleLoader || r.name == roleHWConf }
-	switch s.HWConf {
-	case HWConfNoLiveBit:
-		for i := range conf.roles {
-			if r := &conf.roles[i]; !service(*r) {
-				r.flags &^= permitLive
-			}
-		}
-	case HWConfNoUsage:
-		conf.roles = slices.DeleteFunc(conf.roles, func(r hwRole) bool { return !service(r) })
-	}
-	return conf, nil
-}
-
-// signHWConf makes the SIN of type 0x22 that unit 2003 holds.
-func signHWConf(authority *sin.Authority, conf *hwConf) ([]byte, error) {
-	signer, err := authority.Issue(roleHWConf, 1)
-	if err != nil {
-		return nil, err
-	}
-	var b bytes.Buffer
-	err = sin.Builder{Type: payloadHWConf, Signer: signer}.Build(&b, sin.BytesPayload(conf.encode()))
-	return b.Bytes(), err
 }
 
 // content is what a healthy phone has at the start of a partition of size bytes.

@@ -98,6 +98,15 @@ func openLoader(t testing.TB, o Options) (*Phone, *host) {
 	return p, h
 }
 
+// restart puts the phone into flash mode again and starts the test loader.
+func restart(t testing.TB, p *Phone) *host {
+	t.Helper()
+	p.FlashMode()
+	h := connect(t, p)
+	h.startLoader(testLoader(t, 4, "GPTP ADDR LZ4A FILL MTKP MTKM"))
+	return h
+}
+
 // startLoader reads the hello, uploads a loader and reads its hello.
 func (h *host) startLoader(loader []byte) string {
 	h.t.Helper()

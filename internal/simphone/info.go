@@ -71,12 +71,12 @@ func (s *session) chipInfo(t *infoText) {
 func (s *session) hwConfInfo(t *infoText) {
 	var version, info, state, product, global, roles string
 	if c := s.sec.conf; c != nil {
-		version = fmt.Sprintf("%04X", hwConfVersion)
+		version = "0006" // the only one there is
 		info = "AP"
 		state = "0001"
-		product = fmt.Sprintf("%04X", c.prodID)
-		global = fmt.Sprintf("%04X", c.flags)
-		roles = c.text()
+		product = fmt.Sprintf("%04X", c.ProductID)
+		global = fmt.Sprintf("%04X", c.Flags)
+		roles = hwConfText(c)
 	}
 	t.add("HW_CONFIG_VER", version)
 	t.add("HW_CONFIG_INFO", info)
@@ -90,8 +90,10 @@ func (s *session) hwConfInfo(t *infoText) {
 // identityInfo adds the phone's number.
 func (s *session) identityInfo(t *infoText) {
 	var imei, phone string
-	if c := s.sec.conf; c != nil && c.imei != "" {
-		imei, phone = c.imei, "0000:"+c.imei
+	if c := s.sec.conf; c != nil {
+		if all := c.IMEIs(); len(all) > 0 {
+			imei, phone = all[0], "0000:"+all[0]
+		}
 	}
 	t.add("IMEI", imei)
 	t.add("PHONE_ID", phone)

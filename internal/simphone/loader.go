@@ -78,8 +78,9 @@ func auth17(_ *session, _ packetHeader, data []byte) ([]byte, *refusal) {
 }
 
 // diagnose27 answers command 27: at least 5 bytes, the first four are version 1,
-// 12 in all.
-func diagnose27(_ *session, _ packetHeader, data []byte) ([]byte, *refusal) {
+// 12 in all. It is refused with two replies (loader-behaviour.md, correction 9).
+func diagnose27(s *session, _ packetHeader, data []byte) ([]byte, *refusal) {
+	s.nak2 = true
 	switch {
 	case len(data) < 5:
 		return nil, gaveUp(statusCmdParam)

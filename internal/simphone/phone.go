@@ -147,8 +147,8 @@ func (p *Phone) Unit(partition int, unit uint32) ([]byte, bool, error) {
 	if err != nil {
 		return nil, false, err
 	}
-	data, ok := image.Unit(partition, unit)
-	return data, ok, nil
+	u, ok := image.Unit(partition, unit)
+	return u.Data, ok, nil
 }
 
 // SetUnit changes a unit in ta.img behind the phone's back; nil deletes it. The
@@ -252,8 +252,8 @@ func (p *Phone) loaderSession(c *cable, facts *loaderFacts) *session {
 	s.sec.addRoots(p.roots)
 	minimum := s.sec.fuseAID
 	if s.sec.conf != nil {
-		if r := s.sec.conf.role(roleLoader); r != nil {
-			minimum = max(minimum, uint64(r.minAID))
+		if r, ok := s.sec.conf.Role(roleLoader); ok {
+			minimum = max(minimum, uint64(r.MinAID))
 		}
 	}
 	if facts.aid < minimum {
@@ -281,37 +281,4 @@ func (p *Phone) session(c *cable, stage Stage, maxPacket uint32, commands map[ui
 	s.sec.uniqueID, _ = hex.DecodeString(p.settings.UniqueID)
 	s.sec.conf = p.storedHWConf(s.sec)
 	return s
-}
-
-// storedHWConf reads unit 2003 as a program does at its start. A record that is
-// missing, damaged or not signed for this phone is none.
-func (p *Phone) storedHWConf(sec *security) *hwConf {
-	image, err := p.readTrimArea()
-	if err != nil {
-		return nil
-	}
-	raw, ok := image.Unit(2, unitHWConf)
-	if !ok {
-		return nil
-	}
-	h, why := parseSINHeader(raw)
-	if why != 0 || h.kind != payloadHWConf {
-		return nil
-	}
-	signer, why := checkSignature(h)
-	if why != 0 || signer.role != roleHWConf || sec.chain(signer) != 0 {
-		return nil
-	}
-	payload := raw[len(h.raw):]
-	for _, b := range h.blocks {
-		if uint64(b.length) > uint64(len(payload)) || string(h.sum(payload[:b.length])) != string(b.hash) {
-			return nil
-		}
-		payload = payload[b.length:]
-	}
-	conf, err := parseHWConf(raw[len(h.raw):])
-	if err != nil {
-		return nil
-	}
-	return conf
 }

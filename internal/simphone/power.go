@@ -3,6 +3,8 @@ package simphone
 import (
 	"bytes"
 	"fmt"
+
+	"xflash/internal/trimarea"
 )
 
 // A BootMode is where a phone ends up after its power key was pressed.
@@ -45,7 +47,7 @@ func (p *Phone) PowerOn() BootResult {
 		return BootResult{ModeDead, "slow red blinking, nothing on USB", "the disk has no valid partition table"}
 	}
 	image, err := p.readTrimArea()
-	if err != nil || !image.Has(2) {
+	if err != nil || !image.HasPartition(2) {
 		return BootResult{ModeDead, "slow red blinking, nothing on USB", "the trim area is not valid"}
 	}
 	for _, label := range bootChain {
@@ -53,17 +55,21 @@ func (p *Phone) PowerOn() BootResult {
 			return BootResult{ModeDead, "black, no light, nothing on USB", "there is nothing in " + label}
 		}
 	}
-	if state, _ := image.Unit(2, unitFlashState); len(state) > 0 && state[0] != 0 {
+	first := func(unit uint32) byte {
+		u, _ := image.Unit(2, unit)
+		return append(u.Data, 0)[0]
+	}
+	if first(unitFlashState) != 0 {
 		p.FlashMode()
 		return BootResult{ModeFlash, "black, green light", "unit 10100 says that a flash was not finished"}
 	}
 	if !p.startsWith("boot", "\x7fELF") && !p.startsWith("boot", "ANDROID!") {
 		return BootResult{ModeRed, "black, solid red light", "there is no kernel in boot"}
 	}
-	if why := p.kernelHeader(image.Unit(2, unitKernelHeader)); why != "" {
+	if why := p.kernelHeader(image); why != "" {
 		return BootResult{ModeRed, "black, solid red light", why}
 	}
-	if fota, _ := image.Unit(2, unitFOTA); len(fota) > 0 && fota[0] != 0 {
+	if first(unitFOTA) != 0 {
 		return BootResult{ModeStuck, "SONY logo, restarts over and over", "unit 2404 sends it into an update that is not there"}
 	}
 	if !p.ext4("system") {
@@ -77,11 +83,12 @@ func (p *Phone) PowerOn() BootResult {
 
 // kernelHeader looks at the SIN header that the loader keeps of the last kernel.
 // Phones that never got one by flash mode have none.
-func (p *Phone) kernelHeader(raw []byte, ok bool) string {
+func (p *Phone) kernelHeader(image *trimarea.Image) string {
+	u, ok := image.Unit(2, unitKernelHeader)
 	if !ok {
 		return ""
 	}
-	h, why := parseSINHeader(raw)
+	h, why := parseSINHeader(u.Data)
 	if why != 0 {
 		return fmt.Sprintf("the kernel's header in unit %d is damaged", unitKernelHeader)
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"xflash/internal/gpt"
+	"xflash/internal/trimarea"
 )
 
 // The roots that a Z3 Compact accepts, by the SHA-256 of their certificates
@@ -27,7 +28,7 @@ type security struct {
 	fused      bool
 	fuseAID    uint64
 	uniqueID   []byte
-	conf       *hwConf // nil: none
+	conf       *trimarea.HWConf // nil: none
 }
 
 // addRoots trusts further roots: test roots by the name that the loader goes by,
@@ -46,7 +47,7 @@ func (sec *security) addRoots(roots []*x509.Certificate) {
 // correction 4).
 func (sec *security) off() bool {
 	if sec.conf != nil {
-		return sec.conf.flags&globalUnsecured != 0
+		return sec.conf.Flags&globalUnsecured != 0
 	}
 	return !sec.fused
 }
@@ -58,8 +59,8 @@ func (sec *security) enforced(role string) bool {
 		return false
 	}
 	if sec.conf != nil {
-		if r := sec.conf.role(role); r != nil {
-			return r.flags&permitEnforced != 0
+		if r, ok := sec.conf.Role(role); ok {
+			return r.Flags&trimarea.RoleEnforced != 0
 		}
 	}
 	return true
@@ -68,7 +69,7 @@ func (sec *security) enforced(role string) bool {
 // privateUnits reports that units >= 0x10000 of trim area 2 may be used
 // (error-codes.md §3.2 and §4).
 func (sec *security) privateUnits() bool {
-	return sec.off() || !sec.fused || sec.conf != nil && sec.conf.flags&globalPrivateUnits != 0
+	return sec.off() || !sec.fused || sec.conf != nil && sec.conf.Flags&globalPrivateUnits != 0
 }
 
 // chain verifies a signer against the roots at hand.
@@ -122,15 +123,15 @@ func (sec *security) admit(s *signer) status {
 			return statusRootType
 		}
 	} else {
-		r := sec.conf.role(s.role)
-		kind := uint16(permitLive)
+		r, ok := sec.conf.Role(s.role)
+		kind := uint16(trimarea.RoleLiveRoot)
 		if s.test {
-			kind = permitTest
+			kind = trimarea.RoleTestRoot
 		}
-		if r == nil || r.flags&kind == 0 {
+		if !ok || r.Flags&kind == 0 {
 			return statusRootType
 		}
-		minimum = max(minimum, uint64(r.minAID))
+		minimum = max(minimum, uint64(r.MinAID))
 	}
 	if s.aid < minimum {
 		return statusAID
@@ -147,8 +148,8 @@ func (sec *security) mayWrite(role string, id *gpt.GUID) status {
 	if sec.conf == nil {
 		return statusNotAllowed
 	}
-	r := sec.conf.role(role)
-	if r == nil || r.flags&permitWrite == 0 || id != nil && !slices.Contains(r.partitions, *id) {
+	r, ok := sec.conf.Role(role)
+	if !ok || r.Flags&trimarea.RolePartitions == 0 || id != nil && !slices.Contains(r.Partitions, *id) {
 		return statusNotAllowed
 	}
 	return 0

@@ -38,6 +38,7 @@ type session struct {
 
 	next action // to do after the reply
 	dead bool   // crashed or waiting for ever: no reply any more
+	nak2 bool   // the refusal is sent twice
 	lose bool   // the card does not store what this packet carries
 }
 
@@ -168,8 +169,8 @@ func (s *session) answer(h packetHeader, data []byte) error {
 	}
 	s.note("refused: " + why.Error())
 	s.lastError.record(why)
-	if h.command == cmdDiagnose {
-		// This loader refuses command 27 twice (loader-behaviour.md, correction 9).
+	if s.nak2 {
+		s.nak2 = false
 		if err := s.reply(h, 0, nil); err != nil {
 			return err
 		}

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"xflash/internal/gpt"
+	"xflash/internal/trimarea"
 )
 
 // A layoutWriter is the sink of a partition layout (type 0x24).
@@ -155,12 +156,12 @@ func (w *hwConfWriter) finish() status {
 	if why := s.sec.admit(w.image.signer); why != 0 && s.sec.enforced(w.image.signer.role) {
 		return why
 	}
-	conf, err := parseHWConf(w.data)
+	conf, err := trimarea.ParseHWConf(w.data)
 	if err != nil {
 		return statusHWConfFormat
 	}
 	listed := func(id []byte) bool { return bytes.Equal(id, s.sec.uniqueID) }
-	if !slices.ContainsFunc(conf.devices, listed) {
+	if !slices.ContainsFunc(conf.DeviceIDs, listed) {
 		return statusDieID
 	}
 	if !s.trim.put(unitHWConf, slices.Concat(w.image.header.raw, w.data)) {

@@ -178,11 +178,7 @@ func (p *Phone) readTrimArea() (*trimarea.Image, error) {
 // storeTrimArea stores the whole trim area in one step: whoever is killed at
 // any time leaves the old or the new one.
 func (p *Phone) storeTrimArea(image *trimarea.Image) error {
-	b, err := image.Encode()
-	if err != nil {
-		return err
-	}
-	return replaceFile(p.TrimArea(), b)
+	return replaceFile(p.TrimArea(), image.Encode())
 }
 
 // replaceFile gives a file new content in one step.

@@ -64,7 +64,7 @@ func openTA9(s *session, h packetHeader, data []byte) ([]byte, *refusal) {
 		return nil, minor(codeOpenTA, 0)
 	}
 	image, err := s.phone.readTrimArea()
-	if err != nil || !image.Has(int(data[0])) {
+	if err != nil || !image.HasPartition(int(data[0])) {
 		return nil, minor(codeTAInvalid, 0)
 	}
 	s.trim = openTrim{partition: int(data[0]), image: image}
@@ -99,11 +99,11 @@ func readTA12(s *session, h packetHeader, data []byte) ([]byte, *refusal) {
 		return nil, minor(codeReadTA, 0)
 	}
 	unit := binary.BigEndian.Uint32(data)
-	content, ok := s.trim.image.Unit(s.trim.partition, unit)
-	if !ok || len(content) == 0 || len(content) > int(s.maxPacket) || s.hidden(unit) {
+	u, ok := s.trim.image.Unit(s.trim.partition, unit)
+	if !ok || len(u.Data) == 0 || len(u.Data) > int(s.maxPacket) || s.hidden(unit) {
 		return nil, minor(codeReadTA, 0)
 	}
-	return content, nil
+	return u.Data, nil
 }
 
 // writeTA13 answers command 13. The declared length is not compared with that of

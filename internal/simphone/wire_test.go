@@ -13,6 +13,7 @@ func TestVectorsOfTheReference(t *testing.T) {
 		ackOpen  = "00000009 00000001 00000000 0F 00000000"
 		ackClose = "0000000A 00000001 00000000 12 00000000"
 	)
+	p := openPhone(t, Options{})
 	for _, test := range []struct {
 		name    string
 		prepare func(p *Phone, h *host)
@@ -57,7 +58,8 @@ func TestVectorsOfTheReference(t *testing.T) {
 				hexOf(`ERR_SEVERITY="MINOR";ERR_CODE="0025";ERR_DYNAMIC="00000000";`) + "00 B5AD74FC"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			p := openPhone(t, Options{})
+			setUnit(t, p, 2210, "D5803\x00")
+			p.FlashMode()
 			h := connect(t, p)
 			if test.loader {
 				h.startLoader(testLoader(t, 4, ""))
@@ -104,8 +106,10 @@ func TestCRCCheckValue(t *testing.T) {
 // (s1-protocol.md §1.5).
 func TestHostBytesAreAStream(t *testing.T) {
 	stream := bytes.Join([][]byte{packet(9, 3, []byte{2}), packet(12, 3, []byte{0, 0, 8, 0xA2}), packet(10, 3, nil)}, nil)
+	p := openPhone(t, Options{})
 	for _, size := range []int{1, 5, 13, 17, len(stream)} {
-		h := connect(t, openPhone(t, Options{}))
+		p.FlashMode()
+		h := connect(t, p)
 		h.expectHello()
 		for rest := stream; len(rest) > 0; rest = rest[min(size, len(rest)):] {
 			h.write(rest[:min(size, len(rest))])
