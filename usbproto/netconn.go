@@ -61,6 +61,11 @@ func (n *netConn) transfer(ctx context.Context, op string, p []byte, limit func(
 	if err := limit(deadline); err != nil {
 		return 0, n.fail(op, 0, n.cause(ctx, err))
 	}
+	select {
+	case <-n.done: // Close came between the last transfer and this one
+		return 0, n.fail(op, 0, ErrClosed)
+	default:
+	}
 	stop := context.AfterFunc(ctx, func() { _ = limit(time.Unix(1, 0)) })
 	defer stop()
 	done, err := do(p)

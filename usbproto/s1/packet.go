@@ -1,0 +1,188 @@
+// Package s1 speaks the flash mode of Sony phones from 2010 to 2016 ("S1"), the
+// side of the computer.
+//
+// A Session is one phone in flash mode: first the boot stage inside the phone
+// answers, then, after SendLoader, the loader that was sent to it. Both use the same
+// packets on the same connection. Facts come from the project's reference pages
+// s1-protocol.md and loader-behaviour.md; where they disagree, the second is right.
+//
+// Formatting the trim area, raw reads and erases, authentication and the loader's
+// debug settings (commands 11, 14, 15, 17, 20, 21, 25, 27, 28) have no function here
+// on purpose.
+package s1
+
+import (
+	"encoding/binary"
+	"fmt"
+	"hash/crc32"
+)
+
+// Command is the number of a command; a reply carries that of its question.
+type Command uint32
+
+// The commands that are sent (s1-protocol.md §3.1).
+const (
+	CmdInfo      Command = 1
+	CmdEnd       Command = 4
+	CmdHeader    Command = 5
+	CmdData      Command = 6
+	CmdError     Command = 7
+	CmdOpenTA    Command = 9
+	CmdCloseTA   Command = 10
+	CmdReadUnit  Command = 12
+	CmdWriteUnit Command = 13
+	CmdReadAll   Command = 18
+)
+
+// String names the command in the words of the protocol.
+func (c Command) String() string {
+	switch c {
+	case CmdInfo:
+		return "get information (1)"
+	case CmdEnd:
+		return "end session (4)"
+	case CmdHeader:
+		return "image header (5)"
+	case CmdData:
+		return "image data (6)"
+	case CmdError:
+		return "get error (7)"
+	case CmdOpenTA:
+		return "open trim area (9)"
+	case CmdCloseTA:
+		return "close trim area (10)"
+	case CmdReadUnit:
+		return "read unit (12)"
+	case CmdWriteUnit:
+		return "write unit (13)"
+	case CmdReadAll:
+		return "read all units (18)"
+	}
+	return fmt.Sprintf("command %d", uint32(c))
+}
+
+// Flags of a packet (s1-protocol.md §2.4). The computer sends flagsHost, with flagMore
+// when more parts of the same header or image follow. The phone answers flagOK, with
+// flagMore when more of the reply can be fetched, and 0 when it refuses.
+const (
+	flagOK    = 1
+	flagsHost = 3
+	flagMore  = 4
+)
+
+// Packet is one packet without its checksums.
+type Packet struct {
+	Command Command
+	Flags   uint32
+	Data    []byte
+}
+
+// OK reports whether the phone accepted.
+func (p Packet) OK() bool { return p.Flags&flagOK != 0 }
+
+// more reports whether more parts follow.
+func (p Packet) more() bool { return p.Flags&flagMore != 0 }
+
+// headerSize is command, flags and data length, 4 bytes big-endian each, and the
+// checksum byte.
+const headerSize = 13
+
+// AppendHeader adds the 13 bytes before the data.
+func (p Packet) AppendHeader(dst []byte) []byte {
+	at := len(dst)
+	dst = binary.BigEndian.AppendUint32(dst, uint32(p.Command))
+	dst = binary.BigEndian.AppendUint32(dst, p.Flags)
+	dst = binary.BigEndian.AppendUint32(dst, uint32(len(p.Data)))
+	return append(dst, Checksum(dst[at:]))
+}
+
+// Append adds the whole packet: header, data, CRC. The CRC is always there, also
+// without data (s1-protocol.md §2.1).
+func (p Packet) Append(dst []byte) []byte {
+	dst = append(p.AppendHeader(dst), p.Data...)
+	return binary.BigEndian.AppendUint32(dst, CRC(p.Data))
+}
+
+// Checksum is the byte after the first 12 bytes of a header: their exclusive or, plus 7
+// (s1-protocol.md §2.2).
+func Checksum(header []byte) byte {
+	var x byte
+	for _, b := range header {
+		x ^= b
+	}
+	return x + 7
+}
+
+// CRC is the checksum of packet data: the reflected CRC-32 with initial value 0 and no
+// final inversion, so not the usual one (s1-protocol.md §2.3). Go inverts before and
+// after, which is undone here.
+func CRC(data []byte) uint32 {
+	return ^crc32.Update(0xFFFFFFFF, crc32.IEEETable, data)
+}
+
+// PacketError is a packet from the phone that breaks the protocol.
+type PacketError struct {
+	Index  int    // number of the packet from the phone, from 0
+	Reason string // what is wrong
+}
+
+func (e *PacketError) Error() string {
+	return fmt.Sprintf("packet %d from the phone is damaged: %s", e.Index, e.Reason)
+}
+
+// Parser takes packets out of a byte stream. Transfers may split and join packets at
+// will; what is left over belongs to the next packet (s1-protocol.md §1.5).
+type Parser struct {
+	MaxData int // longest data accepted, in bytes
+
+	buf    []byte
+	index  int
+	broken error
+}
+
+// Feed adds bytes that came from the phone.
+func (p *Parser) Feed(b []byte) { p.buf = append(p.buf, b...) }
+
+// Missing is how many bytes at least are needed for the next packet.
+func (p *Parser) Missing() int {
+	want := headerSize
+	if len(p.buf) >= headerSize {
+		want += int(min(uint32(p.MaxData), binary.BigEndian.Uint32(p.buf[8:]))) + 4
+	}
+	return max(want-len(p.buf), 0)
+}
+
+// Next gives the next whole packet; false when more bytes are needed. After an error
+// the stream cannot be trusted any more, and the error stays.
+func (p *Parser) Next() (Packet, bool, error) {
+	if p.broken != nil || len(p.buf) < headerSize {
+		return Packet{}, false, p.broken
+	}
+	if sum := Checksum(p.buf[:12]); p.buf[12] != sum {
+		return Packet{}, false, p.fail("its header has the checksum %02X instead of %02X", p.buf[12], sum)
+	}
+	length := binary.BigEndian.Uint32(p.buf[8:])
+	if int64(length) > int64(p.MaxData) {
+		return Packet{}, false, p.fail("it announces %d bytes, and at most %d are possible", length, p.MaxData)
+	}
+	end := headerSize + int(length)
+	if len(p.buf) < end+4 {
+		return Packet{}, false, nil
+	}
+	pk := Packet{
+		Command: Command(binary.BigEndian.Uint32(p.buf)),
+		Flags:   binary.BigEndian.Uint32(p.buf[4:]),
+		Data:    append([]byte(nil), p.buf[headerSize:end]...),
+	}
+	if crc, got := CRC(pk.Data), binary.BigEndian.Uint32(p.buf[end:]); crc != got {
+		return Packet{}, false, p.fail("its data have the checksum %08X instead of %08X", got, crc)
+	}
+	p.buf = append(p.buf[:0], p.buf[end+4:]...)
+	p.index++
+	return pk, true, nil
+}
+
+func (p *Parser) fail(format string, a ...any) error {
+	p.broken = &PacketError{Index: p.index, Reason: fmt.Sprintf(format, a...)}
+	return p.broken
+}
