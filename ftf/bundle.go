@@ -1,14 +1,12 @@
 package ftf
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path"
-	"slices"
 	"strings"
 )
 
@@ -144,7 +142,12 @@ func (b *Bundle) addArchive(r io.ReaderAt, size int64, prefix string, limits Lim
 		if e.isFolder() {
 			continue
 		}
-		m := b.add(prefix+e.name, e.size)
+		// Old zip programs wrote names in the code page of their system.
+		name := strings.ToValidUTF8(e.name, "\uFFFD")
+		if name != e.name {
+			b.note(name, "the name is not UTF-8; letters of it are replaced")
+		}
+		m := b.add(prefix+name, e.size)
 		m.crc = e.crc
 		m.open = func() (io.ReadCloser, error) { return openEntry(b.Path, r, e), nil }
 	}
@@ -172,133 +175,6 @@ func (b *Bundle) Close() error {
 	}
 	b.closers = nil
 	return errors.Join(all...)
-}
-
-// interpret reads the texts of the bundle.
-func (b *Bundle) interpret() error {
-	if !slices.ContainsFunc(b.Members, func(m *Member) bool { return m.Kind == KindSIN || m.Kind == KindTA }) {
-		return fail(NotBundle, "there is no image (.sin) and no trim-area file (.ta) in it")
-	}
-	for _, step := range []func() error{b.readManifest, b.readDelivery, b.readScript} {
-		if err := step(); err != nil {
-			return err
-		}
-	}
-	for _, m := range b.Members {
-		if m.Kind == KindOther {
-			b.note(m.Name, "not used")
-		}
-	}
-	return nil
-}
-
-// named finds members by their last element, in any case, outside boot/ and
-// partition/ unless inside says so.
-func (b *Bundle) named(base string, inside bool) []*Member {
-	var out []*Member
-	for _, m := range b.Members {
-		if strings.EqualFold(m.Base, base) && m.Kind != KindOther && (inside || !m.Boot && !m.Partition) {
-			out = append(out, m)
-		}
-	}
-	return out
-}
-
-func (b *Bundle) readManifest() error {
-	for _, m := range b.Members {
-		if m.Kind == KindManifest {
-			return b.manifestFrom(m, ParseManifest)
-		}
-	}
-	if infos := b.named("fwinfo.xml", false); len(infos) > 0 {
-		if err := b.manifestFrom(infos[0], parseFwinfo); err != nil {
-			return err
-		}
-	} else if m, ok := manifestFromName(b.Path); ok && b.Folder {
-		b.Manifest = m
-		b.Manifest.From = path.Base(b.Path)
-		b.note("", "no manifest and no fwinfo.xml: model and version come from the folder's name")
-	} else {
-		b.note("", "no manifest: model and version are not known")
-	}
-	if updates := b.named("update.xml", false); len(updates) > 0 {
-		return updates[0].read(func(r io.Reader) (err error) {
-			b.Manifest.NoErase, err = parseUpdate(r)
-			return err
-		})
-	}
-	return nil
-}
-
-func (b *Bundle) manifestFrom(m *Member, parse func(io.Reader) (Manifest, error)) error {
-	err := m.read(func(r io.Reader) (err error) {
-		b.Manifest, err = parse(r)
-		return err
-	})
-	b.Manifest.From = m.Name
-	if err == nil && b.Manifest.Device == "" {
-		b.note(m.Name, "does not name the model")
-	}
-	return err
-}
-
-// readDelivery reads boot_delivery.xml at the top or in boot/. Two that differ
-// are refused: only one could be right, and the wrong one bricks phones.
-func (b *Bundle) readDelivery() error {
-	var first []byte
-	for _, m := range b.named("boot_delivery.xml", true) {
-		var data []byte
-		err := m.read(func(r io.Reader) (err error) {
-			data, err = readText(r)
-			return err
-		})
-		if err != nil {
-			return err
-		}
-		if b.Delivery != nil {
-			if !bytes.Equal(first, data) {
-				e := fail(Ambiguous, "there are two different boot deliveries")
-				e.Member = m.Name
-				return e
-			}
-			continue
-		}
-		first = data
-		if b.Delivery, err = ParseBootDelivery(bytes.NewReader(data)); err != nil {
-			return within(err, "", m.Name)
-		}
-		for _, n := range b.Delivery.Notes {
-			b.note(m.Name, "%s", n.Text)
-		}
-	}
-	if b.Delivery == nil && slices.ContainsFunc(b.Members, func(m *Member) bool { return m.Boot && m.Kind == KindSIN }) {
-		b.note("", "images in boot/ without a boot_delivery.xml that says which phone gets which: not used")
-	}
-	return nil
-}
-
-func (b *Bundle) readScript() error {
-	for _, m := range b.Members {
-		if m.Kind != KindFSC {
-			continue
-		}
-		if b.Script != nil {
-			b.note(m.Name, "a second flash script: not used")
-			continue
-		}
-		err := m.read(func(r io.Reader) (err error) {
-			b.Script, err = ParseScript(r)
-			return err
-		})
-		if err != nil {
-			return err
-		}
-		b.ScriptName = m.Name
-		for _, n := range b.Script.Notes {
-			b.note(m.Name, "%s", n.Text)
-		}
-	}
-	return nil
 }
 
 // notExist makes the error for something that is not in the bundle.

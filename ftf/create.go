@@ -114,8 +114,7 @@ func addFile(ctx context.Context, z *zip.Writer, f File, packing Packing) error 
 	if err != nil {
 		return err
 	}
-	header.CRC32, header.CompressedSize64, header.UncompressedSize64 = crc, uint64(size), uint64(size)
-	w, err := z.CreateRaw(header)
+	w, err := storedWriter(z, header, size, crc)
 	if err != nil {
 		return err
 	}
@@ -124,6 +123,17 @@ func addFile(ctx context.Context, z *zip.Writer, f File, packing Packing) error 
 		err = fail(Corrupt, "it changed while it was being packed")
 	}
 	return err
+}
+
+// storedWriter begins a stored member with its sizes in front. From 4 GiB on they
+// come behind it after all: archive/zip would leave the zip64 field out of the
+// header.
+func storedWriter(z *zip.Writer, header *zip.FileHeader, size int64, crc uint32) (io.Writer, error) {
+	if size >= full32 {
+		return z.CreateHeader(header)
+	}
+	header.CRC32, header.CompressedSize64, header.UncompressedSize64 = crc, uint64(size), uint64(size)
+	return z.CreateRaw(header)
 }
 
 // pour copies a file's contents and tells their size and CRC-32.
@@ -196,6 +206,7 @@ func (b *Bundle) Files() []File {
 	for _, m := range b.Members {
 		shorts[foldName(shortFileName(m))]++
 	}
+	_, deliveryOnTop := shorts["boot_delivery.xml"]
 	var out []File
 	for _, m := range b.Members {
 		name := m.Name
@@ -204,6 +215,9 @@ func (b *Bundle) Files() []File {
 			case m.Kind == KindOther, strings.EqualFold(m.Base, "update.xml"), strings.EqualFold(m.Base, "fwinfo.xml"):
 				continue
 			case m.Boot && strings.EqualFold(m.Base, "boot_delivery.xml"):
+				if deliveryOnTop {
+					continue // Open saw that they are the same
+				}
 				name = "boot_delivery.xml"
 			case m.Boot && m.Kind != KindXML:
 				name = "boot/" + m.Base + "b"

@@ -3,56 +3,180 @@ package ftf
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
+	"strings"
 	"testing"
 )
 
-// file makes a File of bytes.
-func file(name string, data []byte) File {
-	return File{name, func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(data)), nil }}
-}
+var testManifest = Manifest{Device: "D5803", Version: "23.5.A.1.291", Branding: "Customized CE1", CDA: "1272-3750", Revision: "R6C", NoErase: []string{"USERDATA"}}
 
-// contents reads a member whole.
-func contents(t *testing.T, m *Member) []byte {
+func create(t *testing.T, packing Packing, files ...File) string {
 	t.Helper()
-	r, err := m.Open()
-	if err != nil {
+	path := filepath.Join(t.TempDir(), testManifest.FileName())
+	if err := Create(context.Background(), path, testManifest, files, packing); err != nil {
 		t.Fatal(err)
 	}
-	data, err := io.ReadAll(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := r.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return data
+	return path
 }
 
-func TestCreateUnzip(t *testing.T) {
+func noise(n int) []byte {
+	b := make([]byte, n)
+	rand.NewChaCha8([32]byte{1}).Read(b)
+	return b
+}
+
+var someFiles = []File{
+	file("system.sin", bytes.Repeat([]byte("system "), 30000)), file("userdata.sin", noise(100000)), file("fota-reset.ta", []byte("02\n00000964 0001 00\n")),
+	file("empty.sin", nil), file("D5803.fsc", []byte("End flashing:\n")), file("boot/dbi_S1_Boot.sinb", []byte("dbi")), file("LOADER.sin", []byte("loader")),
+	file("boot_delivery.xml", []byte(deliveryText)),
+}
+
+// Order of sin-ftf-format.md §11.3, contents kept, and unzip finds nothing wrong.
+func TestCreate(t *testing.T) {
+	unzip := tool(t, "unzip")
 	for _, packing := range []Packing{Stored, Deflated} {
-		path := filepath.Join(t.TempDir(), "x.ftf")
-		files := []File{file("system.sin", bytes.Repeat([]byte("system "), 10000)), file("empty.ta", nil), file("loader.sin", []byte("loader"))}
-		if err := Create(context.Background(), path, Manifest{Device: "D5803", Version: "23.5.A.1.291"}, files, packing); err != nil {
-			t.Fatal(err)
+		path := create(t, packing, someFiles...)
+		if out, err := exec.Command(unzip, "-t", path).CombinedOutput(); err != nil || !bytes.Contains(out, []byte("No errors detected")) {
+			t.Fatalf("unzip -t: %v\n%s", err, out)
 		}
-		if out, err := exec.Command("unzip", "-t", path).CombinedOutput(); err != nil {
-			t.Fatalf("%v\n%s", err, out)
+		b := mustOpen(t, path)
+		var names []string
+		for _, m := range b.Members {
+			names = append(names, m.Name)
 		}
-		b, err := Open(path)
+		if order := "META-INF/MANIFEST.MF LOADER.sin D5803.fsc system.sin userdata.sin fota-reset.ta empty.sin boot/dbi_S1_Boot.sinb boot_delivery.xml"; strings.Join(names, " ") != order {
+			t.Fatalf("order: %v", names)
+		}
+		for _, f := range someFiles {
+			r, _ := f.Open()
+			expect, _ := io.ReadAll(r)
+			out, err := exec.Command(unzip, "-p", path, f.Name).Output()
+			if err != nil || !bytes.Equal(out, expect) {
+				t.Errorf("unzip gives %d bytes of %s, want %d (%v)", len(out), f.Name, len(expect), err)
+			}
+		}
+		if b.Manifest.Device != "D5803" || b.Manifest.CDA != "1272-3750" || !reflect.DeepEqual(b.Manifest.NoErase, []string{"USERDATA"}) {
+			t.Errorf("%+v", b.Manifest)
+		}
+		data, err := os.ReadFile(path)
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer b.Close()
-		if b.Manifest.Device != "D5803" || len(b.Members) != 4 || b.Members[1].Name != "loader.sin" {
-			t.Fatalf("%+v", b)
+		again, err := os.ReadFile(create(t, packing, someFiles...))
+		if err != nil || !bytes.Equal(data, again) {
+			t.Errorf("the same files gave other bytes (%v)", err)
 		}
-		if got := contents(t, b.Members[2]); !bytes.Equal(got, bytes.Repeat([]byte("system "), 10000)) {
-			t.Fatal("system differs")
+	}
+}
+
+// write(open(x)) has the members of x byte for byte, whatever the packing.
+func TestRoundTrip(t *testing.T) {
+	first := mustOpen(t, create(t, Deflated, someFiles...))
+	path := filepath.Join(t.TempDir(), "second.ftf")
+	if err := Create(context.Background(), path, first.Manifest, first.Files(), Stored); err != nil {
+		t.Fatal(err)
+	}
+	second := mustOpen(t, path)
+	if len(first.Members) != len(second.Members) {
+		t.Fatalf("%d members became %d", len(first.Members), len(second.Members))
+	}
+	for i, m := range first.Members {
+		n := second.Members[i]
+		if m.Name != n.Name || !bytes.Equal(contents(t, m), contents(t, n)) {
+			t.Errorf("%s became %s, or its contents changed", m.Name, n.Name)
 		}
-		_ = os.Remove
+	}
+	one, err := first.Identity()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if two, err := second.Identity(); err != nil || one != two {
+		t.Errorf("identities %s and %s (%v)", one, two, err)
+	}
+}
+
+func TestCreateRefuses(t *testing.T) {
+	for _, c := range []struct {
+		reason Reason
+		files  []File
+	}{
+		{UnsafeName, []File{file("../x.sin", nil)}},
+		{UnsafeName, []File{file("boot/", nil)}},
+		{Duplicate, []File{file("a.sin", nil), file("A.sin", nil)}},
+		{Duplicate, []File{file("meta-inf/manifest.mf", nil)}},
+		{TooMany, make([]File, maxMembers)},
+	} {
+		path := filepath.Join(t.TempDir(), "x.ftf")
+		want(t, Create(context.Background(), path, testManifest, c.files, Stored), c.reason)
+		if _, err := os.Stat(path); err == nil {
+			t.Error("a file was left")
+		}
+	}
+}
+
+// A failure leaves what was there and nothing else.
+func TestCreateIsAtomic(t *testing.T) {
+	broken := errors.New("disk on fire")
+	changing := 0
+	stopped, stop := context.WithCancel(context.Background())
+	stop()
+	for name, c := range map[string]struct {
+		ctx  context.Context
+		f    File
+		want error
+	}{
+		"open fails": {context.Background(), File{"b.sin", func() (io.ReadCloser, error) { return nil, broken }}, broken},
+		"read fails": {context.Background(), File{"b.sin", func() (io.ReadCloser, error) {
+			return io.NopCloser(io.MultiReader(strings.NewReader("x"), &failing{broken})), nil
+		}}, broken},
+		"close fails": {context.Background(), File{"b.sin", func() (io.ReadCloser, error) { return failing{broken}.closing(), nil }}, broken},
+		"changes": {context.Background(), File{"b.sin", func() (io.ReadCloser, error) {
+			changing++
+			return io.NopCloser(strings.NewReader(strings.Repeat("x", changing))), nil
+		}}, Corrupt},
+		"stopped": {stopped, file("b.sin", []byte("x")), context.Canceled},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			path := filepath.Join(dir, "x.ftf")
+			if err := os.WriteFile(path, []byte("older bundle"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			err := Create(c.ctx, path, testManifest, []File{file("a.sin", []byte("a")), c.f}, Stored)
+			if !errors.Is(err, c.want) {
+				t.Fatalf("got %v, want %v", err, c.want)
+			}
+			entries, _ := os.ReadDir(dir)
+			data, _ := os.ReadFile(path)
+			if len(entries) != 1 || string(data) != "older bundle" {
+				t.Fatalf("left: %v, %q", entries, data)
+			}
+		})
+	}
+}
+
+type failing struct{ err error }
+
+func (f failing) Read([]byte) (int, error) { return 0, f.err }
+func (f failing) Close() error             { return f.err }
+
+// closing reads nothing and fails on Close.
+func (f failing) closing() io.ReadCloser {
+	return struct {
+		io.Reader
+		io.Closer
+	}{strings.NewReader(""), f}
+}
+
+func TestCreateInMissingFolder(t *testing.T) {
+	err := Create(context.Background(), filepath.Join(t.TempDir(), "no", "x.ftf"), testManifest, nil, Stored)
+	if !errors.Is(err, os.ErrNotExist) {
+		t.Fatal(err)
 	}
 }

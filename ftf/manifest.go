@@ -70,7 +70,7 @@ func ParseManifest(r io.Reader) (Manifest, error) {
 			return m, failLine(BadText, l.number, 0, "%.60q is no “name: value”", l.text)
 		}
 		if i := strings.IndexFunc(l.text, isControl); i >= 0 {
-			return m, failLine(BadText, l.number, i+1, "control character %q", l.text[i])
+			return m, failLine(BadText, l.number, i+1, "a control character in %.60q", l.text)
 		}
 		key := strings.ToLower(name)
 		if before, dup := seen[key]; dup {
@@ -84,8 +84,6 @@ func ParseManifest(r io.Reader) (Manifest, error) {
 	}
 	return m, nil
 }
-
-func isControl(r rune) bool { return r < 0x20 && r != '\t' || r == 0x7f }
 
 func (m *Manifest) set(key, name, value string) {
 	switch key {
@@ -221,7 +219,7 @@ func (m Manifest) FileName() string {
 		}
 	}
 	name := strings.Map(func(r rune) rune {
-		if isControl(r) || strings.ContainsRune("\t/\\:*?\"<>|", r) {
+		if isControl(r) || strings.ContainsRune("/\\:*?\"<>|", r) {
 			return '-'
 		}
 		return r

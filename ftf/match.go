@@ -53,7 +53,7 @@ func (c Check) String() string {
 		return fmt.Sprintf("%s %q is for development phones", c.Key, c.Wanted)
 	}
 	if c.Wanted == "" {
-		return fmt.Sprintf("%s is not named, so nothing ties the configuration to this phone (%s)", c.Key, c.Phone)
+		return fmt.Sprintf("%s is left open, so nothing ties the configuration to this phone (%s)", c.Key, c.Phone)
 	}
 	return fmt.Sprintf("%s should be %s, the phone has %s", c.Key, c.Wanted, c.Phone)
 }
@@ -157,7 +157,7 @@ func (d *BootDelivery) checks(c *Configuration, phone PhoneKeys) []Check {
 		{"PLF_ROOT_1", phone.RootHash, false, strings.EqualFold},
 	} {
 		wanted, named := c.attribute(a.key)
-		if !named && a.must {
+		if wanted == "" && (named || a.must) {
 			out = append(out, Check{Key: a.key, Phone: a.phone, Outcome: Differs})
 			continue
 		}
@@ -213,10 +213,19 @@ func isWord(c byte) bool { return isDigit(c) || isLetter(c) }
 // HWConfigRevision finds the text REV="…" in trim-area unit 2003 and gives what
 // stands between the quotes, empty when it is not there.
 func HWConfigRevision(unit2003 []byte) string {
-	_, after, found := strings.Cut(string(unit2003), `REV="`)
-	value, _, closed := strings.Cut(after, `"`)
-	if !found || !closed || len(value) > maxName || strings.ContainsFunc(value, isControl) {
-		return ""
+	const key = `REV="`
+	text := string(unit2003)
+	for {
+		before, after, found := strings.Cut(text, key)
+		if !found {
+			return ""
+		}
+		value, _, closed := strings.Cut(after, `"`)
+		// Not the end of a longer key.
+		alone := before == "" || before[len(before)-1] != '_' && !isWord(before[len(before)-1])
+		if alone && closed && len(value) <= maxName && !strings.ContainsFunc(value, isControl) {
+			return value
+		}
+		text = after
 	}
-	return value
 }

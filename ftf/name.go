@@ -3,6 +3,7 @@ package ftf
 import (
 	"path"
 	"strings"
+	"unicode"
 )
 
 // maxName is the longest member name in bytes; real ones stay below 120, and 255
@@ -49,10 +50,8 @@ func checkName(name string) *Error {
 	case len(name) >= 2 && name[1] == ':' && isLetter(name[0]):
 		return bad("begins with a drive letter")
 	}
-	for i := 0; i < len(name); i++ {
-		if name[i] < 0x20 || name[i] == 0x7f {
-			return bad("has a control character")
-		}
+	if strings.ContainsFunc(name, isControl) {
+		return bad("has a control character")
 	}
 	for _, part := range strings.Split(strings.TrimSuffix(name, "/"), "/") {
 		switch part {
@@ -64,6 +63,10 @@ func checkName(name string) *Error {
 	}
 	return nil
 }
+
+// isControl finds characters that drive terminals or turn the order of a line
+// around. They have no place in anything a person is shown.
+func isControl(r rune) bool { return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) }
 
 func isLetter(c byte) bool { return c|0x20 >= 'a' && c|0x20 <= 'z' }
 

@@ -8,8 +8,12 @@ import (
 	"strings"
 )
 
-// maxActions bounds a script; real ones have about 40.
-const maxActions = 10000
+// Limits of a script; real ones have about 40 actions.
+const (
+	maxActions     = 10000
+	maxActionLine  = 4096 // bytes
+	maxScriptNotes = 50
+)
 
 // Verb is what a line of a flash script does.
 type Verb int
@@ -85,7 +89,11 @@ func ParseScript(r io.Reader) (*Script, error) {
 	}
 	s := &Script{}
 	text := strings.TrimPrefix(strings.ToValidUTF8(string(data), "\uFFFD"), "\ufeff")
-	for i, line := range strings.Split(strings.ReplaceAll(text, "\r\n", "\n"), "\n") {
+	for i, line := range strings.Split(text, "\n") {
+		if len(line) > maxActionLine {
+			s.note(i+1, "%d bytes long, left out", len(line))
+			continue
+		}
 		for line = strings.TrimSpace(line); line != ""; {
 			var one string
 			one, line = cutAction(line)
@@ -102,7 +110,12 @@ func ParseScript(r io.Reader) (*Script, error) {
 }
 
 func (s *Script) note(line int, format string, args ...any) {
-	s.Notes = append(s.Notes, Note{Text: fmt.Sprintf("line %d: ", line) + fmt.Sprintf(format, args...)})
+	switch n := len(s.Notes); {
+	case n < maxScriptNotes:
+		s.Notes = append(s.Notes, Note{Text: fmt.Sprintf("line %d: ", line) + fmt.Sprintf(format, args...)})
+	case n == maxScriptNotes:
+		s.Notes = append(s.Notes, Note{Text: fmt.Sprintf("line %d: here and below are more malformed lines", line)})
+	}
 }
 
 // cutAction splits a line before the first action word that stands where no
@@ -110,12 +123,12 @@ func (s *Script) note(line int, format string, args ...any) {
 // ones (flash, Sync) are too short to be told from names.
 func cutAction(line string) (first, rest string) {
 	cut := len(line)
-	lower := strings.ToLower(line)
+	lower := lowerASCII(line)
 	for _, w := range words {
 		if w.verb == NewerProtocol {
 			continue
 		}
-		word := strings.ToLower(w.name)
+		word := lowerASCII(w.name)
 		// Words with a parameter need their colon, else "uploadImage:opentable"
 		// would be cut in two.
 		if w.verb != EndFlashing {
@@ -126,6 +139,17 @@ func cutAction(line string) (first, rest string) {
 		}
 	}
 	return strings.TrimSpace(line[:cut]), strings.TrimSpace(line[cut:])
+}
+
+// lowerASCII keeps all offsets, which strings.ToLower does not.
+func lowerASCII(s string) string {
+	b := []byte(s)
+	for i, c := range b {
+		if c >= 'A' && c <= 'Z' {
+			b[i] = c + 'a' - 'A'
+		}
+	}
+	return string(b)
 }
 
 func (s *Script) add(line int, text string) {

@@ -71,8 +71,13 @@ func parseXML(r io.Reader) (*element, error) {
 	if err := t.read(); err != nil {
 		line, column := d.InputPos()
 		var own *Error
-		if !errors.As(err, &own) {
-			own = fail(BadXML, "%s", strings.TrimPrefix(err.Error(), "XML syntax error on "))
+		var syntax *xml.SyntaxError
+		switch {
+		case errors.As(err, &own):
+		case errors.As(err, &syntax):
+			own, line, column = fail(BadXML, "%s", syntax.Msg), syntax.Line, 0
+		default:
+			own = fail(BadXML, "%v", err)
 		}
 		own.Line, own.Column = line, column
 		return nil, own

@@ -1,7 +1,6 @@
 package ftf
 
 import (
-	"bytes"
 	"encoding/binary"
 	"errors"
 	"io"
@@ -27,6 +26,8 @@ const (
 	sizeEnd       = 22
 	sizeEnd64     = 56
 	sizeLocator64 = 20
+
+	full32 = 0xFFFFFFFF // “the value is in the zip64 field”
 
 	maxMembers   = 4096
 	maxDirectory = 16 << 20 // bytes of the central directory
@@ -116,116 +117,6 @@ func readDirectory(r io.ReaderAt, size int64) ([]*zipEntry, zipDirectory, error)
 	return entries, dir, nil
 }
 
-// findDirectory reads the end records. Their arithmetic also tells a file with a
-// hole from a whole one.
-func findDirectory(r io.ReaderAt, size int64) (zipDirectory, error) {
-	var dir zipDirectory
-	tail := min(size, sizeEnd+0xFFFF)
-	data, err := readFull(r, size-tail, int(tail))
-	if err != nil {
-		return dir, err
-	}
-	i := lastEnd(data)
-	if i < 0 {
-		return dir, diagnose(r, size)
-	}
-	end := data[i:]
-	dir.end = size - tail + int64(i)
-	dir.trailing = int64(len(end)) - sizeEnd - int64(le16(end, 20))
-	dir.count, dir.size, dir.offset = uint64(le16(end, 10)), int64(le32(end, 12)), int64(le32(end, 16))
-	disks := uint32(le16(end, 4)) | uint32(le16(end, 6))
-	onDisk := uint64(le16(end, 8))
-	full := dir.count == 0xFFFF || dir.size == 0xFFFFFFFF || dir.offset == 0xFFFFFFFF
-	if locator := dir.end - sizeLocator64; locator >= 0 {
-		b, err := readFull(r, locator, sizeLocator64)
-		if err != nil {
-			return dir, err
-		}
-		if le32(b, 0) == sigLocator64 {
-			return findDirectory64(r, size, dir, locator, b)
-		}
-	}
-	if full && (dir.size == 0xFFFFFFFF || dir.offset == 0xFFFFFFFF) {
-		return dir, failAt(Malformed, dir.end, "the zip64 end record is missing")
-	}
-	if disks != 0 || onDisk != dir.count {
-		return dir, failAt(Unsupported, dir.end, "the archive is split over several files")
-	}
-	return dir, dir.place(size, dir.end)
-}
-
-// lastEnd finds the last end-of-directory record that can be one.
-func lastEnd(data []byte) int {
-	for i := len(data) - sizeEnd; i >= 0; i-- {
-		if le32(data, i) == sigEnd && i+sizeEnd+int(le16(data, i+20)) <= len(data) {
-			return i
-		}
-	}
-	return -1
-}
-
-// findDirectory64 follows the zip64 locator. Values of the short record that are
-// not full must agree.
-func findDirectory64(r io.ReaderAt, size int64, short zipDirectory, locator int64, b []byte) (zipDirectory, error) {
-	dir := short
-	offset := le64(b, 8)
-	if le32(b, 4) != 0 || le32(b, 16) > 1 {
-		return dir, failAt(Unsupported, locator, "the archive is split over several files")
-	}
-	// In a sound archive the record ends where the locator begins.
-	direct := locator - sizeEnd64
-	if direct < 0 || offset > uint64(direct) {
-		if direct >= 0 {
-			if rec, err := readFull(r, direct, 4); err == nil && le32(rec, 0) == sigEnd64 && offset < maxShort {
-				return dir, truncated(size, size+int64(offset)-direct)
-			}
-		}
-		return dir, failAt(Malformed, locator, "the zip64 end record should lie at %#x, behind its own locator", offset)
-	}
-	at := int64(offset)
-	rec, err := readFull(r, at, sizeEnd64)
-	if err != nil {
-		return dir, err
-	}
-	if length := le64(rec, 4); le32(rec, 0) != sigEnd64 || length < sizeEnd64-12 || length > uint64(locator-at-12) {
-		return dir, failAt(Malformed, at, "no zip64 end record where the locator points")
-	}
-	if le32(rec, 16) != 0 || le32(rec, 20) != 0 || le64(rec, 24) != le64(rec, 32) {
-		return dir, failAt(Unsupported, at, "the archive is split over several files")
-	}
-	dir.count = le64(rec, 32)
-	for _, f := range []struct {
-		short *int64
-		full  int64
-		long  uint64
-	}{{&dir.size, 0xFFFFFFFF, le64(rec, 40)}, {&dir.offset, 0xFFFFFFFF, le64(rec, 48)}} {
-		if f.long > 1<<61 || *f.short != f.full && uint64(*f.short) != f.long {
-			return dir, failAt(Disagreement, at, "the two end records place the directory differently")
-		}
-		*f.short = int64(f.long)
-	}
-	if short.count != 0xFFFF && short.count != dir.count {
-		return dir, failAt(Disagreement, at, "the two end records count %d and %d members", short.count, dir.count)
-	}
-	return dir, dir.place(size, at)
-}
-
-// place checks that the directory lies where it says, right before the end record.
-func (d *zipDirectory) place(size, end int64) error {
-	switch after := d.offset + d.size; {
-	case after-end > maxShort:
-		return failAt(Malformed, end, "the directory should lie at %#x, far behind the end of the file", d.offset)
-	case after > end:
-		return truncated(size, size+after-end)
-	case after < end:
-		return failAt(Malformed, after, "%d bytes between or before the members that do not belong to the archive", end-after)
-	}
-	if uint64(d.size) < d.count*sizeCentral {
-		return failAt(Malformed, d.offset, "%d members cannot be described in %d bytes", d.count, d.size)
-	}
-	return nil
-}
-
 // parseCentral reads one entry of the directory; at is its offset in the file.
 func parseCentral(data []byte, at int64) (*zipEntry, int, error) {
 	if len(data) < sizeCentral || le32(data, 0) != sigCentral {
@@ -254,7 +145,7 @@ func parseCentral(data []byte, at int64) (*zipEntry, int, error) {
 	return e, n, nil
 }
 
-// expand64 replaces values of 0xFFFFFFFF by those of the zip64 extra field, which
+// expand64 replaces full values by those of the zip64 extra field, which
 // has only the ones that are needed, in this order.
 func expand64(extra []byte, at int64, values ...*int64) *Error {
 	var field []byte
@@ -269,7 +160,7 @@ func expand64(extra []byte, at int64, values ...*int64) *Error {
 		extra = extra[4+n:]
 	}
 	for _, v := range values {
-		if *v != 0xFFFFFFFF {
+		if *v != full32 {
 			continue
 		}
 		if field == nil {
@@ -284,83 +175,4 @@ func expand64(extra []byte, at int64, values ...*int64) *Error {
 		field = slices.Clip(field[8:])
 	}
 	return nil
-}
-
-// truncated says how many bytes a download is short of. want is what the archive
-// needs at least.
-func truncated(have, want int64) *Error {
-	e := fail(Truncated, "%d of %d bytes; download it again", have, want)
-	e.Have, e.Want = have, want
-	return e
-}
-
-// known beginnings of files that people take for bundles.
-var otherFiles = []struct{ magic, what string }{
-	{"Rar!", "it is a RAR archive; unpack it, the bundle is inside"},
-	{"7z\xbc\xaf\x27\x1c", "it is a 7z archive; unpack it, the bundle is inside"},
-	{"\x1f\x8b", "it is a gzip file"},
-	{"\x03SIN", "it is a single SIN image"},
-	{"\x7fELF", "it is a program or kernel image"},
-	{"ANDROID!", "it is an Android boot image"},
-	{"<!doctype html", "it is a web page; the download link led to a page, not to the file"},
-	{"<html", "it is a web page; the download link led to a page, not to the file"},
-}
-
-// diagnose finds out what a file without a directory is.
-func diagnose(r io.ReaderAt, size int64) error {
-	head, err := readFull(r, 0, int(min(size, 64)))
-	if err != nil {
-		return err
-	}
-	if size == 0 {
-		e := fail(Truncated, "it is empty; download it again")
-		return e
-	}
-	if len(head) >= 4 && le32(head, 0) == sigLocal {
-		return shortfall(r, size)
-	}
-	for _, f := range otherFiles {
-		if bytes.HasPrefix(bytes.ToLower(head), bytes.ToLower([]byte(f.magic))) {
-			return fail(NotBundle, "%s", f.what)
-		}
-	}
-	return fail(NotBundle, "it does not begin like a zip archive")
-}
-
-// shortfall walks the members from the front, as far as their headers tell their
-// sizes, to learn how long the file should have been at least.
-func shortfall(r io.ReaderAt, size int64) error {
-	at := int64(0)
-	for range maxMembers {
-		if at > size-sizeLocal {
-			break
-		}
-		h, err := readFull(r, at, sizeLocal)
-		if err != nil {
-			return err
-		}
-		if le32(h, 0) != sigLocal {
-			break
-		}
-		nameLen, extraLen := int(le16(h, 26)), int(le16(h, 28))
-		packed, plain := int64(le32(h, 18)), int64(le32(h, 22))
-		body := at + sizeLocal + int64(nameLen+extraLen)
-		if packed == 0xFFFFFFFF && body <= size {
-			extra, err := readFull(r, body-int64(extraLen), extraLen)
-			if err != nil || expand64(extra, at, &plain, &packed) != nil {
-				break
-			}
-		}
-		if le16(h, 6)&flagDescriptor != 0 && packed == 0 {
-			break // its size stands behind it
-		}
-		if at = body + packed; at > size {
-			e := truncated(size, at)
-			e.Detail = strings.Replace(e.Detail, " of ", " of at least ", 1)
-			return e
-		}
-	}
-	e := fail(Truncated, "%d bytes and then no directory of members; download it again", size)
-	e.Have = size
-	return e
 }

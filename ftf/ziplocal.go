@@ -122,8 +122,11 @@ func checkLocals(r io.ReaderAt, entries []*zipEntry, limit int64) error {
 
 // checkLocal checks one member; next is where the following member begins.
 func checkLocal(r io.ReaderAt, e *zipEntry, next, limit int64) error {
-	if e.header > limit-sizeLocal {
+	switch {
+	case e.header > limit-sizeLocal:
 		return failAt(Malformed, e.header, "its header would lie in the directory or behind the file")
+	case e.header+sizeLocal > next:
+		return failAt(Overlap, e.header, "its header shares bytes with that of another member")
 	}
 	h, err := readFull(r, e.header, sizeLocal)
 	if err != nil {
@@ -155,26 +158,31 @@ func checkLocal(r io.ReaderAt, e *zipEntry, next, limit int64) error {
 		return disagree("method", local, e.method)
 	}
 	crc, packed, size := le32(h, 14), int64(le32(h, 18)), int64(le32(h, 22))
-	if err := expand64(rest[nameLen:], e.header, &size, &packed); err != nil {
+	// Some writers leave the zip64 field out of the header of a large member; then
+	// the header does not tell its sizes, and the directory does.
+	if err := expand64(rest[nameLen:], e.header, &size, &packed); err != nil && max(e.size, e.packed) < full32 {
 		return err
 	}
-	end := e.body + e.packed
-	// With a descriptor the header may leave the three at zero.
 	described := e.flags&flagDescriptor != 0
-	if !described || crc != 0 || packed != 0 || size != 0 {
+	untold := false // some value stands only behind the data
+	for _, v := range []struct {
+		what           string
+		local, central int64
+	}{{"CRC-32", int64(crc), int64(e.crc)}, {"packed size", packed, e.packed}, {"size", size, e.size}} {
 		switch {
-		case crc != e.crc && (!described || crc != 0):
-			return disagree("CRC-32", fmt.Sprintf("%08X", crc), fmt.Sprintf("%08X", e.crc))
-		case packed != e.packed && (!described || packed != 0):
-			return disagree("packed size", packed, e.packed)
-		case size != e.size && (!described || size != 0):
-			return disagree("size", size, e.size)
+		case v.local == v.central:
+		case described && v.local == 0:
+			untold = true
+		case v.local == full32 && v.central >= full32:
+		default:
+			return disagree(v.what, fmt.Sprintf("%#x", v.local), fmt.Sprintf("%#x", v.central))
 		}
 	}
+	end := e.body + e.packed
 	if e.packed > limit-e.body || end > next {
 		return failAt(Overlap, e.body, "its %d bytes reach into what follows at %#x", e.packed, min(next, limit))
 	}
-	if described && (crc == 0 && packed == 0 && size == 0) {
+	if untold {
 		return checkDescriptor(r, e, end, next)
 	}
 	return nil

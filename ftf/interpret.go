@@ -1,0 +1,180 @@
+package ftf
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+)
+
+// interpret reads the texts of the bundle.
+func (b *Bundle) interpret() error {
+	if !slices.ContainsFunc(b.Members, func(m *Member) bool { return m.Kind == KindSIN || m.Kind == KindTA }) {
+		return fail(NotBundle, "there is no image (.sin) and no trim-area file (.ta) in it")
+	}
+	for _, step := range []func() error{b.readManifest, b.readDelivery, b.readScript} {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	b.noteUnused()
+	return nil
+}
+
+// noteUnused tells what is in the bundle for nothing, in one note.
+func (b *Bundle) noteUnused() {
+	const shown = 5
+	var names []string
+	others := 0
+	for _, m := range b.Members {
+		if m.Kind != KindOther {
+			continue
+		}
+		if others++; others <= shown {
+			names = append(names, m.Name)
+		}
+	}
+	if others > shown {
+		names = append(names, fmt.Sprintf("%d more", others-shown))
+	}
+	if others > 0 {
+		b.note("", "not used: %s", strings.Join(names, ", "))
+	}
+}
+
+// named finds members by their last element, in any case, outside boot/ and
+// partition/ unless inside says so.
+func (b *Bundle) named(base string, inside bool) []*Member {
+	var out []*Member
+	for _, m := range b.Members {
+		if strings.EqualFold(m.Base, base) && m.Kind != KindOther && (inside || !m.Boot && !m.Partition) {
+			out = append(out, m)
+		}
+	}
+	return out
+}
+
+// readManifest takes model and version from the manifest, else from fwinfo.xml,
+// else from a folder's name. What only XperiFirm writes may be unreadable: then
+// it is noted, and the facts count as not known.
+func (b *Bundle) readManifest() error {
+	for _, m := range b.Members {
+		if m.Kind == KindManifest {
+			return b.manifestFrom(m, ParseManifest)
+		}
+	}
+	for _, m := range b.named("fwinfo.xml", false) {
+		if err := b.tolerate(m, b.manifestFrom(m, parseFwinfo)); err != nil {
+			return err
+		}
+	}
+	if b.Manifest.From == "" {
+		if m, ok := manifestFromName(b.Path); ok && b.Folder {
+			b.Manifest = m
+			b.note("", "no manifest and no fwinfo.xml: model and version come from the folder's name")
+		} else {
+			b.note("", "no manifest: model and version are not known")
+		}
+	}
+	for _, m := range b.named("update.xml", false) {
+		err := m.read(func(r io.Reader) (err error) {
+			b.Manifest.NoErase, err = parseUpdate(r)
+			return err
+		})
+		if err := b.tolerate(m, err); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// tolerate turns the failure of a text that is not needed into a note. Damaged
+// contents are no matter of one text: they stay failures.
+func (b *Bundle) tolerate(m *Member, err error) error {
+	if errors.Is(err, BadXML) || errors.Is(err, BadText) || errors.Is(err, TooLarge) {
+		b.note(m.Name, "not used, it cannot be read: %v", err)
+		return nil
+	}
+	return err
+}
+
+func (b *Bundle) manifestFrom(m *Member, parse func(io.Reader) (Manifest, error)) error {
+	var manifest Manifest
+	err := m.read(func(r io.Reader) (err error) {
+		manifest, err = parse(r)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	b.Manifest = manifest
+	b.Manifest.From = m.Name
+	if manifest.Device == "" {
+		b.note(m.Name, "does not name the model")
+	}
+	return nil
+}
+
+// readDelivery reads boot_delivery.xml at the top or in boot/. Two that differ
+// are refused: only one could be right, and the wrong one bricks phones.
+func (b *Bundle) readDelivery() error {
+	var first []byte
+	for _, m := range b.named("boot_delivery.xml", true) {
+		var data []byte
+		err := m.read(func(r io.Reader) (err error) {
+			data, err = readText(r)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		if b.Delivery != nil {
+			if !bytes.Equal(first, data) {
+				e := fail(Ambiguous, "there are two different boot deliveries")
+				e.Member = m.Name
+				return e
+			}
+			continue
+		}
+		first = data
+		if b.Delivery, err = ParseBootDelivery(bytes.NewReader(data)); err != nil {
+			return within(err, "", m.Name)
+		}
+		for _, n := range b.Delivery.Notes {
+			b.note(m.Name, "%s", n.Text)
+		}
+	}
+	if b.Delivery == nil && slices.ContainsFunc(b.Members, func(m *Member) bool { return m.Boot && m.Kind == KindSIN }) {
+		b.note("", "images in boot/ without a boot_delivery.xml that says which phone gets which: not used")
+	}
+	return nil
+}
+
+func (b *Bundle) readScript() error {
+	for _, m := range b.Members {
+		if m.Kind != KindFSC {
+			continue
+		}
+		if b.Script != nil {
+			b.note(m.Name, "a second flash script: not used")
+			continue
+		}
+		err := m.read(func(r io.Reader) (err error) {
+			b.Script, err = ParseScript(r)
+			return err
+		})
+		if err != nil {
+			if err = b.tolerate(m, err); err != nil {
+				return err
+			}
+			continue
+		}
+		b.ScriptName = m.Name
+		for _, n := range b.Script.Notes {
+			b.note(m.Name, "%s", n.Text)
+		}
+	}
+	return nil
+}

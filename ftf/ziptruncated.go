@@ -1,0 +1,90 @@
+package ftf
+
+import (
+	"bytes"
+	"io"
+	"strings"
+)
+
+// truncated says how many bytes a download is short of. want is what the archive
+// needs at least.
+func truncated(have, want int64) *Error {
+	e := fail(Truncated, "%d of %d bytes; download it again", have, want)
+	e.Have, e.Want = have, want
+	return e
+}
+
+// known beginnings of files that people take for bundles.
+var otherFiles = []struct{ magic, what string }{
+	{"Rar!", "it is a RAR archive; unpack it, the bundle is inside"},
+	{"7z\xbc\xaf\x27\x1c", "it is a 7z archive; unpack it, the bundle is inside"},
+	{"\x1f\x8b", "it is a gzip file"},
+	{"\x03SIN", "it is a single SIN image"},
+	{"\x7fELF", "it is a program or kernel image"},
+	{"ANDROID!", "it is an Android boot image"},
+	{"<!doctype html", "it is a web page; the download link led to a page, not to the file"},
+	{"<html", "it is a web page; the download link led to a page, not to the file"},
+}
+
+// diagnose finds out what a file without a directory is.
+func diagnose(r io.ReaderAt, size int64) error {
+	head, err := readFull(r, 0, int(min(size, 64)))
+	if err != nil {
+		return err
+	}
+	if size == 0 {
+		return fail(Truncated, "it is empty; download it again")
+	}
+	if begin := []byte("PK\x03\x04"); bytes.HasPrefix(begin, head) || bytes.HasPrefix(head, begin) {
+		return shortfall(r, size)
+	}
+	for _, f := range otherFiles {
+		if bytes.HasPrefix(bytes.ToLower(head), bytes.ToLower([]byte(f.magic))) {
+			return fail(NotBundle, "%s", f.what)
+		}
+	}
+	return fail(NotBundle, "it does not begin like a zip archive")
+}
+
+// shortfall walks the members from the front, as far as their headers tell their
+// sizes, to learn how long the file should have been at least.
+func shortfall(r io.ReaderAt, size int64) error {
+	at := int64(0)
+	for range maxMembers {
+		if at > size-sizeLocal {
+			break
+		}
+		h, err := readFull(r, at, sizeLocal)
+		if err != nil {
+			return err
+		}
+		if le32(h, 0) != sigLocal {
+			break
+		}
+		nameLen, extraLen := int(le16(h, 26)), int(le16(h, 28))
+		packed, plain := int64(le32(h, 18)), int64(le32(h, 22))
+		body := at + sizeLocal + int64(nameLen+extraLen)
+		if packed == 0xFFFFFFFF && body <= size {
+			extra, err := readFull(r, body-int64(extraLen), extraLen)
+			if err != nil || expand64(extra, at, &plain, &packed) != nil {
+				break
+			}
+		}
+		if le16(h, 6)&flagDescriptor != 0 && packed == 0 {
+			break // its size stands behind it
+		}
+		if at = body + packed; at > size {
+			e := truncated(size, at)
+			e.Detail = strings.Replace(e.Detail, " of ", " of at least ", 1)
+			return e
+		}
+	}
+	e := fail(Truncated, "%d bytes and then no directory of members; download it again", size)
+	e.Have = size
+	// Download programs often reserve the whole size first.
+	tail, err := readFull(r, size-min(size, 4096), int(min(size, 4096)))
+	if err == nil && len(bytes.Trim(tail, "\x00")) == 0 {
+		e.Detail = "the rest of it is zeros, so the download stopped; download it again"
+	}
+	return e
+}
