@@ -9,6 +9,7 @@ import (
 type Unit struct {
 	Number  uint32
 	Verdict Verdict // Allow, Delivery, Session, Request or Never
+	Known   bool    // false: on no list, and Never for that reason only
 	Reason  string  // for a person
 }
 
@@ -18,10 +19,10 @@ type Unit struct {
 func UnitVerdict(number uint32) Unit {
 	for _, r := range loaded().units {
 		if r.first <= number && number <= r.last {
-			return Unit{number, r.verdict, r.reason}
+			return Unit{number, r.verdict, true, r.reason}
 		}
 	}
-	return Unit{number, Never, "not known: units that are not on the list are never written"}
+	return Unit{number, Never, false, "not known: units that are not on the list are never written"}
 }
 
 // TAFile is what a .ta file of a bundle means, by its name.
