@@ -173,7 +173,7 @@ func writeFile(path string, write func(io.Writer) error) (err error) {
 	defer root.Close()
 	random := make([]byte, 8)
 	rand.Read(random)
-	temporary := "." + filepath.Base(path) + "." + hex.EncodeToString(random) + ".part"
+	temporary := ".xflash-" + hex.EncodeToString(random) + ".part"
 	f, err := root.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if err != nil {
 		return err

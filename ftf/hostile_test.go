@@ -105,7 +105,11 @@ func TestHostileArchives(t *testing.T) {
 		{"false descriptor", plain(&rawMember{name: "x.sin", data: []byte("abc"), described: true, descriptor: make([]byte, 24)}), Disagreement, []string{"descriptor"}},
 		{"no descriptor", plain(&rawMember{name: "x.sin", data: []byte("abc"), described: true, descriptor: []byte{}}), Disagreement, nil},
 		{"same header", plain(&rawMember{name: "x.sin", data: []byte("kernel image"), sharedWith: kernel}), Overlap, nil},
-		{"data of the next member", plain(&rawMember{name: "x.sin", data: []byte("12345678"), dir: put32(20, 100), local: put32(18, 100)}), Malformed, nil},
+		{"data over the next member", plain(over("x.sin"), &rawMember{name: "y.sin", data: make([]byte, 500)}), Overlap, []string{"x.sin"}},
+		{"data over the next member, deflated", plain(&rawMember{name: "x.sin", method: methodDeflate, data: []byte("abc"), dir: put32(20, 100), local: put32(18, 100)}, &rawMember{name: "y.sin", data: make([]byte, 500)}), Overlap, nil},
+		{"data over the directory", plain(over("x.sin")), Overlap, nil},
+		{"data far over the end", plain(&rawMember{name: "x.sin", dir: func(b []byte) { put32(20, 1<<31)(b); put32(24, 1<<31)(b) }, local: func(b []byte) { put32(18, 1<<31)(b); put32(22, 1<<31)(b) }}), TooLarge, nil},
+		{"two packed sizes", plain(&rawMember{name: "x.sin", data: []byte("12345678"), dir: put32(20, 100), local: put32(18, 100)}), Malformed, nil},
 		{"no local header", plain(&rawMember{name: "x.sin", at: intp(5)}), Overlap, nil},
 		{"header in the gap", &rawZip{members: []*rawMember{{name: "x.sin", at: &zero}}, prefix: make([]byte, 100)}, Malformed, []string{"offset 0x0"}},
 		{"header behind the file", plain(&rawMember{name: "x.sin", at: &far}), Malformed, nil},
@@ -126,6 +130,13 @@ func TestHostileArchives(t *testing.T) {
 		{"zip64 huge count", &rawZip{members: plain().members, zip64: true, end64: func(b []byte) { put64(24, 1<<60)(b); put64(32, 1<<60)(b) }}, Malformed, nil},
 		{"zip64 record elsewhere", &rawZip{members: plain().members, zip64: true, locator: put64(8, 3)}, Malformed, nil},
 		{"zip64 record far", &rawZip{members: plain().members, zip64: true, locator: put64(8, 1<<63)}, Malformed, nil},
+		{"zip64 record is none", &rawZip{members: plain().members, zip64: true, end64: put32(0, 7)}, Malformed, []string{"no zip64 end record"}},
+		{"zip64 record too long", &rawZip{members: plain().members, zip64: true, end64: put64(4, 1<<40)}, Malformed, nil},
+		{"zip64 record of several disks", &rawZip{members: plain().members, zip64: true, end64: put32(16, 1)}, Unsupported, nil},
+		{"zip64 directory far", &rawZip{members: plain().members, zip64: true, end64: put64(48, 1<<60)}, Malformed, []string{"far behind"}},
+		{"zip64 directory absurd", &rawZip{members: plain().members, zip64: true, end64: put64(48, 1<<63)}, Disagreement, nil},
+		{"zip64 needed, not there", &rawZip{members: plain().members, end: put32(16, full32)}, Malformed, []string{"zip64 end record is missing"}},
+		{"large directory", &rawZip{members: plain().members, central: func(all []byte) []byte { return append(all, make([]byte, maxDirectory)...) }}, TooLarge, []string{"directory"}},
 		{"zip64 several disks", &rawZip{members: plain().members, zip64: true, locator: put32(16, 2)}, Unsupported, nil},
 		{"directory entry cut", &rawZip{members: plain().members, central: func(all []byte) []byte { return append(all, all[:50]...) }, end: func(b []byte) { put16(8, 2)(b); put16(10, 2)(b) }}, Malformed, nil},
 		{"entry name too long for the directory", plain(&rawMember{name: "x.sin", dir: put16(28, 0xFFFF)}), Malformed, nil},
@@ -140,6 +151,13 @@ func TestHostileArchives(t *testing.T) {
 			}
 		})
 	}
+}
+
+// over makes a member whose header and entry agree that it is 100 bytes longer
+// than it is.
+func over(name string) *rawMember {
+	return &rawMember{name: name, data: []byte("12345678"), dir: func(b []byte) { put32(20, 108)(b); put32(24, 108)(b) },
+		local: func(b []byte) { put32(18, 108)(b); put32(22, 108)(b) }}
 }
 
 func intp(i int) *int { return &i }

@@ -69,8 +69,8 @@ func ParseManifest(r io.Reader) (Manifest, error) {
 		if !ok || name == "" {
 			return m, failLine(BadText, l.number, 0, "%.60q is no “name: value”", l.text)
 		}
-		if i := strings.IndexFunc(l.text, isControl); i >= 0 {
-			return m, failLine(BadText, l.number, i+1, "a control character in %.60q", l.text)
+		if strings.ContainsFunc(name+value, isControl) {
+			return m, failLine(BadText, l.number, 0, "a control character in %.60q", l.text)
 		}
 		key := strings.ToLower(name)
 		if before, dup := seen[key]; dup {
@@ -206,7 +206,7 @@ func fold(b *bytes.Buffer, line string) {
 
 // FileName gives the name Flashtool would give the bundle:
 // device_version_(cda or branding)[_revision].ftf, with characters that a file
-// name cannot have replaced.
+// name cannot have replaced, and at most 255 bytes.
 func (m Manifest) FileName() string {
 	origin := m.CDA
 	if origin == "" {
@@ -227,7 +227,12 @@ func (m Manifest) FileName() string {
 	if name = strings.TrimLeft(name, ". "); name == "" {
 		name = "firmware"
 	}
-	return name + ".ftf"
+	const ending = ".ftf"
+	n := min(len(name), maxName-len(ending))
+	for n < len(name) && !utf8.RuneStart(name[n]) {
+		n--
+	}
+	return name[:n] + ending
 }
 
 // readText reads a text member whole, refusing one that is too large.

@@ -124,6 +124,29 @@ func TestMatchSurvivors(t *testing.T) {
 	}
 }
 
+func TestVerdictTexts(t *testing.T) {
+	for text, c := range map[string]Check{
+		"OTP_DATA_1 agrees (1)":                         {"OTP_DATA_1", "1", "1", Agrees},
+		"PLF_ROOT_1 is not asked for":                   {"PLF_ROOT_1", "", "1", NotWanted},
+		"OTP_DATA_1 should be 1, the phone has 2":       {"OTP_DATA_1", "1", "2", Differs},
+		"IDCODE_1 is left open":                         {"IDCODE_1", "", "2", Differs},
+		"SPACE_ID should be 1, the phone does not tell": {"SPACE_ID", "1", "", Silent},
+		`NAME "DEVELOPMENT" is for development phones`:  {"NAME", "DEVELOPMENT", "", Barred},
+	} {
+		if !strings.HasPrefix(c.String(), text) || c.Fails() != (c.Outcome != Agrees && c.Outcome != NotWanted) {
+			t.Errorf("%q, want %q", c, text)
+		}
+	}
+	v := Verdict{&Configuration{Name: "C"}, []Check{{"A", "1", "1", Agrees}}}
+	if v.String() != "C: matches" {
+		t.Error(v)
+	}
+	v.Checks = append(v.Checks, Check{"B", "1", "2", Differs}, Check{"C", "1", "", Silent})
+	if v.String() != "C: B should be 1, the phone has 2; C should be 1, the phone does not tell its own" {
+		t.Error(v)
+	}
+}
+
 func TestHWConfigRevision(t *testing.T) {
 	for data, rev := range map[string]string{
 		"\x03SIN\x00junk;REV=\"1234-5678_R1\";more": "1234-5678_R1",
