@@ -1,0 +1,120 @@
+package unpack
+
+import (
+	"compress/gzip"
+	"errors"
+	"io"
+
+	"github.com/mikelolasagasti/xz"
+	"github.com/pierrec/lz4/v4"
+	"github.com/ulikunitz/xz/lzma"
+)
+
+// opener begins with the first stream of an input and says how to go on.
+type opener func(*source) (stream io.Reader, again func() (io.Reader, error), err error)
+
+var decoders = map[Format]opener{
+	Gzip: openGzip, Bzip2: openBzip2, LZMA: openLZMA, XZ: openXZ, LZ4Legacy: openLegacy, LZ4Frame: openFrame,
+}
+
+func openGzip(src *source) (io.Reader, func() (io.Reader, error), error) {
+	z, err := gzip.NewReader(src)
+	if err != nil {
+		return nil, nil, err
+	}
+	z.Multistream(false)
+	return z, func() (io.Reader, error) {
+		if err := follows(src, "\x1f\x8b"); err != nil {
+			return nil, err
+		}
+		if err := z.Reset(src); err != nil {
+			return nil, unexpected(err)
+		}
+		z.Multistream(false)
+		return z, nil
+	}, nil
+}
+
+func openLZMA(src *source) (io.Reader, func() (io.Reader, error), error) {
+	z, err := lzma.ReaderConfig{DictCap: MaxDictionary}.NewReader(src)
+	return z, func() (io.Reader, error) {
+		// The format has no further streams, and a trailing byte may be one that the
+		// range coder did not need: nothing can be said of what follows.
+		return nil, io.EOF
+	}, err
+}
+
+func openXZ(src *source) (io.Reader, func() (io.Reader, error), error) {
+	z, err := xz.NewReader(src, MaxDictionary)
+	if err != nil {
+		return nil, nil, err
+	}
+	z.Multistream(false)
+	return z, func() (io.Reader, error) {
+		err := z.Reset(nil) // goes on with what it has read ahead
+		switch {
+		case err == nil:
+			z.Multistream(false)
+			return z, nil
+		case errors.Is(err, io.EOF):
+			return nil, io.EOF
+		}
+		return nil, errTrailing
+	}, nil
+}
+
+func openFrame(src *source) (io.Reader, func() (io.Reader, error), error) {
+	z := lz4.NewReader(src)
+	if err := z.Apply(lz4.ConcurrencyOption(1)); err != nil { // no goroutines
+		return nil, nil, err
+	}
+	if err := follows(src, ""); err != nil { // it takes an empty input for an empty frame
+		src.ended = true
+		return nil, nil, err
+	}
+	var began bool
+	return readerFunc(func(p []byte) (int, error) {
+		n, err := z.Read(p)
+		if began && errors.Is(err, lz4.ErrInvalidFrame) { // it goes to the next frame by itself
+			err = errTrailing
+		}
+		began = began || n > 0
+		return n, err
+	}), func() (io.Reader, error) { return nil, io.EOF }, nil
+}
+
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
+
+// follows returns nil when the input goes on with magic, io.EOF at its end, else errTrailing.
+func follows(src *source, magic string) error {
+	b, err := src.peek(max(len(magic), 1))
+	switch {
+	case err != nil:
+		return err
+	case len(b) == 0:
+		return io.EOF
+	case string(b[:min(len(magic), len(b))]) != magic:
+		return errTrailing
+	}
+	return nil
+}
+
+// unexpected keeps the end of the input within a header from looking like a regular end.
+func unexpected(err error) error {
+	if errors.Is(err, io.EOF) {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+func isDictionary(err error) bool {
+	var size *lzma.ErrDictSize
+	return errors.Is(err, xz.ErrMemlimit) || errors.As(err, &size)
+}
+
+// isOption reports a filter or a check that the xz library does not have.
+func isOption(err error) bool {
+	return errors.Is(err, xz.ErrOptions) || errors.Is(err, xz.ErrUnsupportedCheck)
+}

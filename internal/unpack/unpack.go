@@ -1,0 +1,146 @@
+package unpack
+
+import (
+	"bytes"
+	"errors"
+	"io"
+)
+
+// NewReader decompresses r, which is compressed as a whole: one stream or
+// several after each other, as the format's own program makes them. At most
+// limit bytes come out, then ErrLimit. Whatever else follows the last stream
+// gives ErrTrailing, after all data. It may take from r more than it needs.
+func NewReader(r io.Reader, f Format, limit int64) (io.Reader, error) {
+	return newOutput(newSource(r), f, limit, false)
+}
+
+// First decompresses the stream that begins at the start of data and is
+// followed by anything, like the payload of a kernel, and says how many bytes
+// of data it took. On an error the bytes that came out before it are returned
+// with it. A .lzma stream of known size says nothing of its end, there used
+// may be up to 5 bytes too small.
+func First(data []byte, f Format, limit int64) (out []byte, used int, err error) {
+	// Two decoders read ahead or go on by themselves: they get to see one stream only.
+	stream := data
+	switch f {
+	case XZ:
+		stream = data[:xzEnd(data)]
+	case LZ4Frame:
+		stream = data[:lz4FrameEnd(data)]
+	}
+	src := newSource(bytes.NewReader(stream))
+	z, err := newOutput(src, f, limit, true)
+	if err != nil {
+		return nil, 0, err
+	}
+	var b bytes.Buffer
+	_, err = io.Copy(&b, z)
+	return b.Bytes(), int(src.taken), err
+}
+
+// chain reads the streams of one input, one after the other.
+type chain struct {
+	stream io.Reader
+	again  func() (io.Reader, error) // next stream, io.EOF at the end of the input, or errTrailing
+}
+
+// errTrailing says that something that is no stream follows.
+var errTrailing = errors.New("no further stream begins here")
+
+func (c *chain) Read(p []byte) (int, error) {
+	for { // each turn takes a stream header from the input
+		n, err := c.stream.Read(p)
+		if n > 0 || !errors.Is(err, io.EOF) {
+			return n, notEOF(err)
+		}
+		if c.stream, err = c.again(); err != nil {
+			c.stream = ended{err}
+			return 0, err
+		}
+	}
+}
+
+// notEOF leaves io.EOF for the next call, so that data never come with it.
+func notEOF(err error) error {
+	if errors.Is(err, io.EOF) {
+		return nil
+	}
+	return err
+}
+
+type ended struct{ err error }
+
+func (e ended) Read([]byte) (int, error) { return 0, e.err }
+
+// output bounds what comes out of a decoder and names its failures.
+type output struct {
+	decoder io.Reader
+	src     *source
+	format  Format
+	left    int64
+	err     error // sticky
+}
+
+func newOutput(src *source, f Format, limit int64, first bool) (*output, error) {
+	o := &output{src: src, format: f, left: limit}
+	open, ok := decoders[f]
+	if !ok {
+		return nil, &Error{Format: f, Reason: ErrUnsupported}
+	}
+	stream, again, err := open(src)
+	if err != nil {
+		return nil, o.name(err)
+	}
+	if first {
+		again = func() (io.Reader, error) { return nil, io.EOF }
+	}
+	o.decoder = &chain{stream: stream, again: again}
+	return o, nil
+}
+
+func (o *output) Read(p []byte) (int, error) {
+	if o.err != nil {
+		return 0, o.err
+	}
+	if len(p) == 0 {
+		return 0, nil
+	}
+	if o.left == 0 { // is there more?
+		var one [1]byte
+		n, err := io.ReadFull(o.decoder, one[:])
+		if n > 0 {
+			o.err = &Error{Format: o.format, Reason: ErrLimit, Offset: o.src.taken}
+		} else {
+			o.err = o.name(err)
+		}
+		return 0, o.err
+	}
+	n, err := o.decoder.Read(p[:min(int64(len(p)), o.left)])
+	o.left -= int64(n)
+	if err != nil {
+		o.err = o.name(err)
+	}
+	return n, o.err
+}
+
+// name gives an error of a decoder its reason.
+func (o *output) name(err error) error {
+	switch {
+	case o.src.failure != nil:
+		return o.src.failure
+	case err == io.EOF && o.decoder != nil: // not while a header is read
+		return err
+	}
+	e := &Error{Format: o.format, Reason: ErrCorrupt, Offset: o.src.taken, Err: err}
+	switch {
+	case isDictionary(err):
+		e.Reason = ErrDictionary
+	case isOption(err):
+		e.Reason = ErrUnsupported
+	case errors.Is(err, errTrailing):
+		e.Reason, e.Err = ErrTrailing, nil
+	case o.src.ended:
+		e.Reason, e.Err = ErrTruncated, nil
+	}
+	return e
+}
