@@ -106,9 +106,10 @@ func (e *MatchError) Error() string {
 // the configuration names must equal the phone's value, IDCODE_1 without its first
 // digit (the silicon revision).
 //
-// XFlasher's: the first three but PLF_ROOT_1 must be named; IDCODE_1 counts with its
-// first two digits of the phone's value replaced by 00; SPACE_ID occurs in unit
-// 2207; HWCONFIG REVISION, where given, contains the REV of unit 2003.
+// XFlasher's: OTP_LOCK_STATUS_1, OTP_DATA_1 and IDCODE_1 must all be named, in any
+// order here; IDCODE_1 must equal the phone's with its first two digits replaced by
+// 00; SPACE_ID occurs in unit 2207; HWCONFIG REVISION, where given, contains the REV
+// of unit 2003.
 //
 // A value the phone does not tell rules out what asks for it. Configurations named
 // DEVELOPMENT are never taken. Exactly one may survive; several may when they list
