@@ -15,6 +15,9 @@ import (
 // (sin-ftf-format.md §3.1).
 const DefaultBlockSize = 0x80000
 
+// DefaultBlockSize12 is that of versions 1 and 2, as in the X10's kernel.sin.
+const DefaultBlockSize12 = 0x20000
+
 // Payload is what a SIN is built around.
 type Payload struct {
 	Head []byte // comes first and gets a block of its own: the map of an image
@@ -37,20 +40,30 @@ type Signer struct {
 	Hash  HashType // 0 is SHA-256
 }
 
-// Builder makes SIN files of version 3.
+// Builder makes SIN files of versions 1 to 3.
 type Builder struct {
+	Version   int // 0 is 3
 	Type      PayloadType
-	HashType  HashType // of the blocks; 0 is SHA-256
-	BlockSize int64    // bytes; 0 is DefaultBlockSize
-	Signer    *Signer
-	Blob      []byte // certificate blob as it is, when Signer is nil
+	HashType  HashType // of the blocks; 0 is SHA-256. Versions 1 and 2 leave no choice
+	BlockSize int64    // bytes; 0 is DefaultBlockSize, in versions 1 and 2 DefaultBlockSize12
+	// Address is the destination of the first block after the Head, in versions 1 and 2:
+	// the load address of a loader, the offset in a partition.
+	Address uint32
+	Signer  *Signer
+	Blob    []byte // certificate blob as it is, when Signer is nil
 }
 
 // Build writes a SIN. The payload is made twice, once for its hashes and once for the
 // file, so nothing of it is kept in memory.
 func (b Builder) Build(w io.Writer, p Payload) error {
+	if b.Version < 0 || b.Version > 3 {
+		return fmt.Errorf("a Builder does not make version %d", b.Version)
+	}
 	hashType := b.HashType
-	if hashType == NoHash {
+	switch {
+	case b.old():
+		hashType = hash12(byte(b.Version))
+	case hashType == NoHash:
 		hashType = SHA256
 	}
 	blocks, err := b.hash(p, io.Discard, hashType)
@@ -66,7 +79,15 @@ func (b Builder) Build(w io.Writer, p Payload) error {
 		head = blobHead(b.Signer.Chain, b.Signer.hash())
 		certLen = len(head) + 2 + b.Signer.Key.Size()
 	}
-	header := appendHeader3(b.Type, hashType, blocks, certLen)
+	var header []byte
+	if b.old() {
+		if err := b.place(p, blocks); err != nil {
+			return err
+		}
+		header = appendHeader12(b.Version, b.Type, blocks, certLen)
+	} else {
+		header = appendHeader3(b.Type, hashType, blocks, certLen)
+	}
 	if b.Signer != nil {
 		if blob, err = b.Signer.blob(head, header); err != nil {
 			return err
@@ -81,6 +102,34 @@ func (b Builder) Build(w io.Writer, p Payload) error {
 	}
 	if len(again) != len(blocks) || !bytes.Equal(again[len(again)-1].Hash, blocks[len(blocks)-1].Hash) {
 		return errors.New("the payload changed while the SIN was built")
+	}
+	return nil
+}
+
+// old reports whether the file has destinations in its hash list.
+func (b Builder) old() bool { return b.Version == 1 || b.Version == 2 }
+
+// place gives the blocks of an old file their destinations: the Head, a partition info,
+// goes to 0, the others one behind the other. Spare bytes do not count as data, and
+// eMMC types count in sectors.
+func (b Builder) place(p Payload, blocks []Block) error {
+	next := int64(b.Address)
+	for i := range blocks {
+		if i == 0 && len(p.Head) > 0 {
+			continue
+		}
+		blocks[i].Dest = next
+		switch {
+		case b.Type == TypeSpare12 && blocks[i].Length > spareData:
+			next += blocks[i].Length - blocks[i].Length%spareData
+		case b.Type == TypeSectors12:
+			next += (blocks[i].Length + 511) / 512
+		default:
+			next += blocks[i].Length
+		}
+		if next > math.MaxUint32 {
+			return fmt.Errorf("version %d cannot address byte %#x", b.Version, next)
+		}
 	}
 	return nil
 }
@@ -105,7 +154,10 @@ func (s *Signer) blob(head, header []byte) ([]byte, error) {
 // hash runs the payload into w and gives its blocks.
 func (b Builder) hash(p Payload, w io.Writer, t HashType) ([]Block, error) {
 	size := b.BlockSize
-	if size == 0 {
+	switch {
+	case size == 0 && b.old():
+		size = DefaultBlockSize12
+	case size == 0:
 		size = DefaultBlockSize
 	}
 	if size < 0 || size > math.MaxUint32 || int64(len(p.Head)) > math.MaxUint32 {

@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"slices"
 	"sync"
@@ -38,10 +39,11 @@ type Report struct {
 	Damaged      []*Error
 	DamagedCount int
 
-	Map    *Map    // of an image
-	Layout *Layout // of a partition layout
-	Loader *Loader // of a loader
-	Parts  []Part  // what is written: one for each target, or the payload itself
+	Map    *Map           // of an image
+	Info   *PartitionInfo // of a partition image of version 1 or 2
+	Layout *Layout        // of a partition layout
+	Loader *Loader        // of a loader
+	Parts  []Part         // what is written: one for each target, or the payload itself
 	Notes  []Note
 }
 
@@ -123,9 +125,15 @@ func (c *checker) payload(ctx context.Context) error {
 	if err != nil && err != io.EOF {
 		return err
 	}
-	if c.h.Type == TypeImage && bytes.Equal(mark, magicMap) {
+	switch {
+	case c.h.Version == 3 && c.h.Type == TypeImage && bytes.Equal(mark, magicMap):
 		c.eater = &mapEater{c: c}
-	} else if c.eater, err = newRawEater(c); err != nil {
+	case c.h.isLoader() || c.h.Version == 3:
+		c.eater, err = newRawEater(c)
+	default:
+		c.eater, err = newFlashEater(c)
+	}
+	if err != nil && err != io.EOF {
 		return err
 	}
 	c.r = br
@@ -177,6 +185,26 @@ func (c *checker) block(ctx context.Context, i int) error {
 	}
 	s.end()
 	return nil
+}
+
+// maxOutput is the largest offset that may be written.
+func (c *checker) maxOutput() int64 {
+	if c.opt.MaxOutput > 0 {
+		return c.opt.MaxOutput
+	}
+	return DefaultMaxOutput
+}
+
+// part judges what a target gets by its first bytes. A file system may be larger than
+// what is written of it, but not without limit.
+func (c *checker) part(t Target, head []byte) Part {
+	p := Part{Target: t, Kind: Recognize(head), Size: t.End, Head: head}
+	if fs := ExtSize(head); fs > c.maxOutput() {
+		c.report.Notes = append(c.report.Notes, Note{Offset: -1, Text: fmt.Sprintf("the file system says it has %d bytes", fs)})
+	} else {
+		p.Size = max(p.Size, fs)
+	}
+	return p
 }
 
 // damaged records a block with a wrong hash.

@@ -304,7 +304,7 @@ func TestReadMapOfStream(t *testing.T) {
 	if _, err := h.ReadMap(h.NewReader(bytes.NewReader(bad[len(h.Raw):]))); !errors.Is(err, &Error{Reason: CorruptBlock, Block: 0, Offset: int64(len(h.Raw))}) {
 		t.Errorf("damaged map: %v", err)
 	}
-	if _, err := h.ReadMap(bytes.NewReader(pat(5))); !errors.Is(err, Because(Truncated)) {
+	if _, err := h.ReadMap(bytes.NewReader(pat(5))); !errors.Is(err, &Error{Reason: Truncated, Offset: int64(len(h.Raw)) + 5, Block: -1}) {
 		t.Errorf("short: %v", err)
 	}
 }

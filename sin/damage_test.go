@@ -4,11 +4,37 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"testing"
 )
+
+// signedFile12 is a small partition image of version 1 or 2 with a partition info and
+// three data blocks.
+func signedFile12(t testing.TB, version int) ([]byte, *RootSet) {
+	s, roots := signer(t, "S1_SW", 1)
+	old := Signer{Key: s.Key, Chain: s.Chain, Hash: hash12(byte(version))}
+	p := BytesPayload(pat(250))
+	p.Head = PartitionInfo{ID: 3, Attributes: 0x22, Start: 0x275, Blocks: 3}.Encode()
+	return build(t, Builder{Version: version, Type: TypeFlash12, BlockSize: 96, Signer: &old}, p), roots
+}
+
+// damageFiles is a small signed file of each version with a header, and its root.
+func damageFiles(t *testing.T, run func(t *testing.T, file []byte, roots *RootSet)) {
+	for version := 1; version <= 3; version++ {
+		t.Run(fmt.Sprintf("v%d", version), func(t *testing.T) {
+			if version == 3 {
+				file, roots := signedFile(t)
+				run(t, file, roots)
+				return
+			}
+			file, roots := signedFile12(t, version)
+			run(t, file, roots)
+		})
+	}
+}
 
 // signedFile is a small image with every kind of piece, four blocks, and the set with
 // the root that signed it.
@@ -30,12 +56,15 @@ func check(file []byte, size int64, roots *RootSet) (*Report, error) {
 	return Check(context.Background(), bytes.NewReader(file), size, CheckOptions{Roots: roots, Workers: 1})
 }
 
-// region says what a byte of a signed version 3 file belongs to, by §3.1 and §5.1.
+// region says what a byte of a signed file belongs to, by §2.1, §3.1 and §5.1.
 func region(h *Header, at int) string {
-	list := 24
+	list, magic := listStart(h.Version), 4
+	if h.Version < 3 {
+		magic = 1
+	}
 	sig := int(h.Signature.Offset)
 	switch {
-	case at < 4:
+	case at < magic:
 		return "magic"
 	case at < list || (at >= h.CertOffset-4 && at < h.CertOffset):
 		return "words"
@@ -49,10 +78,11 @@ func region(h *Header, at int) string {
 	return "payload"
 }
 
-// TestEveryFlippedBit changes each bit of a file in turn. None is accepted, and the
-// reason is that of the part it lies in.
-func TestEveryFlippedBit(t *testing.T) {
-	file, roots := signedFile(t)
+// TestEveryFlippedBit changes each bit of a file in turn, in the old versions one bit of
+// each byte. None is accepted, and the reason is that of the part it lies in.
+func TestEveryFlippedBit(t *testing.T) { damageFiles(t, everyFlippedBit) }
+
+func everyFlippedBit(t *testing.T, file []byte, roots *RootSet) {
 	good, err := check(file, int64(len(file)), roots)
 	if err != nil {
 		t.Fatal(err)
@@ -69,6 +99,9 @@ func TestEveryFlippedBit(t *testing.T) {
 	seen := map[string]int{}
 	for at := range file {
 		for bit := range 8 {
+			if h.Version < 3 && bit != at%8 {
+				continue
+			}
 			bad := bytes.Clone(file)
 			bad[at] ^= 1 << bit
 			where := region(h, at)
@@ -104,8 +137,9 @@ func TestEveryFlippedBit(t *testing.T) {
 }
 
 // TestEveryCut ends a file after each number of bytes, with and without the size known.
-func TestEveryCut(t *testing.T) {
-	file, roots := signedFile(t)
+func TestEveryCut(t *testing.T) { damageFiles(t, everyCut) }
+
+func everyCut(t *testing.T, file []byte, roots *RootSet) {
 	for n := range file {
 		for _, size := range []int64{int64(n), -1} {
 			_, err := check(file[:n], size, roots)
@@ -120,8 +154,9 @@ func TestEveryCut(t *testing.T) {
 	}
 }
 
-func TestOneByteTooMany(t *testing.T) {
-	file, roots := signedFile(t)
+func TestOneByteTooMany(t *testing.T) { damageFiles(t, oneByteTooMany) }
+
+func oneByteTooMany(t *testing.T, file []byte, roots *RootSet) {
 	long := append(bytes.Clone(file), 0)
 	for _, size := range []int64{int64(len(long)), -1, int64(len(file))} {
 		_, err := check(long, size, roots)

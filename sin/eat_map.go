@@ -1,9 +1,6 @@
 package sin
 
-import (
-	"context"
-	"fmt"
-)
+import "context"
 
 // mapEater takes an image: first the map, then the data of its tags. A map that breaks
 // a rule stops it; the payload is then only hashed, which tells whether the map is
@@ -76,10 +73,7 @@ func (e *mapEater) eatMap(data []byte) (rest []byte, err error) {
 
 // limits checks the map against what the caller allows and knows.
 func (e *mapEater) limits(m *Map) error {
-	limit := e.c.opt.MaxOutput
-	if limit == 0 {
-		limit = DefaultMaxOutput
-	}
+	limit := e.c.maxOutput()
 	for _, t := range m.Targets {
 		if t.End > limit {
 			return fail(BadMap, m.Offset, "it writes %s up to byte %d, allowed are %d", t, t.End, limit)
@@ -190,18 +184,8 @@ func (e *mapEater) finish(ctx context.Context) error {
 	if m == nil {
 		return fail(BadMap, e.c.h.Size(), "the payload ends inside its map")
 	}
-	limit := e.c.opt.MaxOutput
-	if limit == 0 {
-		limit = DefaultMaxOutput
-	}
-	for i := range report.Parts {
-		part := &report.Parts[i]
-		part.Kind, part.Size = Recognize(part.Head), part.Target.End
-		if fs := ExtSize(part.Head); fs > limit {
-			report.Notes = append(report.Notes, Note{Offset: -1, Text: fmt.Sprintf("the file system in %s says it has %d bytes", part.Target, fs)})
-		} else {
-			part.Size = max(part.Size, fs)
-		}
+	for i, p := range report.Parts {
+		report.Parts[i] = e.c.part(p.Target, p.Head)
 	}
 	if e.c.to == nil {
 		return nil

@@ -25,8 +25,8 @@ func (s *sink) output(t Target) (output, error) {
 	return output{w: w, holes: s.holes}, err
 }
 
-// rawEater takes a payload that is not an image: it is written as it is, and loaders
-// and layouts are kept to be looked through.
+// rawEater takes a payload without a map: it is written as it is, and loaders and
+// layouts are kept to be looked through.
 type rawEater struct {
 	c    *checker
 	out  output
@@ -45,7 +45,7 @@ func (e *rawEater) eat(_ context.Context, pc *piece, data []byte, offset int64) 
 	if free := HeadSize - len(e.head); free > 0 {
 		e.head = append(e.head, data[:min(free, len(data))]...)
 	}
-	if (e.c.h.Type == TypeLoader || e.c.h.Type == TypeLayout) && e.c.h.PayloadSize() <= maxHeld {
+	if (e.c.h.isLoader() || e.c.h.isLayout()) && e.c.h.PayloadSize() <= maxHeld {
 		e.held = append(e.held, data...)
 	}
 	if e.out.w == nil {
@@ -63,10 +63,10 @@ func (e *rawEater) finish(context.Context) error {
 	defer func() {
 		e.c.report.Parts = []Part{{Kind: kind, Size: e.c.h.PayloadSize(), Head: e.head}}
 	}()
-	switch e.c.h.Type {
-	case TypeLoader:
+	switch {
+	case e.c.h.isLoader():
 		e.c.report.Loader = InspectLoader(e.held)
-	case TypeLayout:
+	case e.c.h.isLayout():
 		layout, err := ParseLayout(e.held, int64(len(e.c.h.Raw)))
 		if err != nil {
 			return err

@@ -2,6 +2,7 @@ package sin
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -35,9 +36,12 @@ type Header struct {
 
 // Block is one entry of the hash list: a run of payload bytes.
 type Block struct {
-	Offset int64  // in the file
-	Length int64  // bytes
-	Hash   []byte // of these bytes
+	Offset int64 // in the file
+	Length int64 // bytes
+	// Dest is only in versions 1 and 2: the load address, or the offset in a dump of the
+	// partition in bytes (sectors and spare bytes are taken into account).
+	Dest int64
+	Hash []byte // of these bytes
 }
 
 // Size is the size of the whole file in bytes.
@@ -59,6 +63,14 @@ func (h *Header) Certificate() *Certificate {
 	}
 	return h.Signature.Chain[0]
 }
+
+// isLoader reports whether the payload is code that a boot stage loads.
+func (h *Header) isLoader() bool {
+	return h.Version == 3 && h.Type == TypeLoader || h.Version < 3 && (h.Type == TypeLoader12 || h.Type == TypeBoot12)
+}
+
+// isLayout reports whether the payload is a Layout.
+func (h *Header) isLayout() bool { return h.Version == 3 && h.Type == TypeLayout }
 
 // Signer is the subject of the certificate, which is the signer's role: S1_SW,
 // S1_Boot, S1_Loader, S1_Cust, S1_HWConf, ... It is empty when the blob is damaged.
@@ -108,15 +120,49 @@ func (h *Header) note(offset int64, format string, args ...any) {
 func ReadHeader(r io.Reader, size int64) (*Header, error) {
 	hr := &headerReader{r: r, size: size}
 	if err := hr.need(4); err != nil {
-		if errors.Is(err, Because(Truncated)) && !bytes.HasPrefix(magic3, hr.buf) {
+		right, seen := looksLike12(hr.buf)
+		if errors.Is(err, Because(Truncated)) && !bytes.HasPrefix(magic3, hr.buf) && right < seen {
 			return nil, fail(NotSIN, 0, "only %d bytes, without the marks of any version", len(hr.buf))
 		}
 		return nil, err
 	}
-	if bytes.Equal(hr.buf, magic3) {
+	switch {
+	case bytes.Equal(hr.buf, magic3):
 		return readHeader3(hr)
+	case hr.buf[0] == 1 || hr.buf[0] == 2:
+		return readHeader12(hr)
+	case bytes.HasPrefix(hr.buf, magicGzip):
+		return nil, fail(NotSIN, 0, "a gzip file; versions 4 and 5 are archives without a header of their own")
 	}
 	return nil, fail(NotSIN, 0, "the first bytes % x belong to no version", hr.buf)
+}
+
+// sections reads the rest of a header whose list of listLen bytes follows its fixed
+// part: list, length of the blob, blob, and whatever is left up to headerLen, whose own
+// place is lengthAt. Every length is cross-checked with headerLen before it is followed,
+// so that a damaged one is named instead of leading astray. parse then takes the fixed
+// part and the list apart.
+func (hr *headerReader) sections(headerLen, fixed, listLen, lengthAt int64, parse func(*Header) *Error) (*Header, error) {
+	blobAt := fixed + listLen + 4
+	if err := hr.need(blobAt); err != nil {
+		return nil, err
+	}
+	certLen := int64(binary.BigEndian.Uint32(hr.buf[blobAt-4:]))
+	end := blobAt + certLen
+	if end > headerLen {
+		return nil, fail(Malformed, blobAt-4, "a certificate of %d bytes does not fit in a header of %d", certLen, headerLen)
+	}
+	if err := hr.need(end); err != nil {
+		return nil, err
+	}
+	if hr.size >= end && hr.size < headerLen {
+		return nil, fail(Malformed, lengthAt, "the header length is %d, but the header's parts end at %d and the file at %d", headerLen, end, hr.size)
+	}
+	if err := hr.need(headerLen); err != nil {
+		return nil, err
+	}
+	h := &Header{Raw: hr.buf, CertOffset: int(blobAt), Blob: hr.buf[blobAt:end], Slack: int(headerLen - end)}
+	return h.finish(hr, parse(h))
 }
 
 // finish checks what all versions have in common once the header is taken apart:
@@ -188,10 +234,11 @@ func (h *Header) addBlock(entry int64, headerLen, length int64, hash []byte) *Er
 type headerReader struct {
 	r    io.Reader
 	size int64 // of the file, -1 unknown
+	base int64 // file offset of buf
 	buf  []byte
 }
 
-// need makes the first n bytes of the file available in buf. It allocates at most
+// need makes the first n bytes available in buf. It allocates at most
 // twice what has really arrived.
 func (hr *headerReader) need(n int64) error {
 	for int64(len(hr.buf)) < n {
@@ -202,7 +249,7 @@ func (hr *headerReader) need(n int64) error {
 		got, err := io.ReadFull(hr.r, grown[have:])
 		hr.buf = grown[:have+got]
 		if err == io.EOF || err == io.ErrUnexpectedEOF {
-			return fail(Truncated, int64(len(hr.buf)), "the file ends inside the header")
+			return fail(Truncated, hr.base+int64(len(hr.buf)), "the file ends early")
 		}
 		if err != nil {
 			return err

@@ -16,6 +16,7 @@ const (
 	KindExt4   Kind = "ext4"
 	KindFAT    Kind = "FAT"
 	KindSparse Kind = "Android sparse image"
+	KindYaffs2 Kind = "yaffs2"
 	KindLayout Kind = "partition layout"
 	KindSIN    Kind = "SIN"
 )
@@ -39,6 +40,8 @@ func Recognize(head []byte) Kind {
 		return KindSparse
 	case starts(string(magic3)):
 		return KindSIN
+	case starts("\x03\x00\x00\x00\x01\x00\x00\x00\xff\xff\x00\x00\x00\x00\x00\x00"):
+		return KindYaffs2
 	case ExtSize(head) > 0:
 		return KindExt4
 	case starts("\xeb\x3c\x90"), starts("\xeb\x58\x90"):

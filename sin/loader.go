@@ -54,7 +54,8 @@ func InspectLoader(payload []byte) *Loader {
 		}
 	}
 	for _, tag := range []TagKind{TagGPTP, TagMTKP, TagADDR, TagLZ4A, TagFILL, TagMTKM} {
-		if bytes.Contains(payload, []byte(tag)) {
+		// Without GPTP there are no maps, and the other words are there by chance.
+		if bytes.Contains(payload, []byte(TagGPTP)) && bytes.Contains(payload, []byte(tag)) {
 			l.Tags = append(l.Tags, string(tag))
 		}
 	}

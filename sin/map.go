@@ -90,8 +90,8 @@ const mapFrame = 8
 // byte of data. Errors of payload that are *Error pass through, so a verifying reader
 // (NewReader) makes damage appear as what it is.
 func (h *Header) ReadMap(payload io.Reader) (*Map, error) {
-	hr := &headerReader{r: payload, size: -1}
 	at := int64(len(h.Raw))
+	hr := &headerReader{r: payload, size: -1, base: at}
 	if err := hr.need(mapFrame); err != nil {
 		return nil, err
 	}

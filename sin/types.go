@@ -28,6 +28,8 @@ func (t PayloadType) String() string {
 	name := map[PayloadType]string{
 		TypeLoader: "loader", TypeHWConf: "hardware configuration", TypeLayout: "partition layout",
 		TypeImage: "partition data", TypeRaw: "raw blob",
+		TypeLoader12: "loader", TypeBoot12: "boot loader", TypeFlash12: "partition data",
+		TypeSpare12: "partition data with spare bytes", TypeTable12: "partition table", TypeSectors12: "partition data by sectors",
 	}[t]
 	if name == "" {
 		return fmt.Sprintf("%#02x", uint8(t))

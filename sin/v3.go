@@ -31,29 +31,10 @@ func readHeader3(hr *headerReader) (*Header, error) {
 	case minimum3+listLen > headerLen:
 		return nil, fail(Malformed, 20, "a hash list of %d bytes does not fit in a header of %d", listLen, headerLen)
 	}
-	if err := hr.need(minimum3 + listLen); err != nil {
-		return nil, err
-	}
-	certLen := int64(be.Uint32(hr.buf[fixed3+listLen:]))
-	end := minimum3 + listLen + certLen
-	if end > headerLen {
-		return nil, fail(Malformed, fixed3+listLen, "a certificate of %d bytes does not fit in a header of %d", certLen, headerLen)
-	}
-	if err := hr.need(end); err != nil {
-		return nil, err
-	}
-	if hr.size >= end && hr.size < headerLen {
-		return nil, fail(Malformed, 4, "the header length is %d, but the header's parts end at %d and the file at %d", headerLen, end, hr.size)
-	}
-	if err := hr.need(headerLen); err != nil {
-		return nil, err
-	}
-
-	h := &Header{
-		Version: 3, Raw: hr.buf, Type: PayloadType(typeWord), HashType: HashType(hashWord),
-		CertOffset: int(minimum3 + listLen), Blob: hr.buf[minimum3+listLen : end], Slack: int(headerLen - end),
-	}
-	return h.finish(hr, h.parse3(typeWord, hashWord, listLen))
+	return hr.sections(headerLen, fixed3, listLen, 4, func(h *Header) *Error {
+		h.Version, h.Type, h.HashType = 3, PayloadType(typeWord), HashType(hashWord)
+		return h.parse3(typeWord, hashWord, listLen)
+	})
 }
 
 // parse3 checks the words of the header and reads the hash list. Only the low bytes

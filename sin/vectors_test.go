@@ -71,8 +71,16 @@ func sum256(b []byte) string {
 	return hex.EncodeToString(s[:])
 }
 
-// TestVectors3 compares the builder with the files of §10.2, and reads them back.
-func TestVectors3(t *testing.T) {
+// infoVector is the partition info of the vectors.
+var infoVector = mustHex("03000000010000402001000040000000")
+
+// TestVectors compares the builder with the files of §10.2, and reads them back.
+func TestVectors(t *testing.T) {
+	image := func(n int) Payload {
+		p := BytesPayload(pat(n))
+		p.Head = infoVector
+		return p
+	}
 	loader := append([]byte("\x7fELF"), pat(996)...)
 	raw := append(append(pat(0x800), pat(0x800)...), pat(123)...)
 	for _, v := range []struct {
@@ -91,9 +99,20 @@ func TestVectors3(t *testing.T) {
 			"6ff2416d4ce578f7c6048d0af731e938d9d3f69adcaf050174ec0a63c6067409", []int64{212, 0x1000, 0x1000, 26}},
 		{"v3-mmcf-nofill", Builder{Type: TypeImage, BlockSize: 0x1000}, mmcfVector(t, false), 8590,
 			"9ffd6ccde22a9d2f79a95f0434578f39d4b613916a478b1f22e7bd5902d95132", []int64{184, 0x1000, 0x1000, 26}},
+		{"v1-nand", Builder{Version: 1, Type: TypeFlash12}, image(300000), 300167,
+			"14b551da426c74e4b510f5df9573f789d8a72fc7a6b8fbbc7e1084f6f550f35d", []int64{16, 0x20000, 0x20000, 37856}},
+		{"v1-spare", Builder{Version: 1, Type: TypeSpare12, BlockSize: 0x21000}, image(0x21000*2 + 5000), 275503,
+			"468b54ba7cd90d4fa870a785e8780a8ec8ec44fd5e61f7a5bc06f356a9bf11e7", []int64{16, 0x21000, 0x21000, 5000}},
+		{"v1-loader", Builder{Version: 1, Type: TypeLoader12, Address: 0x01004000}, BytesPayload(pat(5000)), 5064,
+			"9b1eb664752fd994da5e464de45150f8c99eec015815b49ac58b822089c496a1", []int64{5000}},
+		{"v2-loader", Builder{Version: 2, Type: TypeLoader12, Address: 0x42300000}, BytesPayload(pat(5000)), 5076,
+			"7d06c1adf717325e127839c108144621293402409dab89f263597c7851b58fdf", []int64{5000}},
+		{"v2-mmc", Builder{Version: 2, Type: TypeFlash12}, image(300000), 300215,
+			"31d68d24409deb22f6313d82d1e3dc6c5a9c7a5aa3e405ba8b75462daee2206b", []int64{16, 0x20000, 0x20000, 37856}},
 	} {
 		t.Run(v.name, func(t *testing.T) {
 			v.b.Blob = dummyBlob
+			version := max(v.b.Version, 3*(1-v.b.Version))
 			file := build(t, v.b, v.payload)
 			if len(file) != v.size || sum256(file) != v.sha256 {
 				t.Fatalf("built %d bytes, SHA-256 %s; want %d, %s", len(file), sum256(file), v.size, v.sha256)
@@ -103,7 +122,7 @@ func TestVectors3(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if h.Version != 3 || h.Type != v.b.Type || h.Slack != 0 || len(h.Notes) != 0 || !bytes.Equal(h.Blob, dummyBlob) {
+			if h.Version != version || Detect(file[:min(len(file), DetectSize)]) != version || h.Type != v.b.Type || h.Slack != 0 || len(h.Notes) != 0 || !bytes.Equal(h.Blob, dummyBlob) {
 				t.Errorf("header %+v", h)
 			}
 			if !bytes.Equal(h.Raw, file[:len(file)-r.Len()]) {

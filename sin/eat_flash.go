@@ -1,0 +1,80 @@
+package sin
+
+import "context"
+
+// flashEater takes a partition image of version 1 or 2: its blocks go where the hash
+// list says, without the partition info in front of them.
+type flashEater struct {
+	c     *checker
+	out   output
+	line  *stream // keeps the writes in order on one worker
+	block int     // index of the current block
+	info  []byte
+	head  []byte
+	end   int64 // of the last block in the dump
+}
+
+func newFlashEater(c *checker) (*flashEater, error) {
+	last := c.h.Blocks[len(c.h.Blocks)-1]
+	e := &flashEater{c: c, end: last.Dest + last.Length}
+	e.head = make([]byte, min(HeadSize, e.end))
+	if err := e.limits(); err != nil {
+		return nil, err
+	}
+	var err error
+	e.out, err = c.to.output(Target{})
+	return e, err
+}
+
+// limits checks the destinations against what the caller allows.
+func (e *flashEater) limits() error {
+	if limit := e.c.maxOutput(); e.end > limit {
+		return fail(Malformed, fixed12, "it writes up to byte %d, allowed are %d", e.end, limit)
+	}
+	return nil
+}
+
+func (e *flashEater) eat(_ context.Context, pc *piece, data []byte, offset int64) error {
+	for e.c.h.Blocks[e.block].Offset+e.c.h.Blocks[e.block].Length <= offset {
+		e.block++
+	}
+	if e.block == 0 && e.c.h.HasPartitionInfo() {
+		e.info = append(e.info, data...)
+		return nil
+	}
+	b := e.c.h.Blocks[e.block]
+	at := b.Dest + offset - b.Offset
+	if at < int64(len(e.head)) {
+		copy(e.head[at:], data)
+	}
+	if e.out.w == nil {
+		return nil
+	}
+	if e.line == nil {
+		e.line = e.c.p.stream(NoHash, nil, nil)
+	}
+	e.line.add(pc, data, func(b []byte) { e.c.p.write(e.out, b, at) })
+	return nil
+}
+
+// finish fills the gaps.
+func (e *flashEater) finish(ctx context.Context) error {
+	report := e.c.report
+	first := 0
+	if e.c.h.HasPartitionInfo() {
+		report.Info, first = parsePartitionInfo(e.info), 1
+	}
+	report.Parts = []Part{e.c.part(Target{End: e.end}, e.head)}
+	if e.c.to == nil {
+		return nil
+	}
+	at, gap := int64(0), e.c.to.gap
+	pattern := [4]byte{gap, gap, gap, gap}
+	for _, b := range e.c.h.Blocks[first:] {
+		if err := e.c.p.fill(ctx, e.out, extent{at, b.Dest}, pattern); err != nil {
+			return err
+		}
+		at = b.Dest + b.Length
+	}
+	return e.c.p.fill(ctx, e.out, extent{at, report.Parts[0].Size}, pattern)
+}
