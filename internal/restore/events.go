@@ -1,0 +1,44 @@
+package restore
+
+// Event is something that happened during a check or a restore. The program turns
+// events into words, lines or JSON; this package never prints.
+type Event interface{ event() }
+
+// Checking reports how far the check of the bundle has come.
+type Checking struct {
+	Member      string
+	Done, Total int64 // bytes over the whole bundle
+}
+
+// StepStarted is sent before a step.
+type StepStarted struct {
+	Index int // from 0
+	Step  Step
+}
+
+// Sending reports acknowledged bytes of the running image.
+type Sending struct {
+	Index       int
+	Step        Step
+	Sent, Size  int64 // this file
+	Done, Total int64 // the whole plan
+}
+
+// StepDone is sent when the phone has acknowledged a step.
+type StepDone struct {
+	Index int
+	Step  Step
+}
+
+// Stalled says that no byte has moved for a while, and that this is still within the deadline.
+type Stalled struct{ Doing string }
+
+// Finishing says that a stop was asked for and why it has to wait.
+type Finishing struct{ Until string }
+
+func (Checking) event()    {}
+func (StepStarted) event() {}
+func (Sending) event()     {}
+func (StepDone) event()    {}
+func (Stalled) event()     {}
+func (Finishing) event()   {}

@@ -1,0 +1,126 @@
+package restore
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"strings"
+
+	"xflash/usbproto/s1"
+)
+
+// Trim-area units that are read to know the phone (s1-protocol.md §6.3).
+const (
+	unitHWConf      = 2003
+	unitSoftware    = 2202
+	unitCustom      = 2205
+	unitFileSystem  = 2206
+	unitBootVersion = 2207
+	unitBuildType   = 2209
+	unitModel       = 2210
+	unitSerial      = 4900
+	unitTimestamp   = 10021
+	unitFlashState  = 10100
+)
+
+// Facts is what the phone says of itself, as far as a plan depends on it. It holds
+// no IMEI, no serial number and no chip id; those only go into Identity, as a hash.
+type Facts struct {
+	Stage    string            `json:"stage"`    // S1_BOOT, or S1_LOADER when a loader already runs
+	Info     map[string]string `json:"info"`     // keys of the loader info that a plan may use
+	Units    map[uint32]string `json:"units"`    // text units that could be read
+	HWRev    string            `json:"hw_rev"`   // REV="..." of unit 2003, "" when unknown
+	HWConf   bool              `json:"hw_conf"`  // unit 2003 could be read and is not empty
+	Flashing bool              `json:"flashing"` // unit 10100 reads 1: a flash was not finished
+	Identity string            `json:"identity"` // hash over what makes this phone unique, "" when nothing could be read
+}
+
+// publicKeys are the info keys that may go into a plan and a journal.
+var publicKeys = []string{
+	"TYPE", "ID", "VER", "PROT_VER", "MAX_PKT_SZ", "S1_ROOT", "DEF_SEC", "SEC_STATE", "GLOB_SEC",
+	"OTP_LOCK_STATUS_1", "OTP_DATA_1", "IDCODE_1", "PLF_ROOT_1", "PLF_ROOT", "ROOTING_STATUS",
+	"HW_CONFIG", "HW_CONFIG_VER", "HWCONF_AID", "LOADER_AID", "BOOT_AID", "ACTIVE_COMP_AID",
+}
+
+// ReadFacts asks the phone who it is. Refused units are normal: every unit may be
+// absent, and a phone after a custom ROM lacks several (s1-protocol.md §4.3). Only a
+// broken transfer is an error.
+func ReadFacts(ctx context.Context, s *s1.Session) (*Facts, error) {
+	info := s.Info()
+	f := &Facts{Info: map[string]string{}, Units: map[uint32]string{}}
+	for _, key := range publicKeys {
+		if v, ok := info.Get(key); ok {
+			f.Info[key] = v
+		}
+	}
+	f.Stage = f.Info["TYPE"]
+
+	id := sha256.New()
+	known := false
+	mix := func(name string, value []byte) {
+		if v := strings.Trim(string(value), "\x00 "); v != "" {
+			known = true
+			id.Write([]byte(name + "=" + v + ";"))
+		}
+	}
+	units := map[uint32][]byte{}
+	if err := s.OpenTA(ctx, 2); err == nil {
+		for _, unit := range []uint32{unitModel, unitSerial, unitCustom, unitSoftware, unitFileSystem,
+			unitBootVersion, unitBuildType, unitHWConf, unitFlashState} {
+			data, err := s.ReadUnit(ctx, unit)
+			if err == nil {
+				units[unit] = data
+			} else if !refused(err) {
+				return nil, err
+			}
+		}
+		if err := s.CloseTA(ctx); err != nil && !refused(err) {
+			return nil, err
+		}
+	} else if !refused(err) {
+		return nil, err
+	}
+	for _, unit := range []uint32{unitModel, unitCustom, unitSoftware, unitFileSystem, unitBootVersion, unitBuildType} {
+		if data, ok := units[unit]; ok {
+			f.Units[unit] = strings.TrimRight(string(data), "\x00")
+		}
+	}
+	f.HWConf = len(units[unitHWConf]) > 0
+	f.HWRev = quoted(string(units[unitHWConf]), `REV="`)
+	f.Flashing = len(units[unitFlashState]) > 0 && units[unitFlashState][0] != 0
+
+	// The serial number is readable in both stages, so it comes first; the keys below
+	// are a second way for phones that lost it.
+	mix("serial", units[unitSerial])
+	if !known {
+		for _, key := range []string{"UNIQUE_DEV_ID_1", "PHONE_ID", "IMEI", "MSN"} {
+			if v, ok := info.Get(key); ok {
+				mix(key, []byte(v))
+			}
+		}
+	}
+	if known {
+		f.Identity = hex.EncodeToString(id.Sum(nil))
+	}
+	return f, nil
+}
+
+// refused tells a phone that said no from a transfer that broke.
+func refused(err error) bool {
+	var r *s1.Refusal
+	return errors.As(err, &r)
+}
+
+// quoted returns the text between prefix and the next quotation mark.
+func quoted(text, prefix string) string {
+	_, rest, found := strings.Cut(text, prefix)
+	if !found {
+		return ""
+	}
+	value, _, found := strings.Cut(rest, `"`)
+	if !found || len(value) > 64 {
+		return ""
+	}
+	return value
+}

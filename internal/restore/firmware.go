@@ -1,0 +1,99 @@
+package restore
+
+import (
+	"io"
+	"strings"
+
+	"xflash/ftf"
+	"xflash/internal/phone"
+	"xflash/sin"
+)
+
+// ItemKind is what a file of a bundle is for.
+type ItemKind string
+
+// Kinds of files.
+const (
+	ItemSIN   ItemKind = "sin"
+	ItemUnits ItemKind = "units" // a .ta file
+	ItemOther ItemKind = "other" // scripts, XML
+)
+
+// Firmware is what Check found in a bundle. Build needs nothing else of it.
+type Firmware struct {
+	Name     string // of the file or folder
+	Identity string
+	Manifest ftf.Manifest
+	Family   *phone.Family // of the model the bundle is for, nil when it is not known
+	Model    phone.Model
+	Items    []*Item // in the order of the bundle
+	Delivery *ftf.BootDelivery
+	Script   *ftf.Script
+	Layout   *sin.Layout // of the partition image, nil without one
+	Loader   *sin.Loader // of the loader, nil without one
+	Notes    []string    // odd but harmless things
+}
+
+// Item is one file of the bundle.
+type Item struct {
+	Member  string // name in the bundle
+	Base    string // last element of it, without a protecting b
+	Short   string // kernel
+	Kind    ItemKind
+	Boot    bool // belongs to the boot delivery
+	Bytes   int64
+	Checked bool // every byte was read and found right; else only header and map
+
+	// Of SIN files.
+	Type         sin.PayloadType
+	HeaderSHA256 string
+	Signer       string // S1_SW
+	Issuer       string // S1_Root_9c84
+	Proven       bool   // the chain ends at a root whose certificate is at hand
+	Targets      []sin.Target
+	Compressed   bool // holds LZ4A blocks
+
+	// Of .ta files.
+	TAPartition int
+	Units       []ftf.TAUnit
+
+	// Problem is why the file cannot be used, nil when it can.
+	Problem error
+
+	open func() (io.ReadCloser, error)
+	ta   func() (*ftf.TAFile, error)
+}
+
+// Open begins to read the file from its start.
+func (it *Item) Open() (io.ReadCloser, error) { return it.open() }
+
+// image finds a SIN file of the bundle proper, by short name.
+func (fw *Firmware) image(short string) *Item {
+	for _, it := range fw.Items {
+		if it.Kind == ItemSIN && !it.Boot && strings.EqualFold(it.Short, short) {
+			return it
+		}
+	}
+	return nil
+}
+
+// member finds a file by its name in the bundle.
+func (fw *Firmware) member(name string) *Item {
+	for _, it := range fw.Items {
+		if it.Member == name {
+			return it
+		}
+	}
+	return nil
+}
+
+// bootFile finds a file of the boot delivery by the path its configuration gives.
+func (fw *Firmware) bootFile(path string) *Item {
+	base := path[strings.LastIndexByte(path, '/')+1:]
+	for _, it := range fw.Items {
+		if it.Boot && strings.EqualFold(it.Base, base) {
+			return it
+		}
+	}
+	return nil
+}

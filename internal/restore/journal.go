@@ -1,0 +1,164 @@
+package restore
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// journalVersion is raised when the meaning of a journal changes; another version is refused.
+const journalVersion = 1
+
+// Journal is the record of a restore that has begun: enough to build the same plan
+// again and to go on after the last step that the phone acknowledged. It holds no
+// identity data: the phone is recognised by a hash.
+type Journal struct {
+	Version  int       `json:"version"`
+	Started  time.Time `json:"started"`
+	Bundle   string    `json:"bundle"`    // path given on the command line
+	BundleID string    `json:"bundle_id"` // ftf.Bundle.Identity
+	PhoneID  string    `json:"phone_id"`  // Phone.Identity
+	PlanHash string    `json:"plan_hash"`
+	Policy   Policy    `json:"policy"`
+	Phone    Facts     `json:"phone"` // what the phone said when the plan was made
+	Done     int       `json:"done"`  // steps acknowledged by the phone, from the start
+	Doing    string    `json:"doing"` // the step that was running
+
+	path string
+}
+
+// Store is the folder that journals live in, one file for each phone.
+type Store struct{ Dir string }
+
+// DefaultStore is $XDG_STATE_HOME/xflash, or ~/.local/state/xflash.
+func DefaultStore() (Store, error) {
+	if dir := os.Getenv("XDG_STATE_HOME"); filepath.IsAbs(dir) {
+		return Store{filepath.Join(dir, "xflash")}, nil
+	}
+	home, err := os.UserHomeDir()
+	if err != nil || !filepath.IsAbs(home) {
+		return Store{}, errors.New("no place to keep the journal: neither XDG_STATE_HOME nor HOME is set")
+	}
+	return Store{filepath.Join(home, ".local", "state", "xflash")}, nil
+}
+
+func (s Store) file(phoneID string) string {
+	if len(phoneID) > 16 {
+		phoneID = phoneID[:16]
+	}
+	return filepath.Join(s.Dir, "restore-"+phoneID+".json")
+}
+
+// Find returns the journal of an unfinished restore of this phone; nil when there is none.
+func (s Store) Find(phoneID string) (*Journal, error) { return readJournal(s.file(phoneID)) }
+
+// Unfinished lists the journals of all phones, for a hint when no phone is at hand.
+// A journal that cannot be read is left out: it belongs to a phone that is not asked about.
+func (s Store) Unfinished() []*Journal {
+	names, err := filepath.Glob(filepath.Join(s.Dir, "restore-*.json"))
+	if err != nil {
+		return nil
+	}
+	var found []*Journal
+	for _, name := range names {
+		if j, err := readJournal(name); err == nil && j != nil {
+			found = append(found, j)
+		}
+	}
+	return found
+}
+
+// JournalError says why a journal cannot be used.
+type JournalError struct {
+	Path   string
+	Reason string
+}
+
+func (e *JournalError) Error() string { return "journal " + e.Path + ": " + e.Reason }
+
+func readJournal(path string) (*Journal, error) {
+	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	j := Journal{}
+	if err := json.Unmarshal(data, &j); err != nil {
+		return nil, &JournalError{path, "it is damaged or cut off (" + err.Error() + ")"}
+	}
+	switch {
+	case j.Version != journalVersion:
+		return nil, &JournalError{path, fmt.Sprintf("it was written by another version of xflash (format %d, this one reads %d)", j.Version, journalVersion)}
+	case j.PhoneID == "" || j.BundleID == "" || j.PlanHash == "" || j.Done < 0:
+		return nil, &JournalError{path, "it lacks what is needed to go on"}
+	}
+	j.path = path
+	return &j, nil
+}
+
+// Step records that a step begins; done is the number of steps behind it. Before the
+// first step this makes the file: a restore that could not be resumed does not start.
+func (j *Journal) Step(done int, doing string) error {
+	j.Done, j.Doing = done, doing
+	return j.save()
+}
+
+// Remove ends the journal: the restore is complete.
+func (j *Journal) Remove() error { return os.Remove(j.path) }
+
+// Path is where the journal lies.
+func (j *Journal) Path() string { return j.path }
+
+// save replaces the file in one step, so that a killed process leaves the old or the new journal.
+func (j *Journal) save() error {
+	data, err := json.MarshalIndent(j, "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(j.path), 0o700); err != nil {
+		return fmt.Errorf("the journal folder cannot be made: %w", err)
+	}
+	temp, err := os.CreateTemp(filepath.Dir(j.path), ".restore-*")
+	if err != nil {
+		return fmt.Errorf("the journal cannot be written: %w", err)
+	}
+	defer os.Remove(temp.Name()) // gone after the rename; this is for the ways out before it
+	if _, err = temp.Write(append(data, '\n')); err == nil {
+		err = temp.Sync()
+	}
+	if err2 := temp.Close(); err == nil {
+		err = err2
+	}
+	if err == nil {
+		err = os.Rename(temp.Name(), j.path)
+	}
+	if err != nil {
+		return fmt.Errorf("the journal cannot be written: %w", err)
+	}
+	return nil
+}
+
+// Resumable compares the journal with the phone and bundle at hand.
+func (j *Journal) Resumable(bundleID, phoneID, planHash string) error {
+	var why []string
+	if j.PhoneID != phoneID {
+		why = append(why, "it belongs to another phone")
+	}
+	if j.BundleID != bundleID {
+		why = append(why, "it belongs to another bundle, "+filepath.Base(j.Bundle))
+	}
+	if len(why) == 0 && j.PlanHash != planHash {
+		why = append(why, "this version of xflash makes another plan from it")
+	}
+	if len(why) > 0 {
+		return &JournalError{j.path, strings.Join(why, ", and ")}
+	}
+	return nil
+}

@@ -1,0 +1,201 @@
+package restore_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"xflash/ftf"
+	"xflash/internal/restore"
+	"xflash/internal/simphone"
+	"xflash/internal/simphone/firmware"
+	"xflash/sin"
+	"xflash/usbproto/s1"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// disk is a small eMMC, so that a test phone is made quickly.
+const disk = 4 << 30
+
+// authority signs the firmware of all tests; keys take a while to make.
+var authority = sync.OnceValue(func() *sin.Authority {
+	a, err := sin.NewTestAuthority("S1_Root_cafe")
+	if err != nil {
+		panic(err)
+	}
+	return a
+})
+
+// small is a bundle with everything in it, made once.
+var small = sync.OnceValues(func() (*firmware.Firmware, error) {
+	dir, err := os.MkdirTemp("", "xflash-restore-test-")
+	if err != nil {
+		return nil, err
+	}
+	return firmware.Make(context.Background(), dir, firmware.Options{Authority: authority(), SystemSize: 16 << 20, Disk: disk})
+})
+
+// bench is a phone, a bundle and what is needed to restore one with the other.
+type bench struct {
+	t     *testing.T
+	phone *simphone.Phone
+	fw    *restore.Firmware
+	store restore.Store
+	opt   s1.Options
+}
+
+func rootFile(t *testing.T) string {
+	t.Helper()
+	name := filepath.Join(t.TempDir(), "root.pem")
+	if err := os.WriteFile(name, authority().RootPEM(), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
+// newPhone makes a phone that trusts the test root.
+func newPhone(t *testing.T, options simphone.Options) *simphone.Phone {
+	t.Helper()
+	if options.Disk == 0 {
+		options.Disk = disk
+	}
+	if options.Dir == "" {
+		options.Dir = t.TempDir()
+	}
+	options.RootFiles = append(options.RootFiles, rootFile(t))
+	phone, err := simphone.Open(options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := phone.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return phone
+}
+
+func check(t *testing.T, path string, p restore.Policy) (*restore.Firmware, error) {
+	t.Helper()
+	b, err := ftf.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	t.Cleanup(func() { b.Close() })
+	roots := &sin.RootSet{}
+	if err := roots.Add(authority().Root); err != nil {
+		t.Fatal(err)
+	}
+	return restore.Check(context.Background(), b, restore.CheckOptions{Policy: p, Roots: roots})
+}
+
+func newBench(t *testing.T, options simphone.Options) *bench {
+	t.Helper()
+	fw, err := small()
+	if err != nil {
+		t.Fatal(err)
+	}
+	checked, err := check(t, fw.Bundle, restore.Policy{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &bench{t: t, phone: newPhone(t, options), fw: checked, store: restore.Store{Dir: t.TempDir()},
+		opt: s1.Options{Hello: 200 * time.Millisecond, Small: time.Second, Chunk: time.Second, LastChunk: 5 * time.Second, LoaderHello: time.Second}}
+}
+
+// attempt is one run of the program: open, read, plan or resume, flash.
+func (b *bench) attempt(p restore.Policy, resume bool, opt restore.RunOptions) (err error) {
+	ctx := context.Background()
+	s, err := s1.Open(ctx, b.phone.Conn(), b.opt)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	facts, err := restore.ReadFacts(ctx, s)
+	if err != nil {
+		return err
+	}
+	plan, journal, err := restore.Begin(b.store, b.fw, facts, p, resume)
+	if err != nil {
+		return err
+	}
+	opt.Journal, opt.From = journal, journal.Done
+	return restore.Run(ctx, s, b.fw, plan, opt)
+}
+
+// restored fails unless the phone holds what the bundle holds.
+func (b *bench) restored(fw *firmware.Firmware, labels ...string) {
+	b.t.Helper()
+	for _, label := range labels {
+		want, err := os.Open(fw.Images[label])
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		part, err := b.phone.Partition(label)
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		equal(b.t, label, want, io.NewSectionReader(part, 0, part.Size()))
+		want.Close()
+	}
+}
+
+// equal compares a file with the beginning of a partition.
+func equal(t *testing.T, what string, want, got io.Reader) {
+	t.Helper()
+	a, b := make([]byte, 1<<20), make([]byte, 1<<20)
+	for at := 0; ; {
+		n, err := io.ReadFull(want, a)
+		if n == 0 {
+			return
+		}
+		if err != nil && err != io.ErrUnexpectedEOF {
+			t.Fatal(err)
+		}
+		if _, err := io.ReadFull(got, b[:n]); err != nil {
+			t.Fatalf("%s at %d: %v", what, at, err)
+		}
+		if !bytes.Equal(a[:n], b[:n]) {
+			t.Fatalf("%s differs in the piece at %d", what, at)
+		}
+		at += n
+	}
+}
+
+// unit reads a unit as the phone has stored it.
+func (b *bench) unit(n uint32) []byte {
+	b.t.Helper()
+	data, _, err := b.phone.Unit(2, n)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return data
+}
+
+// written are the partitions that a restore without --wipe writes.
+var written = []string{"boot", "FOTAKernel", "system", "cache", "LTALabel", "modemst1", "modemst2", "fsg",
+	"dbi", "aboot", "rpm", "s1sbl", "sbl1", "tz"}
+
+func TestRestoreWholeBundle(t *testing.T) {
+	b := newBench(t, simphone.Options{})
+	if err := b.attempt(restore.Policy{}, false, restore.RunOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	fw, _ := small()
+	b.restored(fw, written...)
+	if got := b.unit(10100); !bytes.Equal(got, []byte{0}) {
+		t.Errorf("unit 10100 is %X after a complete flash", got)
+	}
+	if boot := b.phone.PowerOn(); boot.Mode != simphone.ModeAndroid {
+		t.Errorf("the phone does not start: %+v", boot)
+	}
+}

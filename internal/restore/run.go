@@ -1,0 +1,302 @@
+package restore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"xflash/sin"
+	"xflash/usbproto/s1"
+)
+
+// RunOptions are what a run needs besides plan and phone.
+type RunOptions struct {
+	Journal *Journal        // is updated at every step; required
+	From    int             // steps that an earlier run has done (Journal.Done)
+	Stop    <-chan struct{} // closed to stop at the next safe point
+	Now     func() time.Time
+	Emit    func(Event) // may be nil
+}
+
+// Run carries the plan out. It returns nil only when the phone has acknowledged the
+// last step. Everything else is one of *StepError (a step failed), *Stopped (a stop was
+// asked for) or an error of the journal; the journal then says where to go on, and
+// unit 10100 keeps the phone in flash mode.
+//
+// The session is left open with the trim area closed where that was possible.
+func Run(ctx context.Context, s *s1.Session, fw *Firmware, plan *Plan, opt RunOptions) error {
+	r := &runner{ctx: ctx, s: s, fw: fw, plan: plan, opt: opt}
+	if r.opt.Now == nil {
+		r.opt.Now = time.Now
+	}
+	return r.run()
+}
+
+// StepError is a step that failed, with everything needed to explain it.
+type StepError struct {
+	Index   int // of the step in the plan
+	Step    Step
+	Written bool  // data of this step may have reached the phone's storage
+	Err     error // *s1.Refusal, a transfer error, or one of the file
+}
+
+func (e *StepError) Error() string {
+	return fmt.Sprintf("step %d, %s: %v", e.Index+1, e.Step.Title(), e.Err)
+}
+
+// Unwrap gives the cause.
+func (e *StepError) Unwrap() error { return e.Err }
+
+// Stopped is a run that ended at a safe point because it was asked to.
+type Stopped struct {
+	Index int  // the step that comes next
+	Step  Step // it
+}
+
+func (e *Stopped) Error() string { return "stopped before " + e.Step.Title() }
+
+// Title names a step in the middle of a sentence.
+func (s Step) Title() string {
+	switch s.Kind {
+	case StepLoader:
+		return "sending " + s.Name
+	case StepImage:
+		return "sending " + s.Name
+	case StepOpenTA:
+		return "opening the trim area"
+	case StepCloseTA:
+		return "closing the trim area"
+	case StepUnit:
+		return fmt.Sprintf("writing trim-area unit %d", s.Unit)
+	case StepTimestamp:
+		return "writing the time stamp"
+	}
+	return "ending the session"
+}
+
+type runner struct {
+	ctx  context.Context
+	s    *s1.Session
+	fw   *Firmware
+	plan *Plan
+	opt  RunOptions
+	done int64 // bytes of the files behind us
+
+	admitted bool
+}
+
+func (r *runner) run() error {
+	from := min(r.opt.From, len(r.plan.Steps))
+	for i, step := range r.plan.Steps {
+		if r.again(i, from) {
+			if i >= from {
+				if err := r.safePoint(i); err != nil {
+					return err
+				}
+				if err := r.opt.Journal.Step(i, step.Title()); err != nil {
+					return err
+				}
+			}
+			if from == 0 && step.Kind == StepOpenTA && !r.admitted {
+				r.admitted = true
+				if err := r.admit(); err != nil {
+					return err
+				}
+			}
+			r.emit(StepStarted{Index: i, Step: step})
+			if err := r.step(i, step); err != nil {
+				return r.abandon(i, step, err)
+			}
+			r.emit(StepDone{Index: i, Step: step})
+		}
+		if step.Kind == StepImage || step.Kind == StepLoader {
+			r.done += step.Bytes
+		}
+	}
+	return r.opt.Journal.Remove()
+}
+
+// again says whether a step is carried out when the run goes on after step from. Of the
+// steps behind it only the loader, the flash state and the state of the trim area
+// are needed again: the phone has been off in between, or may have been.
+func (r *runner) again(i, from int) bool {
+	step := r.plan.Steps[i]
+	if i >= from {
+		return !(step.Kind == StepLoader && r.s.Stage() == s1.StageLoader)
+	}
+	switch step.Kind {
+	case StepLoader:
+		return r.s.Stage() != s1.StageLoader
+	case StepUnit:
+		return step.Unit == unitFlashState
+	case StepOpenTA, StepCloseTA:
+		return r.guards(i, from)
+	}
+	return false
+}
+
+// guards says whether opening or closing the trim area at step i is needed: around the
+// flash state, or because the step to go on with stands inside.
+func (r *runner) guards(i, from int) bool {
+	first, last := i, i
+	for first > 0 && r.plan.Steps[first].Kind != StepOpenTA {
+		first--
+	}
+	for last < len(r.plan.Steps)-1 && r.plan.Steps[last].Kind != StepCloseTA {
+		last++
+	}
+	if from > first && from <= last {
+		return true
+	}
+	for _, s := range r.plan.Steps[first:last] {
+		if s.Kind == StepUnit && s.Unit == unitFlashState && s.Value[0] == 1 {
+			return true
+		}
+	}
+	return false
+}
+
+// safePoint stops the run before step i if that was asked for and is safe there. Between
+// two fragile steps it is not: half a boot chain is worse than none (s1-protocol.md §4.10).
+func (r *runner) safePoint(i int) error {
+	if !r.stopping() {
+		return nil
+	}
+	if r.inFragileRun(i) {
+		r.emit(Finishing{Until: "the last file of the boot set"})
+		return nil
+	}
+	if r.s.OpenPartition() != 0 {
+		if err := r.s.CloseTA(r.ctx); err != nil {
+			return r.abandon(i, r.plan.Steps[i], err)
+		}
+	}
+	if err := r.opt.Journal.Step(i, r.plan.Steps[i].Title()); err != nil {
+		return err
+	}
+	return &Stopped{Index: i, Step: r.plan.Steps[i]}
+}
+
+func (r *runner) stopping() bool {
+	select {
+	case <-r.opt.Stop:
+		return true
+	default:
+		return false
+	}
+}
+
+// inFragileRun says whether a fragile step has been done and another one follows before
+// anything else than the trim area's opening and closing.
+func (r *runner) inFragileRun(i int) bool {
+	before := i - 1
+	for before >= 0 && (r.plan.Steps[before].Kind == StepOpenTA || r.plan.Steps[before].Kind == StepCloseTA) {
+		before--
+	}
+	after := i
+	for after < len(r.plan.Steps)-1 && (r.plan.Steps[after].Kind == StepOpenTA || r.plan.Steps[after].Kind == StepCloseTA) {
+		after++
+	}
+	return before >= 0 && r.plan.Steps[before].Fragile && r.plan.Steps[after].Fragile
+}
+
+func (r *runner) step(i int, step Step) error {
+	switch step.Kind {
+	case StepLoader, StepImage:
+		return r.send(i, step)
+	case StepOpenTA:
+		return r.s.OpenTA(r.ctx, 2)
+	case StepCloseTA:
+		return r.s.CloseTA(r.ctx)
+	case StepUnit:
+		return r.s.WriteUnit(r.ctx, step.Unit, step.Value)
+	case StepTimestamp:
+		// s1-protocol.md §4.5: local time, 19 characters and a NUL.
+		return r.s.WriteUnit(r.ctx, step.Unit, append([]byte(r.opt.Now().Format("2006-01-02 15:04:05")), 0))
+	case StepEnd:
+		return r.s.End(r.ctx)
+	}
+	return fmt.Errorf("the plan has a step of the unknown kind %q", step.Kind)
+}
+
+// send sends one SIN file. It is read and hashed again on the way, so that what is sent
+// is what was checked.
+func (r *runner) send(i int, step Step) (err error) {
+	it := r.fw.member(step.Member)
+	if it == nil {
+		return fmt.Errorf("%s is no longer in the bundle", step.Member)
+	}
+	file, h, err := it.begin(step.HeaderSHA256)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if e := file.Close(); err == nil {
+			err = e
+		}
+	}()
+	image := s1.Image{Name: step.Name, Header: h.Raw, Data: h.NewReader(file), Size: h.PayloadSize()}
+	progress := func(sent int64) {
+		r.emit(Sending{Index: i, Step: step, Sent: sent, Size: step.Bytes, Done: r.done + sent, Total: r.plan.Bytes})
+	}
+	if step.Kind == StepLoader {
+		return r.s.SendLoader(r.ctx, image, progress)
+	}
+	if !step.Fragile {
+		image.Stop = r.opt.Stop
+	}
+	return r.s.SendImage(r.ctx, image, progress)
+}
+
+// begin opens a SIN file and reads its header, which must be the one that was checked.
+func (it *Item) begin(checked string) (io.ReadCloser, *sin.Header, error) {
+	file, err := it.Open()
+	if err != nil {
+		return nil, nil, err
+	}
+	h, err := sin.ReadHeader(file, it.Bytes)
+	if err == nil && headerSHA256(h) != checked {
+		err = fmt.Errorf("%s has changed since it was checked", it.Member)
+	}
+	if err != nil {
+		return nil, nil, errors.Join(err, file.Close())
+	}
+	return file, h, nil
+}
+
+// abandon ends a run at a step that failed or was stopped, and leaves the phone as tidy
+// as it can be: upload cancelled, trim area closed. What fails on the way out adds
+// nothing to the first error.
+func (r *runner) abandon(i int, step Step, err error) error {
+	if errors.Is(err, s1.ErrStopped) {
+		if r.s.OpenPartition() != 0 {
+			if e := r.s.CloseTA(r.ctx); e != nil {
+				return &StepError{Index: i, Step: step, Written: true, Err: e}
+			}
+		}
+		return &Stopped{Index: i, Step: step}
+	}
+	failed := &StepError{Index: i, Step: step, Err: err, Written: step.Kind == StepImage}
+	var refusal *s1.Refusal
+	if !errors.As(err, &refusal) {
+		return failed
+	}
+	if refusal.Command == s1.CmdHeader {
+		failed.Written = false // true of every refusal of a header (error-codes.md §5)
+	}
+	// The phone is still listening. It ends the session and switches itself off;
+	// unit 10100 brings it back into flash mode (s1-protocol.md §10.4).
+	if r.s.OpenPartition() != 0 {
+		_ = r.s.CloseTA(r.ctx)
+	}
+	_ = r.s.End(r.ctx)
+	return failed
+}
+
+func (r *runner) emit(e Event) {
+	if r.opt.Emit != nil {
+		r.opt.Emit(e)
+	}
+}

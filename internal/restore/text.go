@@ -1,0 +1,120 @@
+package restore
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Text is the plan for people, a table that fits 80 columns. The same plan gives the
+// same text, byte for byte.
+func (p *Plan) Text() string {
+	var b strings.Builder
+	line := func(format string, a ...any) { fmt.Fprintf(&b, format+"\n", a...) }
+	line("Plan for %s", p.Bundle)
+	line("  firmware  %s", strings.TrimSpace(p.Device+" "+p.Version+" "+p.Branding))
+	line("  phone     %s (%s)", p.Model, p.Family)
+	for i, e := range p.Evidence {
+		label := ""
+		if i == 0 {
+			label = "because"
+		}
+		for j, l := range fold(e, 66) {
+			if j > 0 {
+				label = ""
+			}
+			line("  %-9s %s", label, l)
+		}
+	}
+	b.WriteString("\nWill be written, in this order:\n")
+	for _, s := range p.Steps {
+		if l := s.line(); l != "" {
+			line("  %s", l)
+		}
+	}
+	line("  %-16s %10s", "in all", bytesText(p.Bytes))
+	if len(p.Skipped) > 0 {
+		b.WriteString("\nLeft out:\n")
+		for _, s := range p.Skipped {
+			for i, l := range fold(s.Reason, 58) {
+				name := ""
+				if i == 0 {
+					name = s.Name
+				}
+				line("  %-18s %s", name, l)
+			}
+		}
+	}
+	if len(p.Notes) > 0 {
+		b.WriteString("\nTo know:\n")
+		for _, n := range p.Notes {
+			for i, l := range fold(n, 74) {
+				mark := "-"
+				if i > 0 {
+					mark = " "
+				}
+				line("  %s %s", mark, l)
+			}
+		}
+	}
+	if p.Wipes {
+		b.WriteString("\nThis erases the data of the phone: apps, photos, settings.\n")
+	} else {
+		b.WriteString("\nApps, photos and settings are kept.\n")
+	}
+	return b.String()
+}
+
+// line is one step in the table, "" for steps that a person need not see.
+func (s Step) line() string {
+	switch s.Kind {
+	case StepLoader:
+		return fmt.Sprintf("%-16s %10s  into memory: the flash program", s.Name, bytesText(s.Bytes))
+	case StepImage:
+		to := strings.Join(s.Partitions, ", ")
+		if to == "" {
+			to = "the partition table"
+		}
+		return fmt.Sprintf("%-16s %10s  to %s", s.Name, bytesText(s.Bytes), to)
+	case StepUnit:
+		return fmt.Sprintf("%-16s %10s  to trim-area unit %d%s", s.Name, bytesText(int64(len(s.Value))), s.Unit, shortValue(s.Value))
+	case StepTimestamp:
+		return fmt.Sprintf("%-16s %10s  to trim-area unit %d", s.Name, bytesText(20), s.Unit)
+	}
+	return ""
+}
+
+func shortValue(v HexBytes) string {
+	if len(v) == 0 || len(v) > 4 {
+		return ""
+	}
+	return fmt.Sprintf(" = %X", []byte(v))
+}
+
+func bytesText(n int64) string {
+	switch {
+	case n >= 1e9:
+		return fmt.Sprintf("%.2f GB", float64(n)/1e9)
+	case n >= 1e6:
+		return fmt.Sprintf("%.1f MB", float64(n)/1e6)
+	case n >= 1e3:
+		return fmt.Sprintf("%.1f kB", float64(n)/1e3)
+	}
+	return fmt.Sprintf("%d B", n)
+}
+
+// fold breaks a text into lines of at most width characters where it has blanks.
+func fold(text string, width int) (lines []string) {
+	line := ""
+	for _, word := range strings.Fields(text) {
+		switch {
+		case line == "":
+			line = word
+		case len([]rune(line))+1+len([]rune(word)) > width:
+			lines = append(lines, line)
+			line = word
+		default:
+			line += " " + word
+		}
+	}
+	return append(lines, line)
+}

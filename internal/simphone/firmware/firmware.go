@@ -1,0 +1,298 @@
+// Package firmware makes firmware bundles that a simulated Z3 Compact can be restored
+// with: real ext4 file systems, ELF kernels, a partition layout, a boot delivery and
+// trim-area files, signed with a throw-away key. The demo and the tests use it. What
+// a bundle of this phone holds follows device-rescue.md §2.1.
+package firmware
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+
+	"xflash/ftf"
+	"xflash/internal/gpt"
+	"xflash/internal/simphone"
+	"xflash/sin"
+)
+
+// Options say what the bundle is like. The zero value needs only an Authority.
+type Options struct {
+	Authority  *sin.Authority
+	Loader     string // a real loader.sin; "" makes one
+	SystemSize int64  // bytes of the system image; 0 is 48 MiB
+	SystemFill int64  // bytes of the files in it that do not compress; 0 is a tenth of it
+	Disk       int64  // bytes of the phone's eMMC; 0 is simphone.DiskSize
+	NoResets   bool   // leave out cust-reset.ta and fota-reset.ta
+	Extra      []ftf.File
+	Packing    ftf.Packing               // 0 is ftf.Stored
+	Issuer     map[string]*sin.Authority // another authority for some images, by short name
+}
+
+// Firmware is a bundle and what is in it.
+type Firmware struct {
+	Bundle string            // path of the .ftf
+	Images map[string]string // partition label: file with the bytes it must hold afterwards
+	System string            // the folder that the system image was made from
+}
+
+// BootVersion is the version of the boot delivery: newer than a new phone's.
+const BootVersion = "S1_Boot_MSM8974AC_12"
+
+const spaceID = "1281-2190"
+
+// maker collects the files of a bundle in a folder.
+type maker struct {
+	ctx   context.Context
+	dir   string
+	o     Options
+	table *gpt.Table
+	files []ftf.File
+	fw    *Firmware
+	rng   *rand.ChaCha8
+}
+
+// Make makes D5803_23.5.A.1.291.ftf in dir.
+func Make(ctx context.Context, dir string, o Options) (*Firmware, error) {
+	if o.SystemSize == 0 {
+		o.SystemSize = 48 << 20
+	}
+	if o.SystemFill == 0 {
+		o.SystemFill = o.SystemSize / 10
+	}
+	if o.Disk == 0 {
+		o.Disk = simphone.DiskSize
+	}
+	if o.Packing == 0 {
+		o.Packing = ftf.Stored
+	}
+	table, err := simphone.DefaultLayout(o.Disk)
+	if err != nil {
+		return nil, err
+	}
+	m := &maker{ctx: ctx, dir: dir, o: o, table: table, fw: &Firmware{Images: map[string]string{}},
+		rng: rand.NewChaCha8([32]byte([]byte("firmware for a simulated phone..")))}
+	for _, step := range []func() error{m.loader, m.layout, m.system, m.small, m.boot, m.resets} {
+		if err := step(); err != nil {
+			return nil, err
+		}
+	}
+	m.files = append(m.files, o.Extra...)
+	manifest := ftf.Manifest{Device: "D5803", Version: "23.5.A.1.291", Branding: "Customized CE1", CDA: "1289-5302", Revision: "R5D"}
+	m.fw.Bundle = filepath.Join(dir, manifest.FileName())
+	return m.fw, ftf.Create(ctx, m.fw.Bundle, manifest, m.files, o.Packing)
+}
+
+// add puts a file of the folder into the bundle.
+func (m *maker) add(name, path string) {
+	m.files = append(m.files, ftf.File{Name: name, Open: func() (io.ReadCloser, error) { return os.Open(path) }})
+}
+
+// addText puts a text into the bundle.
+func (m *maker) addText(name, text string) {
+	m.files = append(m.files, ftf.File{Name: name, Open: func() (io.ReadCloser, error) {
+		return io.NopCloser(bytes.NewReader([]byte(text))), nil
+	}})
+}
+
+// sign makes a SIN of a payload and puts it into the bundle.
+func (m *maker) sign(member, short, signer string, kind sin.PayloadType, p sin.Payload) error {
+	authority := m.o.Authority
+	if other := m.o.Issuer[short]; other != nil {
+		authority = other
+	}
+	s, err := authority.Issue(signer, 4)
+	if err != nil {
+		return err
+	}
+	path := filepath.Join(m.dir, short+".sin")
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	err = sin.Builder{Type: kind, Signer: s}.Build(f, p)
+	if err := errors.Join(err, f.Close()); err != nil {
+		return fmt.Errorf("%s: %w", short, err)
+	}
+	m.add(member, path)
+	return nil
+}
+
+// image makes the SIN of a partition from a raw image.
+func (m *maker) image(member, short, label, signer, raw string) error {
+	entry, ok := m.table.ByName(label)
+	if !ok {
+		return fmt.Errorf("no partition %s", label)
+	}
+	src, err := os.Open(raw)
+	if err != nil {
+		return err
+	}
+	defer src.Close()
+	st, err := src.Stat()
+	if err != nil {
+		return err
+	}
+	var b sin.MapBuilder
+	b.HashType = sin.SHA256
+	b.Select(entry.Unique)
+	if err := b.Image(src, st.Size(), sin.ImageOptions{LZ4: true, Fill: true}); err != nil {
+		return err
+	}
+	payload, err := b.Payload()
+	if err != nil {
+		return err
+	}
+	m.fw.Images[label] = raw
+	return m.sign(member, short, signer, sin.TypeImage, payload)
+}
+
+// loader makes a program that looks like a loader: ARM ELF, product and version, the
+// names of the map tags, and the root certificate.
+func (m *maker) loader() error {
+	if m.o.Loader != "" {
+		m.add("loader.sin", m.o.Loader)
+		return nil
+	}
+	code := elf()
+	code = append(code, m.random(100_000)...)
+	code = append(code, "\x001277-2052\x00MSM8974AB_26\x00GPTP\x00MTKP\x00ADDR\x00LZ4A\x00FILL\x00MTKM\x00"...)
+	code = append(code, m.o.Authority.Root...)
+	return m.sign("loader.sin", "loader", "S1_Loader", sin.TypeLoader, sin.BytesPayload(append(code, 0, 0, 0, 0)))
+}
+
+// layout holds the tables of three sizes of eMMC, of which the phone takes its own.
+func (m *maker) layout() error {
+	var l sin.Layout
+	for _, disk := range []int64{m.o.Disk / 2 &^ 511, m.o.Disk, m.o.Disk * 2} {
+		t, err := simphone.DefaultLayout(disk)
+		if err != nil {
+			continue // half of a small disk has no room for all partitions
+		}
+		l.Tables = append(l.Tables, sin.LayoutTable{Device: 0, Entries: t.Entries})
+	}
+	payload, err := l.Encode()
+	if err != nil {
+		return err
+	}
+	return m.sign("partition-image.sin", "partition-image", "S1_SW", sin.TypeLayout, sin.BytesPayload(payload))
+}
+
+// system makes a real ext4 file system with files to find again.
+func (m *maker) system() error {
+	root := filepath.Join(m.dir, "system.d")
+	m.fw.System = root
+	if err := os.MkdirAll(filepath.Join(root, "lib"), 0o755); err != nil {
+		return err
+	}
+	files := map[string][]byte{
+		"build.prop":     []byte("ro.product.model=D5803\nro.build.version.release=6.0.1\nro.build.id=23.5.A.1.291\n"),
+		"lib/libtext.so": bytes.Repeat([]byte("The quick brown fox jumps over the lazy dog. "), 40_000),
+		"lib/libcode.so": m.random(int(m.o.SystemFill)),
+	}
+	for name, data := range files {
+		if err := os.WriteFile(filepath.Join(root, name), data, 0o644); err != nil {
+			return err
+		}
+	}
+	raw, err := m.ext4("system", m.o.SystemSize, root)
+	if err != nil {
+		return err
+	}
+	return m.image("system.sin", "system", "system", "S1_SW", raw)
+}
+
+// ext4 makes a file system with Debian's e2fsprogs.
+func (m *maker) ext4(name string, size int64, from string) (string, error) {
+	raw := filepath.Join(m.dir, name+".img")
+	if err := os.WriteFile(raw, nil, 0o644); err != nil {
+		return "", err
+	}
+	if err := os.Truncate(raw, size); err != nil {
+		return "", err
+	}
+	args := []string{"-q", "-F", "-L", name, "-E", "root_owner=0:0"}
+	if from != "" {
+		args = append(args, "-d", from)
+	}
+	mkfs, err := exec.LookPath("mkfs.ext4")
+	if err != nil {
+		mkfs = "/sbin/mkfs.ext4" // often not on the path of an ordinary user
+	}
+	if out, err := exec.CommandContext(m.ctx, mkfs, append(args, raw)...).CombinedOutput(); err != nil {
+		return "", fmt.Errorf("making the file system of %s needs mkfs.ext4 of the package e2fsprogs: %w %s", name, err, out)
+	}
+	return raw, nil
+}
+
+// small makes everything that is not large.
+func (m *maker) small() error {
+	for _, f := range []struct {
+		short, label string
+		size         int
+	}{
+		{"kernel", "boot", 6 << 20}, {"fotakernel", "FOTAKernel", 5 << 20},
+	} {
+		raw, err := m.raw(f.short, append(elf(), m.random(f.size-52)...))
+		if err != nil {
+			return err
+		}
+		if err := m.image(f.short+".sin", f.short, f.label, "S1_SW", raw); err != nil {
+			return err
+		}
+	}
+	for _, f := range []struct {
+		short, label string
+		size         int64
+	}{
+		{"cache", "cache", 8 << 20}, {"userdata", "userdata", 16 << 20}, {"apps_log", "apps_log", 4 << 20}, {"elabel", "LTALabel", 4 << 20},
+	} {
+		raw, err := m.ext4(f.short, f.size, "")
+		if err != nil {
+			return err
+		}
+		if err := m.image(f.short+".sin", f.short, f.label, "S1_SW", raw); err != nil {
+			return err
+		}
+	}
+	for _, f := range []struct {
+		short, label string
+		data         []byte
+	}{
+		{"amss_fs_1", "modemst1", make([]byte, 1024)}, {"amss_fs_2", "modemst2", make([]byte, 1024)}, {"amss_fsg", "fsg", m.random(300_000)},
+	} {
+		raw, err := m.raw(f.short, f.data)
+		if err != nil {
+			return err
+		}
+		if err := m.image(f.short+".sin", f.short, f.label, "S1_SW", raw); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (m *maker) raw(name string, data []byte) (string, error) {
+	path := filepath.Join(m.dir, name+".img")
+	return path, os.WriteFile(path, data, 0o644)
+}
+
+// random is bytes that do not compress, the same in every bundle.
+func (m *maker) random(n int) []byte {
+	b := make([]byte, n)
+	_, _ = m.rng.Read(b) // never fails
+	return b
+}
+
+// elf is the header of an ARM program.
+func elf() []byte {
+	b := make([]byte, 52)
+	copy(b, "\x7fELF\x01\x01\x01")
+	b[16], b[18], b[20], b[40] = 2, 40, 1, 52
+	return b
+}
