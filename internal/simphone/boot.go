@@ -1,7 +1,7 @@
 package simphone
 
 import (
-	"crypto/x509"
+	"encoding/hex"
 	"fmt"
 
 	"xflash/sin"
@@ -26,8 +26,8 @@ type loaderFacts struct {
 	version    string
 	product    string
 	tags       []string
-	live, test []*x509.Certificate // the phone's roots, found in the payload
-	aid        uint64              // of the loader's own certificate
+	live, test []*sin.Certificate // the phone's roots, found in the payload
+	aid        uint64             // of the loader's own certificate
 }
 
 // supports reports that the loader knows a tag of MMCF headers.
@@ -71,7 +71,7 @@ func (s *session) acceptLoader(h *sinHeader) (*image, status) {
 	im.sink = w
 	switch {
 	case s.sec.chain(signer) == 0:
-	case signer.leaf.Issuer.CommonName == liveRootName:
+	case signer.leaf.Issuer == liveRootName:
 		w.unproven = true
 	default:
 		return nil, statusSignature
@@ -93,13 +93,19 @@ func (w *loaderWriter) write(data []byte) status {
 
 func (w *loaderWriter) finish() status {
 	s := w.image.session
-	facts := &loaderFacts{aid: w.image.signer.aid}
-	facts.live, facts.test = loaderRoots(w.payload)
+	inspected := sin.InspectLoader(w.payload)
+	facts := &loaderFacts{aid: w.image.signer.aid, version: inspected.Version, product: inspected.Product, tags: inspected.Tags}
+	for _, root := range inspected.Roots {
+		switch hex.EncodeToString(root.Certificate.Fingerprint[:]) {
+		case liveRootFingerprint:
+			facts.live = append(facts.live, root.Certificate)
+		case testRootFingerprint:
+			facts.test = append(facts.test, root.Certificate)
+		}
+	}
 	if w.unproven && !w.image.signer.signedBy(facts.live) {
 		return statusSignature
 	}
-	inspected := sin.InspectLoader(w.payload)
-	facts.version, facts.product, facts.tags = inspected.Version, inspected.Product, inspected.Tags
 	s.loader = facts
 	s.next = actionStartLoader
 	s.note(fmt.Sprintf("loader %s accepted", facts.version))

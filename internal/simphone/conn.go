@@ -71,8 +71,10 @@ func (c *conn) transfer(ctx context.Context, op string, step func() (n int, done
 			return total, usbproto.ErrClosed
 		case bus.gone:
 			return total, usbproto.ErrGone
+		case errors.Is(ctx.Err(), context.DeadlineExceeded):
+			return total, usbproto.ErrTimeout
 		case ctx.Err() != nil:
-			return total, ended(ctx)
+			return total, ctx.Err()
 		}
 		n, done := step()
 		total += n
@@ -84,14 +86,6 @@ func (c *conn) transfer(ctx context.Context, op string, step func() (n int, done
 		}
 		bus.wait(ctx.Done())
 	}
-}
-
-// ended is the reason why a context ended a transfer.
-func ended(ctx context.Context) error {
-	if err := ctx.Err(); errors.Is(err, context.Canceled) {
-		return err
-	}
-	return errors.Join(usbproto.ErrTimeout, context.DeadlineExceeded)
 }
 
 // Close ends the host's use of the phone and waits for a running transfer.

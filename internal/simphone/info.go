@@ -103,7 +103,7 @@ func (s *session) identityInfo(t *infoText) {
 func (s *session) rootNames() string {
 	names := []string{liveRootName}
 	for _, root := range s.phone.roots {
-		names = append(names, root.Subject.CommonName)
+		names = append(names, root.Subject)
 	}
 	return strings.Join(names, ",")
 }

@@ -8,7 +8,7 @@ import (
 
 // DiskSize is the size of a new phone's eMMC in bytes. It is chosen so that
 // userdata gets the 12 656 311 296 bytes of device-rescue.md §1.1.
-const DiskSize int64 = 15628976128
+const DiskSize int64 = 15628975616
 
 // minDisk leaves userdata 64 MiB.
 const minDisk int64 = 3 << 30

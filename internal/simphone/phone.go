@@ -1,7 +1,6 @@
 package simphone
 
 import (
-	"crypto/x509"
 	"encoding/hex"
 	"encoding/pem"
 	"errors"
@@ -9,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"xflash/sin"
 )
 
 // loaderStart is the time between the last packet of a loader and its hello.
@@ -24,8 +25,8 @@ type Phone struct {
 	temporary bool
 	settings  settings
 	disk      *disk
-	roots     []*x509.Certificate // further roots
-	hwRoot    *x509.Certificate   // of the hardware configuration
+	roots     []*sin.Certificate // further roots
+	hwRoot    *sin.Certificate   // of the hardware configuration
 
 	cable *cable // nil: never in flash mode
 	done  chan struct{}
@@ -98,7 +99,7 @@ func (p *Phone) load() error {
 }
 
 // readRoot reads one certificate in PEM form.
-func readRoot(name string) (*x509.Certificate, error) {
+func readRoot(name string) (*sin.Certificate, error) {
 	text, err := os.ReadFile(name)
 	if err != nil {
 		return nil, err
@@ -107,7 +108,7 @@ func readRoot(name string) (*x509.Certificate, error) {
 	if block == nil || block.Type != "CERTIFICATE" {
 		return nil, fmt.Errorf("%s: no certificate in PEM form", name)
 	}
-	root, err := x509.ParseCertificate(block.Bytes)
+	root, err := sin.ParseCertificate(block.Bytes)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}

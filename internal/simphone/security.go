@@ -1,15 +1,12 @@
 package simphone
 
 import (
-	"bytes"
-	"crypto/sha256"
-	"crypto/x509"
-	"encoding/hex"
 	"slices"
 	"strings"
 
 	"xflash/internal/gpt"
 	"xflash/internal/trimarea"
+	"xflash/sin"
 )
 
 // The roots that a Z3 Compact accepts, by the SHA-256 of their certificates
@@ -22,9 +19,9 @@ const (
 
 // A security is what a running program accepts, and on what terms.
 type security struct {
-	live, test []*x509.Certificate // roots whose certificates are at hand
-	hwRoot     *x509.Certificate   // of this simulated phone's own hardware configuration
-	trustAny   bool                // the result of the signature check is not asked for
+	live, test []*sin.Certificate // roots whose certificates are at hand
+	hwRoot     *sin.Certificate   // of this simulated phone's own hardware configuration
+	trustAny   bool               // the result of the signature check is not asked for
 	fused      bool
 	fuseAID    uint64
 	uniqueID   []byte
@@ -33,9 +30,9 @@ type security struct {
 
 // addRoots trusts further roots: test roots by the name that the loader goes by,
 // live ones otherwise.
-func (sec *security) addRoots(roots []*x509.Certificate) {
+func (sec *security) addRoots(roots []*sin.Certificate) {
 	for _, root := range roots {
-		if strings.HasPrefix(root.Subject.CommonName, testRootPrefix) {
+		if strings.HasPrefix(root.Subject, testRootPrefix) {
 			sec.test = append(sec.test, root)
 		} else {
 			sec.live = append(sec.live, root)
@@ -153,34 +150,4 @@ func (sec *security) mayWrite(role string, id *gpt.GUID) status {
 		return statusNotAllowed
 	}
 	return 0
-}
-
-// loaderRoots finds the phone's live and test root in a loader's payload, by
-// fingerprint; only fingerprints are known before.
-func loaderRoots(payload []byte) (live, test []*x509.Certificate) {
-	for at := 0; ; at++ {
-		i := bytes.Index(payload[at:], []byte{0x30, 0x82})
-		if i < 0 || at+i+4 > len(payload) {
-			return live, test
-		}
-		at += i
-		size := 4 + int(payload[at+2])<<8 + int(payload[at+3])
-		if size > len(payload)-at {
-			continue
-		}
-		der := payload[at:][:size]
-		sum := sha256.Sum256(der)
-		fingerprint := hex.EncodeToString(sum[:])
-		if fingerprint != liveRootFingerprint && fingerprint != testRootFingerprint {
-			continue
-		}
-		root, err := x509.ParseCertificate(der)
-		switch {
-		case err != nil:
-		case fingerprint == liveRootFingerprint:
-			live = append(live, root)
-		default:
-			test = append(test, root)
-		}
-	}
 }

@@ -3,9 +3,10 @@ package simphone
 import (
 	"crypto"
 	"crypto/rsa"
-	"crypto/x509"
 	"encoding/binary"
 	"strings"
+
+	"xflash/sin"
 )
 
 // Roles that a certificate's subject names (sin-ftf-format.md §5.3).
@@ -25,7 +26,7 @@ const testRootPrefix = "S1_Root_Test"
 
 // A signer is who signed a header.
 type signer struct {
-	leaf *x509.Certificate
+	leaf *sin.Certificate
 	role string // subject
 	aid  uint64 // serial number: the security version
 	test bool   // under the test root
@@ -50,8 +51,8 @@ func checkSignature(h *sinHeader) (*signer, status) {
 	if der > chain-2 {
 		return nil, statusContainerFormat
 	}
-	leaf, err := x509.ParseCertificate(b[6:][:der])
-	if err != nil || leaf.Issuer.CommonName == "" {
+	leaf, err := sin.ParseCertificate(b[6:][:der])
+	if err != nil || leaf.Issuer == "" {
 		return nil, statusCertFormat
 	}
 	algorithm := b[4+chain]
@@ -59,34 +60,37 @@ func checkSignature(h *sinHeader) (*signer, status) {
 	if len(signature) != int(binary.BigEndian.Uint16(b[5+chain:])) {
 		return nil, statusContainerFormat
 	}
-	hash := map[byte]crypto.Hash{hashSHA1: crypto.SHA1, hashSHA256: crypto.SHA256}[algorithm]
-	if hash == 0 {
+	if digest(algorithm, nil) == nil {
 		return nil, statusUnsupportedHash
 	}
-	s := &signer{leaf: leaf, role: leaf.Subject.CommonName, test: strings.HasPrefix(leaf.Issuer.CommonName, testRootPrefix)}
-	if leaf.SerialNumber.IsUint64() {
-		s.aid = leaf.SerialNumber.Uint64()
-	}
-	key, ok := leaf.PublicKey.(*rsa.PublicKey)
-	if !ok {
-		return nil, statusRSASetup
+	s := &signer{leaf: leaf, role: leaf.Subject, test: strings.HasPrefix(leaf.Issuer, testRootPrefix)}
+	if leaf.Serial.IsUint64() {
+		s.aid = leaf.Serial.Uint64()
 	}
 	head := digest(algorithm, b[:5+chain])
 	sum := digest(algorithm, append(head, digest(algorithm, h.signed)...))
-	if rsa.VerifyPKCS1v15(key, hash, sum, signature) != nil {
+	if !verify(leaf.Key, algorithm, sum, signature) {
 		return s, statusSignature
 	}
-	if leaf.Subject.CommonName == leaf.Issuer.CommonName {
+	if leaf.Subject == leaf.Issuer {
 		return s, statusSelfSigned
 	}
 	return s, 0
 }
 
+// verify checks an RSA signature over a digest of one of the two hash types.
+func verify(key *rsa.PublicKey, hashType byte, sum, signature []byte) bool {
+	hash := map[byte]crypto.Hash{hashSHA1: crypto.SHA1, hashSHA256: crypto.SHA256}[hashType]
+	return rsa.VerifyPKCS1v15(key, hash, sum, signature) == nil
+}
+
 // signedBy reports that one of the roots' keys signed the certificate. The
 // issuer's name does not matter (loader-behaviour.md, correction 15).
-func (s *signer) signedBy(roots []*x509.Certificate) bool {
+func (s *signer) signedBy(roots []*sin.Certificate) bool {
+	hashType := byte(s.leaf.Hash)
+	sum := digest(hashType, s.leaf.TBS)
 	for _, root := range roots {
-		if root.CheckSignature(s.leaf.SignatureAlgorithm, s.leaf.RawTBSCertificate, s.leaf.Signature) == nil {
+		if sum != nil && verify(root.Key, hashType, sum, s.leaf.Signature) {
 			return true
 		}
 	}

@@ -27,7 +27,7 @@ const (
 )
 
 // unknownModel is what unit 2210 reads on phones that ran a custom ROM
-// (s1-protocol.md §4.4): 29 characters with the NUL.
+// (s1-protocol.md §4.4): 29 bytes, no NUL.
 const unknownModel = "Unknown: Jan 23 2014/09:43:25"
 
 // Options describe a phone. The zero value is a healthy D5803. The first group is

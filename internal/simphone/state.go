@@ -131,18 +131,18 @@ func (p *Phone) applySettings(old settings) error {
 	var changed bool
 	for _, c := range []struct {
 		unit  uint32
-		value string
+		value []byte
 		apply bool
 	}{
-		{unitModel, s.Model, s.Model != old.Model},
-		{unitModel, unknownModel, p.options.Unknown2210},
-		{unitSerial, s.Serial, s.Serial != old.Serial},
-		{unitBootVersion, spaceID + "_" + s.BootVersion, s.BootVersion != old.BootVersion},
+		{unitModel, cString(s.Model), s.Model != old.Model},
+		{unitModel, []byte(unknownModel), p.options.Unknown2210},
+		{unitSerial, cString(s.Serial), s.Serial != old.Serial},
+		{unitBootVersion, cString(spaceID + "_" + s.BootVersion), s.BootVersion != old.BootVersion},
 	} {
 		if !c.apply {
 			continue
 		}
-		if err := image.Set(2, c.unit, cString(c.value)); err != nil {
+		if err := image.Set(2, c.unit, c.value); err != nil {
 			return err
 		}
 		changed = true

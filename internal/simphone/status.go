@@ -63,7 +63,6 @@ const (
 	statusNotImplemented status = 0x8009FFFF
 
 	statusUnsupportedHash status = 0x800A0014
-	statusRSASetup        status = 0x800A0016
 	statusSignature       status = 0x800A0017
 	statusCertFormat      status = 0x800F0003
 
