@@ -4,7 +4,40 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"sync"
+
+	"xflash/internal/trimarea"
 )
+
+// factoryTrimArea is the trim area of a healthy phone and the root, in PEM form, of
+// the hardware configuration in it. All phones that one process makes are alike.
+func factoryTrimArea() (trim, root []byte, err error) {
+	authority, err := hwAuthority()
+	if err != nil {
+		return nil, nil, err
+	}
+	trim, err = factoryTrim()
+	return trim, authority.RootPEM(), err
+}
+
+var factoryTrim = sync.OnceValues(func() ([]byte, error) {
+	authority, err := hwAuthority()
+	if err != nil {
+		return nil, err
+	}
+	s := healthy()
+	conf, err := signedHWConf(authority, s)
+	if err != nil {
+		return nil, err
+	}
+	image := trimarea.New()
+	for _, u := range append(factoryUnits(s), factoryUnit{2, unitHWConf, conf}) {
+		if err := image.Set(u.partition, u.unit, u.data); err != nil {
+			return nil, err
+		}
+	}
+	return image.Encode(), nil
+})
 
 // factoryUnit is a trim area unit of a new phone.
 type factoryUnit struct {

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"strings"
+	"sync"
 
 	"xflash/internal/gpt"
 	"xflash/internal/trimarea"
@@ -112,6 +113,21 @@ func factoryHWConf(s settings) (*trimarea.HWConf, error) {
 		conf.Roles = append(conf.Roles, r)
 	}
 	return conf, nil
+}
+
+// hwAuthority signs hardware configurations of phones made by this process. Its
+// key is thrown away with the process.
+var hwAuthority = sync.OnceValues(func() (*sin.Authority, error) {
+	return sin.NewTestAuthority("S1_Root_SimPhone")
+})
+
+// signedHWConf is the content of unit 2003 that the settings ask for.
+func signedHWConf(authority *sin.Authority, s settings) ([]byte, error) {
+	conf, err := factoryHWConf(s)
+	if err != nil {
+		return nil, err
+	}
+	return signHWConf(authority, conf)
 }
 
 // signHWConf makes the SIN of type 0x22 that unit 2003 holds.

@@ -271,7 +271,7 @@ func (p *Phone) session(c *cable, stage Stage, maxPacket uint32, commands map[ui
 	}
 	s := &session{
 		phone: p, cable: c, stage: stage, maxPacket: maxPacket, commands: commands,
-		buffer: make([]byte, maxPacket+receiveMoreRoom),
+		buffer: make([]byte, maxPacket+roomBehind),
 		sec: &security{
 			hwRoot:   p.hwRoot,
 			trustAny: p.options.TrustAny,

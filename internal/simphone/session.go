@@ -68,16 +68,16 @@ const (
 	cmdStorageID = 28
 )
 
-// configNoVerify and the others are the bits of command 25 that change
-// something here (s1-protocol.md §3.2). Bits 1 and 4 are kept and do nothing:
-// what they change was not studied.
+// Bits of command 25 that change something here (s1-protocol.md §3.2). Bits 1 and
+// 4 are taken and do nothing: what they change was not studied.
 const (
-	configNoVerify  = 0x01 // no read-back of what was written
-	configZeroCRC   = 0x04 // replies carry 0 instead of the CRC
-	configBigDumps  = 0x08 // multi-part replies in parts of MAX_PKT_SZ
-	dumpPart        = 4096 // part size without configBigDumps
-	receiveMoreRoom = 4096 // receive buffer behind the largest packet
+	configNoVerify = 0x01 // no read-back of what was written
+	configZeroCRC  = 0x04 // replies carry 0 instead of the CRC
+	configBigDumps = 0x08 // multi-part replies in parts of MAX_PKT_SZ
 )
+
+// roomBehind is how much of the receive buffer lies behind the largest packet.
+const roomBehind = 4096
 
 // run answers packets until the program ends. It returns what comes then, or
 // errUnplugged.
@@ -136,7 +136,9 @@ func (s *session) receive() (h packetHeader, data []byte, err error) {
 		return h, nil, err
 	}
 	e.Data = data
-	e.BadCRC = binary.BigEndian.Uint32(crc[:]) != dataCRC(data)
+	if s.stage == StageBoot || s.phone.options.Log != nil { // the loader does not look
+		e.BadCRC = binary.BigEndian.Uint32(crc[:]) != dataCRC(data)
+	}
 	s.log(e)
 	if s.stage == StageBoot && (e.BadSum || e.BadCRC) {
 		s.drop()

@@ -7,11 +7,9 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"sync"
 
 	"xflash/internal/gpt"
 	"xflash/internal/trimarea"
-	"xflash/sin"
 )
 
 // Files of the state directory. phone.json is written last, so a directory
@@ -66,7 +64,7 @@ func (p *Phone) loadState() error {
 	text, err := os.ReadFile(p.path(settingsFile))
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		if err := p.make(old); err != nil {
+		if err := p.make(); err != nil {
 			return err
 		}
 	case err != nil:
@@ -101,7 +99,7 @@ func (p *Phone) loadState() error {
 }
 
 // make builds a healthy phone's files.
-func (p *Phone) make(s settings) error {
+func (p *Phone) make() error {
 	size := p.options.Disk
 	if size == 0 {
 		size = DiskSize
@@ -109,16 +107,14 @@ func (p *Phone) make(s settings) error {
 	if err := makeDisk(p.EMMC(), size); err != nil {
 		return err
 	}
-	image := trimarea.New()
-	for _, u := range factoryUnits(s) {
-		if err := image.Set(u.partition, u.unit, u.data); err != nil {
-			return fmt.Errorf("unit %d: %w", u.unit, err)
-		}
-	}
-	if err := p.storeTrimArea(image); err != nil {
+	trim, root, err := factoryTrimArea()
+	if err != nil {
 		return err
 	}
-	return p.installHWConf(s)
+	if err := replaceFile(p.path(hwRootFile), root); err != nil {
+		return err
+	}
+	return replaceFile(p.TrimArea(), trim)
 }
 
 // applySettings changes the units that tell what the settings tell.
@@ -219,12 +215,6 @@ func makeDisk(path string, size int64) error {
 	return f.Close()
 }
 
-// hwAuthority signs hardware configurations of phones made by this process. Its
-// key is thrown away with the process.
-var hwAuthority = sync.OnceValues(func() (*sin.Authority, error) {
-	return sin.NewTestAuthority("S1_Root_SimPhone")
-})
-
 // installHWConf writes unit 2003 as the settings want it, and the root it is
 // signed with.
 func (p *Phone) installHWConf(s settings) error {
@@ -238,11 +228,7 @@ func (p *Phone) installHWConf(s settings) error {
 	if s.HWConf == HWConfMissing {
 		return p.SetUnit(2, unitHWConf, nil)
 	}
-	conf, err := factoryHWConf(s)
-	if err != nil {
-		return err
-	}
-	raw, err := signHWConf(authority, conf)
+	raw, err := signedHWConf(authority, s)
 	if err != nil {
 		return err
 	}

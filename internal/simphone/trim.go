@@ -127,6 +127,9 @@ func writeTA13(s *session, h packetHeader, data []byte) ([]byte, *refusal) {
 	return nil, nil
 }
 
+// dumpPart is the size of the parts of a dump without configBigDumps.
+const dumpPart = 4096
+
 // A partReply is a reply that the host fetches in parts by repeating the command.
 type partReply struct {
 	rest    []byte
