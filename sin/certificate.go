@@ -93,6 +93,9 @@ func (d *derReader) take(want byte) []byte {
 	return body
 }
 
+// at reports whether an element with the tag comes next.
+func (d *derReader) at(tag byte) bool { return d.err == nil && len(d.data) > 0 && d.data[0] == tag }
+
 // enter takes a constructed element and gives a reader for its inside.
 func (d *derReader) enter(tag byte) *derReader {
 	body := d.take(tag)
@@ -152,7 +155,7 @@ func signatureHash(inner, outer []byte) HashType {
 func (c *Certificate) readTBS() (alg []byte, err error) {
 	outer := derReader{data: c.TBS}
 	tbs := outer.enter(tagSequence)
-	if len(tbs.data) > 0 && tbs.data[0] == tagVersion {
+	if tbs.at(tagVersion) {
 		tbs.next()
 	}
 	c.Serial = new(big.Int).SetBytes(tbs.take(tagInteger))

@@ -39,12 +39,13 @@ type Report struct {
 	Damaged      []*Error
 	DamagedCount int
 
-	Map    *Map           // of an image
-	Info   *PartitionInfo // of a partition image of version 1 or 2
-	Layout *Layout        // of a partition layout
-	Loader *Loader        // of a loader
-	Parts  []Part         // what is written: one for each target, or the payload itself
-	Notes  []Note
+	Map     *Map           // of an image
+	Info    *PartitionInfo // of a partition image of version 1 or 2
+	Layout  *Layout        // of a partition layout
+	Loader  *Loader        // of a loader
+	Archive *Archive       // of versions 4 and 5, whose Header has nothing but the version
+	Parts   []Part         // what is written: one for each target, or the payload itself
+	Notes   []Note
 }
 
 // Part is the content of one partition, or of a payload that is no image.
@@ -71,7 +72,12 @@ func run(ctx context.Context, r io.Reader, size int64, opt CheckOptions, to *sin
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	h, err := ReadHeader(r, size)
+	br := bufio.NewReader(r)
+	head, _ := br.Peek(DetectSize) // a failure comes back with the next read
+	if version := Detect(head); version > 3 {
+		return checkArchive(ctx, version, br, opt, to)
+	}
+	h, err := ReadHeader(br, size)
 	if h == nil {
 		return nil, inFile(err, opt.Name)
 	}
@@ -85,7 +91,7 @@ func run(ctx context.Context, r io.Reader, size int64, opt CheckOptions, to *sin
 		// The hash list cannot be believed, so there is nothing to compare the payload with.
 		return report, inFile(trustErr, opt.Name)
 	}
-	c := &checker{h: h, opt: opt, report: report, r: r, to: to}
+	c := &checker{h: h, opt: opt, report: report, r: br, to: to}
 	err = c.payload(ctx)
 	if err == nil || errors.As(err, new(*Error)) {
 		err = c.verdict(ctx, trustErr, err)
@@ -98,7 +104,7 @@ type checker struct {
 	h      *Header
 	opt    CheckOptions
 	report *Report
-	r      io.Reader
+	r      *bufio.Reader
 	to     *sink
 	p      *pipeline
 	eater  eater
@@ -120,8 +126,7 @@ type eater interface {
 // stream: cut, too long, unreadable, cancelled. What is wrong with the content is
 // collected.
 func (c *checker) payload(ctx context.Context) error {
-	br := bufio.NewReader(c.r)
-	mark, err := br.Peek(len(magicMap))
+	mark, err := c.r.Peek(len(magicMap))
 	if err != nil && err != io.EOF {
 		return err
 	}
@@ -136,7 +141,6 @@ func (c *checker) payload(ctx context.Context) error {
 	if err != nil && err != io.EOF {
 		return err
 	}
-	c.r = br
 	c.p = newPipeline(c.opt.Workers, c.h.PayloadSize())
 	for i := range c.h.Blocks {
 		if err := c.block(ctx, i); err != nil {

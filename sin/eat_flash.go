@@ -6,7 +6,7 @@ import "context"
 // list says, without the partition info in front of them.
 type flashEater struct {
 	c     *checker
-	out   output
+	out   *output
 	line  *stream // keeps the writes in order on one worker
 	block int     // index of the current block
 	info  []byte
@@ -47,7 +47,7 @@ func (e *flashEater) eat(_ context.Context, pc *piece, data []byte, offset int64
 	if at < int64(len(e.head)) {
 		copy(e.head[at:], data)
 	}
-	if e.out.w == nil {
+	if e.out == nil {
 		return nil
 	}
 	if e.line == nil {
@@ -71,10 +71,10 @@ func (e *flashEater) finish(ctx context.Context) error {
 	at, gap := int64(0), e.c.to.gap
 	pattern := [4]byte{gap, gap, gap, gap}
 	for _, b := range e.c.h.Blocks[first:] {
-		if err := e.c.p.fill(ctx, e.out, extent{at, b.Dest}, pattern); err != nil {
+		if err := e.out.fill(ctx, extent{at, b.Dest}, pattern); err != nil {
 			return err
 		}
 		at = b.Dest + b.Length
 	}
-	return e.c.p.fill(ctx, e.out, extent{at, report.Parts[0].Size}, pattern)
+	return e.out.fill(ctx, extent{at, report.Parts[0].Size}, pattern)
 }

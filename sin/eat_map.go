@@ -14,7 +14,7 @@ type mapEater struct {
 	more bool // tag is set
 	addr *stream
 	slot *slot
-	outs []output // one per target
+	outs []*output // one per target
 }
 
 func (e *mapEater) eat(ctx context.Context, pc *piece, data []byte, offset int64) error {
@@ -172,7 +172,9 @@ func (e *mapEater) store(t Tag, b []byte, at int64) {
 	if head := e.c.report.Parts[t.Target].Head; at < int64(len(head)) {
 		copy(head[at:], b)
 	}
-	e.c.p.write(e.outs[t.Target], b, at)
+	if out := e.outs[t.Target]; out != nil {
+		e.c.p.write(out, b, at)
+	}
 }
 
 // finish writes what has no data in the file, once all that has is known to be right.
@@ -195,10 +197,9 @@ func (e *mapEater) finish(ctx context.Context) error {
 
 // fill writes the FILL pieces and the gaps.
 func (e *mapEater) fill(ctx context.Context) error {
-	p := e.c.p
 	for t := range e.c.report.Map.Tags() {
 		if t.Kind == TagFILL {
-			if err := p.fill(ctx, e.outs[t.Target], extent{t.Dest, t.Dest + t.DestLen}, t.Fill); err != nil {
+			if err := e.outs[t.Target].fill(ctx, extent{t.Dest, t.Dest + t.DestLen}, t.Fill); err != nil {
 				return err
 			}
 		}
@@ -207,7 +208,7 @@ func (e *mapEater) fill(ctx context.Context) error {
 	for i, part := range e.c.report.Parts {
 		at := int64(0)
 		for _, w := range append(e.c.report.Map.written[i], extent{part.Size, part.Size}) {
-			if err := p.fill(ctx, e.outs[i], extent{at, w.start}, [4]byte{gap, gap, gap, gap}); err != nil {
+			if err := e.outs[i].fill(ctx, extent{at, w.start}, [4]byte{gap, gap, gap, gap}); err != nil {
 				return err
 			}
 			at = w.end

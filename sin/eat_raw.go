@@ -1,35 +1,16 @@
 package sin
 
-import (
-	"context"
-	"io"
-)
+import "context"
 
 // maxHeld is how much of a loader's payload is kept to be looked through. Real ones
 // have some 250 KiB.
 const maxHeld = 8 << 20
 
-// sink is where Unpack writes; a nil one drops everything.
-type sink struct {
-	open  func(Target) (io.WriterAt, error)
-	gap   byte
-	holes bool
-}
-
-// output opens the output of one target.
-func (s *sink) output(t Target) (output, error) {
-	if s == nil {
-		return output{}, nil
-	}
-	w, err := s.open(t)
-	return output{w: w, holes: s.holes}, err
-}
-
 // rawEater takes a payload without a map: it is written as it is, and loaders and
 // layouts are kept to be looked through.
 type rawEater struct {
 	c    *checker
-	out  output
+	out  *output
 	line *stream // keeps the writes in order on one worker
 	held []byte
 	head []byte
@@ -48,7 +29,7 @@ func (e *rawEater) eat(_ context.Context, pc *piece, data []byte, offset int64) 
 	if (e.c.h.isLoader() || e.c.h.isLayout()) && e.c.h.PayloadSize() <= maxHeld {
 		e.held = append(e.held, data...)
 	}
-	if e.out.w == nil {
+	if e.out == nil {
 		return nil
 	}
 	if e.line == nil {

@@ -23,13 +23,14 @@ const (
 	BadMap                               // the map of an image breaks a rule
 	BadData                              // the data of an image do not give what its map says
 	BadLayout                            // a partition layout breaks a rule
+	BadArchive                           // the archive of version 4 or 5 breaks a rule
 	UnknownRoot                          // signed by a root that nobody knows
 	Unsendable                           // whole and genuine, but a phone must not get it
 )
 
 var reasonNames = [...]string{"", "not a SIN file", "truncated", "malformed header", "header changed",
 	"certificate damaged", "signature damaged", "forged root", "corrupt block", "trailing data",
-	"bad image map", "bad image data", "bad partition layout", "unknown root", "must not be sent"}
+	"bad image map", "bad image data", "bad partition layout", "bad archive", "unknown root", "must not be sent"}
 
 // String names the reason in a few words.
 func (r Reason) String() string {

@@ -15,7 +15,7 @@ const maxHeader = 16 << 20
 
 // Header is everything before the payload.
 type Header struct {
-	Version  int    // 1 to 3
+	Version  int    // 1 to 3; in a Report also 4 and 5, which have no header, so all else is empty
 	Raw      []byte // from byte 0 to the payload: what S1 command 5 sends, bit for bit
 	Type     PayloadType
 	HashType HashType // of the blocks
@@ -98,9 +98,12 @@ func (h *Header) Revision() int64 {
 	return -1
 }
 
-// Sendable says whether a phone may get the file, as far as its header tells: nil,
-// or an *Error with reason Unsendable.
+// Sendable says whether a phone in S1 flash mode may get the file, as far as its header
+// tells: nil, or an *Error with reason Unsendable.
 func (h *Header) Sendable() error {
+	if h.Version > 3 {
+		return fail(Unsendable, -1, "version %d is for phones of 2017 and later, which have another protocol", h.Version)
+	}
 	if h.Version == 3 && h.HashType == SHA1 {
 		return fail(Unsendable, 12, "SHA-1 block hashes in a version 3 header crash the loader")
 	}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"hash"
-	"io"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -144,40 +143,12 @@ func (p *pipeline) makeSlots(in, out int64) {
 	}
 }
 
-// output is where unpacked bytes go, from a base offset on; a nil w drops them.
-type output struct {
-	w     io.WriterAt
-	holes bool // w reads as zeros where nothing is written
-}
-
-// write stores data. Zeros are left out where the output has holes.
-func (p *pipeline) write(o output, data []byte, at int64) {
-	if o.w == nil {
-		return
-	}
-	for len(data) > 0 {
-		n := len(data)
-		if o.holes {
-			n = min(n, holeSize-int(at%holeSize))
-			if isZero(data[:n]) {
-				data, at = data[n:], at+int64(n)
-				continue
-			}
-		}
-		if _, err := o.w.WriteAt(data[:n], at); err != nil {
-			p.failWrite(err)
-			return
-		}
-		data, at = data[n:], at+int64(n)
+// write stores data on a worker and remembers the first failure.
+func (p *pipeline) write(o *output, data []byte, at int64) {
+	if _, err := o.WriteAt(data, at); err != nil {
+		p.failWrite(err)
 	}
 }
-
-// holeSize is the unit in which zeros are left out: a block of common file systems.
-const holeSize = 4096
-
-var zeros [holeSize]byte
-
-func isZero(b []byte) bool { return bytes.Equal(b, zeros[:len(b)]) }
 
 func (p *pipeline) failWrite(err error) {
 	p.mu.Lock()

@@ -40,25 +40,3 @@ func Unpack(ctx context.Context, r io.Reader, size int64, w io.WriterAt, opt Unp
 	}
 	return run(ctx, r, size, opt.CheckOptions, &sink{open: open, gap: opt.Gap, holes: opt.Sparse})
 }
-
-// fill writes a pattern of four bytes over a range that no other piece writes.
-func (p *pipeline) fill(ctx context.Context, o output, e extent, pattern [4]byte) error {
-	if o.w == nil || e.start >= e.end || (o.holes && pattern == [4]byte{}) {
-		return nil
-	}
-	buf := make([]byte, min(pieceSize, e.end-e.start+3)&^3)
-	for i := range buf {
-		buf[i] = pattern[i%4]
-	}
-	for e.start < e.end {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		n := min(int64(len(buf)), e.end-e.start)
-		if _, err := o.w.WriteAt(buf[:n], e.start); err != nil {
-			return err
-		}
-		e.start += n
-	}
-	return nil
-}
