@@ -14,28 +14,45 @@ func NewReader(r io.Reader, f Format, limit int64) (io.Reader, error) {
 	return newOutput(newSource(r), f, limit, false)
 }
 
-// First decompresses the stream that begins at the start of data and is
-// followed by anything, like the payload of a kernel, and says how many bytes
-// of data it took. On an error the bytes that came out before it are returned
-// with it. A .lzma stream of known size says nothing of its end, there used
-// may be up to 5 bytes too small.
-func First(data []byte, f Format, limit int64) (out []byte, used int, err error) {
+// Stream decompresses the stream that begins at the start of a slice and is
+// followed by anything, like the payload of a kernel.
+type Stream struct{ out *output }
+
+// Open begins with the stream at the start of data. At most limit bytes come
+// out, then ErrLimit; what follows the stream is no error.
+func Open(data []byte, f Format, limit int64) (*Stream, error) {
 	// Two decoders read ahead or go on by themselves: they get to see one stream only.
-	stream := data
 	switch f {
 	case XZ:
-		stream = data[:xzEnd(data)]
+		data = data[:xzEnd(data)]
 	case LZ4Frame:
-		stream = data[:lz4FrameEnd(data)]
+		data = data[:lz4FrameEnd(data)]
 	}
-	src := newSource(bytes.NewReader(stream))
-	z, err := newOutput(src, f, limit, true)
+	out, err := newOutput(newSource(bytes.NewReader(data)), f, limit, true)
+	if err != nil {
+		return nil, err
+	}
+	return &Stream{out}, nil
+}
+
+// Read gives the decompressed bytes, io.EOF at the end of the stream.
+func (s *Stream) Read(p []byte) (int, error) { return s.out.Read(p) }
+
+// Used is how many bytes of the slice the stream has taken; after io.EOF that is
+// its length. A .lzma stream of known size says nothing of its end, there it
+// may be up to 5 bytes too small.
+func (s *Stream) Used() int { return int(s.out.src.taken) }
+
+// First is Open for what fits into memory. On an error the bytes that came out
+// before it are returned with it.
+func First(data []byte, f Format, limit int64) (out []byte, used int, err error) {
+	s, err := Open(data, f, limit)
 	if err != nil {
 		return nil, 0, err
 	}
 	var b bytes.Buffer
-	_, err = io.Copy(&b, z)
-	return b.Bytes(), int(src.taken), err
+	_, err = io.Copy(&b, s)
+	return b.Bytes(), s.Used(), err
 }
 
 // chain reads the streams of one input, one after the other.
