@@ -1,0 +1,130 @@
+package usbproto
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"xflash/internal/phone"
+)
+
+// Bus is where phones are plugged in.
+type Bus interface {
+	// List gives the phones on the bus in the order of their ports, without opening any.
+	List(ctx context.Context) ([]Device, error)
+	// Open gives the byte pipe to a phone that List gave. A phone that may not be opened
+	// or is in use gives a *Verdict of kind NoAccess or Busy.
+	Open(ctx context.Context, d Device) (Conn, error)
+	Close() error
+}
+
+// Device is a phone on the bus.
+type Device struct {
+	VID, PID uint16
+	Mode     Mode
+	Bus      int    // number of the bus
+	Address  int    // changes each time the phone is plugged in
+	Port     string // bus and ports on the way, "1-2.3"; stays while the cable does
+	Serial   string // empty in flash mode (s1-protocol.md §1.3)
+	Product  string // what the phone calls itself, "S1 Service" in flash mode
+	Speed    string // "480 Mbit/s"
+	Models   []string
+}
+
+// Path names the phone by its place, as ParseSelector takes it: "usb:1-2.3".
+func (d Device) Path() string { return "usb:" + d.Port }
+
+// node is the file that stands for the phone.
+func (d Device) node() string { return fmt.Sprintf("/dev/bus/usb/%03d/%03d", d.Bus, d.Address) }
+
+// title is how texts name the phone: "usb:1-2.3, fastboot (0fce:0dde)" and its model
+// where the id tells it.
+func (d Device) title() string {
+	s := fmt.Sprintf("%s, %s (%04x:%04x)", d.Path(), d.Mode, d.VID, d.PID)
+	if len(d.Models) == 0 {
+		return s
+	}
+	s += ", " + strings.Join(d.Models, " or ")
+	if _, m, ok := phone.ByModel(d.Models[0]); ok {
+		s += " (" + m.Name + ")"
+	}
+	return s
+}
+
+// modelsOf gives the model codes that share the id of a phone that runs Android.
+func modelsOf(vid, pid uint16) []string {
+	if vid != vendorSony || !modeOf(vid, pid).android() {
+		return nil
+	}
+	var codes []string
+	for _, m := range phone.ByUSB(pid) {
+		codes = append(codes, m.Code)
+	}
+	return codes
+}
+
+// Selector chooses among phones. The zero value takes any.
+type Selector struct {
+	Serial string
+	Port   string // "1-2.3"
+}
+
+// ParseSelector reads what a person wrote: nothing for any phone, "usb:1-2.3" for the
+// phone at that port, else a serial number.
+func ParseSelector(s string) (Selector, error) {
+	port, ok := strings.CutPrefix(s, "usb:")
+	if !ok {
+		if strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r == 0x7f }) {
+			return Selector{}, fmt.Errorf("%q is not a serial number: it has blanks in it", s)
+		}
+		return Selector{Serial: s}, nil
+	}
+	bus, ports, ok := strings.Cut(port, "-")
+	for _, n := range append(strings.Split(ports, "."), bus) {
+		if n == "" || strings.Trim(n, "0123456789") != "" {
+			ok = false
+		}
+	}
+	if !ok {
+		return Selector{}, fmt.Errorf("%q is not a place on the USB bus: it looks like usb:1-2 or usb:1-2.3", s)
+	}
+	return Selector{Port: port}, nil
+}
+
+func (s Selector) matches(d Device) bool {
+	return (s.Serial == "" || s.Serial == d.Serial) && (s.Port == "" || s.Port == d.Port)
+}
+
+func (s Selector) any() bool { return s == Selector{} }
+
+// Find chooses the phone to work with: the only one that fits the selector and is in the
+// mode that is wanted. Phones in other modes do not count, they cannot be mistaken for
+// it. When there is not exactly one, the error is a *Verdict.
+func Find(ctx context.Context, bus Bus, sel Selector, want Mode) (Device, error) {
+	all, err := bus.List(ctx)
+	if err != nil {
+		return Device{}, err
+	}
+	var chosen, ready []Device
+	for _, d := range all {
+		if !sel.matches(d) {
+			continue
+		}
+		chosen = append(chosen, d)
+		if d.Mode == want {
+			ready = append(ready, d)
+		}
+	}
+	verdict := &Verdict{Want: want, Selector: sel}
+	switch {
+	case len(ready) == 1:
+		return ready[0], nil
+	case len(ready) > 1:
+		verdict.Kind, verdict.Devices = Ambiguous, ready
+	case len(chosen) > 0:
+		verdict.Kind, verdict.Devices = OtherMode, chosen
+	default:
+		verdict.Kind, verdict.Devices = NothingThere, all
+	}
+	return Device{}, verdict
+}

@@ -1,0 +1,308 @@
+package usbproto
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"regexp"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/google/gousb"
+)
+
+// This is the only file that knows gousb and libusb.
+
+// How long Open is patient (ecosystem.md §3.2, §5.3): udev may still be setting the
+// rights of a phone that was just plugged in, and other programs look at new phones.
+const (
+	accessPatience = 2 * time.Second
+	accessPause    = 100 * time.Millisecond
+	busyTries      = 5
+	busyPause      = 500 * time.Millisecond
+	goneTime       = time.Second // the kernel needs it to notice that a phone was unplugged
+)
+
+// usb is the machine's USB bus.
+type usb struct {
+	root string // of /sys and /dev; empty but for test beds
+}
+
+// NewUSB gives this machine's USB bus, or a *NoBusError. Open gives that error too when
+// libusb cannot use the bus.
+//
+// In a test bed of umockdev, which makes a USB bus for libusb but cannot make one for
+// Go's own file reads, the bed's folder is where /sys is.
+func NewUSB() (Bus, error) {
+	b := &usb{root: os.Getenv("UMOCKDEV_DIR")}
+	if entries, err := os.ReadDir(b.root + usbDevices); err != nil || len(entries) == 0 {
+		return nil, &NoBusError{}
+	}
+	return b, nil
+}
+
+func (b *usb) List(ctx context.Context) ([]Device, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	return scan(b.root + usbDevices)
+}
+
+// Close has nothing to do: every Conn holds and closes what it needs itself.
+func (b *usb) Close() error { return nil }
+
+func (b *usb) Open(ctx context.Context, d Device) (Conn, error) {
+	context, err := newContext()
+	if err != nil {
+		return nil, err
+	}
+	pipe := &gousbBulk{bus: b, phone: d, context: context}
+	err = pipe.open(ctx)
+	if err != nil {
+		err = errors.Join(err, pipe.close())
+	}
+	var verdict *Verdict
+	if errors.As(err, &verdict) && verdict.Kind == Busy {
+		// Only now, with our own handle closed, all who are left are others.
+		verdict.Holders = holders("/proc", d.node())
+	}
+	if err != nil {
+		return nil, err
+	}
+	return newUSBConn(pipe, d.Path()), nil
+}
+
+// newContext starts libusb. A new one for each phone sees phones that were plugged in
+// after an older one was made, also where no udev runs (usb-rig.md §4).
+func newContext() (c *gousb.Context, err error) {
+	defer func() {
+		switch reason := recover().(type) { // gousb panics when libusb cannot start
+		case nil:
+		case gousb.Error:
+			err = &NoBusError{Err: reason}
+		default:
+			panic(reason)
+		}
+	}()
+	return gousb.NewContext(), nil
+}
+
+// gousbBulk is the pair of bulk endpoints of a phone.
+type gousbBulk struct {
+	bus     *usb
+	phone   Device
+	context *gousb.Context
+	device  *gousb.Device
+	config  *gousb.Config
+	iface   *gousb.Interface
+	in      *gousb.InEndpoint
+	out     *gousb.OutEndpoint
+}
+
+// open opens the node and claims the interface. It neither resets the phone nor changes
+// its configuration: both would throw away its greeting (s1-protocol.md §1.4).
+func (g *gousbBulk) open(ctx context.Context) error {
+	if err := g.openNode(ctx); err != nil {
+		return err
+	}
+	number, err := g.device.ActiveConfigNum()
+	if err != nil {
+		return g.openError(err)
+	}
+	if g.config, err = g.device.Config(number); err != nil {
+		return g.openError(err)
+	}
+	setting, in, out, ok := bulkSetting(g.config.Desc)
+	if !ok {
+		return g.openError(errors.New("the phone offers no pair of bulk endpoints"))
+	}
+	for try := 1; ; try++ {
+		g.iface, err = g.config.Interface(setting.Number, setting.Alternate)
+		if codeOf(err) != gousb.ErrorBusy {
+			break
+		}
+		if try == busyTries {
+			return &Verdict{Kind: Busy, Devices: []Device{g.phone}, Want: g.phone.Mode, Err: err}
+		}
+		if err := pause(ctx, busyPause); err != nil {
+			return g.openError(err)
+		}
+	}
+	if err == nil {
+		g.in, err = g.iface.InEndpoint(in)
+	}
+	if err == nil {
+		g.out, err = g.iface.OutEndpoint(out)
+	}
+	if err != nil {
+		return g.openError(err)
+	}
+	return nil
+}
+
+func (g *gousbBulk) openNode(ctx context.Context) error {
+	limit := time.Now().Add(accessPatience)
+	for {
+		found := false
+		devices, err := g.context.OpenDevices(func(d *gousb.DeviceDesc) bool {
+			same := !found && d.Bus == g.phone.Bus && d.Address == g.phone.Address &&
+				uint16(d.Vendor) == g.phone.VID && uint16(d.Product) == g.phone.PID
+			found = found || same
+			return same
+		})
+		switch {
+		case len(devices) == 1:
+			g.device = devices[0] // err, if any, is about a device that is not ours
+			return nil
+		case !found:
+			return g.openError(ErrGone)
+		case !g.refused(err):
+			return g.openError(err)
+		case time.Now().After(limit):
+			return &Verdict{Kind: NoAccess, Devices: []Device{g.phone}, Want: g.phone.Mode, Err: err}
+		}
+		if err := pause(ctx, accessPause); err != nil {
+			return g.openError(err)
+		}
+	}
+}
+
+// refused says whether opening failed for lack of rights. A container without the right
+// to the device gives an error that libusb takes for another one.
+func (g *gousbBulk) refused(err error) bool {
+	if !errors.Is(err, gousb.ErrorIO) {
+		return errors.Is(err, gousb.ErrorAccess)
+	}
+	f, err := os.OpenFile(g.bus.root+g.phone.node(), os.O_RDWR, 0)
+	if err == nil {
+		err = f.Close()
+	}
+	return errors.Is(err, fs.ErrPermission)
+}
+
+// openError is an error of Open.
+func (g *gousbBulk) openError(err error) error {
+	if code := codeOf(err); code == gousb.ErrorNoDevice || code == gousb.ErrorNotFound {
+		err = ErrGone
+	}
+	return &TransferError{Op: "open", Device: g.phone.Path(), Err: err}
+}
+
+// bulkSetting finds the first interface of the vendor's own class that has bulk endpoints
+// both ways, and their numbers.
+func bulkSetting(config gousb.ConfigDesc) (setting gousb.InterfaceSetting, in, out int, ok bool) {
+	for index, iface := range config.Interfaces {
+		if iface.Number != index {
+			continue // gousb mistakes the number for an index
+		}
+		for _, setting = range iface.AltSettings {
+			in, out = bulkEndpoint(setting, gousb.EndpointDirectionIn), bulkEndpoint(setting, gousb.EndpointDirectionOut)
+			if setting.Class == gousb.ClassVendorSpec && in != 0 && out != 0 {
+				return setting, in, out, true
+			}
+		}
+	}
+	return setting, 0, 0, false
+}
+
+// bulkEndpoint is the lowest number of a bulk endpoint in a direction, 0 if there is none.
+func bulkEndpoint(setting gousb.InterfaceSetting, direction gousb.EndpointDirection) int {
+	var numbers []int
+	for _, e := range setting.Endpoints {
+		if e.TransferType == gousb.TransferTypeBulk && e.Direction == direction && e.MaxPacketSize > 0 {
+			numbers = append(numbers, e.Number)
+		}
+	}
+	if len(numbers) == 0 {
+		return 0
+	}
+	return slices.Min(numbers)
+}
+
+func (g *gousbBulk) packetSize() int { return g.in.Desc.MaxPacketSize }
+
+func (g *gousbBulk) read(ctx context.Context, p []byte) (int, error) {
+	n, err := g.in.ReadContext(ctx, p)
+	return n, g.cause(ctx, err)
+}
+
+func (g *gousbBulk) write(ctx context.Context, p []byte) (int, error) {
+	n, err := g.out.WriteContext(ctx, p)
+	if err == nil && n < len(p) {
+		err = fmt.Errorf("the phone took %d of %d bytes", n, len(p))
+	}
+	return n, g.cause(ctx, err)
+}
+
+// cause translates the errors of transfers.
+func (g *gousbBulk) cause(ctx context.Context, err error) error {
+	switch err {
+	case nil:
+		return nil
+	case gousb.TransferCancelled:
+		return contextError(ctx)
+	case gousb.TransferTimedOut, gousb.ErrorTimeout:
+		return ErrTimeout
+	case gousb.TransferStall, gousb.ErrorPipe:
+		return ErrStalled
+	case gousb.TransferOverflow, gousb.ErrorOverflow:
+		return ErrOverflow
+	case gousb.TransferNoDevice, gousb.ErrorNoDevice:
+		return ErrGone
+	case gousb.ErrorNoMem:
+		return errNoMemory
+	}
+	// A cable that is pulled gives "transfer failed" until the kernel has noticed.
+	for limit := time.Now().Add(goneTime); time.Now().Before(limit); time.Sleep(accessPause) {
+		if d, ok := readDevice(g.bus.root + usbDevices + "/" + g.phone.Port); !ok || d.Address != g.phone.Address {
+			return ErrGone
+		}
+	}
+	return err
+}
+
+func (g *gousbBulk) close() error {
+	if g.iface != nil {
+		g.iface.Close()
+	}
+	var errs []error
+	if g.config != nil {
+		errs = append(errs, g.config.Close())
+	}
+	if g.device != nil {
+		errs = append(errs, g.device.Close())
+	}
+	return errors.Join(append(errs, g.context.Close())...)
+}
+
+var libusbCode = regexp.MustCompile(`\[code (-[0-9]+)\]$`)
+
+// codeOf gives libusb's error number. gousb puts the error of some calls into a text, from
+// where it has to be fetched back.
+func codeOf(err error) gousb.Error {
+	var code gousb.Error
+	if err == nil || errors.As(err, &code) {
+		return code
+	}
+	if m := libusbCode.FindStringSubmatch(err.Error()); m != nil {
+		if n, err := strconv.Atoi(m[1]); err == nil {
+			return gousb.Error(n)
+		}
+	}
+	return gousb.ErrorOther
+}
+
+// pause waits, but not longer than the context lasts.
+func pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return contextError(ctx)
+	case <-timer.C:
+		return nil
+	}
+}
