@@ -16,8 +16,9 @@ func Begin(store Store, fw *Firmware, facts *Facts, p Policy, resume bool) (*Pla
 		if err != nil {
 			return plan, nil, err
 		}
-		return plan, &Journal{Started: time.Now().UTC().Truncate(time.Second), Bundle: fw.Name, BundleID: fw.Identity,
-			PhoneID: facts.Identity, PlanHash: plan.Hash(), Policy: p, Phone: *facts, path: store.file(facts.Identity)}, nil
+		return plan, &Journal{Version: journalVersion, Started: time.Now().UTC().Truncate(time.Second),
+			Bundle: fw.Name, BundleID: fw.Identity, PhoneID: facts.Identity, PlanHash: plan.Hash(),
+			Policy: p, Phone: *facts, path: store.file(facts.Identity)}, nil
 	}
 	j, err := store.Find(facts.Identity)
 	if err != nil {

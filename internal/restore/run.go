@@ -38,8 +38,9 @@ func Run(ctx context.Context, s *s1.Session, fw *Firmware, plan *Plan, opt RunOp
 type StepError struct {
 	Index   int // of the step in the plan
 	Step    Step
-	Written bool  // data of this step may have reached the phone's storage
-	Err     error // *s1.Refusal, a transfer error, or one of the file
+	Written bool     // data of this step may have reached the phone's storage
+	Info    *s1.Info // what the phone said of itself last
+	Err     error    // *s1.Refusal, a transfer error, or one of the file
 }
 
 func (e *StepError) Error() string {
@@ -273,12 +274,12 @@ func (r *runner) abandon(i int, step Step, err error) error {
 	if errors.Is(err, s1.ErrStopped) {
 		if r.s.OpenPartition() != 0 {
 			if e := r.s.CloseTA(r.ctx); e != nil {
-				return &StepError{Index: i, Step: step, Written: true, Err: e}
+				return &StepError{Index: i, Step: step, Written: true, Info: r.s.Info(), Err: e}
 			}
 		}
 		return &Stopped{Index: i, Step: step}
 	}
-	failed := &StepError{Index: i, Step: step, Err: err, Written: step.Kind == StepImage}
+	failed := &StepError{Index: i, Step: step, Err: err, Written: step.Kind == StepImage, Info: r.s.Info()}
 	var refusal *s1.Refusal
 	if !errors.As(err, &refusal) {
 		return failed

@@ -1,0 +1,66 @@
+package main
+
+import (
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"xflash/usbproto"
+)
+
+func newDevicesCommand(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:   "devices",
+		Short: "list phones, their modes, and the keys to other modes",
+		Long: `Lists the Sony phones on the USB bus: in which mode each of them is, and which keys
+lead into flash mode. No phone is opened or changed by this.`,
+		Args: args(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			bus, err := usbproto.NewUSB()
+			if err != nil {
+				return err
+			}
+			defer bus.Close()
+			devices, err := bus.List(cmd.Context())
+			if err != nil {
+				return err
+			}
+			if len(devices) == 0 {
+				return &usbproto.Verdict{Kind: usbproto.NothingThere, Want: usbproto.ModeFlash}
+			}
+			return a.listDevices(devices)
+		},
+	}
+}
+
+func (a *app) listDevices(devices []usbproto.Device) error {
+	if a.ui.json {
+		type row struct {
+			usbproto.Device
+			Path string `json:"path"`
+			Mode string `json:"mode"`
+		}
+		rows := []row{}
+		for _, d := range devices {
+			if !a.showIDs && d.Serial != "" {
+				d.Serial = "(masked)"
+			}
+			rows = append(rows, row{d, d.Path(), d.Mode.String()})
+		}
+		return a.ui.resultJSON(map[string]any{"type": "devices", "devices": rows})
+	}
+	for _, d := range devices {
+		name := strings.Join(d.Models, " or ")
+		if name == "" {
+			name = d.Product
+		}
+		if name == "" {
+			name = "Sony phone"
+		}
+		a.ui.result("%-14s %04x:%04x  %-16s %s\n", d.Path(), d.VID, d.PID, d.Mode, printable(name))
+		if d.Mode != usbproto.ModeFlash {
+			a.ui.result("    %s\n", wrap(d.Mode.Describe()+" "+d.Mode.Keys(), a.ui.width()-4, "    "))
+		}
+	}
+	return nil
+}

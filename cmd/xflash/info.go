@@ -1,0 +1,186 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"xflash/internal/trimarea"
+	"xflash/usbproto/s1"
+)
+
+func newInfoCommand(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:   "info",
+		Short: "ask the phone in flash mode about itself, and explain the answer",
+		Long: `Asks the phone in flash mode about itself and explains each answer. Nothing is
+written. Serial number, IMEI and chip id are masked; --show-ids shows them.`,
+		Args: args(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			ctx, stop := firstStop(cmd.Context())
+			defer stop()
+			c, err := a.flashMode(ctx, s1.Options{})
+			if err != nil {
+				return err
+			}
+			defer func() { err = errors.Join(err, c.Close()) }()
+			rows := a.infoRows(c.Info())
+			units, err := a.unitRows(cmd, c.Session)
+			if err != nil {
+				return err
+			}
+			return a.showInfo(c.Info(), rows, units)
+		},
+	}
+}
+
+// infoRow is one answer with its meaning.
+type infoRow struct {
+	Key     string `json:"key"`
+	Value   string `json:"value"`
+	Meaning string `json:"meaning,omitempty"`
+}
+
+// keyMeanings explains the keys of s1-protocol.md §4.2 and error-codes.md §3.2. A key ends
+// with _1 for the first and usually only subsystem.
+var keyMeanings = map[string]string{
+	"TYPE":            "which program answers: S1_BOOT is the phone's own, S1_LOADER one that was sent to it",
+	"ID":              "product number of the loader",
+	"VER":             "version of the program that answers",
+	"PROT_VER":        "version of the flash protocol",
+	"MAX_PKT_SZ":      "longest packet it takes, in bytes, hexadecimal",
+	"IGNORE_CRC":      "it does not check these checksums",
+	"S1_ROOT":         "roots it trusts: firmware must be signed by one of them",
+	"ACTIVE_COMP_AID": "security version of the running program",
+	"HWCONF_AID":      "lowest security version of a hardware configuration it accepts",
+	"LOADER_AID":      "lowest security version of a loader it accepts",
+	"BOOT_AID":        "lowest security version of a boot program it accepts",
+	"DEF_SEC":         "ON: signatures are checked",
+	"SEC_STATE":       "security state",
+	"GLOB_SEC":        "global security bits of the hardware configuration",
+	"AUTH_LEVEL":      "NONE: no service authentication, the normal state",
+	"AUTH_MET":        "way of service authentication",
+	"OTP_LOCK_STATUS": "fuses of the chip: LOCKED in every phone from a shop",
+	"OTP_DATA":        "fuse data; a boot set is chosen by it",
+	"IDCODE":          "chip; a boot set is chosen by it",
+	"PLF_ROOT":        "hash of the platform's root key; a boot set is chosen by it",
+	"PLF_ROOT_HASH":   "hash of the platform's root key",
+	"UNIQUE_DEV_ID":   "number of this one chip",
+	"NO_SUB_SYSTEMS":  "number of subsystems",
+	"HW_CONFIG":       "who may sign what for this phone: role, lowest version, rights",
+	"HW_CONFIG_VER":   "version of the hardware-configuration record",
+	"HW_CONFIG_INFO":  "about the hardware-configuration record",
+	"PROD_ID":         "product number",
+	"IMEI":            "first 14 digits of the IMEI",
+	"PHONE_ID":        "IMEI of each radio",
+	"MSN":             "serial number",
+	"ROOTING_STATUS":  "ROOTED: the boot loader is unlocked; ROOTABLE: it is locked and may be unlocked",
+	"MEMDEVS":         "storage chips",
+	"S1SBL_VER":       "version of the boot loader",
+}
+
+func (a *app) infoRows(info *s1.Info) []infoRow {
+	var rows []infoRow
+	for _, key := range info.Keys() {
+		value, _ := info.Get(key)
+		if s1.Secret(key) && !a.showIDs {
+			value = s1.Mask(value)
+		}
+		rows = append(rows, infoRow{key, printable(value), meaning(key, info)})
+	}
+	return rows
+}
+
+// meaning explains a key, and what its value means for a restore where that is known.
+func meaning(key string, info *s1.Info) string {
+	text, ok := keyMeanings[key]
+	if !ok {
+		if i := strings.LastIndexByte(key, '_'); i > 0 {
+			text, ok = keyMeanings[key[:i]]
+		}
+	}
+	if !ok {
+		return "not known to xflash"
+	}
+	if key == "HW_CONFIG" {
+		if roles, _ := info.HWConfig(); len(roles) == 0 {
+			return text + ". It is empty: the phone has lost this record and will refuse all firmware (see: xflash explain 80080021)"
+		}
+	}
+	return text
+}
+
+// shownUnits are trim-area units worth reading in a diagnosis.
+var shownUnits = []uint32{2210, 2202, 2205, 2206, 2207, 2209, 4900, 10021, 10100}
+
+func (a *app) unitRows(cmd *cobra.Command, s *s1.Session) ([]infoRow, error) {
+	ctx := cmd.Context()
+	var refusal *s1.Refusal
+	if err := s.OpenTA(ctx, 2); errors.As(err, &refusal) {
+		return []infoRow{{"trim area", "refused", "the phone cannot open its trim area: " + printable(refusal.Raw)}}, nil
+	} else if err != nil {
+		return nil, err
+	}
+	var rows []infoRow
+	for _, unit := range shownUnits {
+		m, _ := trimarea.Describe(trimarea.Misc, unit)
+		row := infoRow{Key: fmt.Sprintf("unit %d", unit), Meaning: m.Text}
+		data, err := s.ReadUnit(ctx, unit)
+		switch {
+		case errors.As(err, &refusal):
+			row.Value = "(not there)"
+		case err != nil:
+			return nil, err
+		case m.Secret && !a.showIDs:
+			row.Value = s1.Mask(unitText(data))
+		default:
+			row.Value = unitText(data)
+		}
+		rows = append(rows, row)
+	}
+	if err := s.CloseTA(ctx); err != nil && !errors.As(err, &refusal) {
+		return nil, err
+	}
+	return rows, nil
+}
+
+// unitText shows a unit as text when it is one, else as hexadecimal digits.
+func unitText(data []byte) string {
+	text := strings.TrimRight(string(data), "\x00")
+	for _, b := range []byte(text) {
+		if b < ' ' || b > '~' {
+			text = ""
+		}
+	}
+	if text == "" {
+		return fmt.Sprintf("%X", data[:min(len(data), 32)])
+	}
+	return text
+}
+
+func (a *app) showInfo(info *s1.Info, rows, units []infoRow) error {
+	if a.ui.json {
+		return a.ui.resultJSON(map[string]any{"type": "info", "info": rows, "units": units})
+	}
+	stage := "its boot stage answers"
+	if info.Stage() == s1.StageLoader {
+		stage = "a loader answers"
+	}
+	a.ui.result("The phone is in flash mode; %s.\n\n", stage)
+	for _, list := range [][]infoRow{rows, units} {
+		for _, r := range list {
+			value := r.Value
+			if value == "" {
+				value = "(empty)"
+			}
+			a.ui.result("%-18s %s\n", r.Key, wrap(strings.ReplaceAll(value, ",", ", "), a.ui.width()-19, strings.Repeat(" ", 19)))
+			if r.Meaning != "" {
+				a.ui.result("    %s\n", wrap(r.Meaning, a.ui.width()-4, "    "))
+			}
+		}
+		a.ui.result("\n")
+	}
+	return nil
+}

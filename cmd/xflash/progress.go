@@ -1,0 +1,162 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"xflash/internal/restore"
+)
+
+// progress turns events into one moving line on a terminal, plain lines elsewhere, and
+// one JSON object a line with --json.
+type progress struct {
+	ui      *terminal
+	now     func() time.Time
+	started time.Time // of the step, for its rate
+	begun   time.Time // of the first byte sent, for the time that is left
+	resent  int64     // bytes counted as done before this run
+	last    time.Time // of the last report, to keep the pace
+	line    int       // width of the moving line on the screen
+}
+
+func newProgress(ui *terminal) *progress { return &progress{ui: ui, now: time.Now} }
+
+// pace is how often a moving report is made: smooth on a terminal, a line
+// every five seconds elsewhere.
+func (p *progress) pace() time.Duration {
+	if p.ui.errTTY {
+		return 100 * time.Millisecond
+	}
+	return 5 * time.Second
+}
+
+func (p *progress) event(e restore.Event) {
+	if p.ui.json {
+		p.jsonEvent(e)
+		return
+	}
+	if p.ui.quiet {
+		return
+	}
+	switch e := e.(type) {
+	case restore.Checking:
+		p.moving(fmt.Sprintf("checking %s", e.Member), e.Done, e.Total, "")
+	case restore.StepStarted:
+		p.started = p.now()
+		if e.Step.Bytes > 0 {
+			p.last = p.now()
+			if p.ui.errTTY {
+				p.status(fmt.Sprintf("sending %s (%s)", e.Step.Name, size(e.Step.Bytes)))
+			}
+		}
+	case restore.Sending:
+		if p.begun.IsZero() {
+			p.begun, p.resent = p.started, e.Done-e.Sent
+		}
+		p.moving("sending "+e.Step.Name, e.Sent, e.Size, p.left(e))
+	case restore.StepDone:
+		p.clear()
+		if line := stepDone(e.Step, p.took()); line != "" {
+			p.ui.say("  ok  %s", line)
+		}
+	case restore.Stalled:
+		p.clear()
+		p.ui.say("  ..  no answer for a while during %s; still waiting, do not unplug", e.Doing)
+	case restore.Finishing:
+		p.clear()
+		p.ui.say("stopping after %s; press Ctrl-C again to stop at once (not advised)", e.Until)
+	}
+}
+
+// took is the time of the step that ends, when it is worth telling.
+func (p *progress) took() string {
+	if d := p.now().Sub(p.started); d >= time.Second {
+		return fmt.Sprintf("  in %s", d.Round(time.Second))
+	}
+	return ""
+}
+
+// left estimates the time to the end of the whole plan from the bytes of this run.
+func (p *progress) left(e restore.Sending) string {
+	spent := p.now().Sub(p.begun)
+	sent := e.Done - p.resent
+	if spent < 2*time.Second || sent <= 0 {
+		return ""
+	}
+	rate := float64(sent) / spent.Seconds()
+	rest := time.Duration(float64(e.Total-e.Done) / rate * float64(time.Second)).Round(time.Second)
+	return fmt.Sprintf("%s/s, %s left", size(int64(rate)), rest)
+}
+
+func (p *progress) moving(what string, done, total int64, extra string) {
+	if total > 0 && done < total && p.now().Sub(p.last) < p.pace() {
+		return
+	}
+	p.last = p.now()
+	percent := ""
+	if total > 0 {
+		percent = fmt.Sprintf(" %3d%%", done*100/total)
+	}
+	if extra != "" {
+		extra = ", " + extra
+	}
+	p.status(what + percent + extra)
+}
+
+// status replaces the moving line on a terminal; elsewhere it is a line of its own.
+func (p *progress) status(s string) {
+	if !p.ui.errTTY {
+		p.ui.say("%s", s)
+		return
+	}
+	if w := p.ui.width() - 1; len(s) > w {
+		s = s[:w]
+	}
+	pad := max(p.line-len(s), 0)
+	fmt.Fprintf(p.ui.err, "\r%s%s", s, strings.Repeat(" ", pad))
+	p.line = len(s)
+}
+
+// clear takes the moving line off the screen.
+func (p *progress) clear() {
+	if p.ui.errTTY && p.line > 0 {
+		fmt.Fprintf(p.ui.err, "\r%s\r", strings.Repeat(" ", p.line))
+		p.line = 0
+	}
+}
+
+func (p *progress) jsonEvent(e restore.Event) {
+	switch e := e.(type) {
+	case restore.Checking:
+		if p.due(e.Done, e.Total) {
+			p.put("check", map[string]any{"member": e.Member, "done": e.Done, "total": e.Total})
+		}
+	case restore.StepStarted:
+		p.put("step", map[string]any{"index": e.Index, "state": "begin", "step": e.Step})
+	case restore.Sending:
+		if p.due(e.Sent, e.Size) {
+			p.put("progress", map[string]any{"index": e.Index, "sent": e.Sent, "size": e.Size, "done": e.Done, "total": e.Total})
+		}
+	case restore.StepDone:
+		p.put("step", map[string]any{"index": e.Index, "state": "end"})
+	case restore.Stalled:
+		p.put("stalled", map[string]any{"doing": e.Doing})
+	case restore.Finishing:
+		p.put("stopping", map[string]any{"after": e.Until})
+	}
+}
+
+// due keeps JSON progress below five reports a second.
+func (p *progress) due(done, total int64) bool {
+	if done < total && p.now().Sub(p.last) < 200*time.Millisecond {
+		return false
+	}
+	p.last = p.now()
+	return true
+}
+
+func (p *progress) put(kind string, fields map[string]any) {
+	fields["type"] = kind
+	_ = p.ui.resultJSON(fields) // a closed stdout must not stop a flash half way
+}

@@ -1,0 +1,266 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"xflash/ftf"
+	"xflash/internal/phone"
+	"xflash/internal/restore"
+	"xflash/usbproto/s1"
+)
+
+// restoreCommand is the flags of one restore.
+type restoreCommand struct {
+	*app
+	policy restore.Policy
+	dryRun bool
+	yes    bool
+	resume bool
+	keep   bool
+	loader string
+	roots  []string
+	limits s1.Options
+}
+
+func newRestoreCommand(a *app) *cobra.Command {
+	c := &restoreCommand{app: a}
+	cmd := &cobra.Command{
+		Use:   "restore FILE",
+		Short: "restore a phone from a firmware bundle",
+		Long: `Restores a phone from a firmware bundle: an .ftf file, or a folder as XperiFirm
+makes it.
+
+Every byte of the bundle is checked before the phone is asked, then the plan is
+shown. Nothing is written before you agree. Apps, photos and settings are kept
+unless you add --wipe. A restore that was stopped, by Ctrl-C, a pulled cable or a
+crash, goes on with --resume; until then the phone stays in flash mode.
+
+Flash mode: phone off, hold Volume Down, plug in the cable; the light turns green.`,
+		Example: `  xflash restore D5803_23.5.A.1.291.ftf
+  xflash restore D5803_23.5.A.1.291.ftf --dry-run --model D5803
+  xflash restore D5803_23.5.A.1.291.ftf --only kernel,fotakernel
+  xflash restore D5803_23.5.A.1.291.ftf --resume`,
+		Args: args(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error { return c.run(cmd.Context(), args[0]) },
+	}
+	f := cmd.Flags()
+	f.BoolVar(&c.dryRun, "dry-run", false, "check the bundle and show the plan, write nothing")
+	f.BoolVar(&c.yes, "yes", false, "do not ask before writing")
+	f.BoolVar(&c.policy.Wipe, "wipe", false, "erase the data of the phone too: apps, photos, settings")
+	f.BoolVar(&c.keep, "keep-data", false, "keep apps, photos and settings (this is the default)")
+	f.StringSliceVar(&c.policy.Only, "only", nil, "flash only these, by short name: kernel,fotakernel (boot means the boot set)")
+	f.StringSliceVar(&c.policy.Skip, "skip", nil, "leave these out, by short name or file name")
+	f.BoolVar(&c.resume, "resume", false, "go on with the restore that was stopped")
+	f.StringVar(&c.policy.Model, "model", "", "the model printed on the phone, when the phone does not say it")
+	f.StringVar(&c.loader, "loader", "", "take loader.sin from this file, for bundles without one")
+	f.StringSliceVar(&c.roots, "root", nil, "also trust this root certificate (PEM); for firmware of simulated phones")
+	cmd.MarkFlagsMutuallyExclusive("wipe", "keep-data")
+	_ = cmd.RegisterFlagCompletionFunc("model", cobra.FixedCompletions(modelNames(), cobra.ShellCompDirectiveNoFileComp)) // fails only for flags that do not exist
+	return cmd
+}
+
+func (c *restoreCommand) run(ctx context.Context, path string) error {
+	if c.resume && (len(c.policy.Only) > 0 || len(c.policy.Skip) > 0 || c.policy.Wipe || c.policy.Model != "") {
+		return usageError{errors.New("--resume goes on with the plan that was agreed to; --only, --skip, --wipe and --model cannot change it")}
+	}
+	bundle, err := ftf.Open(path)
+	if err != nil {
+		return err
+	}
+	defer bundle.Close()
+	fw, err := c.check(ctx, bundle)
+	if err != nil {
+		return err
+	}
+	if c.dryRun && c.device == "" && c.policy.Model != "" {
+		plan, err := restore.Build(fw, nil, c.policy)
+		if err != nil {
+			return err
+		}
+		return c.show(plan)
+	}
+	// What can be judged without the phone is judged before it is opened.
+	if _, err := restore.Build(fw, nil, c.policy); err != nil {
+		return err
+	}
+	return c.flash(ctx, fw)
+}
+
+// check reads the whole bundle.
+func (c *restoreCommand) check(ctx context.Context, bundle *ftf.Bundle) (*restore.Firmware, error) {
+	roots, err := c.app.roots(c.roots)
+	if err != nil {
+		return nil, err
+	}
+	policy := c.policy
+	if c.resume {
+		policy = c.resumedPolicy(bundle)
+	}
+	stoppable, stop := firstStop(ctx)
+	defer stop()
+	show := newProgress(c.ui)
+	defer show.clear()
+	fw, err := restore.Check(stoppable, bundle, restore.CheckOptions{Policy: policy, Roots: roots, Loader: c.loader, Emit: show.event})
+	if cause := context.Cause(stoppable); err != nil && cause != nil {
+		return nil, cause
+	}
+	return fw, err
+}
+
+// resumedPolicy finds what the stopped run of this bundle was asked for, so that the same
+// files are checked.
+func (c *restoreCommand) resumedPolicy(bundle *ftf.Bundle) restore.Policy {
+	store, err := restore.DefaultStore()
+	id, err2 := bundle.Identity()
+	if err != nil || err2 != nil {
+		return c.policy
+	}
+	for _, j := range store.Unfinished() {
+		if j.BundleID == id {
+			return j.Policy
+		}
+	}
+	return c.policy
+}
+
+// flash is everything that needs the phone.
+func (c *restoreCommand) flash(ctx context.Context, fw *restore.Firmware) (err error) {
+	store, err := restore.DefaultStore()
+	if err != nil {
+		return err
+	}
+	show := newProgress(c.ui)
+	limits := c.limits
+	limits.OnStall = func(doing string) { show.event(restore.Stalled{Doing: doing}) }
+	opening, stop := firstStop(ctx)
+	defer stop()
+	conn, err := c.flashMode(opening, limits)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, conn.Close()) }()
+	facts, err := restore.ReadFacts(opening, conn.Session)
+	if err != nil {
+		return err
+	}
+	plan, journal, err := restore.Begin(store, fw, facts, c.policy, c.resume)
+	if err != nil {
+		return err
+	}
+	if err := c.show(plan); err != nil {
+		return err
+	}
+	if c.dryRun {
+		return nil
+	}
+	c.tellUnfinished(store, facts)
+	if err := c.consent(opening, plan, journal.Done); err != nil {
+		return err
+	}
+	stop() // from here on the first Ctrl-C waits for a safe point
+	soft, _ := softStop(ctx)
+	err = restore.Run(ctx, conn.Session, fw, plan, restore.RunOptions{
+		Journal: journal, From: journal.Done, Stop: soft, Emit: show.event})
+	show.clear()
+	if err != nil {
+		return err
+	}
+	return c.finished(plan)
+}
+
+// show prints the plan.
+func (c *restoreCommand) show(plan *restore.Plan) error {
+	if c.ui.json {
+		return c.ui.resultJSON(struct {
+			Type string        `json:"type"`
+			Hash string        `json:"hash"`
+			Plan *restore.Plan `json:"plan"`
+		}{"plan", plan.Hash(), plan})
+	}
+	if c.dryRun {
+		c.ui.result("%s", printableText(plan.Text()))
+		return nil
+	}
+	c.ui.say("%s", strings.TrimRight(printableText(plan.Text()), "\n"))
+	return nil
+}
+
+// tellUnfinished offers to go on with a restore that was stopped.
+func (c *restoreCommand) tellUnfinished(store restore.Store, facts *restore.Facts) {
+	if c.resume {
+		return
+	}
+	if j, err := store.Find(facts.Identity); err == nil && j != nil {
+		c.ui.warn("a restore of this phone with %s was stopped during %s. --resume goes on there; without it everything is flashed again, which is safe too.", printable(j.Bundle), j.Doing)
+	}
+}
+
+// consent asks before anything is written.
+func (c *restoreCommand) consent(ctx context.Context, plan *restore.Plan, done int) error {
+	if done > 0 {
+		c.ui.say("\nGoing on with step %d of %d: %s.", done+1, len(plan.Steps), plan.Steps[min(done, len(plan.Steps)-1)].Title())
+	}
+	if c.yes {
+		return nil
+	}
+	if !c.ui.inTTY || c.ui.json {
+		return &failure{exit: exitPolicy, code: "consent", what: "not started: nobody is there to agree to the plan",
+			hints: []string{"add --yes when you have read the plan"}}
+	}
+	c.ui.say("\nThe battery should be at least half full, and the cable must stay in until the end.")
+	answer, err := c.ui.ask(ctx, "Write this to the phone? Type yes to start:")
+	if ctx.Err() != nil {
+		return err
+	}
+	if err != nil || !strings.EqualFold(answer, "yes") {
+		return &failure{exit: exitPolicy, code: "consent", what: "not started; nothing was written"}
+	}
+	return nil
+}
+
+// finished is the only place that says so; it is reached when the phone has acknowledged
+// the last step.
+func (c *restoreCommand) finished(plan *restore.Plan) error {
+	if c.ui.json {
+		return c.ui.resultJSON(map[string]any{"type": "result", "state": "done", "bytes": plan.Bytes, "model": plan.Model})
+	}
+	c.ui.result("Done: the phone has everything, and has switched itself off.\n")
+	steps := []string{"Unplug the cable.", "Switch the phone on. The first start takes up to ten minutes."}
+	if !plan.Wipes {
+		steps = append(steps, `If it hangs at the logo or asks for a password nobody knows, the data of another system are in the way: run this again with --wipe.`)
+	}
+	for i, s := range steps {
+		c.ui.say("  %d. %s", i+1, wrap(s, c.ui.width()-5, "     "))
+	}
+	return nil
+}
+
+// stepDone is the line for a step that the phone has acknowledged.
+func stepDone(s restore.Step, took string) string {
+	switch s.Kind {
+	case restore.StepLoader:
+		return fmt.Sprintf("%-16s %10s  the flash program runs%s", s.Name, size(s.Bytes), took)
+	case restore.StepImage:
+		return fmt.Sprintf("%-16s %10s%s", s.Name, size(s.Bytes), took)
+	case restore.StepUnit:
+		return fmt.Sprintf("%-16s trim-area unit %d, read back", s.Name, s.Unit)
+	case restore.StepTimestamp:
+		return fmt.Sprintf("%-16s trim-area unit %d, read back", s.Name, s.Unit)
+	}
+	return ""
+}
+
+// modelNames lists the models for shell completion of --model.
+func modelNames() (names []string) {
+	for _, f := range phone.Families() {
+		for _, m := range f.Models {
+			names = append(names, m.Code)
+		}
+	}
+	return names
+}

@@ -1,0 +1,262 @@
+package restore_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"xflash/internal/restore"
+	"xflash/internal/simphone"
+	"xflash/usbproto"
+	"xflash/usbproto/s1"
+)
+
+// short is a restore of few packets that still has every kind of step.
+var short = restore.Policy{Only: []string{"amss_fs_1", "elabel", "fota-reset", "boot"}}
+
+// quick are deadlines that a test can wait for.
+var quick = s1.Options{Hello: 100 * time.Millisecond, Small: 250 * time.Millisecond, Chunk: 250 * time.Millisecond,
+	LastChunk: 400 * time.Millisecond, LoaderHello: 400 * time.Millisecond}
+
+// deadline is the longest that a run may take to notice: the last packet of a file, then
+// one question for the reason.
+const deadline = 400*time.Millisecond + 250*time.Millisecond
+
+// packetsOf counts the packets of an undisturbed run of the short restore.
+func packetsOf(t *testing.T, b *bench) int {
+	t.Helper()
+	last := 0
+	phone := newPhone(t, simphone.Options{Log: func(e simphone.Event) { last = max(last, e.Packet) }})
+	undisturbed := &bench{t: t, phone: phone, fw: b.fw, store: restore.Store{Dir: t.TempDir()}, opt: b.opt}
+	if err := undisturbed.attempt(short, false, restore.RunOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	return last
+}
+
+// TestFaultAtEveryPacket lets the phone vanish or fall silent at every packet of a short
+// session. The run must end in time with an error that names what was being done, and
+// a second one must complete it.
+func TestFaultAtEveryPacket(t *testing.T) {
+	b := newBench(t, simphone.Options{})
+	b.opt = quick
+	packets := packetsOf(t, b)
+	if packets < 40 {
+		t.Fatalf("only %d packets in a session that should have all kinds of steps", packets)
+	}
+	for _, tt := range []struct {
+		fault string
+		cause error
+	}{{simphone.FaultUnplug, usbproto.ErrGone}, {simphone.FaultSilence, usbproto.ErrTimeout}} {
+		t.Run(tt.fault, func(t *testing.T) {
+			for at := 1; at <= packets; at++ {
+				phone := newPhone(t, simphone.Options{Faults: []simphone.Fault{{Name: tt.fault, At: at}}})
+				run := &bench{t: t, phone: phone, fw: b.fw, store: restore.Store{Dir: t.TempDir()}, opt: quick}
+				begun := time.Now()
+				err := run.attempt(short, false, restore.RunOptions{})
+				took := time.Since(begun)
+				run.opt = quick
+				if err == nil {
+					t.Fatalf("packet %d: the run says it succeeded", at)
+				}
+				if !errors.Is(err, tt.cause) {
+					t.Errorf("packet %d: %v, want the cause %v", at, err, tt.cause)
+				}
+				var talk *s1.Error
+				if !errors.As(err, &talk) || talk.Doing == "" || talk.Packet == 0 {
+					t.Errorf("packet %d: %v does not say what was being done", at, err)
+				}
+				// What an undisturbed session takes at most, the deadline, and two seconds.
+				if took > 3*time.Second+deadline+2*time.Second {
+					t.Errorf("packet %d: it took %s to notice", at, took)
+				}
+				if t.Failed() {
+					t.FailNow()
+				}
+			}
+		})
+	}
+}
+
+// TestStallAtEveryTransfer halts the endpoint at every transfer of a session.
+func TestStallAtEveryTransfer(t *testing.T) {
+	b := newBench(t, simphone.Options{})
+	for at := 0; ; at++ {
+		phone := newPhone(t, simphone.Options{})
+		conn := &stalling{Conn: phone.Conn(), left: at}
+		err := flash(conn, b.fw, restore.Store{Dir: t.TempDir()}, short)
+		if err == nil {
+			if conn.left < 0 {
+				t.Fatalf("transfer %d: the run succeeded over a halted endpoint", at)
+			}
+			if at < 100 {
+				t.Fatalf("only %d transfers", at)
+			}
+			return
+		}
+		if !errors.Is(err, usbproto.ErrStalled) {
+			t.Fatalf("transfer %d: %v", at, err)
+		}
+	}
+}
+
+// stalling is a Conn whose endpoint halts after a number of transfers.
+type stalling struct {
+	usbproto.Conn
+	left int
+}
+
+func (s *stalling) Read(ctx context.Context, p []byte) (int, error) {
+	if s.left--; s.left < 0 {
+		return 0, &usbproto.TransferError{Op: "read", Device: "test", Err: usbproto.ErrStalled}
+	}
+	return s.Conn.Read(ctx, p)
+}
+
+func (s *stalling) Write(ctx context.Context, p []byte) (int, error) {
+	if s.left--; s.left < 0 {
+		return 0, &usbproto.TransferError{Op: "write", Device: "test", Err: usbproto.ErrStalled}
+	}
+	return s.Conn.Write(ctx, p)
+}
+
+// flash is one run over any connection.
+func flash(conn usbproto.Conn, fw *restore.Firmware, store restore.Store, p restore.Policy) (err error) {
+	ctx := context.Background()
+	s, err := s1.Open(ctx, conn, s1.Options{})
+	if err != nil {
+		return errors.Join(err, conn.Close())
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	facts, err := restore.ReadFacts(ctx, s)
+	if err != nil {
+		return err
+	}
+	plan, journal, err := restore.Begin(store, fw, facts, p, false)
+	if err != nil {
+		return err
+	}
+	return restore.Run(ctx, s, fw, plan, restore.RunOptions{Journal: journal})
+}
+
+// TestResumeAfterUnplug pulls the cable at some packets and goes on with --resume, as
+// often as it takes. The end must be that of an undisturbed run.
+func TestResumeAfterUnplug(t *testing.T) {
+	fw, err := small()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, at := range []int{5, 12, 25, 33, 60, 90} {
+		t.Run(fmt.Sprint(at), func(t *testing.T) {
+			b := newBench(t, simphone.Options{Faults: []simphone.Fault{{Name: simphone.FaultUnplug, At: at}}})
+			err := b.attempt(restore.Policy{}, false, restore.RunOptions{})
+			if !errors.Is(err, usbproto.ErrGone) {
+				t.Fatalf("got %v", err)
+			}
+			if boot := b.phone.PowerOn(); at > 30 && boot.Mode != simphone.ModeFlash {
+				t.Errorf("the phone is not back in flash mode: %+v", boot)
+			}
+			b.phone = newPhone(t, simphone.Options{Dir: b.phone.Dir()})
+			j, err := b.store.Find(identity(t, b))
+			if err != nil {
+				t.Fatal(err)
+			}
+			resume := j != nil // else it was pulled before the first step
+			if err := b.attempt(restore.Policy{}, resume, restore.RunOptions{}); err != nil {
+				t.Fatal(err)
+			}
+			b.restored(fw, written...)
+			if got := b.unit(10100); !bytes.Equal(got, []byte{0}) {
+				t.Errorf("unit 10100 is %X", got)
+			}
+		})
+	}
+}
+
+// identity asks the phone who it is.
+func identity(t *testing.T, b *bench) string {
+	t.Helper()
+	ctx := context.Background()
+	s, err := s1.Open(ctx, b.phone.Conn(), b.opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	facts, err := restore.ReadFacts(ctx, s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return facts.Identity
+}
+
+// TestStopAtSafePoint asks for a stop during each file. The run must end in time, leave
+// 10100 set and a journal, and not stop between two files of the boot set.
+func TestStopAtSafePoint(t *testing.T) {
+	fw, err := small()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"sbl1", "kernel", "system", "elabel"} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t, simphone.Options{})
+			stop := make(chan struct{})
+			asked := false
+			err := b.attempt(restore.Policy{}, false, restore.RunOptions{Stop: stop, Emit: func(e restore.Event) {
+				if s, ok := e.(restore.Sending); ok && s.Step.Name == name && !asked {
+					asked = true
+					close(stop)
+				}
+			}})
+			var stopped *restore.Stopped
+			if !errors.As(err, &stopped) {
+				t.Fatalf("got %v", err)
+			}
+			if stopped.Step.Fragile {
+				t.Errorf("stopped inside the boot set, before %s", stopped.Step.Title())
+			}
+			if got := b.unit(10100); !bytes.Equal(got, []byte{1}) {
+				t.Errorf("unit 10100 is %X after a stop", got)
+			}
+			// The phone was left in flash mode with the loader running: no replugging.
+			if err := b.attempt(restore.Policy{}, true, restore.RunOptions{}); err != nil {
+				t.Fatal(err)
+			}
+			b.restored(fw, written...)
+			if got := b.unit(10100); !bytes.Equal(got, []byte{0}) {
+				t.Errorf("unit 10100 is %X at the end", got)
+			}
+		})
+	}
+}
+
+// TestRefusalBeforeAnythingIsWritten: a phone that lost its hardware configuration, or
+// does not grant the signer, says so before the flash state is set.
+func TestRefusalBeforeAnythingIsWritten(t *testing.T) {
+	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
+	for _, hwconf := range []string{simphone.HWConfMissing, simphone.HWConfNoLiveBit, simphone.HWConfNoUsage} {
+		t.Run(hwconf, func(t *testing.T) {
+			b := newBench(t, simphone.Options{HWConf: hwconf})
+			err := b.attempt(restore.Policy{}, false, restore.RunOptions{})
+			var step *restore.StepError
+			var refusal *s1.Refusal
+			if !errors.As(err, &step) || !errors.As(err, &refusal) {
+				t.Fatalf("got %v", err)
+			}
+			if !strings.Contains(refusal.Raw, `ERR_DYNAMIC="80080021"`) {
+				t.Errorf("the phone says %q", refusal.Raw)
+			}
+			if step.Written {
+				t.Error("it says that something may have been written")
+			}
+			if got := b.unit(10100); !bytes.Equal(got, []byte{0}) {
+				t.Errorf("unit 10100 is %X although nothing was flashed", got)
+			}
+		})
+	}
+}
