@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"io"
+	"sync"
 	"testing"
 
 	"xflash/internal/gpt"
@@ -148,10 +149,15 @@ func TestVectors(t *testing.T) {
 	}
 }
 
-// memFile is an output in memory that grows.
-type memFile struct{ b []byte }
+// memFile is an output in memory that grows. Unpack writes from several goroutines.
+type memFile struct {
+	mu sync.Mutex
+	b  []byte
+}
 
 func (m *memFile) WriteAt(p []byte, at int64) (int, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	if end := int(at) + len(p); end > len(m.b) {
 		m.b = append(m.b, make([]byte, end-len(m.b))...)
 	}
