@@ -198,6 +198,20 @@ func TestParseFaultErrors(t *testing.T) {
 	}
 }
 
+// Faults that were not read from text are understood, or refused, by Open.
+func TestFaultsWithoutText(t *testing.T) {
+	p := openPhone(t, Options{Faults: []Fault{{Name: FaultRefuse, Arg: "0017/80080021", At: 1}}})
+	h := connect(t, p)
+	h.expectHello()
+	h.refused("MINOR 0017 80080021", 9, 3, 2)
+	for _, f := range []Fault{{Name: FaultRefuse, At: 1}, {Name: "explode"}} {
+		if p, err := Open(Options{Faults: []Fault{f}}); err == nil {
+			p.Close()
+			t.Errorf("%+v was taken", f)
+		}
+	}
+}
+
 // A cancelled or expired transfer says which, and loses nothing.
 func TestContexts(t *testing.T) {
 	p := openPhone(t, Options{})

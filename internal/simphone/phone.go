@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"xflash/sin"
@@ -59,6 +60,12 @@ func (r *flashRun) greets(stage Stage) bool {
 func Open(o Options) (*Phone, error) {
 	if err := o.check(); err != nil {
 		return nil, err
+	}
+	o.Faults = slices.Clone(o.Faults)
+	for i := range o.Faults {
+		if err := o.Faults[i].parseArg(); err != nil {
+			return nil, err
+		}
 	}
 	p := &Phone{options: o, dir: o.Dir}
 	if p.dir == "" {
