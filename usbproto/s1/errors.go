@@ -5,54 +5,27 @@ import (
 	"fmt"
 )
 
-// Refusal is a phone that said no: it answered a command with flags 0. Raw is what it
-// said when it was asked why, with command 7, at once (error-codes.md §1.4).
-type Refusal struct {
-	Command  Command
-	Doing    string // what was being done: "kernel, data packet 3 of 17"
-	Raw      string // text of command 7, "" when the phone gave none
-	Severity string // NONE, MINOR or MAJOR
-	Code     string // 4 hexadecimal digits
-	Dynamic  string // 8 hexadecimal digits or a text
-}
-
-func (e *Refusal) Error() string {
-	said := e.Raw
-	if said == "" {
-		said = "and gave no reason"
-	}
-	return fmt.Sprintf("the phone refused %s: %s", e.Doing, said)
-}
-
-// Limited reports whether the phone refused because of an earlier fatal error, whose
-// text was fetched before: it says no but has no error. Only a restart of the phone
-// helps (error-codes.md §1.4).
-func (e *Refusal) Limited() bool {
-	return e.Severity == "NONE" || e.Code == "0010"
-}
-
-// parseRefusal takes the text of command 7 apart.
-func parseRefusal(text []byte, cmd Command, doing string) *Refusal {
-	info := ParseInfo(text)
-	r := &Refusal{Command: cmd, Doing: doing, Raw: trimNUL(text)}
-	r.Severity, _ = info.Get("ERR_SEVERITY")
-	r.Code, _ = info.Get("ERR_CODE")
-	r.Dynamic, _ = info.Get("ERR_DYNAMIC")
-	return r
+// At is the place of an error in the conversation.
+type At struct {
+	Command Command
+	Doing   string // what was being done, for people: "system.sin, data packet 3 of 17"
+	Image   string // name of the image that was being sent, "" for other commands
+	Chunk   int    // number of its data packet, from 1; 0 while its header is sent
+	Chunks  int    // how many there are
+	Packet  int    // number of the packet sent last, from 1
 }
 
 // Error is a conversation that broke: no answer, a damaged or unexpected packet, a
-// phone that is gone. The session cannot go on.
+// phone that is gone. The session cannot go on, except after a context that ended
+// between two packets.
 type Error struct {
-	Command Command
-	Doing   string
-	Packet  int    // number of the packet sent last, from 1
-	Detail  string // what the phone said afterwards, when it could still be asked
-	Err     error  // *usbproto.TransferError, *PacketError or another cause
+	At
+	Detail string // what the phone said afterwards, when it could still be asked
+	Err    error  // *usbproto.TransferError, *PacketError or another cause
 }
 
 func (e *Error) Error() string {
-	s := fmt.Sprintf("%s (packet %d): %v", e.Doing, e.Packet, e.Err)
+	s := fmt.Sprintf("%s (command %d, packet %d): %v", e.Doing, uint32(e.Command), e.Packet, e.Err)
 	if e.Detail != "" {
 		s += "; the phone says: " + e.Detail
 	}
@@ -62,20 +35,65 @@ func (e *Error) Error() string {
 // Unwrap gives the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
+// PacketError is a packet from the phone that breaks the protocol.
+type PacketError struct {
+	Index  int    // number of the packet from the phone, from 0
+	Reason string // what is wrong
+}
+
+func (e *PacketError) Error() string {
+	return fmt.Sprintf("packet %d from the phone breaks the protocol: %s", e.Index, e.Reason)
+}
+
+// SourceError is an image that could not be read, or has not the announced size. The
+// phone has dropped the unfinished image, and the session goes on.
+type SourceError struct {
+	Image  string
+	Offset int64 // in the data after the header, in bytes, where the read began
+	Err    error // what the reader said; io.ErrUnexpectedEOF for an image that is too short
+}
+
+func (e *SourceError) Error() string {
+	return fmt.Sprintf("reading %s at byte %d of its data: %v", e.Image, e.Offset, e.Err)
+}
+
+// Unwrap gives the cause.
+func (e *SourceError) Unwrap() error { return e.Err }
+
+// UnitError is a trim-area unit that this package does not write. Nothing was sent.
+type UnitError struct {
+	Partition int
+	Unit      uint32
+	Reason    string
+}
+
+func (e *UnitError) Error() string {
+	return fmt.Sprintf("unit %d of trim-area partition %d: %s", e.Unit, e.Partition, e.Reason)
+}
+
+// MismatchError is a trim-area unit that reads back differently than it was written.
+// The contents are not in it: they may identify the phone.
+type MismatchError struct {
+	Partition   int
+	Unit        uint32
+	Wrote, Read int // lengths in bytes
+	Offset      int // of the first byte that differs
+}
+
+func (e *MismatchError) Error() string {
+	return fmt.Sprintf("unit %d of trim-area partition %d: %d bytes were written and %d are read back, different from byte %d on",
+		e.Unit, e.Partition, e.Wrote, e.Read, e.Offset)
+}
+
 var (
 	// ErrStopped: the upload was stopped at the border of a packet, as asked for. The
 	// phone has dropped the unfinished image, and the session goes on.
 	ErrStopped = errors.New("stopped")
 	// ErrEnded: the session is over, by End, Close or an earlier error.
 	ErrEnded = errors.New("the session with the phone is over")
-	// errNotS1 is a device that does not answer in this protocol.
-	errNotS1 = errors.New("it does not answer like a Sony phone in flash mode")
+	// ErrState: the command makes no sense now, and the phone would refuse it or worse.
+	// Nothing was sent.
+	ErrState = errors.New("not possible now")
+	// ErrNotS1: the device does not answer in this protocol.
+	ErrNotS1 = errors.New("it does not answer like a Sony phone in flash mode")
 )
-
-// UnitError is a trim-area unit that was not written as asked.
-type UnitError struct {
-	Unit   uint32
-	Reason string
-}
-
-func (e *UnitError) Error() string { return fmt.Sprintf("trim-area unit %d: %s", e.Unit, e.Reason) }

@@ -11,7 +11,7 @@ import (
 type Image struct {
 	Name   string
 	Header []byte          // the whole SIN header, sent by command 5
-	Data   io.Reader       // the rest of the file as it is stored, sent by command 6
+	Data   io.Reader       // the rest of the file as it is stored, sent by command 6; read to its end
 	Size   int64           // bytes of Data
 	Stop   <-chan struct{} // closed to stop between two packets; nil never stops
 }
@@ -20,15 +20,22 @@ type Image struct {
 // it keeps all packets of a hash block and has room for about 95 (loader-behaviour.md).
 const loaderChunk = 0x10000
 
-// SendImage sends a file to the running loader: header, then data in packets of
-// MAX_PKT_SZ. progress is called with the number of acknowledged bytes of the whole file.
+// SendImage sends a file to the stage that answers: header, then data in packets of
+// exactly its MAX_PKT_SZ. progress, which may be nil, is called after each packet with
+// the number of acknowledged bytes of the whole file.
 //
 // Trim-area partition 2 must be open for everything but the partition layout: without
-// it the phone refuses the end of a kernel (loader-behaviour.md 1). The last packet is
-// acknowledged only when all is written and checked, which may take minutes.
+// it the phone refuses the end of a kernel (loader-behaviour.md 1); that is the caller's
+// to see to. With partition 1 open nothing is sent, because the phone would end the
+// session. The last packet is acknowledged only when all is written and checked, which
+// may take minutes.
 //
-// Reading Data overlaps waiting for the phone. An error of Data, and a stop, drop the
-// unfinished image on the phone and leave the session usable.
+// Reading Data overlaps sending and waiting for the phone, one packet ahead, and Data
+// must end with Size: what it says there, it says before the last packet is sent. No
+// read runs any more when SendImage returns. An error of Data (*SourceError) and a stop
+// (ErrStopped) drop the unfinished image on the phone and leave the session usable. A
+// context that ends between two packets leaves an upload that CancelUpload drops; in
+// the middle of one it ends the session.
 func (s *Session) SendImage(ctx context.Context, image Image, progress func(sent int64)) error {
 	return s.upload(ctx, image, s.info.MaxPacket(), progress)
 }
@@ -37,152 +44,162 @@ func (s *Session) SendImage(ctx context.Context, image Image, progress func(sent
 // it is. The connection stays the same: the phone does not leave the bus
 // (s1-protocol.md §1.6).
 func (s *Session) SendLoader(ctx context.Context, image Image, progress func(sent int64)) error {
+	if s.Stage() == StageLoader {
+		return fmt.Errorf("%w: a loader runs already", ErrState)
+	}
 	if err := s.upload(ctx, image, min(loaderChunk, s.info.MaxPacket()), progress); err != nil {
 		return err
 	}
-	doing := "waiting for the loader to start"
-	s.ta = 0
-	info, err := s.hello(ctx, s.opt.LoaderHello)
-	switch {
-	case err == nil:
-		s.info = info
-	case !greetAnyway(err):
-		return s.broke(CmdInfo, doing, err)
+	s.ta, s.taKnown = 0, true // a new program, which has opened nothing
+	at := At{Command: CmdInfo, Doing: "waiting for the loader to start", Image: image.Name}
+	notBoot := func(i *Info) bool { return i.Stage() != StageBoot } // nor a late greeting of the boot stage
+	if _, err := s.hello(ctx, at, s.opt.LoaderHello, notBoot); err != nil {
+		return err
 	}
 	if _, err := s.Refresh(ctx); err != nil {
 		return err
 	}
+	s.link.search(false)
 	if s.info.Stage() == StageBoot {
-		return s.broke(CmdInfo, doing, errors.New("the phone is still in its boot stage: the loader did not start"))
+		return s.failed(at, errors.New("the boot stage still answers: the loader did not start"))
+	}
+	return nil
+}
+
+// OfferHeader asks the phone whether it would take a file: it sends the header, on which
+// the phone decides about signature and signer, and takes it back before any data
+// follow. Nothing is written, whatever the answer.
+func (s *Session) OfferHeader(ctx context.Context, name string, header []byte) error {
+	if err := s.mayUpload(name, header); err != nil {
+		return err
+	}
+	if err := s.sendHeader(ctx, Image{Name: name, Header: header}, 0); err != nil {
+		return err
+	}
+	return s.CancelUpload(ctx)
+}
+
+// CancelUpload makes the phone forget an image whose upload was begun and not ended:
+// while it waits for data, any other command is refused and drops the upload
+// (s1-protocol.md §3.2, command 5). Without such an upload nothing is sent.
+func (s *Session) CancelUpload(ctx context.Context) error {
+	if !s.uploading {
+		return nil
+	}
+	if s.ended != nil {
+		return s.ended
+	}
+	at := At{Command: CmdInfo, Doing: "dropping the unfinished upload"}
+	_, err := s.exchange(ctx, at, flagsHost, nil, s.opt.Small)
+	var r *Refusal
+	if err == nil || errors.As(err, &r) {
+		s.uploading = false
+		return nil
+	}
+	return err
+}
+
+// mayUpload tells why an upload cannot begin.
+func (s *Session) mayUpload(name string, header []byte) error {
+	if err := s.idle(); err != nil {
+		return err
+	}
+	switch {
+	case s.ta == TrimPartition:
+		return fmt.Errorf("%w: sending %s while trim-area partition 1 is open would end the session", ErrState, name)
+	case len(header) == 0:
+		return fmt.Errorf("%w: %s has no header", ErrState, name)
 	}
 	return nil
 }
 
 func (s *Session) upload(ctx context.Context, image Image, chunk int, progress func(int64)) error {
-	if image.Size <= 0 || len(image.Header) == 0 {
-		return fmt.Errorf("%s: a file without header or without data cannot be sent", image.Name)
+	if err := s.mayUpload(image.Name, image.Header); err != nil {
+		return err
 	}
-	if stopped(image.Stop) {
+	if image.Size <= 0 {
+		return fmt.Errorf("%w: %s has no data", ErrState, image.Name)
+	}
+	if image.stopped() {
 		return ErrStopped
 	}
-	for rest := image.Header; len(rest) > 0; {
-		part := rest[:min(len(rest), s.info.MaxPacket())]
-		rest = rest[len(part):]
-		p := Packet{Command: CmdHeader, Flags: flagsHost, Data: part}
-		if len(rest) > 0 {
-			p.Flags |= flagMore
-		}
-		if _, err := s.exchange(ctx, p, image.Name+", header", s.opt.Chunk); err != nil {
-			return err
-		}
+	chunks := int((image.Size-1)/int64(chunk)) + 1
+	ahead := readAhead(image, chunk) // the first packet is read while the phone judges the header
+	defer ahead.stop()
+	if err := s.sendHeader(ctx, image, chunks); err != nil {
+		return err
 	}
 	sent := int64(len(image.Header))
-	progress(sent)
-
-	chunks := (image.Size + int64(chunk) - 1) / int64(chunk)
-	ahead := readAhead(image, chunk)
-	defer ahead.stop()
-	for i := range chunks {
+	for i := 1; ; i++ {
+		if progress != nil {
+			progress(sent)
+		}
+		if i > chunks {
+			return nil
+		}
 		data, err := ahead.next()
+		if err == nil && image.stopped() {
+			err = ErrStopped
+		}
 		if err != nil {
-			return s.drop(ctx, err)
+			return s.abandon(ctx, err)
 		}
-		if stopped(image.Stop) {
-			return s.drop(ctx, ErrStopped)
+		flags, limit := uint32(flagsHost|flagMore), s.opt.Chunk
+		if i == chunks {
+			flags, limit = flagsHost, s.opt.LastChunk
 		}
-		p, limit := Packet{Command: CmdData, Flags: flagsHost | flagMore, Data: data}, s.opt.Chunk
-		if i == chunks-1 {
-			p.Flags, limit = flagsHost, s.opt.LastChunk
-		}
-		if _, err := s.exchange(ctx, p, fmt.Sprintf("%s, data packet %d of %d", image.Name, i+1, chunks), limit); err != nil {
+		at := At{Command: CmdData, Doing: fmt.Sprintf("%s, data packet %d of %d", image.Name, i, chunks),
+			Image: image.Name, Chunk: i, Chunks: chunks}
+		if err := s.confirm(ctx, at, flags, data, limit); err != nil {
 			return err
 		}
+		if i == chunks {
+			s.uploading = false
+		}
 		sent += int64(len(data))
-		progress(sent)
 		ahead.release(data)
+	}
+}
+
+// sendHeader sends a SIN header, in parts when it is longer than a packet may be. Each
+// part is confirmed; the phone judges the header when it has the last one.
+func (s *Session) sendHeader(ctx context.Context, image Image, chunks int) error {
+	most := s.info.MaxPacket()
+	parts := (len(image.Header)-1)/most + 1
+	for i := 1; i <= parts; i++ {
+		if i > 1 && image.stopped() {
+			return s.abandon(ctx, ErrStopped)
+		}
+		flags, part := uint32(flagsHost), image.Header[(i-1)*most:]
+		at := At{Command: CmdHeader, Doing: image.Name + ", header", Image: image.Name, Chunks: chunks}
+		if parts > 1 {
+			at.Doing += fmt.Sprintf(", packet %d of %d", i, parts)
+		}
+		if i < parts {
+			flags, part = flagsHost|flagMore, part[:most]
+		}
+		if err := s.confirm(ctx, at, flags, part, s.opt.Chunk); err != nil {
+			return err
+		}
+		s.uploading = true
 	}
 	return nil
 }
 
-// drop makes the phone forget an unfinished image: while it waits for data, any other
-// command is refused and cancels the upload (s1-protocol.md §3.2, command 5). It
-// returns the reason for dropping, unless the phone could not be told.
-func (s *Session) drop(ctx context.Context, reason error) error {
-	_, err := s.ask(ctx, CmdInfo, nil, "dropping an unfinished image")
-	var r *Refusal
-	if err != nil && !errors.As(err, &r) {
+// abandon drops the upload for a reason, which it returns, unless the phone could not be
+// told.
+func (s *Session) abandon(ctx context.Context, reason error) error {
+	if err := s.CancelUpload(ctx); err != nil {
 		return errors.Join(reason, err)
 	}
 	return reason
 }
 
-func stopped(stop <-chan struct{}) bool {
+func (i Image) stopped() bool {
 	select {
-	case <-stop:
+	case <-i.Stop:
 		return true
 	default:
 		return false
-	}
-}
-
-// reader reads the data of an image one packet ahead, in its own goroutine.
-type reader struct {
-	full  chan []byte // read, to be sent
-	empty chan []byte // to be read into
-	quit  chan struct{}
-	err   error // set before full is closed
-}
-
-// readAhead begins to read. Two buffers go around.
-func readAhead(image Image, chunk int) *reader {
-	r := &reader{full: make(chan []byte), empty: make(chan []byte, 2), quit: make(chan struct{})}
-	for range 2 {
-		r.empty <- make([]byte, min(int64(chunk), image.Size))
-	}
-	go func() {
-		defer close(r.full)
-		for left := image.Size; left > 0; {
-			var buf []byte
-			select {
-			case buf = <-r.empty:
-			case <-r.quit:
-				return
-			}
-			buf = buf[:min(int64(cap(buf)), left)]
-			if _, err := io.ReadFull(image.Data, buf); err != nil {
-				r.err = fmt.Errorf("%s: %w", image.Name, err)
-				return
-			}
-			if left -= int64(len(buf)); left == 0 {
-				// What a reader checks at the end of its file, it says only when asked for more.
-				if n, err := image.Data.Read(make([]byte, 1)); n > 0 || err != nil && err != io.EOF {
-					r.err = errors.Join(fmt.Errorf("%s: the file does not end where it should", image.Name), err)
-					return
-				}
-			}
-			select {
-			case r.full <- buf:
-			case <-r.quit:
-				return
-			}
-		}
-	}()
-	return r
-}
-
-func (r *reader) next() ([]byte, error) {
-	buf, ok := <-r.full
-	if !ok {
-		return nil, r.err
-	}
-	return buf, nil
-}
-
-func (r *reader) release(buf []byte) { r.empty <- buf[:cap(buf)] }
-
-// stop ends the goroutine and waits for it.
-func (r *reader) stop() {
-	close(r.quit)
-	for range r.full {
 	}
 }

@@ -4,11 +4,12 @@
 // A Session is one phone in flash mode: first the boot stage inside the phone
 // answers, then, after SendLoader, the loader that was sent to it. Both use the same
 // packets on the same connection. Facts come from the project's reference pages
-// s1-protocol.md and loader-behaviour.md; where they disagree, the second is right.
+// s1-protocol.md, error-codes.md and loader-behaviour.md; where they disagree, the
+// last is right.
 //
 // Formatting the trim area, raw reads and erases, authentication and the loader's
-// debug settings (commands 11, 14, 15, 17, 20, 21, 25, 27, 28) have no function here
-// on purpose.
+// settings (commands 11, 14, 15, 17, 20, 21, 25, 27, 28) have no function here on
+// purpose.
 package s1
 
 import (
@@ -63,11 +64,15 @@ func (c Command) String() string {
 
 // Flags of a packet (s1-protocol.md §2.4). The computer sends flagsHost, with flagMore
 // when more parts of the same header or image follow. The phone answers flagOK, with
-// flagMore when more of the reply can be fetched, and 0 when it refuses.
+// flagMore when more of the reply can be fetched, and 0 when it refuses. flagAlways is
+// set by the computer; what the phone does with it is told differently (error-codes.md
+// §1.1), so it is not looked at in replies.
 const (
-	flagOK    = 1
-	flagsHost = 3
-	flagMore  = 4
+	flagOK     = 1
+	flagAlways = 2
+	flagMore   = 4
+	flagsHost  = flagOK | flagAlways
+	flagsKnown = flagsHost | flagMore
 )
 
 // Packet is one packet without its checksums.
@@ -83,9 +88,12 @@ func (p Packet) OK() bool { return p.Flags&flagOK != 0 }
 // more reports whether more parts follow.
 func (p Packet) more() bool { return p.Flags&flagMore != 0 }
 
-// headerSize is command, flags and data length, 4 bytes big-endian each, and the
-// checksum byte.
-const headerSize = 13
+// What stands around the data: command, flags and data length, 4 bytes big-endian each,
+// and the checksum byte before, the CRC after (s1-protocol.md §2.1).
+const (
+	headerSize = 13
+	crcSize    = 4
+)
 
 // AppendHeader adds the 13 bytes before the data.
 func (p Packet) AppendHeader(dst []byte) []byte {
@@ -118,71 +126,4 @@ func Checksum(header []byte) byte {
 // after, which is undone here.
 func CRC(data []byte) uint32 {
 	return ^crc32.Update(0xFFFFFFFF, crc32.IEEETable, data)
-}
-
-// PacketError is a packet from the phone that breaks the protocol.
-type PacketError struct {
-	Index  int    // number of the packet from the phone, from 0
-	Reason string // what is wrong
-}
-
-func (e *PacketError) Error() string {
-	return fmt.Sprintf("packet %d from the phone is damaged: %s", e.Index, e.Reason)
-}
-
-// Parser takes packets out of a byte stream. Transfers may split and join packets at
-// will; what is left over belongs to the next packet (s1-protocol.md §1.5).
-type Parser struct {
-	MaxData int // longest data accepted, in bytes
-
-	buf    []byte
-	index  int
-	broken error
-}
-
-// Feed adds bytes that came from the phone.
-func (p *Parser) Feed(b []byte) { p.buf = append(p.buf, b...) }
-
-// Missing is how many bytes at least are needed for the next packet.
-func (p *Parser) Missing() int {
-	want := headerSize
-	if len(p.buf) >= headerSize {
-		want += int(min(uint32(p.MaxData), binary.BigEndian.Uint32(p.buf[8:]))) + 4
-	}
-	return max(want-len(p.buf), 0)
-}
-
-// Next gives the next whole packet; false when more bytes are needed. After an error
-// the stream cannot be trusted any more, and the error stays.
-func (p *Parser) Next() (Packet, bool, error) {
-	if p.broken != nil || len(p.buf) < headerSize {
-		return Packet{}, false, p.broken
-	}
-	if sum := Checksum(p.buf[:12]); p.buf[12] != sum {
-		return Packet{}, false, p.fail("its header has the checksum %02X instead of %02X", p.buf[12], sum)
-	}
-	length := binary.BigEndian.Uint32(p.buf[8:])
-	if int64(length) > int64(p.MaxData) {
-		return Packet{}, false, p.fail("it announces %d bytes, and at most %d are possible", length, p.MaxData)
-	}
-	end := headerSize + int(length)
-	if len(p.buf) < end+4 {
-		return Packet{}, false, nil
-	}
-	pk := Packet{
-		Command: Command(binary.BigEndian.Uint32(p.buf)),
-		Flags:   binary.BigEndian.Uint32(p.buf[4:]),
-		Data:    append([]byte(nil), p.buf[headerSize:end]...),
-	}
-	if crc, got := CRC(pk.Data), binary.BigEndian.Uint32(p.buf[end:]); crc != got {
-		return Packet{}, false, p.fail("its data have the checksum %08X instead of %08X", got, crc)
-	}
-	p.buf = append(p.buf[:0], p.buf[end+4:]...)
-	p.index++
-	return pk, true, nil
-}
-
-func (p *Parser) fail(format string, a ...any) error {
-	p.broken = &PacketError{Index: p.index, Reason: fmt.Sprintf(format, a...)}
-	return p.broken
 }

@@ -2,120 +2,99 @@ package s1
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"xflash/usbproto"
 )
 
-// Options are the time limits of a session. The zero value is replaced by Defaults.
+// Options are the time limits of a session. A limit that is 0 is taken from Defaults.
 type Options struct {
 	Hello       time.Duration // for the unasked greeting of a phone that was just plugged in
 	Small       time.Duration // for a command without bulk data
-	Chunk       time.Duration // for a packet of image data
-	LastChunk   time.Duration // for the last one of a file: the phone writes and checks all of it
+	Chunk       time.Duration // for a packet of an image
+	LastChunk   time.Duration // for the last one of an image: the phone writes and checks all of it
 	LoaderHello time.Duration // from the last packet of a loader to its greeting
+	Details     time.Duration // for the question for details after another limit has passed; never more than Small
 	Stall       time.Duration // without a byte until OnStall is called
-	// OnStall is told what is being waited for while the limit has not passed yet.
+	// OnStall is told what is being waited for each time Stall has passed without a byte.
+	// It is called from another goroutine and must not use the session.
 	OnStall func(doing string)
 }
 
-// Defaults are the limits of s1-protocol.md §1.5.
+// Defaults are the limits of s1-protocol.md §1.5. A phone that is alive answers the
+// question for details at once.
 var Defaults = Options{
 	Hello: 3 * time.Second, Small: 5 * time.Second, Chunk: 60 * time.Second,
-	LastChunk: 600 * time.Second, LoaderHello: 30 * time.Second, Stall: 30 * time.Second,
+	LastChunk: 600 * time.Second, LoaderHello: 30 * time.Second, Details: time.Second, Stall: 30 * time.Second,
 }
 
 func (o Options) withDefaults() Options {
 	for _, f := range []struct{ have, normal *time.Duration }{
 		{&o.Hello, &Defaults.Hello}, {&o.Small, &Defaults.Small}, {&o.Chunk, &Defaults.Chunk},
-		{&o.LastChunk, &Defaults.LastChunk}, {&o.LoaderHello, &Defaults.LoaderHello}, {&o.Stall, &Defaults.Stall},
+		{&o.LastChunk, &Defaults.LastChunk}, {&o.LoaderHello, &Defaults.LoaderHello},
+		{&o.Details, &Defaults.Details}, {&o.Stall, &Defaults.Stall},
 	} {
 		if *f.have <= 0 {
 			*f.have = *f.normal
 		}
 	}
+	o.Details = min(o.Details, o.Small)
 	return o
 }
 
 // Session is a conversation with a phone in flash mode. It belongs to one goroutine.
 type Session struct {
-	conn   usbproto.Conn
-	opt    Options
-	parser Parser
-	info   *Info
-	ta     int // open trim-area partition, 0 for none
-	sent   int // packets sent
-	ended  error
-	buf    []byte
+	link      *link
+	opt       Options
+	info      *Info
+	ta        int   // trim-area partition that this session opened, 0 for none
+	taKnown   bool  // no earlier run can have left another one open
+	uploading bool  // an upload was begun and not ended
+	ended     error // why nothing can be sent any more
 }
 
-// readSize is how much is asked for at a time: enough for every small answer.
-const readSize = 16 << 10
-
-// maxReply bounds the data of a reply: MAX_PKT_SZ of the largest known loader, 8 MiB.
-const maxReply = 8 << 20
-
-// strays is how many packets that nobody asked for are passed over in a row.
-const strays = 8
-
 // Open begins a session. A phone that was just plugged in speaks first; one that another
-// program has talked to before does not, so after Options.Hello it is asked
-// (s1-protocol.md §1.4). The Conn then belongs to the session.
+// program has talked to before does not, so after Options.Hello it is asked. What an
+// earlier run left behind is cleared away: answers it did not fetch are passed over,
+// and an unfinished upload is dropped (s1-protocol.md §1.4, §3.2 command 5).
+//
+// The Conn then belongs to the session. After an error it is still the caller's.
 func Open(ctx context.Context, conn usbproto.Conn, opt Options) (*Session, error) {
-	s := &Session{conn: conn, opt: opt.withDefaults(), buf: make([]byte, readSize)}
-	s.parser.MaxData = maxReply
-	doing := "greeting the phone"
-	if info, err := s.hello(ctx, s.opt.Hello); err == nil {
-		s.info = info
-		return s, nil
-	} else if !greetAnyway(err) {
-		return nil, s.broke(CmdInfo, doing, err)
-	}
-	if _, err := s.Refresh(ctx); err != nil {
+	opt = opt.withDefaults()
+	s := &Session{link: newLink(conn, opt), opt: opt}
+	everyone := func(*Info) bool { return true }
+	came, err := s.hello(ctx, At{Command: CmdInfo, Doing: "greeting the phone"}, opt.Hello, everyone)
+	if err == nil && !came {
+		_, err = s.Refresh(ctx)
 		var r *Refusal
-		// An upload that an earlier run left unfinished makes the phone refuse the next
-		// command, and with that the upload is dropped (s1-protocol.md §3.2, command 5).
-		if errors.As(err, &r) && r.Code == "005C" {
-			_, err = s.Refresh(ctx)
+		if errors.As(err, &r) {
+			_, err = s.Refresh(ctx) // the first one dropped an upload
 		}
-		if errors.Is(err, usbproto.ErrTimeout) {
-			return nil, &Error{Command: CmdInfo, Doing: doing, Packet: s.sent, Err: errors.Join(errNotS1, err)}
-		}
-		if err != nil {
-			return nil, err
+		if e := (*Error)(nil); errors.As(err, &e) && errors.Is(err, usbproto.ErrTimeout) && ctx.Err() == nil {
+			e.Err = fmt.Errorf("%w: %w", ErrNotS1, e.Err)
 		}
 	}
+	if err != nil {
+		return nil, err
+	}
+	s.link.search(false)
 	return s, nil
 }
 
-// greetAnyway tells a missing or garbled greeting, after which the phone can still be
-// asked, from a pipe that is broken.
-func greetAnyway(err error) bool {
-	var damaged *PacketError
-	return errors.Is(err, usbproto.ErrTimeout) || errors.As(err, &damaged)
-}
-
-// hello waits for the greeting: a packet of command 1 that nobody asked for. Answers to
-// an earlier run that were never fetched are passed over.
-func (s *Session) hello(ctx context.Context, limit time.Duration) (*Info, error) {
-	ctx, cancel := context.WithTimeout(ctx, limit)
-	defer cancel()
-	for range strays {
-		p, err := s.receive(ctx, "")
-		if err != nil {
-			// Half a packet is the rest of an answer to an earlier run.
-			s.parser = Parser{MaxData: maxReply}
-			return nil, err
-		}
-		if p.Command == CmdInfo && p.OK() && len(p.Data) > 0 {
-			return ParseInfo(p.Data), nil
-		}
+// hello waits for a greeting that is wanted, and tells whether it came.
+func (s *Session) hello(ctx context.Context, at At, limit time.Duration, wanted func(*Info) bool) (bool, error) {
+	s.link.search(true)
+	info, err := s.link.greeting(ctx, at.Doing, limit, wanted)
+	switch {
+	case err == nil:
+		s.info = info
+		return true, nil
+	case errors.Is(err, usbproto.ErrTimeout) && ctx.Err() == nil:
+		return false, nil
 	}
-	return nil, &usbproto.TransferError{Op: "read", Device: "phone", Err: usbproto.ErrTimeout}
+	return false, s.broke(at, err)
 }
 
 // Info is the last answer of the phone to command 1.
@@ -131,148 +110,48 @@ func (s *Session) Stage() Stage {
 }
 
 // Packets is the number of packets sent so far.
-func (s *Session) Packets() int { return s.sent }
+func (s *Session) Packets() int { return s.link.sent }
 
 // Refresh asks the phone about itself with command 1.
 func (s *Session) Refresh(ctx context.Context) (*Info, error) {
-	p, err := s.ask(ctx, CmdInfo, nil, "asking the phone about itself")
+	at := At{Command: CmdInfo, Doing: "asking the phone about itself"}
+	text, err := s.fetch(ctx, at, nil, maxGreeting)
 	if err != nil {
 		return nil, err
 	}
-	s.info = ParseInfo(p.Data)
-	return s.info, nil
+	info := ParseInfo(text)
+	if len(info.keys) == 0 {
+		return nil, s.broke(at, &PacketError{Index: s.link.parser.index - 1, Reason: "there is no information in it"})
+	}
+	s.info = info
+	return info, nil
 }
 
 // End ends the session. The phone confirms and switches itself off (s1-protocol.md §3.2,
-// command 4 without payload). That it then vanishes from the bus is no error.
+// command 4 without payload). That it then vanishes from the bus is no error. An
+// unfinished upload is dropped first, and an open trim area closed, because the phone
+// stores what was written only then; the session ends also if that is refused.
 func (s *Session) End(ctx context.Context) error {
-	_, err := s.ask(ctx, CmdEnd, nil, "ending the session")
+	var refused *Refusal
+	err := s.CancelUpload(ctx)
+	if err == nil && s.ta != 0 {
+		if err = s.CloseTA(ctx); errors.As(err, &refused) {
+			err = nil
+		}
+	}
 	if err == nil {
-		s.ended = ErrEnded
+		err = s.command(ctx, At{Command: CmdEnd, Doing: "ending the session"}, nil)
 	}
-	return err
-}
-
-// Close gives the connection back without a word to the phone, which stays as it is.
-func (s *Session) Close() error {
+	if err != nil {
+		return err
+	}
 	s.ended = ErrEnded
-	return s.conn.Close()
-}
-
-// ask sends a command in one packet and returns the accepted answer.
-func (s *Session) ask(ctx context.Context, cmd Command, data []byte, doing string) (Packet, error) {
-	return s.exchange(ctx, Packet{Command: cmd, Flags: flagsHost, Data: data}, doing, s.opt.Small)
-}
-
-// exchange sends a packet and waits for its answer. A refusal is followed at once by
-// command 7, because the phone keeps only the last reason.
-func (s *Session) exchange(ctx context.Context, p Packet, doing string, limit time.Duration) (Packet, error) {
-	if s.ended != nil {
-		return Packet{}, s.ended
-	}
-	reply, err := s.trade(ctx, p, doing, limit)
-	if err != nil {
-		broke := s.broke(p.Command, doing, err)
-		if errors.Is(err, usbproto.ErrTimeout) && p.Command != CmdError && ctx.Err() == nil {
-			// Once, for the log; whatever comes, the session is lost.
-			if why, err := s.trade(ctx, Packet{Command: CmdError, Flags: flagsHost}, doing, s.opt.Small); err == nil {
-				broke.Detail = trimNUL(why.Data)
-			}
-		}
-		return Packet{}, broke
-	}
-	if reply.OK() {
-		return reply, nil
-	}
-	if p.Command == CmdError {
-		return Packet{}, &Refusal{Command: CmdError, Doing: doing}
-	}
-	why, err := s.trade(ctx, Packet{Command: CmdError, Flags: flagsHost}, doing, s.opt.Small)
-	if err != nil {
-		return Packet{}, s.broke(CmdError, doing+", after the phone refused it", err)
-	}
-	return Packet{}, parseRefusal(why.Data, p.Command, doing)
-}
-
-// broke ends the session with an error that says where.
-func (s *Session) broke(cmd Command, doing string, err error) *Error {
-	e := &Error{Command: cmd, Doing: doing, Packet: s.sent, Err: err}
-	s.ended = fmt.Errorf("%w: %w", ErrEnded, err)
-	return e
-}
-
-// trade is one packet out and one in, within a limit. A greeting in between is taken
-// note of: it comes late from a phone that was just plugged in.
-func (s *Session) trade(ctx context.Context, p Packet, doing string, limit time.Duration) (Packet, error) {
-	ctx, cancel := context.WithTimeout(ctx, limit)
-	defer cancel()
-	if err := s.send(ctx, p); err != nil {
-		return Packet{}, err
-	}
-	for range strays {
-		reply, err := s.receive(ctx, doing)
-		switch {
-		case err != nil:
-			return Packet{}, err
-		case reply.Command == p.Command:
-			return reply, nil
-		case reply.Command == CmdInfo && reply.OK():
-			s.info = ParseInfo(reply.Data)
-		default:
-			return Packet{}, &PacketError{Index: s.parser.index - 1,
-				Reason: fmt.Sprintf("it answers %s, but %s was sent", reply.Command, p.Command)}
-		}
-	}
-	return Packet{}, &PacketError{Index: s.parser.index, Reason: "the phone keeps sending greetings"}
-}
-
-// send writes a packet in three transfers, as every program that works on real phones
-// does (s1-protocol.md §1.5).
-func (s *Session) send(ctx context.Context, p Packet) error {
-	s.sent++
-	for _, part := range [][]byte{p.AppendHeader(nil), p.Data, binary.BigEndian.AppendUint32(nil, CRC(p.Data))} {
-		if len(part) == 0 {
-			continue
-		}
-		if _, err := s.conn.Write(ctx, part); err != nil {
-			return err
-		}
+	if refused != nil {
+		return refused
 	}
 	return nil
 }
 
-// receive gives the next packet from the phone. With doing it reports a stall while it
-// waits.
-func (s *Session) receive(ctx context.Context, doing string) (Packet, error) {
-	for {
-		p, ok, err := s.parser.Next()
-		if ok || err != nil {
-			return p, err
-		}
-		if err := s.read(ctx, doing); err != nil {
-			return Packet{}, err
-		}
-	}
-}
-
-// read feeds the parser with what comes next.
-func (s *Session) read(ctx context.Context, doing string) error {
-	for {
-		short, cancel := context.WithTimeout(ctx, s.opt.Stall)
-		n, err := s.conn.Read(short, s.buf)
-		cancel()
-		s.parser.Feed(s.buf[:n])
-		if n > 0 {
-			return nil // an error comes again with the next read
-		}
-		// A pipe may notice the end of the whole limit a moment before the context does.
-		if limit, ok := ctx.Deadline(); !errors.Is(err, usbproto.ErrTimeout) || ctx.Err() != nil || ok && !time.Now().Before(limit) {
-			return err
-		}
-		if doing != "" && s.opt.OnStall != nil {
-			s.opt.OnStall(doing)
-		}
-	}
-}
-
-func trimNUL(b []byte) string { return strings.TrimRight(string(b), "\x00") }
+// Close gives the connection back without a word to the phone, which stays as it is. It
+// may be called from another goroutine, to cut off a command that is waiting.
+func (s *Session) Close() error { return s.link.conn.Close() }

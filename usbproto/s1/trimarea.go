@@ -9,14 +9,22 @@ import (
 	"slices"
 )
 
-// Forbidden are the trim-area units that are never written, whatever a bundle or a
-// person asks for: hardware configuration, SIM lock and its signature, model, serial
-// number. Everything from ForbiddenFrom on is forbidden too: device key and other
-// secrets. The phone does not protect these units itself (error-codes.md §4).
-var Forbidden = []uint32{2003, 2010, 2129, 2210, 4900}
+// The two partitions of the trim area (s1-protocol.md §6.1).
+const (
+	TrimPartition = 1 // calibration and radio; never written
+	MiscPartition = 2 // everything a restore reads and writes
+)
 
-// ForbiddenFrom is the first unit of the protected range.
-const ForbiddenFrom = 0x10000
+// NeverWritten are the units of partition 2 that WriteUnit refuses whatever is asked of
+// it: hardware configuration, SIM lock and its signature, model, serial number, device
+// key. Everything from ProtectedFrom on is refused too. The phone does not protect them
+// itself (error-codes.md §4, loader-behaviour.md 8).
+func NeverWritten() []uint32 { return slices.Clone(neverWritten) }
+
+var neverWritten = []uint32{2003, 2010, 2129, 2210, 4900, 66667}
+
+// ProtectedFrom is the first unit of the range that holds keys, locks and signatures.
+const ProtectedFrom = 0x10000
 
 // Unit is one unit of the trim area.
 type Unit struct {
@@ -28,118 +36,146 @@ type Unit struct {
 // on newer phones 8 MiB (sin-ftf-format.md §12.1).
 const maxUnits = 8 << 20
 
-// OpenPartition is the trim-area partition that is open, 0 when none is.
+// OpenPartition is the trim-area partition that this session opened, 0 when none is open.
 func (s *Session) OpenPartition() int { return s.ta }
 
-// OpenTA opens a trim-area partition: 1 (calibration) or 2 (everything that matters to a
-// restore). Only one is open at a time. One that an earlier run left open is closed
-// first.
+// OpenTA opens a trim-area partition. Only one is open at a time. One that an earlier
+// run left open makes the phone refuse; it is closed then.
 func (s *Session) OpenTA(ctx context.Context, partition int) error {
-	open := func() error {
-		_, err := s.ask(ctx, CmdOpenTA, []byte{byte(partition)}, fmt.Sprintf("opening trim-area partition %d", partition))
-		return err
+	if partition != TrimPartition && partition != MiscPartition {
+		return fmt.Errorf("%w: there is no trim-area partition %d", ErrState, partition)
 	}
+	if s.ta != 0 {
+		return fmt.Errorf("%w: trim-area partition %d is open already", ErrState, s.ta)
+	}
+	at := At{Command: CmdOpenTA, Doing: fmt.Sprintf("opening trim-area partition %d", partition)}
+	open := func() error { return s.command(ctx, at, []byte{byte(partition)}) }
 	err := open()
 	var r *Refusal
-	if errors.As(err, &r) && r.Code == "001D" && s.ta == 0 {
-		if e := s.CloseTA(ctx); e == nil {
-			err = open()
+	if errors.As(err, &r) && !r.Fatal() && !s.taKnown {
+		// The first refusal is the one to tell if this does not help.
+		var still *Refusal
+		again := s.CloseTA(ctx)
+		if again == nil {
+			again = open()
+		}
+		if !errors.As(again, &still) {
+			err = again
 		}
 	}
 	if err == nil {
-		s.ta = partition
+		s.ta, s.taKnown = partition, true
 	}
 	return err
 }
 
-// CloseTA closes the trim area, and with that stores what was written.
+// CloseTA closes the trim area, and with that makes the phone store what was written.
+// Closing one that is not open is accepted (loader-behaviour.md).
 func (s *Session) CloseTA(ctx context.Context) error {
-	_, err := s.ask(ctx, CmdCloseTA, nil, "closing the trim area")
+	err := s.command(ctx, At{Command: CmdCloseTA, Doing: "closing the trim area"}, nil)
 	if err == nil {
-		s.ta = 0
+		s.ta, s.taKnown = 0, true
 	}
 	return err
 }
 
-// ReadUnit reads a unit of the open partition. A unit that is not there is refused with
-// code 0025, which is normal.
+// ReadUnit reads a unit of the open partition. A unit that is absent or empty is refused,
+// which is normal: see Refusal.NoUnit.
 func (s *Session) ReadUnit(ctx context.Context, unit uint32) ([]byte, error) {
-	p, err := s.ask(ctx, CmdReadUnit, binary.BigEndian.AppendUint32(nil, unit), fmt.Sprintf("reading trim-area unit %d", unit))
-	return p.Data, err
+	if err := s.needTA(); err != nil {
+		return nil, err
+	}
+	return s.readUnit(ctx, unit, "reading")
 }
 
-// WriteUnit writes a unit of the open partition and reads it back. The phone stores it
-// when the trim area is closed. Forbidden units are refused here, before a byte is sent.
+func (s *Session) readUnit(ctx context.Context, unit uint32, doing string) ([]byte, error) {
+	at := At{Command: CmdReadUnit, Doing: fmt.Sprintf("%s unit %d of trim-area partition %d", doing, unit, s.ta)}
+	return s.fetch(ctx, at, binary.BigEndian.AppendUint32(nil, unit), maxReply)
+}
+
+// WriteUnit writes a unit of partition 2 and reads it back. The phone stores it when the
+// trim area is closed. Units that identify the phone are refused here, with a
+// *UnitError, before a byte is sent; so is everything in partition 1. A *MismatchError
+// tells that something else is read back.
 func (s *Session) WriteUnit(ctx context.Context, unit uint32, data []byte) error {
-	if slices.Contains(Forbidden, unit) || unit >= ForbiddenFrom {
-		return &UnitError{unit, "it belongs to the identity of the phone and is never written"}
+	if err := s.needTA(); err != nil {
+		return err
+	}
+	refuse := func(reason string) error { return &UnitError{Partition: s.ta, Unit: unit, Reason: reason} }
+	switch {
+	case s.ta != MiscPartition:
+		return refuse("this partition holds the calibration of the phone and is never written")
+	case slices.Contains(neverWritten, unit) || unit >= ProtectedFrom:
+		return refuse("it belongs to the identity of the phone and is never written")
+	case len(data) > s.info.MaxPacket()-8:
+		return refuse(fmt.Sprintf("%d bytes do not fit a packet of this phone", len(data)))
 	}
 	payload := binary.BigEndian.AppendUint32(nil, unit)
 	payload = binary.BigEndian.AppendUint32(payload, uint32(len(data)))
-	payload = append(payload, data...)
-	if len(payload) > s.info.MaxPacket() {
-		return &UnitError{unit, fmt.Sprintf("%d bytes do not fit a packet of this phone", len(data))}
-	}
-	if _, err := s.ask(ctx, CmdWriteUnit, payload, fmt.Sprintf("writing trim-area unit %d", unit)); err != nil {
+	at := At{Command: CmdWriteUnit, Doing: fmt.Sprintf("writing unit %d of trim-area partition %d", unit, s.ta)}
+	if err := s.command(ctx, at, append(payload, data...)); err != nil {
 		return err
 	}
-	back, err := s.ReadUnit(ctx, unit)
+	back, err := s.readUnit(ctx, unit, "reading back")
 	var r *Refusal
-	if errors.As(err, &r) && len(data) == 0 {
-		return nil // an empty unit reads as if it were not there (s1-protocol.md §3.2)
+	if errors.As(err, &r) && r.NoUnit() && len(data) == 0 {
+		return nil // an empty unit reads as if it were absent (s1-protocol.md §3.2, command 12)
 	}
 	if err != nil {
 		return err
 	}
 	if !bytes.Equal(back, data) {
-		return &UnitError{unit, fmt.Sprintf("%d bytes were written, but %d other bytes are read back", len(data), len(back))}
+		differs := 0
+		for differs < min(len(back), len(data)) && back[differs] == data[differs] {
+			differs++
+		}
+		return &MismatchError{Partition: s.ta, Unit: unit, Wrote: len(data), Read: len(back), Offset: differs}
 	}
 	return nil
 }
 
-// ReadAll reads every unit of the open partition, except the protected ones, which the
-// phone leaves out. The reply comes in parts; each is fetched with the same command
-// (s1-protocol.md §2.4).
+// ReadAll reads every unit of the open partition in the order of the phone, which leaves
+// out the protected ones from ProtectedFrom on (loader-behaviour.md).
 func (s *Session) ReadAll(ctx context.Context) ([]Unit, error) {
-	const doing = "reading all trim-area units"
-	var stream []byte
-	for {
-		p, err := s.ask(ctx, CmdReadAll, nil, doing)
-		if err != nil {
-			return nil, err
-		}
-		stream = append(stream, p.Data...)
-		if len(stream) > maxUnits {
-			return nil, s.broke(CmdReadAll, doing, fmt.Errorf("the phone sent more than the %d bytes a trim area has", maxUnits))
-		}
-		if !p.more() {
-			break
-		}
-		if len(p.Data) == 0 {
-			return nil, s.broke(CmdReadAll, doing, errors.New("the phone says that more follows, but sends nothing"))
-		}
+	if err := s.needTA(); err != nil {
+		return nil, err
 	}
-	units, err := parseUnits(stream)
+	at := At{Command: CmdReadAll, Doing: fmt.Sprintf("reading all units of trim-area partition %d", s.ta)}
+	dump, err := s.fetch(ctx, at, nil, maxUnits)
 	if err != nil {
-		return nil, s.broke(CmdReadAll, doing, err)
+		return nil, err
+	}
+	units, err := parseUnits(dump)
+	if err != nil {
+		return nil, s.failed(at, err) // the packets were whole, so the session goes on
 	}
 	return units, nil
 }
 
-// parseUnits takes a dump apart: unit and length as 4 bytes big-endian each, then the data.
-func parseUnits(stream []byte) ([]Unit, error) {
+// parseUnits takes a dump apart: unit and length as 4 bytes big-endian each, then the
+// data (s1-protocol.md §3.2, command 18).
+func parseUnits(dump []byte) ([]Unit, error) {
 	var units []Unit
-	for at := 0; at < len(stream); {
-		if len(stream)-at < 8 {
-			return nil, fmt.Errorf("the dump ends inside a unit header at byte %d", at)
+	for at := 0; at < len(dump); {
+		rest := dump[at:]
+		if len(rest) < 8 {
+			return nil, fmt.Errorf("the dump ends at byte %d, inside the head of a unit", len(dump))
 		}
-		number, length := binary.BigEndian.Uint32(stream[at:]), binary.BigEndian.Uint32(stream[at+4:])
-		at += 8
-		if int64(length) > int64(len(stream)-at) {
-			return nil, fmt.Errorf("the dump ends inside unit %d at byte %d", number, at)
+		number, length := binary.BigEndian.Uint32(rest), int64(binary.BigEndian.Uint32(rest[4:]))
+		if length > int64(len(rest)-8) {
+			return nil, fmt.Errorf("unit %d at byte %d of the dump announces %d bytes, and %d are left", number, at, length, len(rest)-8)
 		}
-		units = append(units, Unit{number, stream[at : at+int(length)]})
-		at += int(length)
+		end := 8 + int(length)
+		units = append(units, Unit{Number: number, Data: slices.Clone(rest[8:end])})
+		at += end
 	}
 	return units, nil
+}
+
+// needTA tells whether a partition is open.
+func (s *Session) needTA() error {
+	if s.ta == 0 {
+		return fmt.Errorf("%w: no trim-area partition is open", ErrState)
+	}
+	return nil
 }

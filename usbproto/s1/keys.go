@@ -1,0 +1,111 @@
+package s1
+
+import (
+	"strconv"
+	"strings"
+)
+
+// Stage is the program that answers in flash mode.
+type Stage string
+
+// Stages, as the key TYPE names them (s1-protocol.md §4.2).
+const (
+	StageBoot   Stage = "S1_BOOT"
+	StageLoader Stage = "S1_LOADER"
+)
+
+// Stage is the program that answered, "" when it did not say.
+func (i *Info) Stage() Stage { return Stage(i.values["TYPE"]) }
+
+// Version is the version of the program that answered, such as MSM8974AB_22. That of
+// the boot stage is compared with the boot delivery of a bundle.
+func (i *Info) Version() string { return i.values["VER"] }
+
+// RootingStatus is the state of the bootloader lock, such as ROOTABLE or ROOTED. Only the
+// boot stage tells it; "" otherwise.
+func (i *Info) RootingStatus() string { return i.values["ROOTING_STATUS"] }
+
+// Limits of MAX_PKT_SZ that are believed. The smallest known is 0x10000, the largest
+// 0x800000 (error-codes.md §3.1).
+const (
+	minPacket     = 0x200
+	maxPacket     = 0x1000000
+	defaultPacket = 0x10000
+)
+
+// MaxPacket is the longest packet data in bytes that this stage takes. The key is
+// hexadecimal text. Without a believable value the smallest known one is used.
+func (i *Info) MaxPacket() int {
+	n, err := strconv.ParseUint(i.values["MAX_PKT_SZ"], 16, 32)
+	if err != nil || n < minPacket || n > maxPacket {
+		return defaultPacket
+	}
+	return int(n)
+}
+
+// Roots are the names of the root certificates the phone trusts.
+func (i *Info) Roots() []string {
+	return strings.FieldsFunc(i.values["S1_ROOT"], func(r rune) bool { return r == ',' || r == ' ' })
+}
+
+// Fuses are the values by which a boot delivery is matched with a phone, "" where the
+// phone did not tell one (s1-protocol.md §4.6).
+type Fuses struct {
+	Lock         string // LOCKED, UNLOCKED or INVALID
+	Data         string // 8 hexadecimal digits
+	IDCode       string // 8 hexadecimal digits, of the processor
+	PlatformRoot string // 64 hexadecimal digits
+}
+
+// Fuses are those of the first subsystem, which is the only one phones have. The number
+// in the names of the keys is not always there (error-codes.md §3.2).
+func (i *Info) Fuses() Fuses {
+	first := func(key string) string {
+		if v, ok := i.values[key+"_1"]; ok {
+			return v
+		}
+		return i.values[key]
+	}
+	return Fuses{Lock: first("OTP_LOCK_STATUS"), Data: first("OTP_DATA"), IDCode: first("IDCODE"), PlatformRoot: first("PLF_ROOT")}
+}
+
+// HWRole is one entry of the phone's hardware configuration: what files of a signer may
+// do (error-codes.md §3.2).
+type HWRole struct {
+	Name  string // S1_SW, S1_Boot, ...
+	AID   uint16 // lowest security version accepted
+	Flags uint16
+}
+
+// Flags of a role.
+const (
+	RoleEnforced   = 0x0001 // signatures are checked
+	RoleLiveRoot   = 0x0002 // files of Sony's production root are accepted
+	RoleTestRoot   = 0x0004 // files of Sony's internal test root are accepted
+	RolePartitions = 0x0010 // may write partitions and the partition layout
+	RoleSIMLock    = 0x0040 // may carry SIM-lock data
+)
+
+// HWConfig is the list of roles that the phone tells. A list that was told and is empty
+// means that the phone has lost its hardware-configuration record and refuses all
+// images. told is false when the phone did not send the key, as boot stages do, or sent
+// a word such as UNKNOWN in place of a list: that says nothing. Entries that cannot be
+// read are left out.
+func (i *Info) HWConfig() (roles []HWRole, told bool) {
+	text, told := i.values["HW_CONFIG"]
+	if text != "" && !strings.Contains(text, ":") {
+		return nil, false
+	}
+	for entry := range strings.SplitSeq(text, ",") {
+		parts := strings.Split(strings.TrimSpace(entry), ":")
+		if len(parts) != 3 {
+			continue
+		}
+		aid, err1 := strconv.ParseUint(parts[1], 16, 16)
+		flags, err2 := strconv.ParseUint(parts[2], 16, 16)
+		if err1 == nil && err2 == nil && parts[0] != "" {
+			roles = append(roles, HWRole{Name: parts[0], AID: uint16(aid), Flags: uint16(flags)})
+		}
+	}
+	return roles, told
+}
