@@ -138,7 +138,7 @@ func (l *link) receive(ctx context.Context) (Packet, error) {
 		case err != nil:
 			return Packet{}, err
 		}
-		if ctx.Err() != nil { // a phone that sends and sends must not keep us for ever
+		if over(ctx) { // a phone that sends and sends must not keep us for ever
 			return Packet{}, contextError(ctx)
 		}
 		want := (l.parser.Missing() + usbPacket - 1) / usbPacket * usbPacket
@@ -192,6 +192,13 @@ func (l *link) watch(doing string) (stop func()) {
 		over = true
 		timer.Stop()
 	}
+}
+
+// over reports whether a context has ended. A pipe may notice the end of a deadline a moment
+// before the context does.
+func over(ctx context.Context) bool {
+	limit, ok := ctx.Deadline()
+	return ctx.Err() != nil || ok && !time.Now().Before(limit)
 }
 
 // contextError is the transfer error of a context that ended.

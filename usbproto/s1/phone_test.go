@@ -46,7 +46,7 @@ type phone struct {
 
 // converse runs a host against a scripted phone in a bubble with its own clock. What the
 // host sends after the end of the script is a failure.
-func converse(t *testing.T, script func(*phone), host func(ctx context.Context, conn usbproto.Conn)) {
+func converse(t *testing.T, script func(*phone), host func(ctx context.Context, t *testing.T, conn usbproto.Conn)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		near, far := net.Pipe()
@@ -59,19 +59,21 @@ func converse(t *testing.T, script func(*phone), host func(ctx context.Context, 
 			defer close(p.out)
 			script(p)
 		})
-		host(context.Background(), conn)
-		if err := conn.Close(); err != nil {
-			t.Errorf("close: %v", err)
-		}
-		_ = far.Close() // ends the pumps
-		wg.Wait()
-		rest := p.buf
-		for b := range p.in {
-			rest = append(rest, b...)
-		}
-		if len(rest) > 0 && !t.Failed() {
-			t.Errorf("the host sent %d bytes that the script does not expect: % x", len(rest), rest[:min(len(rest), 40)])
-		}
+		defer func() {
+			if err := conn.Close(); err != nil {
+				t.Errorf("close: %v", err)
+			}
+			_ = far.Close() // ends the pumps
+			wg.Wait()
+			rest := p.buf
+			for b := range p.in {
+				rest = append(rest, b...)
+			}
+			if len(rest) > 0 && !t.Failed() {
+				t.Errorf("the host sent %d bytes that the script does not expect: % x", len(rest), rest[:min(len(rest), 40)])
+			}
+		}()
+		host(context.Background(), t, conn)
 	})
 }
 
@@ -285,8 +287,7 @@ func open(ctx context.Context, t *testing.T, conn usbproto.Conn, opt s1.Options)
 	t.Helper()
 	s, err := s1.Open(ctx, conn, opt)
 	if err != nil {
-		t.Errorf("open: %v", err)
-		runtime.Goexit()
+		t.Fatalf("open: %v", err)
 	}
 	return s
 }

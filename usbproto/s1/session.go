@@ -72,7 +72,7 @@ func Open(ctx context.Context, conn usbproto.Conn, opt Options) (*Session, error
 		if errors.As(err, &r) {
 			_, err = s.Refresh(ctx) // the first one dropped an upload
 		}
-		if e := (*Error)(nil); errors.As(err, &e) && errors.Is(err, usbproto.ErrTimeout) && ctx.Err() == nil {
+		if e := (*Error)(nil); errors.As(err, &e) && errors.Is(err, usbproto.ErrTimeout) && !over(ctx) {
 			e.Err = fmt.Errorf("%w: %w", ErrNotS1, e.Err)
 		}
 	}
@@ -91,7 +91,7 @@ func (s *Session) hello(ctx context.Context, at At, limit time.Duration, wanted 
 	case err == nil:
 		s.info = info
 		return true, nil
-	case errors.Is(err, usbproto.ErrTimeout) && ctx.Err() == nil:
+	case errors.Is(err, usbproto.ErrTimeout) && !over(ctx):
 		return false, nil
 	}
 	return false, s.broke(at, err)
