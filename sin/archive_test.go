@@ -130,13 +130,17 @@ func TestTarOracle(t *testing.T) {
 	}
 }
 
-// TestArchiveCuts ends both versions after each number of bytes.
+// TestArchiveCuts ends both versions after every number of bytes of what is not plain
+// data, and at many places of the data.
 func TestArchiveCuts(t *testing.T) {
 	b := vectorArchive()
 	plain := buildArchive(t, b)
 	b.Gzip = true
 	for version, file := range map[int][]byte{4: buildArchive(t, b), 5: plain} {
 		for n := range file {
+			if data := n > 1600 && n < 9600; version == 5 && data && n%37 != 0 {
+				continue
+			}
 			head := file[:min(n, DetectSize)]
 			_, err := check(file[:n], int64(n), nil)
 			if Detect(head) == 0 {

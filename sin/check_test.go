@@ -201,6 +201,33 @@ func TestSeveralPartitionsNeedOutputs(t *testing.T) {
 	}
 }
 
+// TestMediaTek: images select partitions by name, and MTKM can be checked, not unpacked.
+func TestMediaTek(t *testing.T) {
+	s, roots := signer(t, "S1_SW", 3)
+	m := MapBuilder{HashType: SHA256}
+	m.SelectName("boot")
+	m.Addr(bytes.NewReader(pat(100)), 0, 0, 100)
+	p, err := m.Payload()
+	if err != nil {
+		t.Fatal(err)
+	}
+	report, err := check(build(t, Builder{Type: TypeImage, Signer: s}, p), -1, roots)
+	if err != nil || report.Parts[0].Target.String() != "boot" || report.Parts[0].Size != 100 {
+		t.Errorf("%+v, %v", report.Parts, err)
+	}
+	list := append(gptp(1), tag("MTKM", be64(0), be64(10), be64(10), be64(20), be64(30), be64(0), be32(0), be32(0))...)
+	p = BytesPayload(pat(30))
+	p.Head = bytes.Join([][]byte{[]byte("MMCF"), be32(uint32(len(list))), list}, nil)
+	file := build(t, Builder{Type: TypeImage, Signer: s}, p)
+	if report, err := check(file, -1, roots); err != nil || report.Parts[0].Size != 0 {
+		t.Errorf("MTKM: %v", err)
+	}
+	out := &memFile{}
+	if _, err := Unpack(context.Background(), bytes.NewReader(file), -1, out, UnpackOptions{}); !errors.Is(err, Because(BadMap)) || len(out.b) != 0 {
+		t.Errorf("MTKM unpacked: %v", err)
+	}
+}
+
 // TestFileSystemSize: the part is as large as the ext4 file system in it, and the kind
 // comes from the bytes in the partition, here from compressed ones.
 func TestFileSystemSize(t *testing.T) {
@@ -365,7 +392,7 @@ func TestMemory(t *testing.T) {
 			r, w := io.Pipe()
 			done := make(chan *RootSet)
 			go func() {
-				roots := generatedSIN(t, w, 48<<20, opt)
+				roots := generatedSIN(t, w, 32<<20, opt)
 				w.Close()
 				done <- roots
 			}()
@@ -378,7 +405,7 @@ func TestMemory(t *testing.T) {
 				}
 			}})
 			<-done
-			if err != nil || report.Parts[0].Size != 48<<20 {
+			if err != nil || report.Parts[0].Size != 32<<20 {
 				t.Fatal(err)
 			}
 			// The largest block takes 16 MiB on each side, in the builder and in the checker.

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 )
 
 // maxHeader bounds the header (sin-ftf-format.md §9). A real one of a 4 GiB image
@@ -216,20 +215,13 @@ func (h *Header) blockAt(offset int64) int {
 	return lo
 }
 
-// addBlock appends a block after the others. It fails when the length is zero or
-// the sum leaves 63 bits.
-func (h *Header) addBlock(entry int64, headerLen, length int64, hash []byte) *Error {
-	offset := headerLen
-	if n := len(h.Blocks); n > 0 {
-		offset = h.Blocks[n-1].Offset + h.Blocks[n-1].Length
-	}
-	switch {
-	case length == 0:
+// addBlock appends a block after the others; entry is the file offset of its entry in the
+// hash list. A header has no room for so many 32-bit lengths that their sum could overflow.
+func (h *Header) addBlock(entry, length int64, hash []byte) *Error {
+	if length == 0 {
 		return &Error{Reason: Malformed, Offset: entry, Block: len(h.Blocks), Detail: "a block of the hash list is empty"}
-	case length > math.MaxInt64-offset:
-		return &Error{Reason: Malformed, Offset: entry, Block: len(h.Blocks), Detail: "the blocks are too long"}
 	}
-	h.Blocks = append(h.Blocks, Block{Offset: offset, Length: length, Hash: hash})
+	h.Blocks = append(h.Blocks, Block{Offset: h.Size(), Length: length, Hash: hash})
 	return nil
 }
 

@@ -207,7 +207,7 @@ func TestImageRoundTrip(t *testing.T) {
 	s, roots := signer(t, "S1_SW", 3)
 	rnd := rand.New(rand.NewPCG(3, 4))
 	kinds := map[TagKind]int{}
-	for round := range 60 {
+	for round := range 40 {
 		m := MapBuilder{HashType: []HashType{NoHash, SHA1, SHA256}[rnd.IntN(3)]}
 		images := map[gpt.GUID][]byte{}
 		for i := range 1 + rnd.IntN(3) {

@@ -33,34 +33,35 @@ const holeSize = 4096
 
 var zeros [holeSize]byte
 
-// WriteAt stores data.
+// WriteAt stores data, without whole units of zeros where the output has holes.
 func (o *output) WriteAt(data []byte, at int64) (int, error) {
 	if !o.holes {
 		return o.w.WriteAt(data, at)
 	}
 	for done := 0; done < len(data); {
-		// What is not zero goes out in one piece.
-		run, from := 0, done
-		for done+run < len(data) {
-			n := min(len(data)-done-run, holeSize-int((at+int64(done+run))%holeSize))
-			if bytes.Equal(data[done+run:done+run+n], zeros[:n]) {
-				if run == 0 {
-					done += n
-					from = done
+		n := 0 // what is not zero goes out in one piece
+		for done+n < len(data) {
+			unit := holeUnit(data[done+n:], at+int64(done+n))
+			if bytes.Equal(unit, zeros[:len(unit)]) {
+				if n == 0 {
+					done += len(unit)
 					continue
 				}
 				break
 			}
-			run += n
+			n += len(unit)
 		}
-		if run > 0 {
-			if n, err := o.w.WriteAt(data[from:from+run], at+int64(from)); err != nil {
-				return from + n, err
-			}
+		wrote, err := o.w.WriteAt(data[done:done+n], at+int64(done))
+		if done += wrote; err != nil {
+			return done, err
 		}
-		done += run
 	}
 	return len(data), nil
+}
+
+// holeUnit is the part of data, which lies at an offset, up to the next multiple of holeSize.
+func holeUnit(data []byte, at int64) []byte {
+	return data[:min(int64(len(data)), holeSize-at%holeSize)]
 }
 
 // fill writes a pattern of four bytes over a range that nothing else writes.

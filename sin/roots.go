@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // KnownRoot is a root of which the project knows at least the name
@@ -43,12 +44,20 @@ var knownRoots = []KnownRoot{
 	{Name: "S1_Loader_Root_773f", Platform: "phones of 2010 and 2011"},
 	{Name: "S1_Loader_Root_f851", Platform: "phones of 2010 and 2011"},
 	{Name: "S1_SW_Root_ac12", Platform: "phones of 2010 and 2011"},
-	{Name: "S1_SW_test_Root_3f3c", Platform: "development phones of 2010 and 2011", Test: true},
 }
 
+// oldTestRoots is how the roots of development software of 2010 and 2011 are named, with
+// four digits behind.
+var oldTestRoots = []string{"S1_Loader_test_Root_", "S1_SW_test_Root_"}
+
 // RootByName looks a root up by its common name; nil when it is not known. The phone
-// reports the names of its roots in the loader info (s1-protocol.md §4.2).
+// reports the names of its roots as S1_ROOT of its loader info (s1-protocol.md §4.2).
 func RootByName(name string) *KnownRoot {
+	for _, prefix := range oldTestRoots {
+		if strings.HasPrefix(name, prefix) && len(name) == len(prefix)+4 {
+			return &KnownRoot{Name: name, Platform: "development phones of 2010 and 2011", Test: true}
+		}
+	}
 	i := slices.IndexFunc(knownRoots, func(k KnownRoot) bool { return k.Name == name })
 	if i < 0 {
 		return nil

@@ -73,7 +73,8 @@ func parseSignature(blob []byte, offset int64) (*Signature, error) {
 	return s, nil
 }
 
-// appendSignature builds a certificate blob: blobHead first, then the signature.
+// blobHead builds the signed part of a certificate blob; length and value of the
+// signature follow it.
 func blobHead(chain [][]byte, hash HashType) []byte {
 	out := []byte{0, 1, 0, 0}
 	for _, der := range chain {

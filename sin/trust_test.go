@@ -79,6 +79,32 @@ func TestIssuerNameDoesNotCount(t *testing.T) {
 	}
 }
 
+// TestChainOfTwo: real files have one certificate, but the format allows more.
+func TestChainOfTwo(t *testing.T) {
+	a, err := testAuthority()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, roots := signer(t, "S1_SW_CA", 1)
+	// The second certificate belongs to the authority's leaf key, which signs the first.
+	middle := &Authority{Name: "S1_SW_CA", key: a.leaf, leaf: a.leaf}
+	leaf, err := middle.Issue("S1_SW", 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	chain := &Signer{Key: a.leaf, Chain: [][]byte{leaf.Chain[0], s.Chain[0]}}
+	file := build(t, Builder{Type: TypeRaw, Signer: chain}, BytesPayload(pat(10)))
+	report, err := check(file, -1, roots)
+	if err != nil || report.Header.Signer() != "S1_SW" || report.Header.Revision() != 2 || !report.Trust.Proven() {
+		t.Fatalf("%+v, %v", report.Trust, err)
+	}
+	chain.Chain[0], chain.Chain[1] = chain.Chain[1], chain.Chain[0]
+	file = build(t, Builder{Type: TypeRaw, Signer: chain}, BytesPayload(pat(10)))
+	if _, err := check(file, -1, roots); !errors.Is(err, Because(ForgedRoot)) {
+		t.Errorf("in the wrong order: %v", err)
+	}
+}
+
 // TestForgedKnownRoot refuses a root that borrows a known name.
 func TestForgedKnownRoot(t *testing.T) {
 	a, err := NewTestAuthority("S1_Root_9c84")
@@ -121,6 +147,9 @@ func TestKnownRoots(t *testing.T) {
 		t.Errorf("%+v", k)
 	}
 	if k := RootByName("S1_Root_Test_b316"); k == nil || !k.Test {
+		t.Errorf("%+v", k)
+	}
+	if k := RootByName("S1_Loader_test_Root_8e89"); k == nil || !k.Test || k.Name != "S1_Loader_test_Root_8e89" {
 		t.Errorf("%+v", k)
 	}
 	if RootByName("S1_Root_0000") != nil || RootByName("") != nil {

@@ -104,7 +104,7 @@ func (h *Header) parse12(list []byte) *Error {
 		if length > math.MaxUint32-dest {
 			return fail(Malformed, offset, "a block of %d bytes for %#x ends past 32 bits", length, dest)
 		}
-		if err := h.addBlock(offset, int64(len(h.Raw)), int64(length), entry[9:]); err != nil {
+		if err := h.addBlock(offset, int64(length), entry[9:]); err != nil {
 			return err
 		}
 		h.Blocks[len(h.Blocks)-1].Dest = int64(dest)

@@ -62,7 +62,7 @@ func (h *Header) parse3(typeWord, hashWord uint32, listLen int64) *Error {
 	h.Blocks = make([]Block, 0, listLen/size)
 	for at := int64(fixed3); at < fixed3+listLen; at += size {
 		length := int64(binary.BigEndian.Uint32(h.Raw[at:]))
-		if err := h.addBlock(at, int64(len(h.Raw)), length, h.Raw[at+4:at+size]); err != nil {
+		if err := h.addBlock(at, length, h.Raw[at+4:at+size]); err != nil {
 			return err
 		}
 	}
