@@ -197,8 +197,8 @@ func (d *demo) breakIt() error {
 	return nil
 }
 
-// attempt runs a whole restore of the simulated phone.
-func (d *demo) attempt(ctx context.Context, fw *firmware.Firmware, policy restore.Policy) (err error) {
+// attempt runs a whole restore of the simulated phone; told shows its plan.
+func (d *demo) attempt(ctx context.Context, fw *firmware.Firmware, policy restore.Policy, told bool) (err error) {
 	bundle, err := ftf.Open(fw.Bundle)
 	if err != nil {
 		return err
@@ -229,7 +229,7 @@ func (d *demo) attempt(ctx context.Context, fw *firmware.Firmware, policy restor
 		return err
 	}
 	show.clear()
-	if !d.ui.json {
+	if told && !d.ui.json {
 		d.ui.result("%s\n", plan.Text())
 	}
 	return restore.Run(ctx, session, checked, plan, restore.RunOptions{Journal: journal, Emit: show.event})
@@ -237,7 +237,7 @@ func (d *demo) attempt(ctx context.Context, fw *firmware.Firmware, policy restor
 
 // refusedTry flashes firmware that this phone must refuse, and shows the explanation.
 func (d *demo) refusedTry(ctx context.Context, fw *firmware.Firmware) error {
-	err := d.attempt(ctx, fw, restore.Policy{Only: []string{"kernel", "fotakernel", "system"}})
+	err := d.attempt(ctx, fw, restore.Policy{Only: []string{"kernel", "fotakernel", "system"}}, false)
 	var step *restore.StepError
 	if !errors.As(err, &step) {
 		return errors.Join(errors.New("the demo went wrong: the phone did not refuse the wrong bundle"), err)
@@ -251,7 +251,7 @@ func (d *demo) refusedTry(ctx context.Context, fw *firmware.Firmware) error {
 }
 
 func (d *demo) restore(ctx context.Context, fw *firmware.Firmware) error {
-	return d.attempt(ctx, fw, restore.Policy{Wipe: true})
+	return d.attempt(ctx, fw, restore.Policy{Wipe: true}, true)
 }
 
 // prove compares the phone's disk with the images that the bundle was made from.

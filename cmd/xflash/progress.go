@@ -41,7 +41,7 @@ func (p *progress) event(e restore.Event) {
 	}
 	switch e := e.(type) {
 	case restore.Checking:
-		p.moving(fmt.Sprintf("checking %s", e.Member), e.Done, e.Total, "")
+		p.moving("checking "+e.Name, e.Done, e.Total, "")
 	case restore.StepStarted:
 		p.started = p.now()
 		if e.Step.Bytes > 0 {
@@ -90,7 +90,10 @@ func (p *progress) left(e restore.Sending) string {
 }
 
 func (p *progress) moving(what string, done, total int64, extra string) {
-	if total > 0 && done < total && p.now().Sub(p.last) < p.pace() {
+	if p.last.IsZero() {
+		p.last = p.now() // the first report comes after the first pace
+	}
+	if p.now().Sub(p.last) < p.pace() && (done < total || !p.ui.errTTY) {
 		return
 	}
 	p.last = p.now()
@@ -130,7 +133,7 @@ func (p *progress) jsonEvent(e restore.Event) {
 	switch e := e.(type) {
 	case restore.Checking:
 		if p.due(e.Done, e.Total) {
-			p.put("check", map[string]any{"member": e.Member, "done": e.Done, "total": e.Total})
+			p.put("check", map[string]any{"name": e.Name, "done": e.Done, "total": e.Total})
 		}
 	case restore.StepStarted:
 		p.put("step", map[string]any{"index": e.Index, "state": "begin", "step": e.Step})

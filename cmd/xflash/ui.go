@@ -144,15 +144,16 @@ func (t *terminal) fail(f *failure) {
 }
 
 // wrap breaks text at blanks so that no line is longer than width where that can be
-// had; lines after the first begin with indent. Line ends in the text stay.
+// had; lines after the first begin with indent. Line ends in the text stay, and so do
+// the blanks it begins with.
 func wrap(text string, width int, indent string) string {
 	var lines []string
 	for _, paragraph := range strings.Split(text, "\n") {
-		line := ""
-		for _, word := range strings.Fields(paragraph) {
+		line := paragraph[:len(paragraph)-len(strings.TrimLeft(paragraph, " "))]
+		for i, word := range strings.Fields(paragraph) {
 			switch {
-			case line == "":
-				line = word
+			case i == 0:
+				line += word
 			case len([]rune(line))+1+len([]rune(word)) > width:
 				lines = append(lines, line)
 				line = indent + word

@@ -5,6 +5,7 @@ import (
 
 	"xflash/ftf"
 	"xflash/internal/phone"
+	"xflash/usbproto/s1"
 )
 
 // chooseBoot decides about the boot delivery: the boot chain in several variants, of
@@ -84,14 +85,15 @@ func (fw *Firmware) bundleBoot(c *ftf.Configuration) ([]*Item, error) {
 // bootVersion is the version of the boot chain on the phone: what the boot stage
 // calls VER. When a loader already runs, only unit 2207 tells.
 func (f *Facts) bootVersion() string {
-	if f.Stage == "S1_LOADER" {
-		words := strings.FieldsFunc(f.Units[unitBootVersion], func(r rune) bool { return r == ' ' })
-		if len(words) == 0 {
-			return ""
-		}
-		return words[len(words)-1]
+	if f.Stage != string(s1.StageLoader) {
+		return f.Info["VER"]
 	}
-	return f.Info["VER"]
+	// <delivery id>_S1_Boot_<chip>_<number>, device-rescue.md §5
+	text := f.Units[unitBootVersion]
+	if at := strings.Index(text, "S1_Boot"); at > 0 {
+		return text[at:]
+	}
+	return text
 }
 
 func orUnknown(s string) string {

@@ -8,6 +8,7 @@ import (
 	"xflash/ftf"
 	"xflash/internal/phone"
 	"xflash/sin"
+	"xflash/usbproto/s1"
 )
 
 // Build makes the plan. It does no input or output: the same firmware, facts and policy
@@ -99,7 +100,7 @@ func (b *builder) modelGiven() (phone.Model, bool) {
 func (b *builder) loader() {
 	it := b.fw.image("loader")
 	if it == nil || !it.Checked {
-		if b.ph != nil && b.ph.Stage != "S1_LOADER" && it == nil {
+		if b.ph != nil && b.ph.Stage != string(s1.StageLoader) {
 			b.refuse(b.fw.Name, "it has no loader.sin", "the phone needs this small program before it takes any other file; bundles made from XperiFirm folders often lack it",
 				"take loader.sin from another bundle for a "+b.fw.Model.Code+" and add --loader FILE")
 		}
@@ -128,17 +129,19 @@ func (b *builder) imageStep(kind StepKind, it *Item) Step {
 	return s
 }
 
-// group adds the steps of one group of the flash order, between opening and closing of
-// the trim area when the order says so. A group with nothing in it is left out.
+// group adds the steps of one group of the flash order. Units of a group share one
+// opening of the trim area. Each image gets one of its own, where the flash scripts
+// keep it open for several: what the phone notes there about an image is stored when
+// it is closed, so a stopped restore need not send a finished file again.
 func (b *builder) group(g phone.Step, first bool) {
-	var steps []Step
 	for _, short := range g.Images {
 		if it := b.imageFor(short); it != nil {
 			b.used[it.Member] = true
 			b.send = append(b.send, it)
-			steps = append(steps, b.imageStep(StepImage, it))
+			b.add(g.TA, []Step{b.imageStep(StepImage, it)})
 		}
 	}
+	var steps []Step
 	for _, unit := range g.Units {
 		if s, ok := b.unitStep(unit, first); ok {
 			steps = append(steps, s)
@@ -147,6 +150,7 @@ func (b *builder) group(g phone.Step, first bool) {
 	b.add(g.TA, steps)
 }
 
+// add adds steps between opening and closing of the trim area. Of nothing nothing is added.
 func (b *builder) add(ta bool, steps []Step) {
 	if len(steps) == 0 {
 		return
@@ -194,7 +198,7 @@ func (b *builder) unitStep(unit uint32, first bool) (Step, bool) {
 		}
 		it := b.boot.units[unit]
 		b.used[it.Member] = true
-		s.Name, s.Member, s.Value, s.Fragile = it.Short, it.Member, unitData(it, unit), true
+		s.Name, s.Member, s.Value, s.Fragile = "boot config", it.Member, unitData(it, unit), true
 		return s, true
 	}
 	if it := b.unitItem(unit); it != nil {

@@ -159,7 +159,9 @@ func (c *checkRun) whole(it *Item) bool {
 	if it.Boot {
 		return c.opt.Policy.excluded(bootName, it.Short) == ""
 	}
-	return c.opt.Policy.leavesOut(c.fw.Family, c.fw.Manifest, it) == ""
+	// The partition layout is needed to know what the other images write.
+	img, known := c.fw.Family.Image(it.Short)
+	return known && img.Writes == phone.ToTable || c.opt.Policy.leavesOut(c.fw.Family, c.fw.Manifest, it) == ""
 }
 
 func (c *checkRun) sin(ctx context.Context, it *Item) (err error) {
@@ -177,7 +179,7 @@ func (c *checkRun) sin(ctx context.Context, it *Item) (err error) {
 	}
 	report, err := sin.Check(ctx, r, it.Bytes, sin.CheckOptions{
 		Name: it.Member, Roots: c.roots,
-		Progress: func(n int64) { c.emit(Checking{Member: it.Member, Done: c.done + n, Total: c.total}) },
+		Progress: func(n int64) { c.emit(Checking{Name: it.Short, Done: c.done + n, Total: c.total}) },
 	})
 	c.done += it.Bytes
 	if report != nil {
@@ -262,7 +264,7 @@ func (c *checkRun) damaged() (ps Problems) {
 		if it.Problem == nil || c.opt.Policy.skipped(it) {
 			continue
 		}
-		if it.Kind == ItemSIN && !c.whole(it) {
+		if it.Kind == ItemSIN && !it.Boot && c.opt.Policy.leavesOut(c.fw.Family, c.fw.Manifest, it) != "" || it.Boot && !c.whole(it) {
 			continue // not sent; the plan says why
 		}
 		ps = append(ps, Problem{Kind: FileInvalid, Item: it.Member, What: describeDamage(it.Problem),

@@ -6,8 +6,8 @@ type Event interface{ event() }
 
 // Checking reports how far the check of the bundle has come.
 type Checking struct {
-	Member      string
-	Done, Total int64 // bytes over the whole bundle
+	Name        string // short name of the file
+	Done, Total int64  // bytes over the whole bundle
 }
 
 // StepStarted is sent before a step.

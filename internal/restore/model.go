@@ -84,10 +84,11 @@ func foreignReason(is, want phone.Model) string {
 func matchRoots(fw *Firmware, ph *Facts, send []*Item) (ps Problems, notes []string) {
 	trusted := splitList(ph.Info["S1_ROOT"])
 	unproven := map[string]bool{}
+	var test []string
 	for _, it := range send {
 		switch {
 		case strings.HasPrefix(it.Issuer, testRoot):
-			notes = append(notes, fmt.Sprintf("%s is signed with Sony's internal test root; a phone from a shop refuses such files", it.Member))
+			test = append(test, it.Short)
 		case len(trusted) == 0:
 		case !has(trusted, it.Issuer):
 			ps = append(ps, Problem{Kind: PolicyRefusal, Item: it.Member,
@@ -98,6 +99,9 @@ func matchRoots(fw *Firmware, ph *Facts, send []*Item) (ps Problems, notes []str
 			unproven[it.Issuer] = true
 			notes = append(notes, fmt.Sprintf("the certificate of the root %s is not at hand, so only the phone can say whether its files are genuine", it.Issuer))
 		}
+	}
+	if len(test) > 0 {
+		notes = append(notes, "signed with Sony's internal test root, which a phone from a shop refuses: "+strings.Join(test, ", "))
 	}
 	return ps, notes
 }

@@ -49,6 +49,12 @@ func (p Policy) leavesOut(family *phone.Family, manifest ftf.Manifest, it *Item)
 	if !known {
 		return fmt.Sprintf("no image of this name is known for %s phones", family.Name)
 	}
+	if img.Policy == phone.PolicyLoader {
+		if p.skipped(it) {
+			return "left out by --skip"
+		}
+		return "" // whatever else is flashed needs it
+	}
 	// "partition" and "partition-image" are the same thing to a person.
 	if why := p.excluded(it.Short, img.Short, it.Member); why != "" {
 		return why
@@ -58,8 +64,6 @@ func (p Policy) leavesOut(family *phone.Family, manifest ftf.Manifest, it *Item)
 		return img.Reason
 	case phone.PolicyDelivery:
 		return img.Reason
-	case phone.PolicyLoader:
-		return ""
 	case phone.PolicyWipe:
 		if !p.Wipe {
 			return img.Reason + " (--wipe)"

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"xflash/sin"
@@ -89,9 +90,9 @@ type runner struct {
 }
 
 func (r *runner) run() error {
-	from := min(r.opt.From, len(r.plan.Steps))
+	from := r.plan.durable(r.opt.From)
 	for i, step := range r.plan.Steps {
-		if r.again(i, from) {
+		if r.needed(i, from) {
 			if i >= from {
 				if err := r.safePoint(i); err != nil {
 					return err
@@ -119,44 +120,38 @@ func (r *runner) run() error {
 	return r.opt.Journal.Remove()
 }
 
-// again says whether a step is carried out when the run goes on after step from. Of the
-// steps behind it only the loader, the flash state and the state of the trim area
-// are needed again: the phone has been off in between, or may have been.
-func (r *runner) again(i, from int) bool {
-	step := r.plan.Steps[i]
-	if i >= from {
-		return !(step.Kind == StepLoader && r.s.Stage() == s1.StageLoader)
-	}
-	switch step.Kind {
-	case StepLoader:
-		return r.s.Stage() != s1.StageLoader
-	case StepUnit:
-		return step.Unit == unitFlashState
-	case StepOpenTA, StepCloseTA:
-		return r.guards(i, from)
-	}
-	return false
-}
-
-// guards says whether opening or closing the trim area at step i is needed: around the
-// flash state, or because the step to go on with stands inside.
-func (r *runner) guards(i, from int) bool {
-	first, last := i, i
-	for first > 0 && r.plan.Steps[first].Kind != StepOpenTA {
-		first--
-	}
-	for last < len(r.plan.Steps)-1 && r.plan.Steps[last].Kind != StepCloseTA {
-		last++
-	}
-	if from > first && from <= last {
-		return true
-	}
-	for _, s := range r.plan.Steps[first:last] {
-		if s.Kind == StepUnit && s.Unit == unitFlashState && s.Value[0] == 1 {
-			return true
+// durable is where a run goes on after a number of acknowledged steps. What is written
+// into the trim area is stored only when it is closed, and a kernel leaves its header
+// there too (loader-behaviour.md 1). So a group that was not closed is done again; it
+// holds one file at most.
+func (p *Plan) durable(done int) int {
+	for i := min(done, len(p.Steps)) - 1; i >= 0; i-- {
+		switch p.Steps[i].Kind {
+		case StepOpenTA:
+			return i
+		case StepCloseTA:
+			return done
 		}
 	}
-	return false
+	return done
+}
+
+// needed says whether a step is carried out by a run that goes on at step from. Of the
+// steps before only the loader and the flash state are: the phone may have been
+// off in between.
+func (r *runner) needed(i, from int) bool {
+	if r.plan.Steps[i].Kind == StepLoader {
+		return r.s.Stage() != s1.StageLoader
+	}
+	first, last := r.plan.firstGroup()
+	return i >= from || i >= first && i <= last
+}
+
+// firstGroup is the steps that set the flash state: the first time the trim area is open.
+func (p *Plan) firstGroup() (first, last int) {
+	first = slices.IndexFunc(p.Steps, func(s Step) bool { return s.Kind == StepOpenTA })
+	last = slices.IndexFunc(p.Steps, func(s Step) bool { return s.Kind == StepCloseTA })
+	return first, last
 }
 
 // safePoint stops the run before step i if that was asked for and is safe there. Between

@@ -2,6 +2,7 @@ package restore
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -34,13 +35,12 @@ func (p *Plan) Text() string {
 	line("  %-16s %10s", "in all", bytesText(p.Bytes))
 	if len(p.Skipped) > 0 {
 		b.WriteString("\nLeft out:\n")
-		for _, s := range p.Skipped {
-			for i, l := range fold(s.Reason, 58) {
-				name := ""
-				if i == 0 {
-					name = s.Name
-				}
-				line("  %-18s %s", name, l)
+		for _, group := range p.skipGroups() {
+			for _, l := range fold(strings.Join(group.names, ", "), 74) {
+				line("  %s", l)
+			}
+			for _, l := range fold(group.reason, 70) {
+				line("      %s", l)
 			}
 		}
 	}
@@ -117,4 +117,23 @@ func fold(text string, width int) (lines []string) {
 		}
 	}
 	return append(lines, line)
+}
+
+// skipGroup is what is left out for one reason.
+type skipGroup struct {
+	reason string
+	names  []string
+}
+
+// skipGroups puts what is left out for the same reason together, in the order of the bundle.
+func (p *Plan) skipGroups() (groups []skipGroup) {
+	for _, s := range p.Skipped {
+		i := slices.IndexFunc(groups, func(g skipGroup) bool { return g.reason == s.Reason })
+		if i < 0 {
+			groups = append(groups, skipGroup{reason: s.Reason})
+			i = len(groups) - 1
+		}
+		groups[i].names = append(groups[i].names, s.Name)
+	}
+	return groups
 }

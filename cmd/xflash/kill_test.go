@@ -1,0 +1,218 @@
+package main
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"xflash/internal/simphone"
+)
+
+// program runs the test binary as xflash, for a phone whose state is in dir/phone.
+func program(t *testing.T, dir string, args ...string) *exec.Cmd {
+	t.Helper()
+	cmd := exec.Command(os.Args[0], args...)
+	cmd.Env = append(os.Environ(), asProgram+"=1", "XDG_STATE_HOME="+filepath.Join(dir, "state"))
+	return cmd
+}
+
+// restoreArgs is a restore of the phone in dir, with a fault at a packet.
+func restoreArgs(s shared, dir, fault string, more ...string) []string {
+	spec := fmt.Sprintf("sim:z3c,disk=%d,root=%s", int64(testDisk), s.root)
+	if fault != "" {
+		spec += ",fault=" + fault
+	}
+	return append([]string{"restore", s.fw.Bundle, "--yes", "--device", spec, "--sim-state", filepath.Join(dir, "phone")}, more...)
+}
+
+// endState is what a phone holds in the end: all of its trim area but the time stamp, and
+// the partitions that the bundle writes.
+func endState(t *testing.T, s shared, dir string) string {
+	t.Helper()
+	phone, err := simphone.Open(simphone.Options{Dir: filepath.Join(dir, "phone"), RootFiles: []string{s.root}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer phone.Close()
+	var state strings.Builder
+	for _, unit := range []uint32{2010, 2127, 2129, 2210, 2212, 2301, 2404, 4900, 10100, 66667, 66670} {
+		data, there, err := phone.Unit(2, unit)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sum := sha256.Sum256(data)
+		fmt.Fprintf(&state, "%d %t %x\n", unit, there, sum[:4])
+	}
+	// The hardware configuration is signed with a key of each phone's own.
+	if _, there, err := phone.Unit(2, 2003); err != nil || !there {
+		fmt.Fprintf(&state, "2003 is gone: %v\n", err)
+	}
+	if data, _, _ := phone.Unit(2, 10100); !bytes.Equal(data, []byte{0}) {
+		fmt.Fprintf(&state, "the flash state is %x\n", data)
+	}
+	for label, image := range s.fw.Images {
+		if label == "userdata" || label == "apps_log" {
+			continue // kept
+		}
+		want, err := os.ReadFile(image)
+		if err != nil {
+			t.Fatal(err)
+		}
+		part, err := phone.Partition(label)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := make([]byte, len(want))
+		if _, err := io.ReadFull(io.NewSectionReader(part, 0, part.Size()), got); err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(got, want) {
+			fmt.Fprintf(&state, "%s differs\n", label)
+		}
+	}
+	return state.String()
+}
+
+// damagedState reports that a phone is not as a complete restore leaves it.
+func damagedState(state string) bool {
+	return strings.Contains(state, "differs") || strings.Contains(state, "gone") || strings.Contains(state, "the flash state")
+}
+
+// TestKilledAtAnyPacketThenResumed kills program and phone with SIGKILL after each of 200
+// random packets of a whole restore. What --resume then makes of it must be what an
+// undisturbed run makes.
+func TestKilledAtAnyPacketThenResumed(t *testing.T) {
+	s, err := theBundle()
+	if err != nil {
+		t.Fatal(err)
+	}
+	kills := 200
+	if testing.Short() {
+		kills = 10
+	}
+	clean := t.TempDir()
+	if out, err := program(t, clean, restoreArgs(s, clean, "")...).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	want := endState(t, s, clean)
+	if damagedState(want) {
+		t.Fatalf("an undisturbed run ends in\n%s", want)
+	}
+	packets := countPackets(t, s)
+	rng := rand.New(rand.NewPCG(2, 2026))
+	for i := range kills {
+		at := 1 + rng.IntN(packets)
+		dir, err := os.MkdirTemp(t.TempDir(), "kill")
+		if err != nil {
+			t.Fatal(err)
+		}
+		out, err := program(t, dir, restoreArgs(s, dir, fmt.Sprintf("kill@%d", at))...).CombinedOutput()
+		var exit *exec.ExitError
+		if !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
+			t.Fatalf("kill %d, at packet %d: %v\n%s", i, at, err, out)
+		}
+		resume := []string{"--resume"}
+		if journals, _ := filepath.Glob(filepath.Join(dir, "state", "xflash", "*.json")); len(journals) == 0 {
+			resume = nil // killed before the first step: nothing to resume
+		}
+		if out, err := program(t, dir, restoreArgs(s, dir, "", resume...)...).CombinedOutput(); err != nil {
+			t.Fatalf("kill %d, at packet %d, then %v: %v\n%s", i, at, resume, err, out)
+		}
+		if got := endState(t, s, dir); got != want {
+			t.Fatalf("kill %d, at packet %d: the phone ends with\n%s\nwant\n%s", i, at, got, want)
+		}
+		if err := os.RemoveAll(dir); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// countPackets is the number of host packets of a whole restore.
+func countPackets(t *testing.T, s shared) int {
+	t.Helper()
+	dir := t.TempDir()
+	low, high := 1, 4096 // a kill behind the last packet never comes
+	for low+1 < high {
+		at := (low + high) / 2
+		run := filepath.Join(dir, fmt.Sprint(at))
+		if err := os.Mkdir(run, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if program(t, run, restoreArgs(s, run, fmt.Sprintf("kill@%d", at))...).Run() == nil {
+			high = at
+		} else {
+			low = at
+		}
+		if err := os.RemoveAll(run); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return low
+}
+
+// TestInterruptOnce sends one SIGINT in the middle of a restore over TCP: exit 130, a
+// journal, and the next run offers --resume, which needs no replugging.
+func TestInterruptOnce(t *testing.T) {
+	s, err := theBundle()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	cmd := program(t, dir, restoreArgs(s, dir, "late=1500ms@120")...)
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	waitForJournal(t, dir)
+	if err := cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	err = cmd.Wait()
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) || exit.ExitCode() != exitInterrupted {
+		t.Fatalf("%v\n%s", err, out.String())
+	}
+	if !strings.Contains(out.String(), "--resume") {
+		t.Errorf("it does not say how to go on:\n%s", out.String())
+	}
+	again, err := program(t, dir, restoreArgs(s, dir, "", "--dry-run")...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, again)
+	}
+	next, err := program(t, dir, restoreArgs(s, dir, "", "--resume")...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, next)
+	}
+	if !strings.Contains(string(next), "Going on with step") {
+		t.Errorf("the resumed run does not say where it goes on:\n%s", next)
+	}
+	if state := endState(t, s, dir); damagedState(state) {
+		t.Errorf("the phone ends with\n%s", state)
+	}
+}
+
+// waitForJournal waits until the phone is being written to.
+func waitForJournal(t *testing.T, dir string) {
+	t.Helper()
+	for range 600 {
+		names, _ := filepath.Glob(filepath.Join(dir, "state", "xflash", "*.json"))
+		for _, name := range names {
+			if data, err := os.ReadFile(name); err == nil && bytes.Contains(data, []byte(`"doing": "sending`)) && !bytes.Contains(data, []byte(`"doing": "sending loader`)) {
+				return
+			}
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	t.Fatal("no journal")
+}
