@@ -115,6 +115,7 @@ func (p *phone) read(n int) ([]byte, bool) {
 	for len(p.buf) < n {
 		b, ok := <-p.in
 		if !ok {
+			p.buf = nil // the host broke off in the middle
 			return nil, false
 		}
 		p.buf = append(p.buf, b...)

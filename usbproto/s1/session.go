@@ -90,6 +90,7 @@ func (s *Session) hello(ctx context.Context, at At, limit time.Duration, wanted 
 	switch {
 	case err == nil:
 		s.info = info
+		s.link.search(false)
 		return true, nil
 	case errors.Is(err, usbproto.ErrTimeout) && !over(ctx):
 		return false, nil
