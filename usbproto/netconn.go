@@ -66,8 +66,19 @@ func (n *netConn) transfer(ctx context.Context, op string, p []byte, limit func(
 		return 0, n.fail(op, 0, ErrClosed)
 	default:
 	}
-	stop := context.AfterFunc(ctx, func() { _ = limit(time.Unix(1, 0)) })
-	defer stop()
+	if len(p) == 0 { // some connections wait for the other end even then
+		return 0, nil
+	}
+	woken := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		_ = limit(time.Unix(1, 0)) // do reports what matters
+		close(woken)
+	})
+	defer func() {
+		if !stop() {
+			<-woken // or it would end the next transfer
+		}
+	}()
 	done, err := do(p)
 	if err != nil {
 		return done, n.fail(op, done, n.cause(ctx, err))

@@ -63,7 +63,9 @@ func readDevice(dir string) (Device, bool) {
 
 // portLess orders "1-2" before "1-10" and "1-2.3".
 func portLess(a, b string) bool {
-	split := func(s string) []string { return strings.FieldsFunc(s, func(r rune) bool { return r == '-' || r == '.' }) }
+	split := func(s string) []string {
+		return strings.FieldsFunc(s, func(r rune) bool { return r == '-' || r == '.' })
+	}
 	as, bs := split(a), split(b)
 	for i := range min(len(as), len(bs)) {
 		x, errX := strconv.Atoi(as[i])
