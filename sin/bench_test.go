@@ -5,6 +5,8 @@ import (
 	"context"
 	"crypto/sha256"
 	"io"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/pierrec/lz4/v4"
@@ -20,6 +22,24 @@ func BenchmarkCheckLZ4A(b *testing.B) { benchCheck(b, ImageOptions{LZ4: true}, f
 
 // BenchmarkCheckADDR is the same for an image stored as it is.
 func BenchmarkCheckADDR(b *testing.B) { benchCheck(b, ImageOptions{}, false) }
+
+// BenchmarkUnpackLZ4A is BenchmarkCheckLZ4A that also writes the image to a file.
+func BenchmarkUnpackLZ4A(b *testing.B) {
+	var file bytes.Buffer
+	roots := generatedSIN(b, &file, benchSize, ImageOptions{LZ4: true})
+	out, err := os.Create(filepath.Join(b.TempDir(), "system.img"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer out.Close()
+	b.SetBytes(benchSize)
+	for b.Loop() {
+		opt := UnpackOptions{CheckOptions: CheckOptions{Roots: roots}, Sparse: true}
+		if _, err := Unpack(context.Background(), bytes.NewReader(file.Bytes()), int64(file.Len()), out, opt); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
 
 // BenchmarkSend is the second pass: a verifying reader into a sink.
 func BenchmarkSend(b *testing.B) { benchCheck(b, ImageOptions{LZ4: true}, true) }

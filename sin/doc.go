@@ -1,10 +1,12 @@
 // Package sin reads, verifies, unpacks and builds SIN files, the signed images
 // of Sony phones.
 //
-// A SIN file is a header (lengths, payload type, a list of block hashes, a
-// certificate and an RSA signature over all of it) followed by the payload. The
-// payload of an image is a map (MMCF) of pieces of a partition; other payloads
-// are a loader, a partition layout or a hardware configuration.
+// There are five versions. Versions 1 (2010) to 3 (2013 to 2016) are a header
+// (lengths, payload type, a list of block hashes, a certificate and an RSA signature
+// over all of it) followed by the payload. In version 3 the payload of an image is a
+// map (MMCF) of pieces of a partition; before, the hash list says where each block
+// goes. Other payloads are a loader, a partition layout or a hardware configuration.
+// Versions 4 and 5 (2017 and later) are tar archives with another kind of signature.
 //
 // Facts come from the project's reference pages sin-ftf-format.md and
 // loader-behaviour.md, cited by section; where they disagree, the second is

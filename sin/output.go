@@ -13,12 +13,15 @@ type sink struct {
 	holes bool
 }
 
-// output opens the output of one target; there is none when nothing is to be written.
+// output opens the output of one target; it is nil when nothing is to be written.
 func (s *sink) output(t Target) (*output, error) {
 	if s == nil {
 		return nil, nil
 	}
 	w, err := s.open(t)
+	if w == nil {
+		return nil, err
+	}
 	return &output{w: w, holes: s.holes}, err
 }
 
@@ -64,9 +67,10 @@ func holeUnit(data []byte, at int64) []byte {
 	return data[:min(int64(len(data)), holeSize-at%holeSize)]
 }
 
-// fill writes a pattern of four bytes over a range that nothing else writes.
+// fill writes a pattern of four bytes over a range that nothing else writes. A nil output
+// takes nothing.
 func (o *output) fill(ctx context.Context, e extent, pattern [4]byte) error {
-	if e.start >= e.end || o.holes && pattern == [4]byte{} {
+	if o == nil || e.start >= e.end || o.holes && pattern == [4]byte{} {
 		return nil
 	}
 	buf := bytes.Repeat(pattern[:], int(min(pieceSize, e.end-e.start+3)/4))

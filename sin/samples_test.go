@@ -6,6 +6,7 @@ import (
 	"crypto/md5"
 	"crypto/sha256"
 	"encoding/csv"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -160,5 +161,30 @@ func TestD58XX(t *testing.T) {
 	trust, err = h.Verify(&set)
 	if err != nil || trust.State != TrustPinned || trust.Root != "S1_Root_9c84" {
 		t.Errorf("with the loader's root: %+v, %v", trust, err)
+	}
+}
+
+// TestRebuildSamples takes real files apart and puts them together again.
+func TestRebuildSamples(t *testing.T) {
+	for _, model := range []string{"D58XX", "D200X", "LT26", "X10"} {
+		t.Run(model, func(t *testing.T) {
+			file, err := os.ReadFile(filepath.Join(samples(t), "loader-"+model+".sin"))
+			if err != nil {
+				t.Skip(err)
+			}
+			h, err := ReadHeader(bytes.NewReader(file), int64(len(file)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			b := Builder{Version: h.Version, Type: h.Type, HashType: h.HashType, BlockSize: h.Blocks[0].Length, Address: uint32(h.Blocks[0].Dest), Blob: h.Blob}
+			if !bytes.Equal(build(t, b, BytesPayload(file[len(h.Raw):])), file) {
+				t.Error("the rebuilt file differs")
+			}
+			for n := range h.Raw {
+				if _, err := check(file[:n], int64(n), nil); !errors.Is(err, &Error{Reason: Truncated, Offset: int64(n), Block: -1}) {
+					t.Fatalf("cut at %#x: %v", n, err)
+				}
+			}
+		})
 	}
 }

@@ -15,8 +15,9 @@ type UnpackOptions struct {
 	// Sparse leaves zeros out: the output reads as zeros where nothing was written, as a
 	// new file does.
 	Sparse bool
-	// Open gives the output of each partition, for images that write several. Without it
-	// all goes to the writer given to Unpack, and such images are refused.
+	// Open gives the output of each partition, for images that write several, or nil to
+	// leave one out. Without it all goes to the writer given to Unpack, and such images are
+	// refused.
 	Open func(Target) (io.WriterAt, error)
 }
 

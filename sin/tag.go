@@ -1,0 +1,138 @@
+package sin
+
+import (
+	"encoding/binary"
+	"math"
+)
+
+// TagKind is the four characters of a map tag.
+type TagKind string
+
+// Tags (sin-ftf-format.md §4.2).
+const (
+	TagGPTP TagKind = "GPTP" // selects a partition by its unique GUID
+	TagMTKP TagKind = "MTKP" // selects a partition by name
+	TagADDR TagKind = "ADDR" // bytes as they are
+	TagLZ4A TagKind = "LZ4A" // one raw LZ4 block
+	TagFILL TagKind = "FILL" // a repeated word, no data
+	TagMTKM TagKind = "MTKM" // three runs of data on MediaTek phones, meaning not known
+)
+
+// tagSizes is the length of each tag without a hash.
+var tagSizes = map[TagKind]int64{TagGPTP: 24, TagMTKP: 24, TagADDR: 36, TagLZ4A: 52, TagFILL: 28, TagMTKM: 64}
+
+// Tag is one entry of a map.
+type Tag struct {
+	Kind    TagKind
+	Offset  int64 // of the tag in the file
+	Target  int   // index in Map.Targets
+	Data    int64 // file offset of its data
+	DataLen int64 // bytes in the file: compressed ones for LZ4A, none for FILL
+	Dest    int64 // byte offset in the partition
+	DestLen int64 // bytes in the partition
+	// Fill is the four bytes as they come to lie on the phone: the reverse of the
+	// word in the tag (loader-behaviour.md 12).
+	Fill     [4]byte
+	HashType HashType
+	Hash     []byte // of the bytes in the partition
+}
+
+// tagAt takes the tag at a position of the list apart and gives its length. Only what
+// one tag tells by itself is checked.
+func (m *Map) tagAt(pos int, note func(int64, string, ...any)) (Tag, int, error) {
+	t := Tag{Offset: m.Offset + mapFrame + int64(pos)}
+	rest := m.list[pos:]
+	if len(rest) < 8 {
+		return t, 0, fail(BadMap, t.Offset, "the map ends inside a tag")
+	}
+	t.Kind = TagKind(rest[:4])
+	n := int64(binary.BigEndian.Uint32(rest[4:]))
+	fixed, known := tagSizes[t.Kind]
+	switch {
+	case !known:
+		return t, 0, fail(BadMap, t.Offset, "unknown tag %q", rest[:4])
+	case n < fixed:
+		return t, 0, fail(BadMap, t.Offset, "a %s tag has %d bytes instead of %d", t.Kind, n, fixed)
+	case n > int64(len(rest)):
+		return t, 0, fail(BadMap, t.Offset, "a %s tag of %d bytes runs past the map", t.Kind, n)
+	}
+	tag := rest[:n]
+	hashAt := int64(0)
+	f := fields{tag: tag}
+	switch t.Kind {
+	case TagADDR:
+		t.Data, t.DataLen, t.Dest, hashAt = f.u63(8), f.u63(16), f.u63(24), 32
+		t.DestLen = t.DataLen
+	case TagLZ4A:
+		t.Data, t.DestLen, t.DataLen, t.Dest, hashAt = f.u63(8), f.u63(16), f.u63(24), f.u63(32), 48
+		if again := f.u63(40); again != t.DestLen && note != nil {
+			note(t.Offset+40, "the destination length %d is not the uncompressed length %d", again, t.DestLen)
+		}
+		if t.DestLen < 1 || t.DestLen > maxLZ4 || t.DataLen < 1 || t.DataLen > maxLZ4 {
+			return t, 0, fail(BadMap, t.Offset, "an LZ4A piece of %d in %d bytes is outside 1 byte to 16 MiB", t.DestLen, t.DataLen)
+		}
+	case TagFILL:
+		t.Dest, t.DestLen = f.u63(8), f.u63(16)
+		for i := range t.Fill {
+			t.Fill[i] = tag[27-i]
+		}
+		if t.DestLen%4 != 0 {
+			return t, 0, fail(BadMap, t.Offset, "a FILL of %d bytes is no number of words", t.DestLen)
+		}
+	case TagMTKM:
+		hashAt = 60
+		if err := f.mtkm(&t); err != nil {
+			return t, 0, err
+		}
+	}
+	if hashAt > 0 {
+		word := binary.BigEndian.Uint32(tag[hashAt:])
+		t.HashType, t.Hash = HashType(word), tag[hashAt+4:]
+		if word > 0xFF && note != nil {
+			note(t.Offset+hashAt, "the hash type %#x has more than one byte", word)
+		}
+		if t.HashType > SHA256 {
+			return t, 0, fail(BadMap, t.Offset+hashAt, "hash type %d does not exist", uint8(t.HashType))
+		}
+		fixed += int64(t.HashType.Size())
+	}
+	const limit = math.MaxInt64
+	switch {
+	case n != fixed:
+		return t, 0, fail(BadMap, t.Offset, "a %s tag has %d bytes instead of %d", t.Kind, n, fixed)
+	case f.bad || t.Dest > limit-t.DestLen || t.Data > limit-t.DataLen || m.DataOffset > limit-t.Data-t.DataLen:
+		return t, 0, fail(BadMap, t.Offset, "a length or an offset of %s is too large", t.Kind)
+	}
+	t.Data += m.DataOffset
+	return t, int(n), nil
+}
+
+// fields reads the numbers of a tag; bad is set when one leaves 63 bits.
+type fields struct {
+	tag []byte
+	bad bool
+}
+
+func (f *fields) u63(at int) int64 {
+	v := binary.BigEndian.Uint64(f.tag[at:])
+	if v > math.MaxInt64 {
+		f.bad = true
+		return 0
+	}
+	return int64(v)
+}
+
+// mtkm reads the three runs of an MTKM tag, which must follow each other.
+func (f *fields) mtkm(t *Tag) error {
+	next := f.u63(8)
+	t.Data = next
+	for at := 8; at < 56; at += 16 {
+		start, length := f.u63(at), f.u63(at+8)
+		if start != next || length > math.MaxInt64-start {
+			return fail(BadMap, t.Offset, "the parts of MTKM do not follow each other")
+		}
+		next = start + length
+	}
+	t.DataLen = next - t.Data
+	return nil
+}
