@@ -162,7 +162,7 @@ func (g *gousbBulk) openNode(ctx context.Context) error {
 		case !g.refused(err):
 			return g.openError(err)
 		case time.Now().After(limit):
-			return &Verdict{Kind: NoAccess, Devices: []Device{g.phone}, Want: g.phone.Mode, Err: err}
+			return &Verdict{Kind: NoAccess, Devices: []Device{g.phone}, Want: g.phone.Mode, Root: os.Getuid() == 0, Err: err}
 		}
 		if err := pause(ctx, accessPause); err != nil {
 			return g.openError(err)
