@@ -381,8 +381,12 @@ func generatedSIN(t testing.TB, w io.Writer, size int64, opt ImageOptions) *Root
 
 // TestMemory builds and checks images through a pipe and watches the heap.
 func TestMemory(t *testing.T) {
-	for name, opt := range map[string]ImageOptions{
-		"plain": {}, "packed": {LZ4: true}, "largest blocks": {LZ4: true, Chunk: maxLZ4},
+	for name, c := range map[string]struct {
+		opt  ImageOptions
+		size int64
+	}{
+		"plain": {ImageOptions{}, 64 << 20}, "packed": {ImageOptions{LZ4: true}, 20 << 20},
+		"largest blocks": {ImageOptions{LZ4: true, Chunk: maxLZ4}, 2 * maxLZ4},
 	} {
 		t.Run(name, func(t *testing.T) {
 			signer(t, "S1_SW", 3)
@@ -392,7 +396,7 @@ func TestMemory(t *testing.T) {
 			r, w := io.Pipe()
 			done := make(chan *RootSet)
 			go func() {
-				roots := generatedSIN(t, w, 32<<20, opt)
+				roots := generatedSIN(t, w, c.size, c.opt)
 				w.Close()
 				done <- roots
 			}()
@@ -405,12 +409,12 @@ func TestMemory(t *testing.T) {
 				}
 			}})
 			<-done
-			if err != nil || report.Parts[0].Size != 32<<20 {
+			if err != nil || report.Parts[0].Size != c.size {
 				t.Fatal(err)
 			}
 			// The largest block takes 16 MiB on each side, in the builder and in the checker.
-			limit := uint64(24 << 20)
-			if opt.Chunk == maxLZ4 {
+			limit := uint64(14 << 20)
+			if c.opt.Chunk == maxLZ4 {
 				limit = 90 << 20
 			}
 			if held := peak - before.HeapAlloc; held > limit {

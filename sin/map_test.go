@@ -212,7 +212,7 @@ func TestImageRoundTrip(t *testing.T) {
 		images := map[gpt.GUID][]byte{}
 		for i := range 1 + rnd.IntN(3) {
 			guid := gpt.GUID{byte(i + 1)}
-			images[guid] = randomImage(rnd, 4+rnd.IntN(200000))
+			images[guid] = randomImage(rnd, 4+rnd.IntN(70000))
 			m.Select(guid)
 			opt := ImageOptions{LZ4: rnd.IntN(4) > 0, Fill: rnd.IntN(4) > 0, Chunk: 4 << rnd.IntN(14)}
 			if err := m.Image(bytes.NewReader(images[guid]), int64(len(images[guid])), opt); err != nil {
