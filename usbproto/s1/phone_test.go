@@ -293,6 +293,9 @@ func open(ctx context.Context, t *testing.T, conn usbproto.Conn, opt s1.Options)
 	return s
 }
 
+// bubbleBegin is when the clock of every bubble starts (package synctest).
+var bubbleBegin = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
+
 // took checks how much of the bubble's time something took.
 func took(t *testing.T, from time.Time, want time.Duration) {
 	t.Helper()

@@ -157,9 +157,8 @@ func TestTimeout(t *testing.T) {
 		"refuses to tell": {func(p *phone) { p.expect(12, 3, unit(2210)); p.expect(7, 3, nil); p.send(7, 0, nil) }, 5 * time.Second, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			var begin time.Time
-			reading(t, func(p *phone) { begin = time.Now(); c.script(p) }, func(ctx context.Context, t *testing.T, s *s1.Session, _ []byte, err error) {
-				took(t, begin, c.took)
+			reading(t, c.script, func(ctx context.Context, t *testing.T, s *s1.Session, _ []byte, err error) {
+				took(t, bubbleBegin, c.took)
 				var e *s1.Error
 				if !errors.Is(err, usbproto.ErrTimeout) || !errors.As(err, &e) {
 					t.Fatal(err)
