@@ -62,7 +62,7 @@ func (a *app) pipe(ctx context.Context) (usbproto.Conn, *simphone.Phone, error) 
 		}
 		return conn, nil, nil
 	case "tcp", "udp":
-		return nil, nil, usageError{fmt.Errorf("%s: is fastboot over a network; flash mode needs a phone on USB, sim: or bridge:", a.device)}
+		return nil, nil, usageError{fmt.Errorf("%s: is fastboot over a network; flash mode needs a phone on USB, a simulated one or a pipe given as bridge:HOST:PORT", a.device)}
 	}
 	conn, err := a.usb(ctx)
 	return conn, nil, err
