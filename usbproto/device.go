@@ -44,11 +44,11 @@ func (d Device) title() string {
 	if len(d.Models) == 0 {
 		return s
 	}
-	s += ", " + strings.Join(d.Models, " or ")
-	if _, m, ok := phone.ByModel(d.Models[0]); ok {
-		s += " (" + m.Name + ")"
+	codes := strings.Join(d.Models, " or ")
+	if _, m, ok := phone.ByModel(d.Models[0]); ok { // one id is one name with several codes
+		return fmt.Sprintf("%s, %s (%s)", s, m.Name, codes)
 	}
-	return s
+	return s + ", " + codes
 }
 
 // modelsOf gives the model codes that share the id of a phone that runs Android.

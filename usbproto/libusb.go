@@ -119,17 +119,12 @@ func (g *gousbBulk) open(ctx context.Context) error {
 	if !ok {
 		return g.openError(errors.New("the phone offers no pair of bulk endpoints"))
 	}
-	for try := 1; ; try++ {
+	err = retryBusy(ctx, func() (err error) {
 		g.iface, err = g.config.Interface(setting.Number, setting.Alternate)
-		if codeOf(err) != gousb.ErrorBusy {
-			break
-		}
-		if try == busyTries {
-			return &Verdict{Kind: Busy, Devices: []Device{g.phone}, Want: g.phone.Mode, Err: err}
-		}
-		if err := pause(ctx, busyPause); err != nil {
-			return g.openError(err)
-		}
+		return err
+	})
+	if codeOf(err) == gousb.ErrorBusy {
+		return &Verdict{Kind: Busy, Devices: []Device{g.phone}, Want: g.phone.Mode, Err: err}
 	}
 	if err == nil {
 		g.in, err = g.iface.InEndpoint(in)
@@ -141,6 +136,19 @@ func (g *gousbBulk) open(ctx context.Context) error {
 		return g.openError(err)
 	}
 	return nil
+}
+
+// retryBusy tries to claim an interface until nobody else has it, or patience ends.
+func retryBusy(ctx context.Context, claim func() error) error {
+	for try := 1; ; try++ {
+		err := claim()
+		if codeOf(err) != gousb.ErrorBusy || try == busyTries {
+			return err
+		}
+		if err := pause(ctx, busyPause); err != nil {
+			return err
+		}
+	}
 }
 
 func (g *gousbBulk) openNode(ctx context.Context) error {

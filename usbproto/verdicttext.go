@@ -109,7 +109,9 @@ func (v *Verdict) otherHints() []string {
 		hints = append(hints, hint)
 	}
 	switch v.first().Mode {
-	case ModeEmergency, ModeEDL, ModeDump:
+	case ModeEmergency:
+		hints = append(hints, "if it comes back in this mode, it is beyond xflash and needs a workshop with Sony's tools")
+	case ModeEDL, ModeDump:
 		hints = append(hints, "if it comes back in this mode, it is beyond xflash; see the programs qdl and edl")
 	}
 	return hints[:min(len(hints), 3)]

@@ -1,0 +1,109 @@
+package usbproto
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// The ids of s1-protocol.md §1.1, device-rescue.md §3.1 and ecosystem.md §6.6.
+func TestModeOf(t *testing.T) {
+	for _, c := range []struct {
+		id   string
+		want Mode
+	}{
+		{"0fce:adde", ModeFlash},
+		{"0fce:0dde", ModeFastboot},
+		{"0fce:b00b", ModeFlash2017},
+		{"0fce:01bb", ModeMTP}, // Z3 Compact
+		{"0fce:01ba", ModeMTP}, // Z3
+		{"0fce:41bb", ModeDisc},
+		{"0fce:51bb", ModeADB},
+		{"0fce:51c0", ModeADB}, // Z3 Tablet Compact
+		{"0fce:61bb", ModeADB},
+		{"0fce:71bb", ModeTether},
+		{"0fce:81bb", ModeADB},
+		{"0fce:a1bb", ModeStorage},
+		{"0fce:b1bb", ModeADB},
+		{"0fce:e1bb", ModeStorage},
+		{"0fce:21bb", ModeADB},
+		{"0fce:31bb", ModeADB},
+		{"0fce:d1bb", ModeADB},
+		{"0fce:11bb", ModeOther},
+		{"0fce:91bb", ModeOther},
+		{"0fce:9dde", ModeEmergency},
+		{"0fce:ade3", ModeEmergency},
+		{"0fce:ade5", ModeEmergency},
+		{"0fce:aded", ModeEmergency},
+		{"0fce:1dde", ModeOther}, {"0fce:5dde", ModeOther}, {"0fce:8dde", ModeOther}, {"0fce:bdde", ModeOther}, {"0fce:fdde", ModeOther},
+		{"0fce:f165", ModeOther}, {"0fce:f0aa", ModeOther}, {"0fce:ffff", ModeOther},
+		{"05c6:9008", ModeEDL},
+		{"05c6:900e", ModeDump},
+		{"05c6:9006", ModeDump},
+		{"05c6:9091", ModeUnknown}, // a modem
+		{"18d1:d00d", ModeGeneric},
+		{"18d1:4ee7", ModeADB},
+		{"18d1:d001", ModeADB},
+		{"18d1:4ee1", ModeUnknown},
+		{"1d6b:0002", ModeUnknown}, // a hub
+		{"046d:adde", ModeUnknown}, // Sony's number, another vendor
+	} {
+		var vid, pid uint16
+		if _, err := fmt.Sscanf(c.id, "%x:%x", &vid, &pid); err != nil {
+			t.Fatal(err)
+		}
+		if got := modeOf(vid, pid); got != c.want {
+			t.Errorf("%s is %q, want %q", c.id, got, c.want)
+		}
+	}
+}
+
+func TestModelsOf(t *testing.T) {
+	for _, c := range []struct {
+		vid, pid uint16
+		want     string // the first model
+	}{
+		{0x0fce, 0x01bb, "D5803"},
+		{0x0fce, 0xb1bb, "D5803"},
+		{0x0fce, 0xadde, ""}, // the boot modes tell no model
+		{0x0fce, 0x91bb, ""},
+		{0x18d1, 0x01bb, ""},
+	} {
+		models := modelsOf(c.vid, c.pid)
+		if c.want == "" && len(models) > 0 || c.want != "" && (len(models) == 0 || models[0] != c.want) {
+			t.Errorf("%04x:%04x: %v, want %q", c.vid, c.pid, models, c.want)
+		}
+	}
+}
+
+// Every mode has its own words: a short name that fits into "the phone is in …", a
+// sentence, and keys for both boot modes.
+func TestModeTexts(t *testing.T) {
+	seen := map[string]Mode{}
+	for m := ModeUnknown; m <= ModeOther; m++ {
+		for _, text := range []string{m.String(), m.Describe()} {
+			if other, double := seen[text]; double || text == "" {
+				t.Errorf("mode %d and %d share the text %q", m, other, text)
+			}
+			seen[text] = m
+		}
+		if !strings.HasSuffix(m.Describe(), ".") {
+			t.Errorf("not a sentence: %q", m.Describe())
+		}
+		if !strings.Contains(m.Keys(), "Volume Down") || !strings.Contains(m.Keys(), "green") || m.Keys() != m.KeysTo(ModeFlash) {
+			t.Errorf("%s: keys into flash mode: %q", m, m.Keys())
+		}
+		if keys := m.KeysTo(ModeFastboot); !strings.Contains(keys, "Volume Up while") || !strings.Contains(keys, "blue") {
+			t.Errorf("%s: keys into fastboot: %q", m, keys)
+		}
+		if keys := m.KeysTo(ModeMTP); keys != "" {
+			t.Errorf("%s: no key leads to MTP, but: %q", m, keys)
+		}
+		if byMenu := strings.Contains(m.Keys(), "menu"); byMenu != m.android() {
+			t.Errorf("%s: a menu to switch off: %t", m, byMenu)
+		}
+	}
+	if Mode(-1).String() != ModeUnknown.String() || (ModeOther+1).Describe() != ModeUnknown.Describe() {
+		t.Error("a number that is no mode has another text than an unknown one")
+	}
+}
