@@ -1,0 +1,106 @@
+package bootimg
+
+import (
+	"bufio"
+	"bytes"
+	"strings"
+
+	"xflash/internal/unpack"
+)
+
+// maxConfig is the most that an embedded configuration may expand to, bytes.
+const maxConfig = 2 << 20
+
+// Config is the configuration that a kernel was built with, as embedded by
+// CONFIG_IKCONFIG (boot-fastboot.md §6.4).
+type Config struct {
+	Text   string            // the file
+	values map[string]string // without the prefix CONFIG_
+}
+
+// parseConfig reads the stream between the two marks. A damaged one gives an empty configuration.
+func parseConfig(packed []byte) Config {
+	text, _, err := unpack.First(packed, unpack.Gzip, maxConfig)
+	if err != nil {
+		return Config{}
+	}
+	c := Config{Text: string(text), values: map[string]string{}}
+	lines := bufio.NewScanner(bytes.NewReader(text))
+	for lines.Scan() {
+		if name, value, ok := strings.Cut(lines.Text(), "="); ok && strings.HasPrefix(name, "CONFIG_") {
+			c.values[strings.TrimPrefix(name, "CONFIG_")] = value
+		}
+	}
+	return c
+}
+
+// Value is what stands behind CONFIG_name=, like "y", "m" or a quoted text; empty when it is not set.
+func (c Config) Value(name string) string { return c.values[name] }
+
+// Empty reports that the kernel has no configuration in it.
+func (c Config) Empty() bool { return c.Text == "" }
+
+// kernelTexts are messages of the decompressors that a kernel has for
+// ramdisks (boot-fastboot.md §6.5). The unpacking code in front of a zImage has
+// that of its own format, so only the unpacked kernel counts. The texts of lz4
+// and zstd are those of the kernel's lib/decompress_unlz4.c and decompress_unzstd.c.
+var kernelTexts = map[unpack.Format]string{
+	unpack.Gzip:      "Not a gzip file",
+	unpack.Bzip2:     "Data integrity error when decompressing.",
+	unpack.LZMA:      "LZMA data is corrupt",
+	unpack.XZ:        "XZ-compressed data is corrupt",
+	unpack.LZO:       "Compressed data violation",
+	unpack.LZ4Legacy: "chunk length is longer than allocated",
+	unpack.Zstd:      "ZSTD-compressed data is corrupt",
+}
+
+var configNames = map[unpack.Format]string{
+	unpack.Gzip: "RD_GZIP", unpack.Bzip2: "RD_BZIP2", unpack.LZMA: "RD_LZMA", unpack.XZ: "RD_XZ",
+	unpack.LZO: "RD_LZO", unpack.LZ4Legacy: "RD_LZ4", unpack.Zstd: "RD_ZSTD",
+}
+
+// since is the first kernel version that knows a format at all.
+var since = map[unpack.Format][3]int{
+	unpack.Bzip2: rdOptions, unpack.LZMA: rdOptions, unpack.LZO: {2, 6, 33}, unpack.XZ: {2, 6, 38}, unpack.LZ4Legacy: {3, 11}, unpack.Zstd: {5, 9},
+}
+
+// rdOptions is the version that brought the CONFIG_RD_ options and formats
+// other than gzip; before it, every kernel with ramdisks unpacked gzip.
+var rdOptions = [3]int{2, 6, 30}
+
+// Support says whether a kernel can unpack a ramdisk, and from where that is known.
+type Support struct {
+	Known bool
+	Yes   bool
+	From  string // "configuration", "messages", "version" or "format"
+}
+
+// Supports tells whether this kernel unpacks ramdisks of a format: by its
+// configuration, else by the messages in it, else by its age.
+func (p *Payload) Supports(f unpack.Format) Support {
+	name, ok := configNames[f]
+	version, dated := p.Version()
+	switch {
+	case f == unpack.None:
+		return Support{Known: true, Yes: true, From: "format"}
+	case !ok: // the lz4 frame, which no kernel reads
+		return Support{Known: true, From: "format"}
+	case !p.Config.Empty():
+		yes := p.Config.Value(name) == "y" || f == unpack.Gzip && dated && older(version, rdOptions)
+		return Support{Known: true, Yes: yes && p.Config.Value("BLK_DEV_INITRD") == "y", From: "configuration"}
+	case len(p.marks) > 0:
+		return Support{Known: true, Yes: p.marks[f], From: "messages"}
+	case dated && older(version, since[f]):
+		return Support{Known: true, From: "version"}
+	}
+	return Support{}
+}
+
+func older(a, b [3]int) bool {
+	for i := range a {
+		if a[i] != b[i] {
+			return a[i] < b[i]
+		}
+	}
+	return false
+}

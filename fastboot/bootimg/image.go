@@ -1,0 +1,168 @@
+// Package bootimg takes apart and puts together what a phone boots: Android
+// boot images of all header versions, vendor_boot images, Sony's ELF images,
+// QCDT tables and appended device trees; and it looks into the kernel and the
+// ramdisk in them. Every parser has its builder beside it.
+//
+// It says what is in an image, not whether a phone takes it.
+//
+// Images are slices in memory; what a parser returns points into what it was
+// given, and no length in an image makes anything allocate before it was
+// compared with what is there.
+//
+// Source of the formats: boot-fastboot.md, named at each of them.
+package bootimg
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+)
+
+// Magic is what an Android boot image begins with.
+const Magic = "ANDROID!"
+
+// Page sizes of headers v0 to v2, in bytes; powers of two between them are allowed.
+// Headers v3 and v4 have no such field and use PageSizeV3.
+const (
+	MinPageSize = 2048
+	MaxPageSize = 16384
+	PageSizeV3  = 4096
+)
+
+// Image is an Android boot image, header v0 to v4 (boot-fastboot.md §1.1, §1.2).
+// Fields that a version does not have are zero and must be zero to be built.
+type Image struct {
+	Version    int    // 0 to 4
+	HeaderSize uint32 // v1 and later, as stored; Build puts the right one for 0
+	PageSize   uint32 // bytes
+
+	KernelAddr, RamdiskAddr, SecondAddr, TagsAddr uint32 // v0 to v2
+	DTBAddr                                       uint64 // v2
+
+	OSVersion OSVersion
+	Name      string   // v0 to v2, at most 16 bytes
+	Cmdline   string   // all of it, also what stands in the second field of v0 to v2
+	ID        [32]byte // v0 to v2, see ComputeID
+
+	Kernel, Ramdisk []byte
+	Second          []byte // v0 to v2
+	DT              []byte // v0: what dt_size speaks of, normally a QCDT table
+	RecoveryDTBO    []byte // v1, v2
+	DTB             []byte // v2
+	Signature       []byte // v4
+
+	Trailing []byte // what follows the last section: signatures, marks, the rest of a partition
+	Need     int64  // bytes that the header asks for: all sections, each filled up to a page
+
+	head []byte // header page as stored, so that unknown bytes of it survive
+}
+
+// section is a part of the image behind the header.
+type section struct {
+	name string
+	data *[]byte
+	size uint32 // as stored
+}
+
+// sections gives the parts of this version in their order, with the sizes stored in the header h.
+func (m *Image) sections(h []byte) []section {
+	le := binary.LittleEndian
+	if m.Version >= 3 {
+		s := []section{{"kernel", &m.Kernel, le.Uint32(h[8:])}, {"ramdisk", &m.Ramdisk, le.Uint32(h[12:])}}
+		if m.Version == 4 {
+			s = append(s, section{"signature", &m.Signature, le.Uint32(h[offSignatureSize:])})
+		}
+		return s
+	}
+	s := []section{{"kernel", &m.Kernel, le.Uint32(h[8:])}, {"ramdisk", &m.Ramdisk, le.Uint32(h[16:])},
+		{"second stage", &m.Second, le.Uint32(h[24:])}}
+	switch {
+	case m.Version == 0:
+		return append(s, section{"device tree table", &m.DT, le.Uint32(h[offVersion:])})
+	case m.Version == 2:
+		return append(s, section{"recovery dtbo", &m.RecoveryDTBO, le.Uint32(h[offDTBOSize:])},
+			section{"dtb", &m.DTB, le.Uint32(h[offDTBSize:])})
+	}
+	return append(s, section{"recovery dtbo", &m.RecoveryDTBO, le.Uint32(h[offDTBOSize:])})
+}
+
+// Parse takes a boot image apart. Bytes behind it are no error: they become
+// Trailing. When the file ends before its sections do, the image is returned
+// together with an ErrTruncated error, its sections as far as they go. A last
+// section that only lacks the filling up to a page is whole.
+func Parse(data []byte) (*Image, error) {
+	m, err := parseHeader(data)
+	if err != nil {
+		return nil, err
+	}
+	page, at := int64(m.PageSize), int64(m.PageSize)
+	var cut error
+	for _, s := range m.sections(m.head) {
+		end := at + int64(s.size)
+		begin, stop := min(at, int64(len(data))), min(end, int64(len(data)))
+		if stop < end && s.size > 0 && cut == nil {
+			cut = fail("boot image", ErrTruncated, int64(len(data)), "the %s of %d bytes begins at %#x and would end at %#x",
+				s.name, s.size, at, end)
+		}
+		*s.data = data[begin:stop:stop]
+		at = roundUp(end, page)
+	}
+	m.Need = at
+	m.Trailing = data[min(at, int64(len(data))):]
+	return m, cut
+}
+
+// Build puts the image together: header, sections, Trailing. All sizes come
+// from the sections; the id is taken as it is. Padding is zero. An image that
+// Parse gave comes out byte for byte when its padding was zero, too.
+func (m *Image) Build() ([]byte, error) {
+	h, err := m.encodeHeader()
+	if err != nil {
+		return nil, err
+	}
+	var b bytes.Buffer
+	b.Write(h)
+	for _, s := range m.sections(h) {
+		b.Write(*s.data)
+		b.Write(make([]byte, int(roundUp(int64(b.Len()), int64(m.PageSize))-int64(b.Len()))))
+	}
+	b.Write(m.Trailing)
+	return b.Bytes(), nil
+}
+
+func roundUp(n, unit int64) int64 { return (n + unit - 1) / unit * unit }
+
+// OSVersion is the packed version and patch level of the system in the image
+// (boot-fastboot.md §1.4); 0 means not set.
+type OSVersion uint32
+
+// NewOSVersion packs a version a.b.c, each below 128, and a patch level of a year from 2000 and a month.
+func NewOSVersion(a, b, c, year, month int) OSVersion {
+	return OSVersion(a<<25 | b<<18 | c<<11 | (year-2000)<<4 | month)
+}
+
+// Version gives the three parts of the version.
+func (v OSVersion) Version() (a, b, c int) {
+	return int(v >> 25), int(v >> 18 & 127), int(v >> 11 & 127)
+}
+
+// Patch gives year and month of the patch level, 0 and 0 when there is none.
+func (v OSVersion) Patch() (year, month int) {
+	if v&0x7ff == 0 {
+		return 0, 0
+	}
+	return int(v>>4&127) + 2000, int(v & 15)
+}
+
+// String is like "8.1.0, patch level 2018-05"; empty when not set.
+func (v OSVersion) String() string {
+	if v == 0 {
+		return ""
+	}
+	a, b, c := v.Version()
+	text := fmt.Sprintf("%d.%d.%d", a, b, c)
+	if year, month := v.Patch(); year != 0 {
+		text += fmt.Sprintf(", patch level %04d-%02d", year, month)
+	}
+	return text
+}
