@@ -92,7 +92,7 @@ func packInOrder(pieces []mapPiece, t HashType, use func(p *mapPiece, packed, ha
 func (j *packJob) run(t HashType) {
 	p := j.piece
 	if int64(cap(j.plain)) < p.length {
-		j.plain, j.out = make([]byte, p.length), make([]byte, lz4.CompressBlockBound(int(p.length)))
+		j.plain = make([]byte, p.length)
 	}
 	j.plain = j.plain[:p.length]
 	if _, j.err = io.ReadFull(io.NewSectionReader(p.src, p.from, p.length), j.plain); j.err != nil {
@@ -101,10 +101,14 @@ func (j *packJob) run(t HashType) {
 	if t.valid() {
 		j.hash = t.sum(j.plain)
 	}
-	if j.packed = p.block; j.packed == nil {
-		// With room for the worst case the library never declines to compress.
-		var n int
-		n, j.err = j.lz4.CompressBlock(j.plain, j.out)
-		j.packed = j.out[:n]
+	if j.packed = p.block; j.packed != nil {
+		return
 	}
+	// With room for the worst case the library never declines to compress.
+	if bound := lz4.CompressBlockBound(int(p.length)); len(j.out) < bound {
+		j.out = make([]byte, bound)
+	}
+	var n int
+	n, j.err = j.lz4.CompressBlock(j.plain, j.out)
+	j.packed = j.out[:n]
 }

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"testing/iotest"
 
+	"github.com/pierrec/lz4/v4"
+
 	"xflash/internal/gpt"
 )
 
@@ -379,45 +381,74 @@ func generatedSIN(t testing.TB, w io.Writer, size int64, opt ImageOptions) *Root
 	return roots
 }
 
+// repeated is a partition of many equal chunks, so that it is packed once only.
+func repeated(t testing.TB, w io.Writer, size, chunk int64, packed bool) {
+	s, _ := signer(t, "S1_SW", 3)
+	src := newGenerated()
+	plain := make([]byte, chunk)
+	if _, err := src.ReadAt(plain, 0); err != nil {
+		t.Fatal(err)
+	}
+	block := make([]byte, lz4.CompressBlockBound(len(plain)))
+	n, err := lz4.CompressBlock(plain, block, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := MapBuilder{HashType: SHA256}
+	m.Select(systemGUID)
+	for at := int64(0); at < size; at += chunk {
+		if packed {
+			m.Packed(block[:n], src, 0, at, chunk)
+		} else {
+			m.Addr(src, 0, at, chunk)
+		}
+	}
+	p, err := m.Payload()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := (Builder{Type: TypeImage, Signer: s}).Build(w, p); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // TestMemory builds and checks images through a pipe and watches the heap.
 func TestMemory(t *testing.T) {
+	signer(t, "S1_SW", 3)
 	for name, c := range map[string]struct {
-		opt  ImageOptions
-		size int64
+		chunk, size int64
+		packed      bool
+		limit       uint64 // bytes that may be held, builder and checker together
 	}{
-		"plain": {ImageOptions{}, 64 << 20}, "packed": {ImageOptions{LZ4: true}, 20 << 20},
-		"largest blocks": {ImageOptions{LZ4: true, Chunk: maxLZ4}, 2 * maxLZ4},
+		"plain":  {1 << 20, 96 << 20, false, 10 << 20},
+		"packed": {DefaultChunk, 96 << 20, true, 12 << 20},
+		// Both sides need a block and what it makes, each up to 16 MiB.
+		"largest blocks": {maxLZ4, 3 * maxLZ4, true, 80 << 20},
 	} {
 		t.Run(name, func(t *testing.T) {
-			signer(t, "S1_SW", 3)
 			runtime.GC()
 			var before, now runtime.MemStats
 			runtime.ReadMemStats(&before)
 			r, w := io.Pipe()
-			done := make(chan *RootSet)
+			done := make(chan struct{})
 			go func() {
-				roots := generatedSIN(t, w, c.size, c.opt)
-				w.Close()
-				done <- roots
+				defer close(done)
+				defer w.Close()
+				repeated(t, w, c.size, c.chunk, c.packed)
 			}()
 			peak, calls := uint64(0), 0
 			report, err := Check(context.Background(), r, -1, CheckOptions{Progress: func(int64) {
-				if calls++; calls%16 == 0 {
+				if calls++; calls%32 == 0 {
 					runtime.GC() // what counts is what is held
 					runtime.ReadMemStats(&now)
 					peak = max(peak, now.HeapAlloc)
 				}
 			}})
 			<-done
-			if err != nil || report.Parts[0].Size != c.size {
+			if err != nil || report.Parts[0].Size != c.size || peak == 0 {
 				t.Fatal(err)
 			}
-			// The largest block takes 16 MiB on each side, in the builder and in the checker.
-			limit := uint64(14 << 20)
-			if c.opt.Chunk == maxLZ4 {
-				limit = 90 << 20
-			}
-			if held := peak - before.HeapAlloc; held > limit {
+			if held := peak - min(peak, before.HeapAlloc); held > c.limit {
 				t.Errorf("%d MiB were held", held>>20)
 			}
 		})
