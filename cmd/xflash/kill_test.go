@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -18,11 +19,28 @@ import (
 	"xflash/internal/simphone"
 )
 
-// program runs the test binary as xflash, for a phone whose state is in dir/phone.
+// built is the program as a person has it, without the race detector.
+var built = sync.OnceValues(func() (string, error) {
+	if _, err := theBundle(); err != nil { // makes the folder that is removed in the end
+		return "", err
+	}
+	path := filepath.Join(sharedDir, "xflash")
+	out, err := exec.Command("go", "build", "-o", path, ".").CombinedOutput()
+	if err != nil {
+		err = fmt.Errorf("%w\n%s", err, out)
+	}
+	return path, err
+})
+
+// program runs xflash for a phone whose state is in dir/phone.
 func program(t *testing.T, dir string, args ...string) *exec.Cmd {
 	t.Helper()
-	cmd := exec.Command(os.Args[0], args...)
-	cmd.Env = append(os.Environ(), asProgram+"=1", "XDG_STATE_HOME="+filepath.Join(dir, "state"))
+	path, err := built()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(path, args...)
+	cmd.Env = append(os.Environ(), "XDG_STATE_HOME="+filepath.Join(dir, "state"))
 	return cmd
 }
 

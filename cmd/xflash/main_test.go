@@ -15,13 +15,7 @@ import (
 	"xflash/sin"
 )
 
-// asProgram in the environment makes the test binary the program itself.
-const asProgram = "XFLASH_TEST_AS_PROGRAM"
-
 func TestMain(m *testing.M) {
-	if os.Getenv(asProgram) != "" {
-		main()
-	}
 	testscript.Main(cleaned{m}, map[string]func(){"xflash": main})
 }
 

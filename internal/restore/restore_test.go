@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -21,7 +23,17 @@ import (
 	"xflash/usbproto/s1"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		for _, dir := range shared {
+			if err := os.RemoveAll(dir); err != nil {
+				fmt.Fprintln(os.Stderr, err)
+				code = 1
+			}
+		}
+		os.Exit(code)
+	}))
+}
 
 // disk is a small eMMC, so that a test phone is made quickly.
 const disk = 4 << 30
@@ -41,8 +53,27 @@ var small = sync.OnceValues(func() (*firmware.Firmware, error) {
 	if err != nil {
 		return nil, err
 	}
+	shared = append(shared, dir)
 	return firmware.Make(context.Background(), dir, firmware.Options{Authority: authority(), SystemSize: 16 << 20, Disk: disk})
 })
+
+// factory is the state of a new phone. It is made once, because a phone's own keys take
+// longer to make than a restore.
+var factory = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "xflash-restore-phone-")
+	if err != nil {
+		return "", err
+	}
+	shared = append(shared, dir)
+	phone, err := simphone.Open(simphone.Options{Dir: dir, Disk: disk})
+	if err != nil {
+		return "", err
+	}
+	return dir, phone.Close()
+})
+
+// shared are folders that all tests use; TestMain removes them.
+var shared []string
 
 // bench is a phone, a bundle and what is needed to restore one with the other.
 type bench struct {
@@ -69,7 +100,17 @@ func newPhone(t *testing.T, options simphone.Options) *simphone.Phone {
 		options.Disk = disk
 	}
 	if options.Dir == "" {
-		options.Dir = t.TempDir()
+		options.Dir = filepath.Join(t.TempDir(), "phone")
+		if options.Disk == disk {
+			first, err := factory()
+			if err != nil {
+				t.Fatal(err)
+			}
+			// cp keeps the holes of the disk image.
+			if out, err := exec.Command("cp", "-a", first, options.Dir).CombinedOutput(); err != nil {
+				t.Fatalf("%v\n%s", err, out)
+			}
+		}
 	}
 	options.RootFiles = append(options.RootFiles, rootFile(t))
 	phone, err := simphone.Open(options)
