@@ -95,8 +95,6 @@ func (s Selector) matches(d Device) bool {
 	return (s.Serial == "" || s.Serial == d.Serial) && (s.Port == "" || s.Port == d.Port)
 }
 
-func (s Selector) any() bool { return s == Selector{} }
-
 // Find chooses the phone to work with: the only one that fits the selector and is in the
 // mode that is wanted. Phones in other modes do not count, they cannot be mistaken for
 // it. When there is not exactly one, the error is a *Verdict.

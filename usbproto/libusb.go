@@ -55,22 +55,19 @@ func (b *usb) List(ctx context.Context) ([]Device, error) {
 func (b *usb) Close() error { return nil }
 
 func (b *usb) Open(ctx context.Context, d Device) (Conn, error) {
-	context, err := newContext()
+	libusb, err := newContext()
 	if err != nil {
 		return nil, err
 	}
-	pipe := &gousbBulk{bus: b, phone: d, context: context}
-	err = pipe.open(ctx)
-	if err != nil {
-		err = errors.Join(err, pipe.close())
-	}
-	var verdict *Verdict
-	if errors.As(err, &verdict) && verdict.Kind == Busy {
-		// Only now, with our own handle closed, all who are left are others.
-		verdict.Holders = holders("/proc", d.node())
-	}
-	if err != nil {
-		return nil, err
+	pipe := &gousbBulk{bus: b, phone: d, libusb: libusb}
+	if err := pipe.open(ctx); err != nil {
+		closing := pipe.close()
+		var verdict *Verdict
+		if errors.As(err, &verdict) && verdict.Kind == Busy {
+			// Only now, with our own handle closed, all who are left are others.
+			verdict.Holders = holders("/proc", b.root+d.node())
+		}
+		return nil, errors.Join(err, closing)
 	}
 	return newUSBConn(pipe, d.Path()), nil
 }
@@ -92,14 +89,14 @@ func newContext() (c *gousb.Context, err error) {
 
 // gousbBulk is the pair of bulk endpoints of a phone.
 type gousbBulk struct {
-	bus     *usb
-	phone   Device
-	context *gousb.Context
-	device  *gousb.Device
-	config  *gousb.Config
-	iface   *gousb.Interface
-	in      *gousb.InEndpoint
-	out     *gousb.OutEndpoint
+	bus    *usb
+	phone  Device
+	libusb *gousb.Context
+	device *gousb.Device
+	config *gousb.Config
+	iface  *gousb.Interface
+	in     *gousb.InEndpoint
+	out    *gousb.OutEndpoint
 }
 
 // open opens the node and claims the interface. It neither resets the phone nor changes
@@ -155,7 +152,7 @@ func (g *gousbBulk) openNode(ctx context.Context) error {
 	limit := time.Now().Add(accessPatience)
 	for {
 		found := false
-		devices, err := g.context.OpenDevices(func(d *gousb.DeviceDesc) bool {
+		devices, err := g.libusb.OpenDevices(func(d *gousb.DeviceDesc) bool {
 			same := !found && d.Bus == g.phone.Bus && d.Address == g.phone.Address &&
 				uint16(d.Vendor) == g.phone.VID && uint16(d.Product) == g.phone.PID
 			found = found || same
@@ -165,7 +162,7 @@ func (g *gousbBulk) openNode(ctx context.Context) error {
 		case len(devices) == 1:
 			g.device = devices[0] // err, if any, is about a device that is not ours
 			return nil
-		case !found:
+		case !found && (err == nil || !g.present()):
 			return g.openError(ErrGone)
 		case !g.refused(err):
 			return g.openError(err)
@@ -262,14 +259,22 @@ func (g *gousbBulk) cause(ctx context.Context, err error) error {
 		return ErrGone
 	case gousb.ErrorNoMem:
 		return errNoMemory
-	}
-	// A cable that is pulled gives "transfer failed" until the kernel has noticed.
-	for limit := time.Now().Add(goneTime); time.Now().Before(limit); time.Sleep(accessPause) {
-		if d, ok := readDevice(g.bus.root + usbDevices + "/" + g.phone.Port); !ok || d.Address != g.phone.Address {
-			return ErrGone
+	case gousb.TransferError, gousb.ErrorIO, gousb.ErrorOther:
+		// A cable that is pulled gives these until the kernel has noticed.
+		for limit := time.Now().Add(goneTime); time.Now().Before(limit); time.Sleep(accessPause) {
+			if !g.present() {
+				return ErrGone
+			}
 		}
+		return fmt.Errorf("the transfer broke on the cable or in the port (%w)", err)
 	}
 	return err
+}
+
+// present says whether the phone is still on the bus, where it was and not plugged in anew.
+func (g *gousbBulk) present() bool {
+	d, ok := readDevice(g.bus.root + usbDevices + "/" + g.phone.Port)
+	return ok && d.Address == g.phone.Address
 }
 
 func (g *gousbBulk) close() error {
@@ -283,7 +288,7 @@ func (g *gousbBulk) close() error {
 	if g.device != nil {
 		errs = append(errs, g.device.Close())
 	}
-	return errors.Join(append(errs, g.context.Close())...)
+	return errors.Join(append(errs, g.libusb.Close())...)
 }
 
 var libusbCode = regexp.MustCompile(`\[code (-[0-9]+)\]$`)

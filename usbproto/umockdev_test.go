@@ -2,12 +2,15 @@ package usbproto
 
 import (
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"go.uber.org/goleak"
 )
 
 // The phone of the test bed: ids, port and descriptors of a Z3 Compact in flash mode
@@ -24,8 +27,8 @@ var bedDescriptors = []byte{
 	7, 5, 0x01, 2, 0x00, 0x02, 0, // bulk OUT, 512 bytes
 }
 
-// bedDescription is the phone in umockdev's language.
-func bedDescription() string {
+// description is a phone in umockdev's language.
+func description(descriptors []byte) string {
 	return fmt.Sprintf(`P: %s
 N: bus/usb/001/005
 E: DEVNAME=/dev/bus/usb/001/005
@@ -43,25 +46,29 @@ A: bNumConfigurations=1\n
 A: speed=480\n
 A: product=S1 Service\n
 H: descriptors=%s
-`, bedPath, hex.EncodeToString(bedDescriptors))
+`, bedPath, hex.EncodeToString(descriptors))
 }
 
-// inBed runs the named test again in a process that sees the phone of the test bed on its
-// USB bus; the phone behaves as the capture says. In the process itself it returns true.
-func inBed(t *testing.T, c *capture) bool {
+// inBed runs the test again in a process that sees a phone on its USB bus, which has
+// these descriptors and behaves as the capture says: real libusb and gousb, and umockdev
+// instead of the kernel (ecosystem.md §5.2). It returns true in that process only.
+//
+// preload is a library that the process loads before umockdev's.
+func inBed(t *testing.T, descriptors []byte, c *capture, preload ...string) bool {
+	t.Helper()
 	if os.Getenv("UMOCKDEV_DIR") != "" {
 		return true
 	}
-	run, err := exec.LookPath("umockdev-run")
+	umockdev, err := exec.LookPath("umockdev-run")
 	if err != nil {
 		if os.Getenv("CI") == "true" {
-			t.Fatal("umockdev-run is not installed; continuous integration needs the Debian package umockdev")
+			t.Fatal("umockdev-run is not installed; continuous integration needs it (Debian package umockdev)")
 		}
-		t.Skip("umockdev-run is not installed (Debian package umockdev), and this machine needs it to imitate a USB bus")
+		t.Skip("umockdev-run is not installed (Debian package umockdev), which imitates the kernel's USB")
 	}
 	dir := t.TempDir()
-	description, recording := filepath.Join(dir, "phone.umockdev"), filepath.Join(dir, "phone.pcap")
-	for name, data := range map[string][]byte{description: []byte(bedDescription()), recording: c.buf.Bytes()} {
+	device, recording := filepath.Join(dir, "phone.umockdev"), filepath.Join(dir, "phone.pcap")
+	for name, data := range map[string][]byte{device: []byte(description(descriptors)), recording: c.buf.Bytes()} {
 		if err := os.WriteFile(name, data, 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -70,8 +77,9 @@ func inBed(t *testing.T, c *capture) bool {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(run, "-d", description, "--pcap", "/sys"+bedPath+"="+recording, "--",
-		self, "-test.run=^"+t.Name()+"$", "-test.v", "-test.timeout=60s")
+	cmd := exec.Command(umockdev, "-d", device, "--pcap", "/sys"+bedPath+"="+recording, "--",
+		"sh", "-c", `LD_PRELOAD="$1 $LD_PRELOAD" exec "$2" "-test.run=^$3\$" -test.v -test.timeout=60s`,
+		"sh", strings.Join(preload, " "), self, t.Name())
 	out, err := cmd.CombinedOutput()
 	t.Logf("%s", out)
 	if err != nil || !strings.Contains(string(out), "--- PASS: "+t.Name()) {
@@ -80,39 +88,43 @@ func inBed(t *testing.T, c *capture) bool {
 	return false
 }
 
-func TestBedList(t *testing.T) {
-	if !inBed(t, newCapture(bedPhone)) {
-		return
-	}
+// openBed opens the phone of the test bed, as a command does. Afterwards it must close
+// cleanly and leave no goroutine behind.
+func openBed(t *testing.T) Conn {
+	t.Helper()
+	leaks := goleak.IgnoreCurrent()
 	bus, err := NewUSB()
 	if err != nil {
 		t.Fatal(err)
 	}
-	d, err := bus.List(t.Context())
-	t.Log(d, err)
-	out, _ := exec.Command("find", os.Getenv("UMOCKDEV_DIR")).CombinedOutput()
-	t.Logf("%s", out)
+	d, err := Find(t.Context(), bus, Selector{}, ModeFlash)
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := bus.Open(t.Context(), d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := errors.Join(conn.Close(), bus.Close()); err != nil {
+			t.Error(err)
+		}
+		goleak.VerifyNone(t, leaks)
+	})
+	return conn
 }
 
-func TestBedExchange(t *testing.T) {
-	c := newCapture(bedPhone)
-	c.out([]byte("hello"), 0)
-	c.in(512, []byte("world"), 0)
-	if !inBed(t, c) {
-		return
+// busyClaims makes a library that lets the first n claims of an interface fail as if
+// another program had it, which umockdev cannot do. gcc is there where cgo works.
+func busyClaims(t *testing.T, n int) string {
+	t.Helper()
+	if os.Getenv("UMOCKDEV_DIR") != "" {
+		return "" // it is loaded already
 	}
-	bus, err := NewUSB()
-	if err != nil {
-		t.Fatal(err)
+	library := filepath.Join(t.TempDir(), "busy.so")
+	gcc := exec.Command("gcc", "-shared", "-fPIC", fmt.Sprintf("-DCLAIMS=%d", n), "-o", library, "testdata/busyclaims.c", "-ldl")
+	if out, err := gcc.CombinedOutput(); err != nil {
+		t.Fatalf("gcc: %v\n%s", err, out)
 	}
-	conn, err := bus.Open(t.Context(), bedPhone)
-	if err != nil {
-		t.Fatal(err)
-	}
-	n, err := conn.Write(t.Context(), []byte("hello"))
-	t.Log(n, err)
-	b := make([]byte, 100)
-	n, err = conn.Read(t.Context(), b)
-	t.Logf("%q %v", b[:n], err)
-	t.Log(conn.Close())
+	return library
 }

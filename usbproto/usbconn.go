@@ -23,7 +23,7 @@ type bulk interface {
 	// read fills p, whose length is a multiple of packetSize, until it is full or a
 	// short packet ends the transfer.
 	read(ctx context.Context, p []byte) (int, error)
-	write(ctx context.Context, p []byte) (int, error)
+	write(ctx context.Context, p []byte) (int, error) // all of p, or an error
 	close() error
 }
 
