@@ -8,7 +8,7 @@ import (
 )
 
 // MaxRamdisk is the most that a ramdisk may expand to, bytes.
-const MaxRamdisk = 256 << 20
+const MaxRamdisk = 128 << 20
 
 // Ramdisk is what was learnt from a ramdisk section. It is read through, not kept.
 type Ramdisk struct {

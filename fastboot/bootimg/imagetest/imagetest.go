@@ -27,7 +27,7 @@ type Kernel struct {
 	Size   int      // bytes, 0 means a little more than a kernel must have to be one
 }
 
-// Bytes makes the kernel: code that hardly shrinks, and the texts in the middle of it.
+// Bytes makes the kernel: code, and the texts in the middle of it.
 func (k Kernel) Bytes() []byte {
 	if k.Size == 0 {
 		k.Size = 1<<20 + 4096
@@ -45,14 +45,14 @@ func (k Kernel) Bytes() []byte {
 	return code
 }
 
-// Code is n bytes that look like instructions of ARM.
+// Code is n bytes that look like instructions of ARM. They repeat, so that packing them takes no time.
 func Code(n int) []byte {
-	r := rand.New(rand.NewPCG(32, uint64(n)))
-	b := make([]byte, 0, n+4)
-	for len(b) < n {
-		b = binary.LittleEndian.AppendUint32(b, 0xE0000000|r.Uint32N(1<<12)<<12|r.Uint32N(8))
+	r := rand.New(rand.NewPCG(32, 32))
+	var block []byte
+	for len(block) < 8<<10 {
+		block = binary.LittleEndian.AppendUint32(block, 0xE0000000|r.Uint32N(1<<12)<<12|r.Uint32N(8))
 	}
-	return b[:n]
+	return bytes.Repeat(block, n/len(block)+1)[:n]
 }
 
 // ZImage wraps a packed kernel as the kernel's build does: code that unpacks it,
