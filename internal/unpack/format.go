@@ -73,6 +73,29 @@ func Detect(head []byte) Format {
 	return None
 }
 
+// Next finds the first place from at on where data of a known format may begin,
+// len(data) and None when there is none.
+func Next(data []byte, at int) (int, Format) {
+	for ; at < len(data); at++ {
+		if !firstBytes[data[at]] {
+			continue
+		}
+		if f := Detect(data[at:min(at+HeadSize, len(data))]); f != None {
+			return at, f
+		}
+	}
+	return len(data), None
+}
+
+// firstBytes are those with which a format can begin.
+var firstBytes = func() (first [256]bool) {
+	for _, m := range magics {
+		first[m.magic[0]] = true
+	}
+	first['B'], first[0x5d] = true, true // bzip2, lzma
+	return first
+}()
+
 // isBzip2 wants "BZh", the level, and the mark of a block or of the end.
 func isBzip2(b []byte) bool {
 	if len(b) < 4 || string(b[:3]) != "BZh" || b[3] < '1' || b[3] > '9' {

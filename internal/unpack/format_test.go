@@ -35,3 +35,19 @@ func TestDetect(t *testing.T) {
 		}
 	}
 }
+
+func TestNext(t *testing.T) {
+	data := []byte("BBZh\x1f\x8b\x08\x5d\x00\x89LZO\x00\r\n\x1a\n tail")
+	want := []struct {
+		at int
+		f  Format
+	}{{4, Gzip}, {9, LZO}, {len(data), None}}
+	at := 0
+	for _, w := range want {
+		var f Format
+		if at, f = Next(data, at); at != w.at || f != w.f {
+			t.Fatalf("found %v at %d, want %v at %d", f, at, w.f, w.at)
+		}
+		at++
+	}
+}
