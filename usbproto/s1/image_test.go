@@ -205,6 +205,26 @@ func TestImageDeadlines(t *testing.T) {
 	}
 }
 
+// A byte begins the time of a stall anew.
+func TestStallAfterBytes(t *testing.T) {
+	stalls := 0
+	inLoaderWith(t, s1.Options{OnStall: func(string) { stalls++ }}, func(p *phone) {
+		p.answer(5, pattern(100), nil)
+		p.expect(6, 3, pattern(1))
+		ack := wire(6, 1, nil)
+		time.Sleep(20 * time.Second)
+		p.raw(ack[:5])
+		time.Sleep(35 * time.Second) // told at 50 seconds
+		p.raw(ack[5:16])
+		time.Sleep(29 * time.Second)
+		p.raw(ack[16:])
+	}, func(ctx context.Context, t *testing.T, s *s1.Session) {
+		if err := s.SendImage(ctx, image("system.sin", 100, 1), nil); err != nil || stalls != 1 {
+			t.Errorf("%d stalls, %v", stalls, err)
+		}
+	})
+}
+
 // A phone that stops taking bytes in the middle of a packet is not asked anything more:
 // it would take that for the rest of the packet.
 func TestImageHalfTaken(t *testing.T) {

@@ -99,7 +99,7 @@ func (l *link) greeting(ctx context.Context, doing string, limit time.Duration, 
 		if err != nil {
 			return nil, err
 		}
-		if p.Command == CmdInfo && p.OK() {
+		if p.Command == CmdInfo {
 			if info := ParseInfo(p.Data); len(info.keys) > 0 && wanted(info) {
 				return info, nil
 			}
@@ -137,9 +137,6 @@ func (l *link) receive(ctx context.Context) (Packet, error) {
 			continue
 		case err != nil:
 			return Packet{}, err
-		}
-		if over(ctx) { // a phone that sends and sends must not keep us for ever
-			return Packet{}, contextError(ctx)
 		}
 		want := (l.parser.Missing() + usbPacket - 1) / usbPacket * usbPacket
 		n, err := l.conn.Read(ctx, l.buf[:min(want, readMost)])

@@ -144,6 +144,7 @@ func TestParserRefuses(t *testing.T) {
 		want string
 	}{
 		{"header checksum", change(wire(9, 1, nil), 12, 0x55), "checksum 55 instead of 0F"},
+		{"header checksum zero", change(wire(9, 1, nil), 12, 0), "checksum 00 instead of 0F"},
 		{"header byte", change(wire(9, 1, nil), 7, 0), "checksum 0F instead of 10"},
 		{"data byte", change(wire(12, 1, []byte("D5803\x00")), 13, 'E'), "instead of"},
 		{"CRC", change(wire(12, 1, []byte("D5803\x00")), 19, 0x18, 0x97, 0x2F, 0x63), "checksum 18972F63 instead of 18972F62"},

@@ -92,7 +92,7 @@ func (s *Session) hello(ctx context.Context, at At, limit time.Duration, wanted 
 		s.info = info
 		s.link.search(false)
 		return true, nil
-	case errors.Is(err, usbproto.ErrTimeout) && !over(ctx):
+	case errors.Is(err, usbproto.ErrTimeout):
 		return false, nil
 	}
 	return false, s.broke(at, err)
