@@ -60,29 +60,30 @@ func (e *SourceError) Error() string {
 // Unwrap gives the cause.
 func (e *SourceError) Unwrap() error { return e.Err }
 
-// UnitError is a trim-area unit that this package does not write. Nothing was sent.
+// UnitError is a trim-area unit that was not written as asked: it was refused here, before
+// a byte was sent, or something else is read back (*MismatchError).
 type UnitError struct {
 	Partition int
 	Unit      uint32
-	Reason    string
+	Err       error
 }
 
 func (e *UnitError) Error() string {
-	return fmt.Sprintf("unit %d of trim-area partition %d: %s", e.Unit, e.Partition, e.Reason)
+	return fmt.Sprintf("unit %d of trim-area partition %d: %v", e.Unit, e.Partition, e.Err)
 }
 
-// MismatchError is a trim-area unit that reads back differently than it was written.
-// The contents are not in it: they may identify the phone.
+// Unwrap gives the reason.
+func (e *UnitError) Unwrap() error { return e.Err }
+
+// MismatchError is a unit that reads back differently than it was written. The contents
+// are not in it: they may identify the phone.
 type MismatchError struct {
-	Partition   int
-	Unit        uint32
 	Wrote, Read int // lengths in bytes
 	Offset      int // of the first byte that differs
 }
 
 func (e *MismatchError) Error() string {
-	return fmt.Sprintf("unit %d of trim-area partition %d: %d bytes were written and %d are read back, different from byte %d on",
-		e.Unit, e.Partition, e.Wrote, e.Read, e.Offset)
+	return fmt.Sprintf("%d bytes were written and %d are read back, different from byte %d on", e.Wrote, e.Read, e.Offset)
 }
 
 var (

@@ -66,7 +66,7 @@ func (l *link) search(on bool) {
 
 // trade is one packet out and its answer in, within a limit. Greetings in between are
 // passed over: they come late, or twice, from a phone that was just plugged in. late is
-// a command whose answer was given up; it may still come.
+// a command whose answer was given up, 0 for none; it may still come.
 func (l *link) trade(ctx context.Context, p Packet, doing string, limit time.Duration, late Command) (Packet, error) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
@@ -81,7 +81,7 @@ func (l *link) trade(ctx context.Context, p Packet, doing string, limit time.Dur
 			return Packet{}, err
 		case reply.Command == p.Command:
 			return reply, nil
-		case reply.Command != CmdInfo && reply.Command != late && !l.searching:
+		case reply.Command != CmdInfo && (reply.Command != late || late == 0) && !l.searching:
 			return Packet{}, &PacketError{Index: l.parser.index - 1,
 				Reason: fmt.Sprintf("it answers %s, but %s was sent", reply.Command, p.Command)}
 		}

@@ -199,6 +199,7 @@ func TestBrokenReplies(t *testing.T) {
 		"CRC damaged":    {damage(22), "checksum"},
 		"other command":  {func(p *phone) { p.send(13, 1, nil) }, "it answers write unit (13), but read unit (12) was sent"},
 		"other refusal":  {func(p *phone) { p.send(0x80, 0, nil) }, "command 128"},
+		"no command":     {func(p *phone) { p.send(0, 1, nil) }, "command 0"},
 		"too long":       {func(p *phone) { p.raw(fromHex(t, "0000000C 00000001 00800001 93")) }, "8388609 bytes"},
 		"unknown flags":  {func(p *phone) { p.send(12, 0x11, nil) }, "flags"},
 		"greetings for ever": {func(p *phone) {

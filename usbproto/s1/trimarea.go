@@ -94,21 +94,20 @@ func (s *Session) readUnit(ctx context.Context, unit uint32, doing string) ([]by
 }
 
 // WriteUnit writes a unit of partition 2 and reads it back. The phone stores it when the
-// trim area is closed. Units that identify the phone are refused here, with a
-// *UnitError, before a byte is sent; so is everything in partition 1. A *MismatchError
-// tells that something else is read back.
+// trim area is closed. Units that identify the phone are refused here, before a byte is
+// sent; so is everything in partition 1. See UnitError.
 func (s *Session) WriteUnit(ctx context.Context, unit uint32, data []byte) error {
 	if err := s.needTA(); err != nil {
 		return err
 	}
-	refuse := func(reason string) error { return &UnitError{Partition: s.ta, Unit: unit, Reason: reason} }
+	fail := func(err error) error { return &UnitError{Partition: s.ta, Unit: unit, Err: err} }
 	switch {
 	case s.ta != MiscPartition:
-		return refuse("this partition holds the calibration of the phone and is never written")
+		return fail(errors.New("this partition holds the calibration of the phone and is never written"))
 	case slices.Contains(neverWritten, unit) || unit >= ProtectedFrom:
-		return refuse("it belongs to the identity of the phone and is never written")
+		return fail(errors.New("it belongs to the identity of the phone and is never written"))
 	case len(data) > s.info.MaxPacket()-8:
-		return refuse(fmt.Sprintf("%d bytes do not fit a packet of this phone", len(data)))
+		return fail(fmt.Errorf("%d bytes do not fit a packet of this phone", len(data)))
 	}
 	payload := binary.BigEndian.AppendUint32(nil, unit)
 	payload = binary.BigEndian.AppendUint32(payload, uint32(len(data)))
@@ -129,7 +128,7 @@ func (s *Session) WriteUnit(ctx context.Context, unit uint32, data []byte) error
 		for differs < min(len(back), len(data)) && back[differs] == data[differs] {
 			differs++
 		}
-		return &MismatchError{Partition: s.ta, Unit: unit, Wrote: len(data), Read: len(back), Offset: differs}
+		return fail(&MismatchError{Wrote: len(data), Read: len(back), Offset: differs})
 	}
 	return nil
 }

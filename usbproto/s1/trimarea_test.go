@@ -147,9 +147,10 @@ func TestWriteUnitReadBack(t *testing.T) {
 				p.answer(12, unit(10021), c.back)
 				p.answer(10, nil, nil) // the session goes on
 			}, func(ctx context.Context, t *testing.T, s *s1.Session) {
+				var which *s1.UnitError
 				var e *s1.MismatchError
 				err := s.WriteUnit(ctx, 10021, data)
-				if !errors.As(err, &e) || e.Unit != 10021 || e.Partition != 2 || e.Wrote != 10 || e.Read != len(c.back) || e.Offset != c.offset {
+				if !errors.As(err, &which) || which.Unit != 10021 || which.Partition != 2 || !errors.As(err, &e) || e.Wrote != 10 || e.Read != len(c.back) || e.Offset != c.offset {
 					t.Fatalf("%+v, %v", e, err)
 				}
 				if strings.Contains(err.Error(), "2020") {
