@@ -23,6 +23,7 @@ type fakeBulk struct {
 	closed   int
 	running  int
 	memory   int   // requests for more bytes get errNoMemory; 0: no limit
+	refused  int   // how often that was
 	fault    error // what the next request fails with
 	requests []int // sizes of all requests that reached the phone
 }
@@ -65,6 +66,7 @@ func (f *fakeBulk) request(ctx context.Context, p []byte, step func() (done bool
 		f.t.Error("a request for no bytes") // it would be a zero-length packet
 	}
 	if f.memory != 0 && len(p) > f.memory {
+		f.refused++
 		return errNoMemory
 	}
 	f.requests = append(f.requests, len(p))

@@ -94,6 +94,9 @@ func TestUSBConnNoMemory(t *testing.T) {
 			t.Fatal("the data arrived changed", err)
 		}
 	}
+	if phone.refused != 1 {
+		t.Errorf("the size that is too large was tried %d times", phone.refused)
+	}
 	for i, n := range phone.requests {
 		if n != 256<<10 {
 			t.Errorf("request %d of %d is of %d bytes", i, len(phone.requests), n)
@@ -157,7 +160,7 @@ func TestUSBConnCloseDuringRead(t *testing.T) {
 			phone.until(t.Context(), func() bool { return phone.running > 0 })
 			phone.mu.Unlock()
 		}
-		if err := conn.Close(); err != nil {
+		if err := errors.Join(conn.Close(), conn.Close()); err != nil {
 			t.Fatal(err)
 		}
 		if err := <-ended; !errors.Is(err, ErrClosed) {
