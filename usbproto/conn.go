@@ -48,7 +48,7 @@ func (timeoutError) Is(target error) bool { return target == context.DeadlineExc
 
 // TransferError is a transfer that failed.
 type TransferError struct {
-	Op     string // "read" or "write"
+	Op     string // "open", "read" or "write"
 	Device string // which phone
 	N      int    // bytes that were transferred before
 	Err    error  // one of the errors above, context.Canceled, or another cause
