@@ -3,7 +3,7 @@ package explain
 import (
 	_ "embed"
 	"fmt"
-	"strconv"
+	"regexp"
 	"strings"
 	"sync"
 )
@@ -14,232 +14,159 @@ var catalogueData string
 //go:embed data/advice.tsv
 var adviceData string
 
-//go:embed data/notes.tsv
-var notesData string
+//go:embed data/steps.tsv
+var stepsData string
 
-// entry is one row of the catalogue.
+// entry is one row of the catalogue. dynamic is the status number, the text of the phone,
+// or the number of a facility or an error; pattern is set when a text has places for
+// numbers.
 type entry struct {
 	kind, generation, severity, code string
 	dynamic                          string
 	name, meaning, action            string
 	confidence                       Confidence
+	pattern                          *regexp.Regexp
 }
 
-// catalogue is the embedded data, indexed.
+// catalogue is the embedded data with its indexes.
 type catalogue struct {
-	rows     []entry
-	dynamics map[string]*entry // by status number
-	codes    map[string]*entry // of generations C to E
-	parts    map[string]*entry // facilities by number
-	errors   map[string]*entry // error numbers
+	rows     []*entry
+	dynamics map[string]*entry   // generations C to E, by status number
+	codes    map[string]*entry   // generations C to E, by code
+	parts    map[string]*entry   // facilities, by number
+	errors   map[string]*entry   // errors, by number
+	named    map[string]string   // vendor's name without FAC_ or ERR_ to number
+	of2012   map[string][]*entry // generation B, by code
+	texts    map[string][]*entry // generation B, by text in small letters
+	patterns []*entry            // generation B, texts with places for numbers
+	of2010   map[string][]*entry // generation A, by text in small letters
+	statics  map[string]*entry   // generation A
+	classes  map[string]*entry   // generation A
+	fastboot []*entry
 	advices  map[string][]string
-	notes    map[string]string
+	steps    map[string][]string
 }
 
-// book is the catalogue. The data are our own; a test reads every row.
+// book is the catalogue. The data are part of the program and tests read every row, so a
+// malformed row is a mistake in the program.
 var book = sync.OnceValue(func() *catalogue {
-	c := &catalogue{dynamics: map[string]*entry{}, codes: map[string]*entry{}, parts: map[string]*entry{},
-		errors: map[string]*entry{}, advices: map[string][]string{}, notes: map[string]string{}}
-	for _, f := range table(catalogueData, 9) {
-		c.rows = append(c.rows, entry{f[0], f[1], f[2], f[3], f[4], f[5], f[6], f[7], Confidence(f[8])})
+	c := &catalogue{
+		dynamics: map[string]*entry{}, codes: map[string]*entry{}, parts: map[string]*entry{},
+		errors: map[string]*entry{}, named: map[string]string{}, of2012: map[string][]*entry{}, texts: map[string][]*entry{},
+		of2010: map[string][]*entry{}, statics: map[string]*entry{}, classes: map[string]*entry{},
+		advices: map[string][]string{}, steps: map[string][]string{},
 	}
-	for i := range c.rows {
-		e := &c.rows[i]
-		switch {
-		case e.kind == "dynamic" && e.generation == "C,D,E":
-			c.dynamics[e.dynamic] = e
-		case e.kind == "code" && e.generation == "C,D,E":
-			c.codes[e.code] = e
-		case e.kind == "facility":
-			c.parts[e.dynamic] = e
-		case e.kind == "error":
-			c.errors[e.dynamic] = e
-		}
+	for _, f := range table(catalogueData, 9) {
+		c.add(&entry{f[0], f[1], f[2], f[3], f[4], f[5], f[6], f[7], Confidence(f[8]), placeholders(f[4])})
 	}
 	for _, f := range table(adviceData, 2) {
 		c.advices[f[0]] = strings.Split(f[1], " | ")
 	}
-	for _, f := range table(notesData, 2) {
-		c.notes[f[0]] = f[1]
+	for _, f := range table(stepsData, 2) {
+		c.steps[f[0]] = strings.Split(f[1], " | ")
 	}
 	return c
 })
 
-// table reads tab-separated lines; # begins a comment.
+func (c *catalogue) add(e *entry) {
+	c.rows = append(c.rows, e)
+	switch {
+	case e.generation == "B":
+		c.of2012[e.code] = append(c.of2012[e.code], e)
+		if e.pattern != nil {
+			c.patterns = append(c.patterns, e)
+		} else {
+			text := strings.ToLower(e.dynamic)
+			c.texts[text] = append(c.texts[text], e)
+		}
+	case e.kind == "dynamic":
+		c.dynamics[e.dynamic] = e
+	case e.kind == "code":
+		c.codes[e.code] = e
+	case e.kind == "facility":
+		c.parts[e.dynamic] = e
+		c.named[bareName(e.name)] = e.dynamic
+	case e.kind == "error":
+		c.errors[e.dynamic] = e
+		c.named[bareName(e.name)] = e.dynamic
+	case e.kind == "text":
+		text := strings.ToLower(e.dynamic)
+		c.of2010[text] = append(c.of2010[text], e)
+	case e.kind == "static":
+		c.statics[e.name] = e
+	case e.kind == "class":
+		c.classes[e.name] = e
+	case e.kind == "fastboot":
+		c.fastboot = append(c.fastboot, e)
+	}
+}
+
+// advice is what to do about an answer: its own steps, or those of its key.
+func (c *catalogue) advice(e *entry) []string {
+	if steps := c.steps[e.dynamic]; steps != nil {
+		return append([]string(nil), steps...)
+	}
+	return c.adviceFor(e.action)
+}
+
+func (c *catalogue) adviceFor(action string) []string {
+	return append([]string(nil), c.advices[action]...)
+}
+
+// table reads tab-separated lines; # begins a comment. A line with another number of
+// columns than expected is a mistake in the program.
 func table(data string, columns int) (rows [][]string) {
-	for _, line := range strings.Split(data, "\n") {
-		if line == "" || strings.HasPrefix(line, "#") {
+	for line := range strings.Lines(data) {
+		line = strings.TrimSuffix(line, "\n")
+		if line == "" || line[0] == '#' {
 			continue
 		}
-		if fields := strings.Split(line, "\t"); len(fields) == columns {
-			rows = append(rows, fields)
+		fields := strings.Split(line, "\t")
+		if len(fields) != columns {
+			panic(fmt.Sprintf("explain: %d columns instead of %d in %q", len(fields), columns, line))
 		}
+		rows = append(rows, fields)
 	}
 	return rows
 }
 
-func (c *catalogue) advice(key string) []string { return c.advices[key] }
-
-func (c *catalogue) code(code string) (entry, bool) {
-	if e := c.codes[strings.ToUpper(code)]; e != nil {
-		return *e, true
-	}
-	return entry{}, false
+// bareName takes FAC_ or ERR_ off a name of the vendor's, whose tables are not consistent
+// in it: BUFFER_TOO_SMALL stands beside ERR_BUFFER_SIZE.
+func bareName(name string) string {
+	return strings.TrimPrefix(strings.TrimPrefix(strings.ToUpper(name), "FAC_"), "ERR_")
 }
 
-// status looks a number up. Without a row of its own it is taken apart: the part of the
-// phone that speaks, and the error it reports.
-func (c *catalogue) status(s status) (entry, bool) {
-	if e := c.dynamics[s.String()]; e != nil {
-		row := *e
-		if note := c.notes[s.String()]; note != "" {
-			row.meaning += " " + note
+// numbers are the places for numbers in the texts of generation B.
+var numbers = regexp.MustCompile(`%\d?l?[xd]|0xNNNN|\bNN : text$`)
+
+// placeholders is the pattern of a text that holds a number, nil for all others.
+func placeholders(text string) *regexp.Regexp {
+	if !numbers.MatchString(text) {
+		return nil
+	}
+	var b strings.Builder
+	b.WriteString(`(?i)^`)
+	end := 0
+	for _, m := range numbers.FindAllStringIndex(text, -1) {
+		b.WriteString(regexp.QuoteMeta(text[end:m[0]]))
+		switch text[m[0]:m[1]] {
+		case "0xNNNN":
+			b.WriteString(`0x[0-9a-f]{1,8}`)
+		case "NN : text":
+			b.WriteString(`\d\d : .*`)
+		default:
+			b.WriteString(`[0-9a-f]{1,16}`)
 		}
-		return row, true
+		end = m[1]
 	}
-	part, err := c.parts[s.facility()], c.errors[s.number()]
-	if part == nil || s>>31 == 0 {
-		return entry{}, false
-	}
-	row := entry{kind: "dynamic", dynamic: s.String(), confidence: Low, action: "REPORT",
-		name: part.name + " / (unnamed 0x" + s.number() + ")"}
-	row.meaning = fmt.Sprintf("By its group it concerns the %s. We do not know the exact cause.", part.meaning)
-	if err != nil && !strings.HasPrefix(err.name, "(unnamed") {
-		row.name = part.name + " / " + err.name
-		row.meaning = fmt.Sprintf("By its group it concerns the %s, and the error is called «%s». We do not know the exact cause.", part.meaning, err.meaning)
-	}
-	if note := c.notes[s.String()]; note != "" {
-		row.meaning += " " + note
-	}
-	return row, true
+	b.WriteString(regexp.QuoteMeta(text[end:]) + `$`)
+	return regexp.MustCompile(b.String())
 }
 
-// number is the number of a facility or an error by its vendor name or as 0xNNNN.
-func (c *catalogue) number(kind, name string) (uint32, bool) {
-	if hex, ok := strings.CutPrefix(strings.ToLower(name), "0x"); ok {
-		n, err := strconv.ParseUint(hex, 16, 16)
-		return uint32(n), err == nil
+// says reports whether a text of a phone is the text of this row.
+func (e *entry) says(text string) bool {
+	if e.pattern != nil {
+		return e.pattern.MatchString(text)
 	}
-	for i := range c.rows {
-		if e := &c.rows[i]; e.kind == kind && e.name == name {
-			n, err := strconv.ParseUint(e.dynamic, 16, 16)
-			return uint32(n), err == nil
-		}
-	}
-	return 0, false
-}
-
-// named finds "FACILITY - ERROR" in a line of text.
-func (c *catalogue) named(line string) string {
-	at := strings.Index(line, "FAC_")
-	if at < 0 {
-		return ""
-	}
-	words := strings.Fields(line[at:])
-	if len(words) < 3 || words[1] != "-" {
-		return ""
-	}
-	return words[0] + " - " + strings.Trim(words[2], `";,.`)
-}
-
-// textGenA looks an answer of generation A up: class and static are words, the text says
-// what happened (error-codes.md §2.4).
-func (c *catalogue) textGenA(r reply) (entry, bool) {
-	var static *entry
-	for i := range c.rows {
-		e := &c.rows[i]
-		if e.kind == "text" && sameText(e.dynamic, r.dynamic) && (r.static == "" || e.code == r.class+"/"+r.static) && strings.HasPrefix(e.code, r.class) {
-			return *e, true
-		}
-		if e.kind == "static" && e.name == r.static {
-			static = e
-		}
-	}
-	if static != nil {
-		return *static, true
-	}
-	// One public report has other words than the loaders at hand (error-codes.md §2.5).
-	if strings.Contains(strings.ToLower(r.dynamic), "header") && strings.Contains(strings.ToLower(r.dynamic), "verif") {
-		for i := range c.rows {
-			if e := &c.rows[i]; e.kind == "static" && e.name == "SIN_HEAD_VER" {
-				return *e, true
-			}
-		}
-	}
-	return entry{}, false
-}
-
-// text looks an answer up whose dynamic part is English: generation B, and C without a
-// number. Texts of generation B may hold a number: "0x0508: sin header verification",
-// "06 : open failed".
-func (c *catalogue) text(r reply) (entry, bool) {
-	dynamic := strings.TrimSpace(r.dynamic)
-	code := strings.ToUpper(r.code)
-	var byCode *entry
-	for i := range c.rows {
-		e := &c.rows[i]
-		if e.generation != "B" || e.kind != "code" && e.kind != "dynamic" {
-			continue
-		}
-		same := sameText(e.dynamic, dynamic)
-		if same && e.code == code {
-			return *e, true
-		}
-		if e.code == code && (byCode == nil || strings.HasPrefix(e.dynamic, "NN : ") && numbered(dynamic)) {
-			byCode = e
-		}
-	}
-	if e := c.codes[code]; e != nil && cText[dynamic] {
-		return *e, true // generation C
-	}
-	if byCode != nil {
-		return *byCode, true
-	}
-	return c.code(r.code)
-}
-
-// cText are the texts of generation C (device-rescue.md §4.1).
-var cText = map[string]bool{"Invalid TA": true, "Open TA failed": true, "Unexpected parameter": true, "Wrong parameters": true,
-	"Flush TA failed": true, "Close TA failed": true, "Format TA failed": true, "Unsupported version": true, "Not authenticated": true,
-	"Read TA failed": true, "Allocation error": true, "Write TA failed.": true}
-
-// numbered says whether a text begins with two digits and a colon.
-func numbered(s string) bool {
-	return len(s) > 5 && s[0] >= '0' && s[0] <= '9' && s[1] >= '0' && s[1] <= '9' && strings.HasPrefix(s[2:], " : ")
-}
-
-// sameText compares texts without case; %x and %d in a text of the catalogue stand for
-// what the phone puts there.
-func sameText(pattern, text string) bool {
-	pattern, text = strings.ToLower(strings.TrimSpace(pattern)), strings.ToLower(strings.TrimSpace(text))
-	if before, after, found := strings.Cut(pattern, "%"); found && len(after) > 0 {
-		return before+after[1:] != "" && strings.HasPrefix(text, before) && strings.HasSuffix(text, after[1:]) && len(text) > len(before)+len(after)-1
-	}
-	return pattern != "" && pattern == text
-}
-
-// fastbootText finds an answer of a fastboot or newer phone in a line: the longest one.
-func (c *catalogue) fastbootText(line string) (found string) {
-	for i := range c.rows {
-		if e := &c.rows[i]; e.kind == "fastboot" {
-			for _, text := range []string{e.dynamic, strings.TrimPrefix(e.dynamic, "FAIL")} {
-				if text = strings.TrimSuffix(text, "..."); len(text) > len(found) && strings.Contains(strings.ToLower(line), strings.ToLower(text)) {
-					found = e.dynamic
-				}
-			}
-			if strings.HasPrefix(e.dynamic, "Read-TA") && strings.Contains(line, "error=-22") {
-				found = e.dynamic
-			}
-		}
-	}
-	return found
-}
-
-func (c *catalogue) fastboot(text string) (entry, bool) {
-	for i := range c.rows {
-		if e := &c.rows[i]; e.kind == "fastboot" && e.dynamic == text {
-			return *e, true
-		}
-	}
-	return entry{}, false
+	return e.dynamic == "" || strings.EqualFold(e.dynamic, text) // 0062 has no text on record
 }

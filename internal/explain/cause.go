@@ -2,117 +2,160 @@ package explain
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
-// HWConfigState is what the phone tells of its hardware-configuration record.
-type HWConfigState int
+// Cause is why a phone answers 80080021.
+type Cause string
 
-// States of HW_CONFIG in the loader information.
+// The causes of 80080021 (error-codes.md, main result; SessionRecord is
+// loader-behaviour.md, correction 5).
 const (
-	HWConfigUnknown HWConfigState = iota // nobody looked
-	HWConfigAbsent                       // the phone sends no such key, as boot stages do
-	HWConfigEmpty                        // it sends the key without content: the record is lost
-	HWConfigPresent
+	RecordMissing Cause = "record-missing" // the phone lost its hardware-configuration record
+	TestRoot      Cause = "test-root"      // the file is signed with Sony's internal test root
+	UsageRefused  Cause = "usage"          // the phone does not take this type of file
+	SessionRecord Cause = "session-record" // a refused hardware-configuration file took the record out of use
 )
 
-// Role is one entry of HW_CONFIG: what files of a signer may do (error-codes.md §3.2).
-type Role struct {
-	Name  string
-	AID   uint16
-	Flags uint16
-}
-
+// Bits of a role (error-codes.md §3.2).
 const (
-	flagLive = 0x0002
-	flagTest = 0x0004
-	testRoot = "S1_Root_Test"
+	flagEnforced = 0x0001
+	flagLive     = 0x0002
+	flagTest     = 0x0004
 )
 
-// Facts are what is known when a phone refused something.
-type Facts struct {
-	Text     string // of command 7
-	What     string // what was refused: a file, a unit
-	Step     string // "header", "data", "unit" or ""
-	HWConfig HWConfigState
-	Roles    []Role
-	Roots    []string // names of the roots the phone trusts
-	Issuer   string   // of the certificate of the refused file
-	Subject  string
-}
+const (
+	testRoot     = "S1_Root_Test" // the loader tests exactly these letters
+	hwConfigRole = "S1_HWConf"
+)
 
-// Refusal explains one refusal with all that is known. For 80080021 it says which of the
-// three causes it is (error-codes.md, main result).
-func Refusal(f Facts) Explanation {
-	var e Explanation
-	if found := Explain(f.Text); len(found) > 0 {
-		e = found[0]
-	} else {
-		e = Explanation{Said: mask(f.Text), Confidence: Unknown, Action: "REPORT", Next: book().advice("REPORT"),
-			Meaning: "The phone gave no reason that can be understood."}
-	}
-	e.What = f.What
-	switch f.Step {
-	case "header":
-		e.Written = "Nothing of this file was written: the phone refused it by its header."
-	case "data":
-		e.Written = "A part of this file may have been written; the partition is not complete until it is sent again."
-	}
-	if e.Dynamic == "80080021" {
-		f.rootCause(&e)
-	}
-	return e
-}
-
-// rootCause decides between the causes of 80080021. At that point the signature has been
-// accepted; what failed is whether this phone takes this kind of Sony root for this
-// kind of file.
+// rootCause decides between the causes of 80080021. At that point the loader has accepted
+// the signature; what failed is whether this phone takes this kind of Sony root key for
+// this type of file.
 func (f Facts) rootCause(e *Explanation) {
-	role := f.role()
+	role, subject := f.role(), printable(f.Subject, maxWord)
+	listed := f.HWConfig == HWConfigPresent && f.Subject != ""
 	test := strings.HasPrefix(f.Issuer, testRoot)
 	switch {
+	case f.Step == "data":
+		f.sessionRecord(e)
 	case f.HWConfig == HWConfigEmpty:
-		e.Meaning = "The file carries a genuine signature. The phone itself cannot decide whether it may accept it, because its own hardware-configuration record is missing (HW_CONFIG is empty; trim-area partition 2, unit 2003). Every other firmware will be refused in the same way. " +
-			"If a file with a new hardware configuration was sent in this session and refused, that is the reason, and a restart brings the old record back."
-		e.Action, e.Confidence = "HWCONF", High
-		e.Next = []string{"Do not write anything to the trim area, and do not try other firmware: it cannot help.",
+		e.decide(RecordMissing, "HWCONF", "The file carries a genuine signature. The phone itself cannot decide whether it may accept it, because its hardware-configuration record is missing (HW_CONFIG is empty; the record is unit 2003 in trim-area partition 2). Other firmware will be refused in the same way.",
+			"Do not write anything to the trim area, and never unit 2003 of another phone.",
 			"If you have a trim-area backup of this very phone, keep it safe and ask for help with it; otherwise only a service centre can restore the record.",
-			"If the boot loader is unlocked, fastboot is a second way in: it does not ask this record."}
-	case test && (role == nil && f.HWConfig == HWConfigPresent || role != nil && role.Flags&flagTest == 0):
-		e.Meaning = fmt.Sprintf("The file is one of Sony's internal test builds: it is signed by %s. This phone, like every phone from a shop, accepts only files of Sony's production root%s.", f.Issuer, f.flags(role))
-		e.Action, e.Confidence = "WRONGFW", High
-		e.Next = []string{"Get the official firmware for exactly the model printed on the phone.", "Do not send this file again: it cannot be accepted."}
-	case f.HWConfig == HWConfigPresent && f.Subject != "" && role == nil:
-		e.Meaning = fmt.Sprintf("The phone's hardware configuration does not list files signed as %s: this phone is not set up for this kind of file.", f.Subject)
-		e.Action, e.Confidence = "WRONGFW", High
-		e.Next = []string{"Get the official firmware for exactly the model printed on the phone, same letters and digits.", "Leave this file out, if the phone starts without it."}
-	case f.HWConfig == HWConfigPresent && role != nil && !test && role.Flags&flagLive == 0:
-		e.Meaning = fmt.Sprintf("The phone's hardware configuration lists files signed as %s, but does not accept Sony's production root for them%s. That is how a development phone is set up, not one from a shop.", f.Subject, f.flags(role))
-		e.Action, e.Confidence = "HWCONF", High
-		e.Next = []string{"Do not send the same file again.", `Run "xflash info" and show the HW_CONFIG line to somebody who knows these phones.`}
+			"If the boot loader is unlocked, fastboot is a second way in: it does not ask this record.")
+	case listed && test && !role.takes(flagTest):
+		e.decide(TestRoot, "WRONGFW", fmt.Sprintf("The file is an internal test build of Sony's: it is signed by %s, and this phone does not accept the test root for files signed as %s%s.",
+			printable(f.Issuer, maxWord), subject, role.shown()),
+			book().adviceFor("WRONGFW")...)
+	case listed && role == nil:
+		e.decide(UsageRefused, "HWCONF", fmt.Sprintf("The hardware configuration of this phone does not list files signed as %s%s. Every such file will be refused, whichever firmware it comes from.", subject, f.accepted()),
+			"Leave this file out; what the phone refuses by its type cannot be helped with another copy.",
+			"Check that the firmware is the official one for exactly the model printed on the phone.",
+			"If it is, keep the HW_CONFIG line (\"xflash info\") and ask for help with it. Do not write anything to the trim area.")
+	case listed && f.Issuer != "" && !test && !role.takes(flagLive):
+		e.decide(UsageRefused, "HWCONF", fmt.Sprintf("The hardware configuration of this phone lists files signed as %s, but does not accept Sony's production root for them%s. Phones from a shop have that bit (0002), so its hardware configuration is not an ordinary one.", subject, role.shown()),
+			"Do not send the same file again; every official file signed as "+subject+" will be refused in the same way.",
+			"Keep the HW_CONFIG line (\"xflash info\") and ask for help with it. Do not write anything to the trim area.")
+	case listed && f.Issuer != "":
+		e.decide(SessionRecord, "POWERCYCLE", fmt.Sprintf("HW_CONFIG speaks for this file%s, so none of the usual causes fits. One is left: a hardware-configuration file was sent in this session and refused. The loader drops its record before it checks the new one and then refuses every image until it is restarted.", role.shown()),
+			"Restart the phone in flash mode and begin a new session, without the hardware-configuration file.",
+			"If the same answer comes back, keep the whole log and ask for help.")
+		e.Confidence = Medium
 	default:
-		e.Next = book().advice("CHECKROOT")
-		if f.Issuer != "" {
-			e.Meaning += fmt.Sprintf(" The refused file is signed as %s by %s.", f.Subject, f.Issuer)
-		}
-		if f.HWConfig == HWConfigPresent && role != nil {
-			e.Meaning += fmt.Sprintf(" Its entry in HW_CONFIG does not speak against it%s, so the record may have been dropped in this session: restart the phone and try once more.", f.flags(role))
-		}
+		f.missing(e)
 	}
 }
 
-func (f Facts) role() *Role {
-	for i := range f.Roles {
-		if f.Roles[i].Name == f.Subject {
-			return &f.Roles[i]
-		}
+// sessionRecord is 80080021 for data: the header was accepted, so the type of file is
+// allowed. Only hardware-configuration files are checked once more with their data.
+func (f Facts) sessionRecord(e *Explanation) {
+	e.decide(SessionRecord, "POWERCYCLE", "A hardware-configuration file was refused with its data. The loader had dropped the phone's own record before it checked the new one, so it has none now and refuses every image until it is restarted.",
+		"Restart the phone in flash mode: it then reads its own record again.",
+		"Leave the hardware-configuration file out; firmware for owners does not need it.")
+	if f.Subject != hwConfigRole {
+		e.Confidence = Medium // what was sent is not known, or is no such file
 	}
-	return nil
 }
 
-func (f Facts) flags(r *Role) string {
+// missing lists what has to be looked at when the facts do not decide.
+func (f Facts) missing(e *Explanation) {
+	steps := book().adviceFor("CHECKROOT")
+	e.Action, e.Next = "CHECKROOT", nil
+	if f.HWConfig == HWConfigUnknown || f.HWConfig == HWConfigAbsent {
+		e.Next = append(e.Next, steps[0])
+	}
+	if f.Issuer == "" || f.Subject == "" {
+		e.Next = append(e.Next, steps[1])
+	}
+	e.Next = append(e.Next, steps[2])
+	if f.HWConfig == HWConfigAbsent {
+		e.Meaning += " The phone sent no HW_CONFIG in this stage, so it cannot be told which."
+	}
+	if f.Issuer != "" && f.Subject != "" {
+		e.Meaning += fmt.Sprintf(" The refused file is signed as %s by %s.", printable(f.Subject, maxWord), printable(f.Issuer, maxWord))
+	}
+}
+
+// wrongSignature is 800A0017: with both names it can be told whether the file is for
+// another platform or was changed.
+func (f Facts) wrongSignature(e *Explanation) {
+	switch {
+	case f.Issuer == "" || len(f.Roots) == 0 || strings.HasPrefix(f.Issuer, testRoot):
+	case slices.Contains(f.Roots, f.Issuer):
+		e.Meaning = fmt.Sprintf("The file names a root that this phone trusts (%s), but its signature does not fit: its header, certificate or signature was changed or damaged.", printable(f.Issuer, maxWord))
+		e.Action, e.Next = "REDOWNLOAD", []string{"Get the official firmware again, best from another place: this copy is damaged or was changed.",
+			"Do not send this copy again; the answer to it will not change."}
+	default:
+		e.Meaning = fmt.Sprintf("The file is signed for another Xperia platform, that is for another model: its root is %s, and this phone trusts %s.",
+			printable(f.Issuer, maxWord), printable(strings.Join(f.Roots, ", "), maxSaid))
+	}
+}
+
+// tooOld is 80080022: the least version of HW_CONFIG counts for all types of files, and
+// the fuses count for three of them (loader-behaviour.md, correction 3).
+func (f Facts) tooOld(e *Explanation) {
+	role := f.role()
+	if role == nil {
+		return
+	}
+	e.Meaning += fmt.Sprintf(" For files signed as %s its HW_CONFIG asks for at least version %d", printable(role.Name, maxWord), role.AID)
+	if slices.Contains([]string{"S1_Boot", "S1_Loader", hwConfigRole}, role.Name) {
+		e.Meaning += ", and its fuses may ask for more"
+	}
+	e.Meaning += "."
+}
+
+// decide sets what a cause means and what to do about it.
+func (e *Explanation) decide(cause Cause, action, meaning string, next ...string) {
+	e.Cause, e.Action, e.Meaning, e.Next, e.Confidence = cause, action, meaning, next, High
+}
+
+// shown is the entry as the phone tells it, in brackets.
+func (r *Role) shown() string {
 	if r == nil {
 		return ""
 	}
-	return fmt.Sprintf(" (HW_CONFIG: %s:%04X:%04X)", r.Name, r.AID, r.Flags)
+	return fmt.Sprintf(" (HW_CONFIG: %s:%04X:%04X)", printable(r.Name, maxWord), r.AID, r.Flags)
+}
+
+// takes reports whether files of this type are accepted with a kind of root key. Without
+// enforcement all are.
+func (r *Role) takes(root uint16) bool {
+	return r != nil && (r.Flags&flagEnforced == 0 || r.Flags&root != 0)
+}
+
+// accepted names the types of files that the phone takes with the live root.
+func (f Facts) accepted() string {
+	var names []string
+	for i := range f.Roles {
+		if r := &f.Roles[i]; r.takes(flagLive) {
+			names = append(names, printable(r.Name, maxWord))
+		}
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	return ", only " + strings.Join(names[:min(len(names), 12)], ", ")
 }

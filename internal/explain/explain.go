@@ -21,108 +21,73 @@ const (
 	High    Confidence = "high"
 	Medium  Confidence = "med"
 	Low     Confidence = "low"     // only the group it belongs to is known
-	Unknown Confidence = "unknown" // not even that
+	Unknown Confidence = "unknown" // on no list at all
 )
 
-// Explanation is one answer of a phone, explained.
+// Explanation is one answer of a phone, explained. All texts are safe to print: control
+// characters are quoted, and what identifies the phone is masked.
 type Explanation struct {
-	What       string     `json:"what,omitempty"` // what was refused, as far as the caller knows
-	Said       string     `json:"said"`           // the phone's own words; identity masked
+	What       string     `json:"what,omitempty"` // what was refused, as far as it is known
+	Said       string     `json:"said"`           // the phone's own words
 	Severity   string     `json:"severity,omitempty"`
-	Code       string     `json:"code,omitempty"`
-	Dynamic    string     `json:"dynamic,omitempty"`
-	Generation string     `json:"generation,omitempty"` // A to E (error-codes.md §1.2)
+	Code       string     `json:"code,omitempty"`       // class and static word on phones of 2010-11
+	Dynamic    string     `json:"dynamic,omitempty"`    // status number in 8 upper-case digits, or the text
+	Generation string     `json:"generation,omitempty"` // A to E (error-codes.md §1.2), "" when the form does not tell
 	Names      string     `json:"names,omitempty"`      // the vendor's names for the number
 	Meaning    string     `json:"meaning"`
 	Confidence Confidence `json:"confidence"`
+	Cause      Cause      `json:"cause,omitempty"`   // of 80080021, when the facts decide it
 	Written    string     `json:"written,omitempty"` // whether something may have been written
 	Next       []string   `json:"next"`              // one to three steps
 	Action     string     `json:"action"`            // key of the advice
-	Known      bool       `json:"known"`
-	FollowUp   bool       `json:"follow_up,omitempty"` // only the consequence of an earlier error
+	Known      bool       `json:"known"`             // the meaning is known, not only the group
+	FollowUp   bool       `json:"follow_up,omitempty"`
 }
 
-// maxText bounds what is looked through.
-const maxText = 1 << 20
-
-// maxFound bounds how many answers of one text are explained.
-const maxFound = 50
+const (
+	maxText  = 1 << 20 // bytes that are looked through
+	maxFound = 50      // answers of one text that are explained
+	maxSaid  = 400     // characters of an answer that are shown
+	maxWord  = 40      // characters of a single word that are shown
+)
 
 // Explain finds the answers of phones in a text, which may be an answer, a number, or
-// the log of any tool, and explains each kind once. It is empty when there is none.
+// the log of any tool, and explains each kind once, in the order of the text. It looks at
+// the first MiB and is empty when there is no answer in it.
 func Explain(text string) []Explanation {
 	text = text[:min(len(text), maxText)]
 	var found []Explanation
 	seen := map[string]bool{}
 	for _, r := range findReplies(text) {
-		key := r.severity + r.code + r.class + r.static + r.dynamic
-		if seen[key] || len(found) == maxFound {
+		key := strings.Join([]string{r.severity, r.code, r.class, r.static, r.dynamic}, "\x00")
+		if seen[key] {
 			continue
+		}
+		if len(found) == maxFound {
+			break
 		}
 		seen[key] = true
 		e := r.explain()
-		if len(found) > 0 && consequence(r) {
+		e.What = printable(r.what, maxSaid)
+		if len(found) > 0 && r.consequence() {
 			e.FollowUp = true
-			e.Meaning = "This is only the consequence of the error before it; that one counts. " + e.Meaning
+			e.Meaning = "This only follows from the error before it; that one counts. " + e.Meaning
 		}
 		found = append(found, e)
 	}
 	return found
 }
 
-// consequence says whether an answer that follows another one usually is its consequence
+// consequence reports whether an answer that comes after another one follows from it: the
+// loader was not in the state that the next packet needed, or has gone into limited mode
 // (error-codes.md §1.4).
-func consequence(r reply) bool {
-	return r.severity == "NONE" || r.code == "0010" || strings.Contains(strings.ToUpper(r.dynamic), "8011001C")
+func (r reply) consequence() bool {
+	s, _, isNumber := readStatus(r.dynamic)
+	return isNumber && s == 0x8011001C || r.limited()
 }
 
-// explain looks an answer up by the grammar of its generation.
-func (r reply) explain() Explanation {
-	e := Explanation{Said: r.said, Severity: r.severity, Code: r.code, Dynamic: strings.TrimSpace(r.dynamic)}
-	var row entry
-	var ok bool
-	switch {
-	case r.fastboot:
-		row, ok = book().fastboot(r.dynamic)
-		e.Code, e.Severity = "", ""
-	case r.class != "" || r.static != "":
-		e.Generation = "A"
-		e.Code = r.class + "/" + r.static
-		row, ok = book().textGenA(r)
-	default:
-		status, generation, isStatus := r.status()
-		e.Generation = generation
-		switch {
-		case isStatus && status != 0:
-			row, ok = book().status(status)
-			e.Dynamic = status.String()
-		case isStatus:
-			row, ok = book().code(r.code)
-		default:
-			row, ok = book().text(r)
-			if row.generation == "B" {
-				e.Generation = "B"
-			}
-		}
-	}
-	e.fill(row, ok)
-	return e
-}
-
-// fill takes over a row of the catalogue; without one nothing is known.
-func (e *Explanation) fill(row entry, ok bool) {
-	if !ok {
-		e.Confidence, e.Action = Unknown, "REPORT"
-		e.Meaning = "This answer is not in the catalogue: its meaning is unknown."
-		if plainStatus.MatchString(e.Dynamic) {
-			e.Meaning = "This is an unknown number. Nobody outside Sony has published its meaning, and it belongs to no group that is known."
-		}
-		e.Next = book().advice("REPORT")
-		return
-	}
-	e.Names, e.Meaning, e.Confidence, e.Action, e.Known = row.name, row.meaning, row.confidence, row.action, row.confidence != Low
-	if e.Action == "" || e.Action == "-" {
-		e.Action = "REPORT"
-	}
-	e.Next = book().advice(e.Action)
+// limited reports whether the loader refuses because of an earlier fatal error.
+func (r reply) limited() bool {
+	return r.severity == "NONE" && (r.code == "0000" || r.code == "" && r.class == "" && r.static == "") ||
+		r.code == "0010" && r.dynamic != "Unknown" // on phones of 2012 that text is an unknown command
 }

@@ -1,0 +1,55 @@
+package explain
+
+import (
+	"regexp"
+	"strings"
+	"testing"
+	"unicode"
+	"unicode/utf8"
+)
+
+// quoted is how printable shows what cannot be seen; its digits are none of the phone's.
+var quoted = regexp.MustCompile(`\\x[0-9a-f]{2}|\\u[0-9a-f]{4,6}`)
+
+// FuzzExplain: whatever people paste, every explanation is bounded, printable and whole.
+func FuzzExplain(f *testing.F) {
+	for _, a := range answers(f) {
+		f.Add(a.text, 78)
+	}
+	f.Add("Processing system.sin\nERR_SEVERITY=\"MINOR\";ERR_CODE=\"0017\";ERR_DYNAMIC=\"80080021\";IMEI=\"35812345678901", 30)
+	f.Add("FAILED (remote: 'dtb not found')\n\x00\x1b[31m 0x80080021 FAC_ - 0x0009 - ERR_\xff", 0)
+	f.Add("ERR_CODE=ERR_CODE=ERR_CODE=;;;ERR_DYNAMIC=&quot;“”", -1)
+	f.Fuzz(func(t *testing.T, text string, width int) {
+		width %= 200
+		found := Explain(text)
+		if len(found) > maxFound {
+			t.Errorf("%d explanations", len(found))
+		}
+		found = append(found, Refusal(Facts{Text: text, What: text, Step: "data", HWConfig: HWConfigPresent,
+			Roles: []Role{{Name: text}}, Roots: []string{text}, Issuer: text, Subject: text}))
+		for _, e := range found {
+			if e.Meaning == "" || len(e.Next) < 1 || len(e.Next) > 3 || e.Action == "" || e.Confidence == "" {
+				t.Errorf("not whole: %+v", e)
+			}
+			out := e.Text(width)
+			if !utf8.ValidString(out) || len(out) > 40000 {
+				t.Errorf("not UTF-8 or too long: %q", out)
+			}
+			most := max(width, leastWidth)
+			if width <= 0 {
+				most = usualWidth
+			}
+			for _, line := range strings.Split(out, "\n") {
+				if utf8.RuneCountInString(line) > most {
+					t.Errorf("wider than %d: %q", most, line)
+				}
+				if strings.ContainsFunc(line, func(r rune) bool { return !unicode.IsPrint(r) && r != utf8.RuneError }) {
+					t.Errorf("not printable: %q", line)
+				}
+			}
+			if longDigits.MatchString(quoted.ReplaceAllString(e.Said+" "+e.What, "?")) {
+				t.Errorf("shows a number that may be an IMEI: %q", e.Said)
+			}
+		}
+	})
+}
