@@ -192,6 +192,9 @@ func (c *checkRun) sin(ctx context.Context, it *Item) (err error) {
 	if errors.Is(err, sin.Because(sin.UnknownRoot)) {
 		err = nil
 	}
+	if err == nil && report.Header.Version != 3 {
+		err = fmt.Errorf("it is a SIN file of version %d, and these phones take version 3", report.Header.Version)
+	}
 	it.Checked = err == nil
 	return err
 }

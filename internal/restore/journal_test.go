@@ -1,0 +1,150 @@
+package restore_test
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"xflash/internal/restore"
+	"xflash/internal/simphone"
+)
+
+// halfway is a restore that was stopped while system was sent.
+func halfway(t *testing.T) *bench {
+	t.Helper()
+	b := newBench(t, simphone.Options{})
+	stop := make(chan struct{})
+	asked := false
+	err := b.attempt(restore.Policy{}, false, restore.RunOptions{Stop: stop, Emit: func(e restore.Event) {
+		if s, ok := e.(restore.Sending); ok && s.Step.Name == "system" && !asked {
+			asked = true
+			close(stop)
+		}
+	}})
+	if !errors.As(err, new(*restore.Stopped)) {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// journalFile finds the only journal.
+func journalFile(t *testing.T, b *bench) string {
+	t.Helper()
+	names, err := filepath.Glob(filepath.Join(b.store.Dir, "*.json"))
+	if err != nil || len(names) != 1 {
+		t.Fatalf("%v, %v", names, err)
+	}
+	return names[0]
+}
+
+// TestJournalIsRefused: a journal that is damaged, from a newer version, or about another
+// phone or bundle is not used, and the reason is said.
+func TestJournalIsRefused(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		change func(t *testing.T, b *bench, file string)
+		says   string
+	}{
+		{"cut off", func(t *testing.T, _ *bench, file string) {
+			rewrite(t, file, func(d []byte) []byte { return d[:len(d)/2] })
+		}, "damaged"},
+		{"newer version", func(t *testing.T, _ *bench, file string) {
+			rewrite(t, file, func(d []byte) []byte { return bytes.Replace(d, []byte(`"version": 1`), []byte(`"version": 99`), 1) })
+		}, "another version"},
+		{"another phone", func(t *testing.T, b *bench, _ string) { b.phone = newPhone(t, simphone.Options{Serial: "OTHER12345"}) }, "no unfinished restore"},
+		{"another bundle", func(t *testing.T, b *bench, _ string) { b.fw.Identity = "another" }, "another bundle"},
+		{"another plan", func(t *testing.T, _ *bench, file string) {
+			rewrite(t, file, func(d []byte) []byte { return bytes.Replace(d, []byte(`"plan_hash": "`), []byte(`"plan_hash": "0`), 1) })
+		}, "another plan"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			b := halfway(t)
+			tt.change(t, b, journalFile(t, b))
+			err := b.attempt(restore.Policy{}, true, restore.RunOptions{})
+			var refused *restore.JournalError
+			if !errors.As(err, &refused) || !strings.Contains(err.Error(), tt.says) {
+				t.Errorf("got %v, want something about %q", err, tt.says)
+			}
+		})
+	}
+}
+
+func rewrite(t *testing.T, file string, change func([]byte) []byte) {
+	t.Helper()
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, change(data), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestJournalHoldsNoIdentity: serial number, IMEI and chip id of the simulated phone are
+// nowhere in the journal.
+func TestJournalHoldsNoIdentity(t *testing.T) {
+	b := halfway(t)
+	data, err := os.ReadFile(journalFile(t, b))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, secret := range []string{b.phone.Serial(), "0049990106400", "0011223344556677"} {
+		if bytes.Contains(data, []byte(secret)) {
+			t.Errorf("the journal holds %q", secret)
+		}
+	}
+}
+
+// TestJournalThatCannotBeWritten: a restore that could not be resumed does not start.
+func TestJournalThatCannotBeWritten(t *testing.T) {
+	b := newBench(t, simphone.Options{})
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	b.store = restore.Store{Dir: filepath.Join(file, "below")} // a file is no folder
+	if err := b.attempt(restore.Policy{}, false, restore.RunOptions{}); err == nil || !strings.Contains(err.Error(), "journal") {
+		t.Errorf("got %v", err)
+	}
+	if got := b.unit(10100); !bytes.Equal(got, []byte{0}) {
+		t.Errorf("unit 10100 is %X", got)
+	}
+}
+
+// TestSamePlanEveryTime: plans of the same inputs are equal to the byte.
+func TestSamePlanEveryTime(t *testing.T) {
+	fw, err := small()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var text, json, hash string
+	for i := range 3 {
+		checked, err := check(t, fw.Bundle, restore.Policy{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		plan, err := restore.Build(checked, nil, restore.Policy{Model: "D5803"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if i > 0 && (plan.Text() != text || string(plan.JSON()) != json || plan.Hash() != hash) {
+			t.Fatal("the plan differs")
+		}
+		text, json, hash = plan.Text(), string(plan.JSON()), plan.Hash()
+	}
+	for _, line := range strings.Split(text, "\n") {
+		if len([]rune(line)) > 80 {
+			t.Errorf("wider than 80 columns: %q", line)
+		}
+	}
+	other, err := check(t, fw.Bundle, restore.Policy{Wipe: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if plan, err := restore.Build(other, nil, restore.Policy{Wipe: true}); err != nil || plan.Hash() == hash || !plan.Wipes {
+		t.Errorf("a wipe is no other plan: %v", err)
+	}
+}
