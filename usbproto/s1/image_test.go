@@ -332,7 +332,7 @@ func TestImageSource(t *testing.T) {
 		"is empty":       {bytes.NewReader(nil), 0, 0, io.ErrUnexpectedEOF},
 		"is short":       {bytes.NewReader(data[:len(data)-1]), 2, 2 * packetSize, io.ErrUnexpectedEOF},
 		"ends at border": {bytes.NewReader(data[:packetSize]), 1, packetSize, io.ErrUnexpectedEOF},
-		"is long":        {bytes.NewReader(append(slices.Clone(data), 0)), 2, 2*packetSize + 10, nil},
+		"is long":        {bytes.NewReader(append(slices.Clone(data), 0)), 2, 2*packetSize + 10, nil}, // the cause has no name
 	} {
 		t.Run(name, func(t *testing.T) {
 			inLoader(t, func(p *phone) {
@@ -346,7 +346,7 @@ func TestImageSource(t *testing.T) {
 			}, func(ctx context.Context, t *testing.T, s *s1.Session) {
 				err := s.SendImage(ctx, s1.Image{Name: "system.sin", Header: pattern(100), Data: c.data, Size: int64(len(data))}, nil)
 				var e *s1.SourceError
-				if !errors.As(err, &e) || e.Image != "system.sin" || e.Offset != c.offset || c.cause != nil && !errors.Is(err, c.cause) {
+				if !errors.As(err, &e) || e.Image != "system.sin" || e.Offset != c.offset || e.Err == nil || c.cause != nil && !errors.Is(err, c.cause) {
 					t.Errorf("%v", err)
 				}
 				if err := s.OpenTA(ctx, 2); err != nil {
@@ -355,6 +355,29 @@ func TestImageSource(t *testing.T) {
 			})
 		})
 	}
+}
+
+// No read runs any more when SendImage returns.
+func TestImageSlowSource(t *testing.T) {
+	inLoader(t, func(p *phone) {
+		p.refuse(5, 3, pattern(100), reason("MINOR", "0017", "80080021"))
+	}, func(ctx context.Context, t *testing.T, s *s1.Session) {
+		begin := time.Now()
+		err := s.SendImage(ctx, s1.Image{Name: "system.sin", Header: pattern(100), Data: slowReader{}, Size: 10 * packetSize}, nil)
+		var r *s1.Refusal
+		if !errors.As(err, &r) {
+			t.Error(err)
+		}
+		took(t, begin, 10*time.Second)
+	})
+}
+
+// slowReader takes ten seconds for a read.
+type slowReader struct{}
+
+func (slowReader) Read(p []byte) (int, error) {
+	time.Sleep(10 * time.Second)
+	return len(p), nil
 }
 
 // A stop takes effect at the next packet border: the phone drops the upload, and the

@@ -37,10 +37,17 @@ func TestLoader(t *testing.T) {
 		"greets slowly": func(p *phone) { time.Sleep(29 * time.Second); p.cut = 1; p.greet(loaderText) },
 		"greets twice":  func(p *phone) { p.greet(loaderText); p.greet(loaderText) },
 		// The boot stage's greeting came twice, and its second copy only now.
-		"after an old greeting": func(p *phone) { p.greet(bootText); time.Sleep(time.Second); p.greet(loaderText) },
-		"does not greet":        func(*phone) {},
-		"greets badly":          func(p *phone) { b := wire(1, 1, []byte(loaderText)); b[30] ^= 1; p.raw(b) },
-		"greets in half":        func(p *phone) { p.raw(wire(1, 1, []byte(loaderText))[:60]) },
+		"after an old greeting": func(p *phone) {
+			p.greet(bootText)
+			time.Sleep(time.Second)
+			if len(p.in) > 0 {
+				p.fail("the host does not wait for the loader")
+			}
+			p.greet(loaderText)
+		},
+		"does not greet": func(*phone) {},
+		"greets badly":   func(p *phone) { b := wire(1, 1, []byte(loaderText)); b[30] ^= 1; p.raw(b) },
+		"greets in half": func(p *phone) { p.raw(wire(1, 1, []byte(loaderText))[:60]) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			inBoot(t, bootText, func(p *phone) {

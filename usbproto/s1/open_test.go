@@ -45,7 +45,10 @@ func TestOpenAsks(t *testing.T) {
 		"whole replies":  func(p *phone) { p.send(6, 1, nil); p.send(13, 1, nil) },
 		"lost greeting":  func(p *phone) { p.raw(wire(1, 1, []byte(bootText))[:50]) },
 		"bad greeting":   func(p *phone) { b := wire(1, 1, []byte(bootText)); b[20] ^= 1; p.raw(b) },
-		"noise":          func(p *phone) { p.raw(pattern(20000)) },
+		"empty greeting": func(p *phone) { p.greet("\x00") },
+		// The head of a long reply; what it announces will never come.
+		"lost long reply": func(p *phone) { p.raw(wire(12, 1, pattern(100_000))[:13]) },
+		"noise":           func(p *phone) { p.raw(pattern(20000)) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			converse(t, func(p *phone) {
@@ -66,6 +69,64 @@ func TestOpenAsks(t *testing.T) {
 		})
 	}
 }
+
+// Requests fit what a phone sends: longer ones would wait for an end that does not come,
+// shorter ones overflow (s1-protocol.md §1.5).
+func TestRequestsFitUSB(t *testing.T) {
+	for _, length := range []int{100, 495, 499, 500, 512 - 13, 512, 1024, 1024 - 17, 4096, 4096 - 4, 4096 - 17, 20480} {
+		text := []byte(`X="` + strings.Repeat("x", length-5) + `";`)
+		whole := wire(1, 1, text)
+		for name, transfers := range map[string][][]byte{
+			"three":    {whole[:13], text, whole[13+length:]},
+			"one":      {whole},
+			"head off": {whole[:13], whole[13:]},
+			"CRC off":  {whole[:13+length], whole[13+length:]},
+		} {
+			conn := &usbConn{}
+			for _, b := range transfers {
+				conn.packets = slices.AppendSeq(conn.packets, slices.Chunk(b, 512))
+			}
+			s, err := s1.Open(t.Context(), conn, s1.Options{})
+			if err != nil || conn.waits > 0 {
+				t.Errorf("%d bytes, %s: %v, %d requests that cannot end", length, name, err, conn.waits)
+				continue
+			}
+			if got, _ := s.Info().Get("X"); len(got) != length-5 {
+				t.Errorf("%d bytes, %s: %d bytes of value", length, name, len(got))
+			}
+		}
+	}
+}
+
+// usbConn sends packets of up to 512 bytes. A request ends when it is full or with a
+// shorter packet, and overflows when a packet does not fit.
+type usbConn struct {
+	packets [][]byte
+	waits   int // requests that would not have ended
+}
+
+func (c *usbConn) Read(_ context.Context, p []byte) (n int, err error) {
+	for n < len(p) {
+		if len(c.packets) == 0 {
+			c.waits++
+			return n, usbproto.ErrTimeout
+		}
+		next := c.packets[0]
+		if len(next) > len(p)-n {
+			return n, usbproto.ErrOverflow
+		}
+		n += copy(p[n:], next)
+		c.packets = c.packets[1:]
+		if len(next) < 512 {
+			break
+		}
+	}
+	return n, nil
+}
+
+func (c *usbConn) Write(context.Context, []byte) (int, error) { return 0, usbproto.ErrStalled }
+
+func (c *usbConn) Close() error { return nil }
 
 // A greeting that comes late, or twice, is not the answer to the next command.
 func TestOpenLateGreeting(t *testing.T) {
