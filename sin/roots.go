@@ -134,9 +134,9 @@ func (s *RootSet) All() []*Certificate {
 	return s.certs
 }
 
-// Add adds a root certificate in DER. It refuses certificates that are not
-// self-signed, and with reason ForgedRoot those that carry the name of a known root
-// with another fingerprint.
+// Add adds a root certificate in DER that the caller trusts, whatever it calls itself:
+// what it vouches for is TrustSupplied, never TrustPinned, unless its fingerprint is
+// that of a known root. Certificates that are not self-signed are refused.
 func (s *RootSet) Add(der []byte) error {
 	c, err := ParseCertificate(der)
 	if err != nil {
@@ -144,9 +144,6 @@ func (s *RootSet) Add(der []byte) error {
 	}
 	if !c.SelfSigned() {
 		return fmt.Errorf("the certificate of %s is not a root: %s signed it", c.Subject, c.Issuer)
-	}
-	if known := RootByName(c.Subject); known != nil && known.Fingerprint != "" && RootOf(c) == nil {
-		return fail(ForgedRoot, -1, "a certificate calls itself %s but is another one (SHA-256 %x)", c.Subject, c.Fingerprint)
 	}
 	same := func(o *Certificate) bool { return o.Fingerprint == c.Fingerprint }
 	if !slices.ContainsFunc(s.certs, same) {

@@ -105,20 +105,26 @@ func TestChainOfTwo(t *testing.T) {
 	}
 }
 
-// TestForgedKnownRoot refuses a root that borrows a known name.
-func TestForgedKnownRoot(t *testing.T) {
+// TestBorrowedName: a root that borrows a known name is never taken for Sony's.
+func TestBorrowedName(t *testing.T) {
 	a, err := NewTestAuthority("S1_Root_9c84")
 	if err != nil {
 		t.Fatal(err)
-	}
-	roots := &RootSet{}
-	if err := roots.Add(a.Root); !errors.Is(err, Because(ForgedRoot)) || len(roots.All()) != 0 {
-		t.Errorf("added: %v", err)
 	}
 	s, err := a.Issue("S1_SW", 3)
 	if err != nil {
 		t.Fatal(err)
 	}
+	// Whoever supplies it trusts it, and is told that it is not Sony's.
+	supplied := &RootSet{}
+	if err := supplied.Add(a.Root); err != nil {
+		t.Fatal(err)
+	}
+	report, err := check(build(t, Builder{Type: TypeRaw, Signer: s}, BytesPayload(pat(10))), -1, supplied)
+	if err != nil || report.Trust.State != TrustSupplied || report.Trust.Known != nil {
+		t.Errorf("%+v, %v", report.Trust, err)
+	}
+	roots := &RootSet{}
 	if err := roots.Add(s.Chain[0]); err == nil || !strings.Contains(err.Error(), "is not a root") {
 		t.Errorf("a leaf as root: %v", err)
 	}
@@ -128,7 +134,7 @@ func TestForgedKnownRoot(t *testing.T) {
 	// A loader cannot vouch for itself with a root of its own making.
 	loader := append([]byte("\x7fELF"), a.Root...)
 	file := build(t, Builder{Type: TypeLoader, Signer: s}, BytesPayload(loader))
-	report, err := check(file, -1, nil)
+	report, err = check(file, -1, nil)
 	if err != nil || report.Trust.State != TrustByName || len(report.Loader.Roots) != 1 {
 		t.Errorf("trust %+v, %v", report.Trust, err)
 	}

@@ -98,24 +98,26 @@ func (a *app) simulated(spec string) (*simphone.Phone, error) {
 }
 
 // roots are the certificates that the person trusts besides Sony's: those of --root, and
-// those of a simulated phone.
-func (a *app) roots(files []string) (*sin.RootSet, error) {
-	set := &sin.RootSet{}
+// those of a simulated phone. anyRoot is true for a simulated phone that takes all.
+func (a *app) roots(files []string) (set *sin.RootSet, anyRoot bool, err error) {
 	if spec, ok := strings.CutPrefix(a.device, "sim:"); ok {
-		if options, err := simphone.ParseSpec(spec); err == nil {
-			files = append(files, options.RootFiles...)
+		options, err := simphone.ParseSpec(spec)
+		if err != nil {
+			return nil, false, usageError{err}
 		}
+		files, anyRoot = append(files, options.RootFiles...), options.TrustAny
 	}
+	set = &sin.RootSet{}
 	for _, name := range files {
 		pem, err := os.ReadFile(name)
 		if err != nil {
-			return nil, err
+			return nil, false, err
 		}
 		if err := set.AddPEM(pem); err != nil {
-			return nil, fmt.Errorf("%s: %w", name, err)
+			return nil, false, fmt.Errorf("%s: %w", name, err)
 		}
 	}
-	return set, nil
+	return set, anyRoot, nil
 }
 
 // killSelf is a power cut for a simulated phone and the program at once, for tests.

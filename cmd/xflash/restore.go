@@ -93,7 +93,7 @@ func (c *restoreCommand) run(ctx context.Context, path string) error {
 
 // check reads the whole bundle.
 func (c *restoreCommand) check(ctx context.Context, bundle *ftf.Bundle) (*restore.Firmware, error) {
-	roots, err := c.app.roots(c.roots)
+	roots, anyRoot, err := c.app.roots(c.roots)
 	if err != nil {
 		return nil, err
 	}
@@ -105,7 +105,7 @@ func (c *restoreCommand) check(ctx context.Context, bundle *ftf.Bundle) (*restor
 	defer stop()
 	show := newProgress(c.ui)
 	defer show.clear()
-	fw, err := restore.Check(stoppable, bundle, restore.CheckOptions{Policy: policy, Roots: roots, Loader: c.loader, Emit: show.event})
+	fw, err := restore.Check(stoppable, bundle, restore.CheckOptions{Policy: policy, Roots: roots, AnyRoot: anyRoot, Loader: c.loader, Emit: show.event})
 	if cause := context.Cause(stoppable); err != nil && cause != nil {
 		return nil, cause
 	}

@@ -19,8 +19,11 @@ import (
 type CheckOptions struct {
 	Policy Policy
 	Roots  *sin.RootSet // root certificates given by the person; those of the loader are added
-	Loader string       // a loader.sin besides the bundle; "" uses the bundle's own
-	Emit   func(Event)  // may be nil
+	// AnyRoot takes every root for good, as a simulated phone with trust=any does. What
+	// else is checked stays checked.
+	AnyRoot bool
+	Loader  string      // a loader.sin besides the bundle; "" uses the bundle's own
+	Emit    func(Event) // may be nil
 }
 
 // Check reads a bundle once and says what is in it. Files that the policy would send
@@ -35,7 +38,7 @@ func Check(ctx context.Context, b *ftf.Bundle, opt CheckOptions) (*Firmware, err
 	if err != nil {
 		return nil, err
 	}
-	fw := &Firmware{Name: filepath.Base(b.Path), Identity: id, Manifest: b.Manifest, Delivery: b.Delivery, Script: b.Script}
+	fw := &Firmware{Name: filepath.Base(b.Path), Identity: id, Manifest: b.Manifest, Delivery: b.Delivery, Script: b.Script, AnyRoot: opt.AnyRoot}
 	for _, n := range b.Notes {
 		fw.Notes = append(fw.Notes, n.String())
 	}
@@ -50,8 +53,14 @@ func Check(ctx context.Context, b *ftf.Bundle, opt CheckOptions) (*Firmware, err
 			return fw, err
 		}
 	}
-	c := &checkRun{fw: fw, opt: opt, roots: &sin.RootSet{}}
+	c := &checkRun{fw: fw, opt: opt}
+	if !opt.AnyRoot {
+		c.roots = &sin.RootSet{}
+	}
 	for _, root := range opt.Roots.All() {
+		if c.roots == nil {
+			break
+		}
 		if err := c.roots.Add(root.Raw); err != nil {
 			return fw, err
 		}
@@ -205,7 +214,9 @@ func (c *checkRun) keep(it *Item, report *sin.Report) {
 	case it.Boot:
 	case it == c.fw.image("loader") && report.Loader != nil:
 		c.fw.Loader = report.Loader
-		c.roots.AddLoader(report.Loader)
+		if c.roots != nil {
+			c.roots.AddLoader(report.Loader)
+		}
 	case report.Layout != nil:
 		if img, ok := c.fw.Family.Image(it.Short); ok && img.Writes == phone.ToTable {
 			c.fw.Layout = report.Layout

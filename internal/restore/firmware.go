@@ -32,6 +32,7 @@ type Firmware struct {
 	Layout   *sin.Layout // of the partition image, nil without one
 	Loader   *sin.Loader // of the loader, nil without one
 	Notes    []string    // odd but harmless things
+	AnyRoot  bool        // roots are not judged (CheckOptions.AnyRoot)
 }
 
 // Item is one file of the bundle.

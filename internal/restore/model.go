@@ -89,7 +89,7 @@ func matchRoots(fw *Firmware, ph *Facts, send []*Item) (ps Problems, notes []str
 		switch {
 		case strings.HasPrefix(it.Issuer, testRoot):
 			test = append(test, it.Short)
-		case len(trusted) == 0:
+		case len(trusted) == 0, fw.AnyRoot:
 		case !has(trusted, it.Issuer):
 			ps = append(ps, Problem{Kind: PolicyRefusal, Item: it.Member,
 				What: fmt.Sprintf("it is signed by %s, and the phone trusts %s", it.Issuer, strings.Join(trusted, ", ")),
@@ -112,6 +112,9 @@ const testRoot = "S1_Root_Test"
 // foreignRoots refuses, before the phone is asked, files that are signed for another
 // family of phones.
 func foreignRoots(fw *Firmware, p Policy) (ps Problems) {
+	if fw.AnyRoot {
+		return nil
+	}
 	for _, it := range fw.Items {
 		if it.Kind != ItemSIN || it.Issuer == "" || p.skipped(it) || has(fw.Family.Roots, it.Issuer) {
 			continue
