@@ -12,12 +12,14 @@ type reader struct {
 	full  chan []byte   // read, to be sent
 	empty chan []byte   // to be read into
 	quit  chan struct{} // closed when nothing more is wanted
+	over  chan struct{} // closed when the goroutine ends
 	err   error         // why full was closed early; set before that
 }
 
 // readAhead begins to read packets of at most chunk bytes.
 func readAhead(image Image, chunk int) *reader {
-	r := &reader{image: image, full: make(chan []byte), empty: make(chan []byte, 2), quit: make(chan struct{})}
+	r := &reader{image: image, full: make(chan []byte), empty: make(chan []byte, 2),
+		quit: make(chan struct{}), over: make(chan struct{})}
 	for range cap(r.empty) {
 		r.empty <- make([]byte, min(int64(chunk), image.Size))
 	}
@@ -26,6 +28,7 @@ func readAhead(image Image, chunk int) *reader {
 }
 
 func (r *reader) run() {
+	defer close(r.over)
 	defer close(r.full)
 	for at := int64(0); at < r.image.Size; {
 		var buf []byte
@@ -82,9 +85,8 @@ func (r *reader) next() ([]byte, error) {
 // release gives a buffer back.
 func (r *reader) release(buf []byte) { r.empty <- buf[:cap(buf)] }
 
-// stop ends the goroutine and waits for it.
+// stop ends the goroutine and waits for it, at most for one read.
 func (r *reader) stop() {
 	close(r.quit)
-	for range r.full {
-	}
+	<-r.over
 }

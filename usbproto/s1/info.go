@@ -54,18 +54,6 @@ func (i *Info) Get(key string) (string, bool) {
 	return v, ok
 }
 
-// Masked is a copy in which the values that identify one phone are masked.
-func (i *Info) Masked() *Info {
-	masked := &Info{keys: slices.Clone(i.keys), values: map[string]string{}}
-	for key, value := range i.values {
-		if Secret(key) {
-			value = Mask(value)
-		}
-		masked.values[key] = value
-	}
-	return masked
-}
-
 // Secret reports whether the value of a key identifies one phone, its owner or the card
 // in it (s1-protocol.md §4.2). Numbered variants of the known keys count, and unknown
 // keys that by their name hold such a number.

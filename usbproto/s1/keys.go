@@ -79,11 +79,9 @@ type HWRole struct {
 
 // Flags of a role.
 const (
-	RoleEnforced   = 0x0001 // signatures are checked
-	RoleLiveRoot   = 0x0002 // files of Sony's production root are accepted
-	RoleTestRoot   = 0x0004 // files of Sony's internal test root are accepted
-	RolePartitions = 0x0010 // may write partitions and the partition layout
-	RoleSIMLock    = 0x0040 // may carry SIM-lock data
+	RoleEnforced = 0x0001 // signatures are checked
+	RoleLiveRoot = 0x0002 // files of Sony's production root are accepted
+	RoleTestRoot = 0x0004 // files of Sony's internal test root are accepted
 )
 
 // HWConfig is the list of roles that the phone tells. A list that was told and is empty
