@@ -46,7 +46,8 @@ func program(t *testing.T, dir string, args ...string) *exec.Cmd {
 
 // restoreArgs is a restore of the phone in dir, with a fault at a packet.
 func restoreArgs(s shared, dir, fault string, more ...string) []string {
-	spec := fmt.Sprintf("sim:z3c,disk=%d,root=%s", int64(testDisk), s.root)
+	// Small packets, so that a small bundle has many places to be killed at.
+	spec := fmt.Sprintf("sim:z3c,disk=%d,root=%s,maxpkt=0x8000", int64(testDisk), s.root)
 	if fault != "" {
 		spec += ",fault=" + fault
 	}
@@ -127,25 +128,32 @@ func TestKilledAtAnyPacketThenResumed(t *testing.T) {
 	rng := rand.New(rand.NewPCG(2, 2026))
 	for i := range kills {
 		at := 1 + rng.IntN(packets)
-		dir := factory(t)
-		out, err := program(t, dir, restoreArgs(s, dir, fmt.Sprintf("kill@%d", at))...).CombinedOutput()
-		var exit *exec.ExitError
-		if !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
-			t.Fatalf("kill %d, at packet %d: %v\n%s", i, at, err, out)
-		}
-		resume := []string{"--resume"}
-		if journals, _ := filepath.Glob(filepath.Join(dir, "state", "xflash", "*.json")); len(journals) == 0 {
-			resume = nil // killed before the first step: nothing to resume
-		}
-		if out, err := program(t, dir, restoreArgs(s, dir, "", resume...)...).CombinedOutput(); err != nil {
-			t.Fatalf("kill %d, at packet %d, then %v: %v\n%s", i, at, resume, err, out)
-		}
-		if got := endState(t, s, dir); got != want {
-			t.Fatalf("kill %d, at packet %d: the phone ends with\n%s\nwant\n%s", i, at, got, want)
-		}
-		if err := os.RemoveAll(dir); err != nil {
-			t.Fatal(err)
-		}
+		t.Run(fmt.Sprintf("%d/packet %d", i, at), func(t *testing.T) {
+			t.Parallel()
+			killAndResume(t, s, factory(t), at, want)
+		})
+	}
+}
+
+// killAndResume kills a restore at a packet and goes on with it.
+func killAndResume(t *testing.T, s shared, dir string, at int, want string) {
+	out, err := program(t, dir, restoreArgs(s, dir, fmt.Sprintf("kill@%d", at))...).CombinedOutput()
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	resume := []string{"--resume"}
+	if journals, _ := filepath.Glob(filepath.Join(dir, "state", "xflash", "*.json")); len(journals) == 0 {
+		resume = nil // killed before the first step: nothing to resume
+	}
+	if out, err := program(t, dir, restoreArgs(s, dir, "", resume...)...).CombinedOutput(); err != nil {
+		t.Fatalf("killed, then %v: %v\n%s", resume, err, out)
+	}
+	if got := endState(t, s, dir); got != want {
+		t.Fatalf("the phone ends with\n%s\nwant\n%s", got, want)
+	}
+	if err := os.RemoveAll(dir); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -56,7 +56,8 @@ var theBundle = sync.OnceValues(func() (s shared, err error) {
 	if err := os.WriteFile(s.root, s.authority.RootPEM(), 0o644); err != nil {
 		return s, err
 	}
-	s.fw, err = firmware.Make(context.Background(), sharedDir, firmware.Options{Authority: s.authority, SystemSize: 16 << 20, Disk: testDisk})
+	s.fw, err = firmware.Make(context.Background(), sharedDir, firmware.Options{
+		Authority: s.authority, SystemSize: 10 << 20, KernelSize: 1 << 20, Disk: testDisk})
 	return s, err
 })
 

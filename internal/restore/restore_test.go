@@ -54,7 +54,7 @@ var small = sync.OnceValues(func() (*firmware.Firmware, error) {
 		return nil, err
 	}
 	shared = append(shared, dir)
-	return firmware.Make(context.Background(), dir, firmware.Options{Authority: authority(), SystemSize: 16 << 20, Disk: disk})
+	return firmware.Make(context.Background(), dir, firmware.Options{Authority: authority(), SystemSize: 16 << 20, KernelSize: 2 << 20, Disk: disk})
 })
 
 // factory is the state of a new phone. It is made once, because a phone's own keys take

@@ -27,6 +27,7 @@ type Options struct {
 	Loader     string // a real loader.sin; "" makes one
 	SystemSize int64  // bytes of the system image; 0 is 48 MiB
 	SystemFill int64  // bytes of the files in it that do not compress; 0 is a tenth of it
+	KernelSize int    // bytes of kernel.sin's image; 0 is 6 MiB
 	Disk       int64  // bytes of the phone's eMMC; 0 is simphone.DiskSize
 	NoResets   bool   // leave out cust-reset.ta and fota-reset.ta
 	Extra      []ftf.File
@@ -64,6 +65,9 @@ func Make(ctx context.Context, dir string, o Options) (*Firmware, error) {
 	}
 	if o.SystemFill == 0 {
 		o.SystemFill = o.SystemSize / 10
+	}
+	if o.KernelSize == 0 {
+		o.KernelSize = 6 << 20
 	}
 	if o.Disk == 0 {
 		o.Disk = simphone.DiskSize
@@ -236,7 +240,7 @@ func (m *maker) small() error {
 		short, label string
 		size         int
 	}{
-		{"kernel", "boot", 6 << 20}, {"fotakernel", "FOTAKernel", 5 << 20},
+		{"kernel", "boot", m.o.KernelSize}, {"fotakernel", "FOTAKernel", m.o.KernelSize * 5 / 6},
 	} {
 		raw, err := m.raw(f.short, append(elf(), m.random(f.size-52)...))
 		if err != nil {
