@@ -178,6 +178,27 @@ func TestResumeAfterUnplug(t *testing.T) {
 	}
 }
 
+// TestResumeAtTheVeryEnd: the phone vanishes when the session is to be ended, after the
+// flash state was cleared and stored. Going on must not set it again.
+func TestResumeAtTheVeryEnd(t *testing.T) {
+	b := newBench(t, simphone.Options{})
+	last, _ := packetsOf(t, b)
+	b.phone = newPhone(t, simphone.Options{Faults: []simphone.Fault{{Name: simphone.FaultUnplug, At: last}}})
+	if err := b.attempt(short, false, restore.RunOptions{}); !errors.Is(err, usbproto.ErrGone) {
+		t.Fatalf("got %v", err)
+	}
+	b.phone = newPhone(t, simphone.Options{Dir: b.phone.Dir()})
+	if err := b.attempt(restore.Policy{}, true, restore.RunOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if got := b.unit(10100); !bytes.Equal(got, []byte{0}) {
+		t.Errorf("unit 10100 is %X", got)
+	}
+	if boot := b.phone.PowerOn(); boot.Mode != simphone.ModeAndroid {
+		t.Errorf("%+v", boot)
+	}
+}
+
 // identity asks the phone who it is.
 func identity(t *testing.T, b *bench) string {
 	t.Helper()

@@ -150,7 +150,7 @@ func newBench(t *testing.T, options simphone.Options) *bench {
 		t.Fatal(err)
 	}
 	return &bench{t: t, phone: newPhone(t, options), fw: checked, store: restore.Store{Dir: t.TempDir()},
-		opt: s1.Options{Hello: 200 * time.Millisecond, Small: time.Second, Chunk: time.Second, LastChunk: 5 * time.Second, LoaderHello: time.Second}}
+		opt: s1.Options{Hello: 300 * time.Millisecond}}
 }
 
 // attempt is one run of the program: open, read, plan or resume, flash.

@@ -137,10 +137,15 @@ func (p *Plan) durable(done int) int {
 }
 
 // needed says whether a step is carried out by a run that goes on at step from. Of the
-// steps before only the loader and the flash state are: the phone may have been
-// off in between.
+// steps before only the loader and the flash state are, because the phone may have been
+// off in between; and neither when nothing is left but to end the session, since the
+// flash state was cleared then.
 func (r *runner) needed(i, from int) bool {
-	if r.plan.Steps[i].Kind == StepLoader {
+	steps := r.plan.Steps
+	if !slices.ContainsFunc(steps[min(from, len(steps)):], func(s Step) bool { return s.Kind != StepEnd }) {
+		return i >= from
+	}
+	if steps[i].Kind == StepLoader {
 		return r.s.Stage() != s1.StageLoader
 	}
 	first, last := r.plan.firstGroup()
