@@ -1,0 +1,187 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"xflash/fastboot/sparse"
+	"xflash/internal/gpt"
+	"xflash/internal/workbench"
+)
+
+func newUnpackCommand(a *app) *cobra.Command {
+	var (
+		opt workbench.Options
+		raw bool
+		gap string
+	)
+	cmd := &cobra.Command{
+		Use:   "unpack FILE -o DIR",
+		Short: "take a SIN image, a bundle, a sparse image or a disk dump apart",
+		Long: `Takes a firmware file apart into a folder:
+
+  a SIN image, any version           the partition image inside
+  an .ftf bundle, a XperiFirm folder every image in it; .ta, .xml and .fsc files are copied
+  an Android sparse image            the raw image
+  a whole-disk dump                  the partitions that --partition names
+
+Everything is verified on the way. A file appears only when it is whole, and none is
+replaced without --force. Zeros become holes, so the files need less room than they seem to.`,
+		Example: `  xflash unpack system.sin -o out
+  xflash unpack D5803_23.5.A.1.291.ftf -o out --member kernel,boot
+  xflash unpack backup.dd -o out --partition boot,FOTAKernel`,
+		Args: args(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if opt.Dir == "" {
+				return usageError{errors.New("say where to: -o DIR")}
+			}
+			switch strings.ToLower(gap) {
+			case "00":
+			case "ff":
+				opt.Gap = 0xFF
+			default:
+				return usageError{fmt.Errorf("--gap %s: only 00 and ff are known", gap)}
+			}
+			return a.unpack(cmd.Context(), args[0], opt)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVarP(&opt.Dir, "output", "o", "", "the folder for the files; it is made when it is not there")
+	f.StringSliceVar(&opt.Members, "member", nil, "only these members of a bundle, by short name or file name (boot means the boot set)")
+	f.StringSliceVar(&opt.Partitions, "partition", nil, "these partitions of a whole-disk dump, by label")
+	f.BoolVar(&raw, "raw", false, "write raw images, as dd and mount want them (this is the default)")
+	f.BoolVar(&opt.Sparse, "sparse", false, "write Android sparse images, as fastboot wants them")
+	f.StringVar(&gap, "gap", "00", "what stands where a SIN image writes nothing: 00, or ff as other tools have it")
+	f.BoolVar(&opt.Force, "force", false, "replace files that are there already")
+	cmd.MarkFlagsMutuallyExclusive("raw", "sparse")
+	return cmd
+}
+
+func (a *app) unpack(ctx context.Context, path string, opt workbench.Options) error {
+	ctx, stop := firstStop(ctx)
+	defer stop()
+	show := newProgress(a.ui)
+	opt.Progress = func(name string, done, total int64) { show.file("unpacking", name, done, total) }
+	var lost error // of stdout
+	opt.Done = func(f workbench.File) {
+		show.clear()
+		lost = errors.Join(lost, a.unpacked(f))
+	}
+	err := workbench.Unpack(ctx, path, opt)
+	show.clear()
+	if err != nil {
+		return a.workbenchFailure(err)
+	}
+	return lost
+}
+
+// unpacked reports one output.
+func (a *app) unpacked(f workbench.File) error {
+	if a.ui.json {
+		return a.ui.resultJSON(struct {
+			Type string `json:"type"`
+			workbench.File
+		}{"unpacked", f})
+	}
+	content := ""
+	if f.Content != "" {
+		content = string(f.Content) + ", "
+	}
+	a.ui.result("%-24s %10s  %sfrom %s\n", printable(f.Name), size(f.Bytes), content, printable(f.From))
+	for _, n := range f.Notes {
+		a.ui.warn("%s: %s", printable(f.Name), printable(n))
+	}
+	if f.Warning != "" {
+		a.ui.warn("%s", printable(f.Warning))
+	}
+	return nil
+}
+
+// file reports how far a file was read: progress of work that has no events of its own.
+func (p *progress) file(verb, name string, done, total int64) {
+	switch {
+	case !p.ui.json:
+		if !p.ui.quiet {
+			p.moving(verb+" "+printable(name), done, total, "")
+		}
+	case p.due(done, total):
+		p.put("progress", map[string]any{"name": name, "done": done, "total": total})
+	}
+}
+
+// workbenchFailure turns the errors of taking apart and putting together into words;
+// what it does not know is left to classify.
+func (a *app) workbenchFailure(err error) error {
+	var (
+		format  *workbench.FormatError
+		option  *workbench.OptionError
+		choice  *workbench.ChoiceError
+		exists  *workbench.ExistsError
+		refused *workbench.RefusedError
+		damaged *workbench.DamagedError
+	)
+	switch {
+	case errors.As(err, &format):
+		return &failure{exit: exitFile, code: "file-unknown", what: format.Error(),
+			hints: []string{"what can be taken apart: SIN images, .ftf bundles, XperiFirm folders, Android sparse images, whole-disk dumps"}}
+	case errors.As(err, &option):
+		return usageError{option}
+	case errors.As(err, &choice):
+		return a.choiceFailure(choice)
+	case errors.As(err, &exists):
+		return &failure{exit: exitOther, code: "exists", what: exists.Error(),
+			hints: []string{"choose another place with -o, or add --force to replace it"}}
+	case errors.As(err, &refused):
+		return &failure{exit: exitPolicy, code: "policy", what: refused.Error()}
+	case errors.As(err, &damaged):
+		var b strings.Builder
+		for _, d := range damaged.Files {
+			fmt.Fprintf(&b, "  %s\n", wrap(printable(d.Err.Error()), 76, "    "))
+		}
+		return &failure{exit: exitFile, code: "file-invalid", what: countOf(len(damaged.Files), "file") + " not used, because of damage", text: b.String(),
+			hints: []string{"get the bundle again, best from another place"}}
+	case errors.As(err, new(*sparse.Error)), errors.As(err, new(*gpt.Error)):
+		return &failure{exit: exitFile, code: "file-invalid", what: err.Error(), hints: []string{"copy or download the file again: it is not whole"}}
+	}
+	return err
+}
+
+// choiceFailure lists what can be chosen.
+func (a *app) choiceFailure(e *workbench.ChoiceError) error {
+	f := &failure{exit: exitUsage, code: "choice", what: printable(e.Error())}
+	if a.ui.json {
+		if err := a.ui.resultJSON(map[string]any{"type": e.What + "s", e.What + "s": e.Have}); err != nil {
+			return err
+		}
+	}
+	var b strings.Builder
+	for _, c := range e.Have {
+		number, mark := "", ""
+		if c.Number > 0 {
+			number = fmt.Sprintf("%3d  ", c.Number)
+		}
+		if c.Warning != "" {
+			mark = "  belongs to this one phone"
+		}
+		fmt.Fprintf(&b, "  %s%-24s %10s%s\n", number, printable(c.Name), size(c.Bytes), mark)
+	}
+	f.text = b.String()
+	hint := "name what you want: --" + e.What + " NAME,NAME"
+	if e.What == "partition" {
+		hint = "labels count as they are written here: --partition boot,FOTAKernel"
+	}
+	f.hints = []string{hint}
+	return f
+}
+
+// countOf is a number of things in words.
+func countOf(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
+}

@@ -1,0 +1,136 @@
+package workbench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"xflash/internal/gpt"
+	"xflash/internal/phone"
+	"xflash/sin"
+)
+
+// dump takes partitions out of a whole-disk dump. Only their own bytes are read.
+func (u *unpacker) dump(ctx context.Context) error {
+	f, size, err := regular(u.path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	table, err := gpt.Read(f, size)
+	if err != nil {
+		return fmt.Errorf("%s: %w", u.path, err)
+	}
+	chosen, err := u.partitions(table)
+	if err != nil {
+		return err
+	}
+	for _, c := range chosen {
+		u.total += c.Size()
+	}
+	for _, c := range chosen {
+		label := c.Name
+		progress := func(n int64) { u.progress(label, n) }
+		file := File{Name: u.names.take("", c.stem), From: label, Warning: identityWarning(label)}
+		if err := u.out.free(file.Name + u.ending()); err != nil {
+			return err
+		}
+		head := make([]byte, min(sin.HeadSize, c.Size()))
+		if _, err := f.ReadAt(head, c.Offset()); err != nil && !errors.Is(err, io.EOF) {
+			return err
+		}
+		file.Content = sin.Recognize(head)
+		if u.Sparse {
+			err = u.makeSparse(ctx, io.NewSectionReader(f, c.Offset(), c.Size()), c.Size(), file, progress)
+		} else {
+			err = u.partition(ctx, file, c, func(w io.WriterAt) error {
+				return copyRange(w, f, c.Offset(), c.Size(), progress)
+			})
+		}
+		if err != nil {
+			return err
+		}
+		u.done += c.Size()
+	}
+	return nil
+}
+
+// partition writes one partition as a raw image.
+func (u *unpacker) partition(ctx context.Context, file File, c chosenPartition, copyTo func(io.WriterAt) error) error {
+	p, err := u.out.create(file.Warning != "")
+	if err != nil {
+		return err
+	}
+	defer p.discard()
+	if err := copyTo(&holeWriter{ctx, p}); err != nil {
+		return err
+	}
+	return u.deliver(ctx, p, c.Size(), file, false)
+}
+
+// chosenPartition is an entry of the table and the name its output gets.
+type chosenPartition struct {
+	gpt.Entry
+	stem string
+}
+
+// partitions finds the partitions that are wanted, in the order of the table. Labels are
+// compared exactly. Of several with one label all are taken; their outputs, and those of
+// labels that are no file name, get the number of the partition.
+func (u *unpacker) partitions(t *gpt.Table) ([]chosenPartition, error) {
+	choice := &ChoiceError{Path: u.path, What: "partition"}
+	count := map[string]int{}
+	for _, e := range t.Entries {
+		if e.Used() {
+			count[e.Name]++
+		}
+	}
+	var chosen []chosenPartition
+	for i, e := range t.Entries {
+		if !e.Used() {
+			continue
+		}
+		choice.Have = append(choice.Have, Choice{Name: e.Name, Number: i + 1, Bytes: e.Size(), Warning: identityWarning(e.Name)})
+		if !slices.Contains(u.Partitions, e.Name) {
+			continue
+		}
+		stem := safeName(e.Name)
+		if stem != e.Name || count[e.Name] > 1 {
+			stem = fmt.Sprintf("%s-p%d", stem, i+1)
+		}
+		chosen = append(chosen, chosenPartition{e, stem})
+	}
+	for _, w := range u.Partitions {
+		if count[w] == 0 {
+			choice.Wanted = append(choice.Wanted, w)
+		}
+	}
+	if len(u.Partitions) == 0 || len(choice.Wanted) > 0 {
+		return nil, choice
+	}
+	return chosen, nil
+}
+
+// modemIdentity is the partitions with what makes the modem of one phone that phone's:
+// calibration and IMEI (device-rescue.md §1.3).
+var modemIdentity = []string{"modemst1", "modemst2", "fsg"}
+
+// identityWarning is what must be said of a copy of a partition that belongs to one
+// phone, empty for the others.
+func identityWarning(label string) string {
+	identity := slices.ContainsFunc(modemIdentity, func(l string) bool { return strings.EqualFold(l, label) })
+	for _, f := range phone.Families() {
+		for _, p := range f.Partitions {
+			own := p.Class == phone.Identity || p.Class == phone.Untouched
+			identity = identity || own && strings.EqualFold(p.Label, label)
+		}
+	}
+	if !identity {
+		return ""
+	}
+	return fmt.Sprintf("%s belongs to the one phone it was read from. This very copy, written to a second phone, has killed that phone: "+
+		"red light, no USB in any mode, no way back. Keep it as a backup, and never flash it to another phone.", label)
+}

@@ -1,0 +1,25 @@
+package workbench
+
+import (
+	"errors"
+	"os"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// dataAfter finds the next run of bytes of a sparse file in from…to that are on the
+// disk. Both are to when there is none. On file systems that do not know it is all.
+func dataAfter(f *os.File, from, to int64) (start, end int64) {
+	start, err := f.Seek(from, unix.SEEK_DATA)
+	if errors.Is(err, syscall.ENXIO) || err == nil && start >= to {
+		return to, to
+	}
+	if err != nil {
+		return from, to
+	}
+	if end, err = f.Seek(start, unix.SEEK_HOLE); err != nil || end <= start {
+		end = to
+	}
+	return start, min(end, to)
+}

@@ -1,0 +1,47 @@
+package workbench
+
+import (
+	"slices"
+	"strings"
+
+	"xflash/ftf"
+)
+
+// bootSet is the name of everything that belongs to the boot delivery, partitionSet that
+// of what belongs to the partition delivery, or of the partition layout alone.
+const bootSet, partitionSet = "boot", "partition"
+
+// selection is the members that a person named: by short name, by file name, by whole
+// name, in any case.
+type selection struct {
+	wanted []string
+	found  map[string]bool
+}
+
+func newSelection(wanted []string) *selection { return &selection{wanted, map[string]bool{}} }
+
+// has tells whether a member is wanted; with no names given all are.
+func (s *selection) has(m *ftf.Member) bool {
+	has := len(s.wanted) == 0
+	for _, w := range s.wanted {
+		if named(m, w) {
+			s.found[w], has = true, true
+		}
+	}
+	return has
+}
+
+// named tells whether a name means a member.
+func named(m *ftf.Member, name string) bool {
+	switch {
+	case strings.EqualFold(name, bootSet) && (m.Boot || strings.EqualFold(m.Base, "boot_delivery.xml")),
+		strings.EqualFold(name, partitionSet) && (m.Partition || strings.EqualFold(m.Base, "partition_delivery.xml") || strings.EqualFold(m.Short, "partition-image")):
+		return true
+	}
+	return strings.EqualFold(name, m.Short) || strings.EqualFold(name, m.Base) || strings.EqualFold(name, m.Name)
+}
+
+// unused is the names that no member had.
+func (s *selection) unused() []string {
+	return slices.DeleteFunc(slices.Clone(s.wanted), func(w string) bool { return s.found[w] })
+}

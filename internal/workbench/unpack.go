@@ -1,0 +1,214 @@
+package workbench
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+
+	"xflash/ftf"
+	"xflash/sin"
+)
+
+// Options steer Unpack. Dir is needed, the rest may be zero.
+type Options struct {
+	Dir        string   // the folder for the outputs; it is made when it is not there
+	Members    []string // of a bundle, by short or whole name; "boot" is the boot set. Empty: all
+	Partitions []string // of a whole-disk dump, by label
+	Sparse     bool     // write Android sparse images instead of raw ones
+	Gap        byte     // what stands where a SIN image writes nothing; 0 makes holes
+	Force      bool     // replace files that are there
+	// Progress is called while a file is read: its name, bytes so far, bytes of all files.
+	Progress func(name string, done, total int64)
+	// Done is called for each output when it is complete.
+	Done func(File)
+}
+
+// File is an output.
+type File struct {
+	Name      string   `json:"file"` // in the folder, with slashes
+	From      string   `json:"from"` // the member or partition it was
+	Bytes     int64    `json:"bytes"`
+	Content   sin.Kind `json:"content,omitempty"`   // empty for a copied text
+	Partition string   `json:"partition,omitempty"` // that the image is for, as the file names it
+	Trust     string   `json:"trust,omitempty"`     // of a SIN: what is proven about its signer
+	Notes     []string `json:"notes,omitempty"`
+	Warning   string   `json:"warning,omitempty"` // of a partition that belongs to one phone
+}
+
+// unpacker is one run of Unpack.
+type unpacker struct {
+	Options
+	path  string
+	out   *folder
+	roots *sin.RootSet
+	names names
+	done  int64 // bytes of the inputs that are finished
+	total int64
+}
+
+// Unpack takes a file apart: a SIN image, a firmware bundle or a folder of one, an
+// Android sparse image, or a whole-disk dump. Everything is verified before an output
+// gets its name.
+//
+// Damaged members of a bundle are left out and the rest goes on; the error is then a
+// *DamagedError. Other errors end the run: *FormatError, *OptionError, *ChoiceError,
+// *ExistsError, those of the formats' packages, and those of the computer.
+func Unpack(ctx context.Context, path string, opt Options) error {
+	u := &unpacker{Options: opt, path: path, roots: &sin.RootSet{}, names: names{}}
+	take, err := u.source()
+	if err != nil {
+		return err
+	}
+	if u.out, err = openFolder(opt.Dir, opt.Force); err != nil {
+		return err
+	}
+	defer u.out.close()
+	return stopped(ctx, take(ctx))
+}
+
+// source finds out what the file is, and how it is taken apart.
+func (u *unpacker) source() (func(context.Context) error, error) {
+	info, err := os.Stat(u.path)
+	if err != nil {
+		return nil, err
+	}
+	if info.IsDir() {
+		return u.bundle, u.allowed(FormatBundle)
+	}
+	f, _, err := regular(u.path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	format, kind, err := detect(f)
+	if err != nil {
+		return nil, err
+	}
+	takers := map[Format]func(context.Context) error{
+		FormatBundle: u.bundle, FormatSIN: u.image, FormatSparse: u.sparseImage, FormatDump: u.dump,
+	}
+	if format == FormatNone {
+		return nil, &FormatError{u.path, kind}
+	}
+	return takers[format], u.allowed(format)
+}
+
+// allowed refuses choices that mean nothing for a format.
+func (u *unpacker) allowed(f Format) error {
+	switch {
+	case len(u.Members) > 0 && f != FormatBundle:
+		return &OptionError{u.path, f, "a member"}
+	case len(u.Partitions) > 0 && f != FormatDump:
+		return &OptionError{u.path, f, "a partition"}
+	case u.Gap != 0 && f != FormatBundle && f != FormatSIN:
+		return &OptionError{u.path, f, "what stands in gaps"}
+	}
+	return nil
+}
+
+// image unpacks a SIN that is a file of its own.
+func (u *unpacker) image(ctx context.Context) error {
+	f, size, err := regular(u.path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	u.total = size
+	stem := safeName(ftf.ShortName(u.path))
+	_, err = u.sin(ctx, f, size, u.path, u.names.take("", stem))
+	return err
+}
+
+// sin unpacks one SIN from a stream. name is for errors and reports, stem the name of
+// the output without its ending.
+func (u *unpacker) sin(ctx context.Context, r io.Reader, size int64, name, stem string) (*sin.Report, error) {
+	if err := u.out.free(stem + u.ending()); err != nil {
+		return nil, err
+	}
+	var outs []*pending
+	defer func() {
+		for _, p := range outs {
+			p.discard()
+		}
+	}()
+	report, err := sin.Unpack(ctx, r, size, nil, sin.UnpackOptions{
+		CheckOptions: sin.CheckOptions{Name: name, Roots: u.roots, Progress: func(n int64) { u.progress(name, n) }},
+		Gap:          u.Gap, Sparse: true,
+		Open: func(sin.Target) (io.WriterAt, error) {
+			p, err := u.out.create(false)
+			if err == nil {
+				outs = append(outs, p)
+			}
+			return p, err
+		},
+	})
+	// A file is no less whole because nobody knows the root, or no phone should get it.
+	var notes []string
+	for _, harmless := range []sin.Reason{sin.UnknownRoot, sin.Unsendable} {
+		var e *sin.Error
+		if errors.As(err, &e) && e.Reason == harmless {
+			notes, err = append(notes, e.Detail), nil
+		}
+	}
+	if err != nil {
+		return report, err
+	}
+	for _, n := range report.Notes {
+		notes = append(notes, n.Text)
+	}
+	u.done += size
+	for i, part := range report.Parts {
+		file := File{Name: stem, From: name, Content: part.Kind, Trust: report.Trust.State.String(), Notes: notes}
+		if part.Target != (sin.Target{}) {
+			file.Partition = part.Target.String()
+		}
+		if len(report.Parts) > 1 {
+			file.Name = u.names.take("", stem+"-"+safeName(part.Target.String()))
+		}
+		asSparse := u.Sparse && report.Loader == nil && report.Layout == nil
+		if err := u.deliver(ctx, outs[i], part.Size, file, asSparse); err != nil {
+			return report, err
+		}
+	}
+	return report, nil
+}
+
+// ending is that of image files.
+func (u *unpacker) ending() string {
+	if u.Sparse {
+		return ".simg"
+	}
+	return ".img"
+}
+
+// deliver gives a finished raw output its size and its name, or makes a sparse image of
+// it first. file.Name comes without an ending.
+func (u *unpacker) deliver(ctx context.Context, p *pending, size int64, file File, asSparse bool) error {
+	if asSparse {
+		if err := p.Truncate(size); err != nil {
+			return err
+		}
+		return u.makeSparse(ctx, p, size, file, nil)
+	}
+	file.Name, file.Bytes = file.Name+".img", size
+	return u.finish(p, size, file)
+}
+
+// finish names an output and reports it.
+func (u *unpacker) finish(p *pending, size int64, file File) error {
+	if err := p.commit(file.Name, size); err != nil {
+		return err
+	}
+	if u.Done != nil {
+		u.Done(file)
+	}
+	return nil
+}
+
+// progress reports bytes of the current input.
+func (u *unpacker) progress(name string, n int64) {
+	if u.Progress != nil {
+		u.Progress(name, u.done+n, u.total)
+	}
+}
