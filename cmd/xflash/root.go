@@ -40,7 +40,7 @@ answers. Start with "xflash restore FILE.ftf --dry-run".`,
 		newDevicesCommand(a), newInfoCommand(a), newRestoreCommand(a), newExplainCommand(a),
 		newSimCommand(a), newDemoCommand(a), newVersionCommand(a), newManCommand(),
 	)
-	root.AddCommand(newUnpackCommand(a))
+	root.AddCommand(newUnpackCommand(a), newBundleCommand(a))
 	return root
 }
 

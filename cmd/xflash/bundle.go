@@ -1,0 +1,145 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"xflash/ftf"
+	"xflash/internal/workbench"
+)
+
+func newBundleCommand(a *app) *cobra.Command {
+	var (
+		opt    workbench.AssembleOptions
+		output string
+		force  bool
+	)
+	cmd := &cobra.Command{
+		Use:   "bundle DIR [-o FILE.ftf]",
+		Short: "make a firmware bundle of a XperiFirm folder or of loose files",
+		Long: `Makes an .ftf bundle of a folder as XperiFirm makes it, or of loose .sin and .ta files,
+named as Flashtool names them. Model and version come from fwinfo.xml or the folder's
+name, or are given here.
+
+Every image is checked to its last byte first; a damaged one is never bundled. What holds
+the identity of one phone, such as simlock.ta, is left out. What a full restore of the
+model needs and the folder lacks is told, with what to do about it.`,
+		Example: `  xflash bundle "D5803_Customized CE1_1289-5302_23.5.A.1.291_R5D"
+  xflash bundle folder -o rescue.ftf --device D5803 --version 23.5.A.1.291
+  xflash bundle folder -o kernels.ftf --only loader,kernel,fotakernel`,
+		Args: args(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.bundle(cmd.Context(), args[0], output, force, opt)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVarP(&output, "output", "o", "", "the bundle, or the folder it is put into (default: here, with Flashtool's name)")
+	f.StringSliceVar(&opt.Only, "only", nil, "bundle only these, by short name or file name (boot means the boot set)")
+	f.StringVar(&opt.Device, "device", "", "the model the firmware is for, such as D5803")
+	f.StringVar(&opt.Version, "version", "", "the version of the firmware, such as 23.5.A.1.291")
+	f.StringVar(&opt.Branding, "branding", "", "operator or region of the firmware")
+	f.BoolVar(&force, "force", false, "replace a bundle that is there already")
+	return cmd
+}
+
+func (a *app) bundle(ctx context.Context, dir, output string, force bool, opt workbench.AssembleOptions) error {
+	ctx, stop := firstStop(ctx)
+	defer stop()
+	b, err := ftf.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer b.Close()
+	if b.Manifest.Device+opt.Device == "" || b.Manifest.Version+opt.Version == "" {
+		return &failure{exit: exitUsage, code: "usage", what: printable(dir) + " does not say which model and which version it is for",
+			hints: []string{"name both: --device D5803 --version 23.5.A.1.291; the model is printed under the SIM-card flap of the phone"}}
+	}
+	show := newProgress(a.ui)
+	defer show.clear()
+	opt.Progress = func(name string, done, total int64) { show.file("checking", name, done, total) }
+	assembly, err := workbench.Assemble(ctx, b, opt)
+	show.clear()
+	if err != nil {
+		return a.workbenchFailure(err)
+	}
+	path := bundlePath(output, assembly.Manifest)
+	if _, err := os.Lstat(path); err == nil && !force {
+		return a.workbenchFailure(&workbench.ExistsError{Path: path})
+	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	a.ui.say("writing %s", printable(path))
+	if err := assembly.Write(ctx, path); err != nil {
+		return a.workbenchFailure(err)
+	}
+	return a.bundled(path, assembly)
+}
+
+// bundlePath is where the bundle goes: with Flashtool's name unless a file is named.
+func bundlePath(output string, m ftf.Manifest) string {
+	if info, err := os.Stat(output); output == "" || err == nil && info.IsDir() {
+		return filepath.Join(output, m.FileName())
+	}
+	return output
+}
+
+// bundled reports the bundle that was written.
+func (a *app) bundled(path string, b *workbench.Assembly) error {
+	if a.ui.json {
+		return a.ui.resultJSON(map[string]any{
+			"type": "bundle", "file": path, "bytes": b.Bytes(),
+			"device": b.Manifest.Device, "version": b.Manifest.Version, "branding": b.Manifest.Branding, "cda": b.Manifest.CDA, "revision": b.Manifest.Revision,
+			"files": b.Files, "left_out": b.LeftOut, "missing": b.Missing, "notes": b.Notes,
+		})
+	}
+	a.ui.result("%s: %s, %s, for %s %s\n", printable(path), countOf(len(b.Files), "file"), size(b.Bytes()),
+		printable(b.Manifest.Device), printable(b.Manifest.Version))
+	for _, l := range b.LeftOut {
+		a.ui.warn("%s is left out: %s", printable(l.Name), printable(l.Reason))
+	}
+	for _, n := range b.Notes {
+		a.ui.warn("%s", printable(n))
+	}
+	if b.Missing != nil {
+		a.tellMissing(b.Missing)
+	}
+	return nil
+}
+
+// tellMissing lists what a full restore needs and the bundle lacks.
+func (a *app) tellMissing(missing []workbench.Missing) {
+	var needed, optional []workbench.Missing
+	for _, m := range missing {
+		if m.Optional {
+			optional = append(optional, m)
+		} else {
+			needed = append(needed, m)
+		}
+	}
+	if len(needed) == 0 {
+		a.ui.result("It has all that a full restore of this model needs.\n")
+	} else {
+		a.ui.result("For a full restore of this model it lacks:\n")
+	}
+	for _, m := range needed {
+		a.missingItem(m)
+	}
+	if len(optional) > 0 {
+		a.ui.result("Not needed, and not there:\n")
+	}
+	for _, m := range optional {
+		a.missingItem(m)
+	}
+}
+
+func (a *app) missingItem(m workbench.Missing) {
+	text := fmt.Sprintf("%s (%s): %s; %s", m.Item, strings.Join(m.Files, ", "), m.Why, m.Next)
+	a.ui.result("  %s\n", wrap(printable(text), a.ui.width()-2, "    "))
+}
