@@ -119,7 +119,7 @@ func (p Policy) safeImage(fw *Firmware, it *Item) (ps Problems) {
 		part, listed := fw.Family.Partition(label)
 		size := fw.sizeOf(t, part)
 		switch {
-		case label == "" && known && p.leavesOut(fw.Family, fw.Manifest, it) == "":
+		case label == "" && (it.Boot && p.excluded(bootName, it.Short) == "" || known && !it.Boot && p.leavesOut(fw.Family, fw.Manifest, it) == ""):
 			refuse(fmt.Sprintf("it would write a partition that is not known (%s)", t),
 				"the bundle has no partition layout that names it, so nobody can say what would be overwritten")
 		case label == "":
