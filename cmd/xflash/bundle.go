@@ -93,11 +93,21 @@ func bundlePath(output string, m ftf.Manifest) string {
 // bundled reports the bundle that was written.
 func (a *app) bundled(path string, b *workbench.Assembly) error {
 	if a.ui.json {
-		return a.ui.resultJSON(map[string]any{
-			"type": "bundle", "file": path, "bytes": b.Bytes(),
-			"device": b.Manifest.Device, "version": b.Manifest.Version, "branding": b.Manifest.Branding, "cda": b.Manifest.CDA, "revision": b.Manifest.Revision,
-			"files": b.Files, "left_out": b.LeftOut, "missing": b.Missing, "notes": b.Notes,
-		})
+		m := b.Manifest
+		return a.ui.resultJSON(struct {
+			Type     string              `json:"type"`
+			File     string              `json:"file"`
+			Device   string              `json:"device"`
+			Version  string              `json:"version"`
+			Branding string              `json:"branding"`
+			CDA      string              `json:"cda"`
+			Revision string              `json:"revision"`
+			Bytes    int64               `json:"bytes"`
+			Files    []workbench.Packed  `json:"files"`
+			LeftOut  []workbench.LeftOut `json:"left_out"`
+			Missing  []workbench.Missing `json:"missing"` // null: not known
+			Notes    []string            `json:"notes"`
+		}{"bundle", path, m.Device, m.Version, m.Branding, m.CDA, m.Revision, b.Bytes(), b.Files, b.LeftOut, b.Missing, b.Notes})
 	}
 	a.ui.result("%s: %s, %s, for %s %s\n", printable(path), countOf(len(b.Files), "file"), size(b.Bytes()),
 		printable(b.Manifest.Device), printable(b.Manifest.Version))
@@ -139,7 +149,19 @@ func (a *app) tellMissing(missing []workbench.Missing) {
 	}
 }
 
+// missingItem shows one thing that is not there. Boot images have long names, so the
+// files are counted where they are many.
 func (a *app) missingItem(m workbench.Missing) {
-	text := fmt.Sprintf("%s (%s): %s; %s", m.Item, strings.Join(m.Files, ", "), m.Why, m.Next)
-	a.ui.result("  %s\n", wrap(printable(text), a.ui.width()-2, "    "))
+	const shown = 3
+	files := strings.Join(m.Files, ", ")
+	if len(m.Files) > shown {
+		files = fmt.Sprintf("%s and %s", m.Files[0], countOf(len(m.Files)-1, "other file"))
+	}
+	if files != m.Item {
+		files = m.Item + ": " + files
+	}
+	a.ui.result("  %s\n", wrap(printable(files), a.ui.width()-2, "    "))
+	for _, text := range []string{m.Why, m.Next} {
+		a.ui.result("      %s\n", wrap(printable(text), a.ui.width()-6, "      "))
+	}
 }

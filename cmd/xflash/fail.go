@@ -54,7 +54,8 @@ func classify(err error) *failure {
 	switch {
 	case errors.As(err, &ready):
 		return ready
-	case errors.As(err, &usage):
+	// cobra has no type for flags that exclude each other.
+	case errors.As(err, &usage), strings.HasPrefix(err.Error(), "if any flags in the group"):
 		return &failure{exit: exitUsage, code: "usage", what: err.Error(), hints: []string{`"xflash help" lists the commands, "xflash help COMMAND" their options`}}
 	case errors.As(err, &problems):
 		return problemsFailure(problems)
@@ -141,6 +142,10 @@ func stepFailure(e *restore.StepError) *failure {
 	if errors.As(e.Err, &unit) {
 		return &failure{exit: exitRefused, code: "unit", what: e.Step.Title() + " failed: " + unit.Error(),
 			hints: []string{"restart the phone in flash mode and go on with the same command and --resume"}}
+	}
+	if errors.Is(e.Err, s1.ErrState) {
+		return &failure{exit: exitOther, code: "other", what: e.Step.Title() + " failed: " + e.Err.Error(),
+			hints: []string{"this is a fault of xflash: please report it with the plan (--dry-run)"}}
 	}
 	var talk *s1.Error
 	var transfer *usbproto.TransferError

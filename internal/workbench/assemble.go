@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -56,7 +57,8 @@ type assembler struct {
 	model   phone.Model
 	roots   *sin.RootSet
 	loader  *sin.Loader
-	packed  []string // compressed images, which old loaders refuse
+	packed  []string            // compressed images, which old loaders refuse
+	foreign map[string][]string // files by the root that signed them, if it is not the model's
 	damaged DamagedError
 	done    int64
 	total   int64
@@ -70,7 +72,8 @@ type assembler struct {
 // A name in Only that nothing has is a *ChoiceError. The bundle must stay open until the
 // Assembly was written.
 func Assemble(ctx context.Context, b *ftf.Bundle, opt AssembleOptions) (*Assembly, error) {
-	a := &assembler{AssembleOptions: opt, roots: &sin.RootSet{}, out: &Assembly{Manifest: manifest(b, opt), LeftOut: []LeftOut{}, Notes: []string{}}}
+	a := &assembler{AssembleOptions: opt, roots: &sin.RootSet{}, foreign: map[string][]string{},
+		out: &Assembly{Manifest: manifest(b, opt), LeftOut: []LeftOut{}, Notes: []string{}}}
 	a.family, a.model, _ = phone.ByModel(a.out.Manifest.Device)
 	parts, err := a.choose(b)
 	if err != nil {
@@ -93,6 +96,7 @@ func Assemble(ctx context.Context, b *ftf.Bundle, opt AssembleOptions) (*Assembl
 	slices.SortStableFunc(a.out.Files, func(x, y Packed) int { return a.position(parts, x) - a.position(parts, y) })
 	a.missing(b)
 	a.oldLoader()
+	a.foreignRoots()
 	return a.out, nil
 }
 
@@ -278,7 +282,20 @@ func (a *assembler) learn(m *ftf.Member, report *sin.Report) {
 		}
 	}
 	if root := report.Trust.Root; a.family != nil && root != "" && !slices.Contains(a.family.Roots, root) {
-		a.note("%s is signed by %s; a %s takes %s and will refuse it", m.Name, root, a.model.Code, strings.Join(a.family.Roots, " or "))
+		a.foreign[root] = append(a.foreign[root], m.Name)
+	}
+}
+
+// foreignRoots notes images that phones of the model refuse, because another platform's
+// root signed them.
+func (a *assembler) foreignRoots() {
+	for _, root := range slices.Sorted(maps.Keys(a.foreign)) {
+		files := a.foreign[root]
+		more := ""
+		if n := len(files) - 1; n > 0 {
+			more = fmt.Sprintf(" and %d more", n)
+		}
+		a.note("%s%s: signed by %s, while a %s takes %s and refuses others", files[0], more, root, a.model.Code, strings.Join(a.family.Roots, " or "))
 	}
 }
 

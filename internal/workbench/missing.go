@@ -1,7 +1,6 @@
 package workbench
 
 import (
-	"fmt"
 	"path"
 	"slices"
 	"strings"
@@ -154,8 +153,8 @@ func (l *lacking) resets(order phone.Order) {
 			return slices.ContainsFunc(file.Units, func(u uint32) bool { return slices.Contains(s.Units, u) })
 		})
 		if wanted && !l.have[name] {
-			l.miss(Missing{Item: "resets", Why: fmt.Sprintf("%s: the phone would go on with the state of the old firmware", file.Reason),
-				Next: "nothing: a restore with xflash writes them by itself; other programs need " + name + ".ta", Optional: file.Data != nil}, name)
+			l.miss(Missing{Item: "resets", Why: "without them the phone goes on with the state of the old firmware",
+				Next: "nothing: xflash writes them by itself when it restores; for other programs take the .ta files of the same firmware", Optional: file.Data != nil}, name)
 		}
 	}
 }

@@ -143,13 +143,15 @@ func (u *unpacker) sin(ctx context.Context, r io.Reader, size int64, name, stem 
 			return p, err
 		},
 	})
-	// A file is no less whole because nobody knows the root, or no phone should get it.
+	// A file is no less whole because nobody knows the root, which is told as Trust, or
+	// because no phone should get it.
 	var notes []string
-	for _, harmless := range []sin.Reason{sin.UnknownRoot, sin.Unsendable} {
-		var e *sin.Error
-		if errors.As(err, &e) && e.Reason == harmless {
-			notes, err = append(notes, e.Detail), nil
-		}
+	var e *sin.Error
+	if errors.As(err, &e) && e.Reason == sin.Unsendable {
+		notes = append(notes, e.Detail)
+	}
+	if e != nil && (e.Reason == sin.Unsendable || e.Reason == sin.UnknownRoot) {
+		err = nil
 	}
 	if err != nil {
 		return report, err
