@@ -62,14 +62,14 @@ func parseHeader(data []byte) (*Image, error) {
 	if m.Version >= 3 {
 		m.OSVersion = OSVersion(le.Uint32(h[16:]))
 		m.HeaderSize = le.Uint32(h[offHeaderSizeV3:])
-		m.Cmdline = cString(h[offCmdlineV3 : offCmdlineV3+cmdlineLenV3])
+		m.Cmdline = m.storedCmdline()
 		return m, nil
 	}
 	m.KernelAddr, m.RamdiskAddr = le.Uint32(h[12:]), le.Uint32(h[20:])
 	m.SecondAddr, m.TagsAddr = le.Uint32(h[28:]), le.Uint32(h[32:])
 	m.OSVersion = OSVersion(le.Uint32(h[44:]))
 	m.Name = cString(h[offName : offName+nameLen])
-	m.Cmdline = cString(h[offCmdline:offCmdline+cmdlineLen]) + cString(h[offExtraCmdline:offExtraCmdline+extraCmdlineLen])
+	m.Cmdline = m.storedCmdline()
 	copy(m.ID[:], h[offID:])
 	if m.Version > 0 {
 		m.HeaderSize = le.Uint32(h[offHeaderSize:])
@@ -78,6 +78,18 @@ func parseHeader(data []byte) (*Image, error) {
 		m.DTBAddr = le.Uint64(h[offDTBAddr:])
 	}
 	return m, nil
+}
+
+// storedCmdline is the command line in the header page the image came with.
+func (m *Image) storedCmdline() string {
+	switch h := m.head; {
+	case len(h) == 0:
+		return ""
+	case m.Version >= 3:
+		return cString(h[offCmdlineV3 : offCmdlineV3+cmdlineLenV3])
+	default:
+		return cString(h[offCmdline:offCmdline+cmdlineLen]) + cString(h[offExtraCmdline:offExtraCmdline+extraCmdlineLen])
+	}
 }
 
 // headerVersion reads the word at offset 40, which is a header version only when
@@ -188,6 +200,10 @@ func (m *Image) checkFields() error {
 	cmdlineMax := cmdlineLen + extraCmdlineLen - 2
 	if m.Version >= 3 {
 		cmdlineMax = cmdlineLenV3 - 1
+	}
+	// One that fills its field to the last byte, without a NUL, stays as it came.
+	if m.Cmdline == m.storedCmdline() {
+		cmdlineMax = max(cmdlineMax, len(m.Cmdline))
 	}
 	if len(m.Cmdline) > cmdlineMax || len(m.Name) > nameLen {
 		return bad(ErrTooLarge, "a command line of %d and a name of %d bytes, %d and %d is the most", len(m.Cmdline), len(m.Name), cmdlineMax, nameLen)
