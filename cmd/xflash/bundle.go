@@ -49,6 +49,8 @@ model needs and the folder lacks is told, with what to do about it.`,
 	return cmd
 }
 
+const noBundle = "no bundle was written"
+
 func (a *app) bundle(ctx context.Context, dir, output string, force bool, opt workbench.AssembleOptions) error {
 	ctx, stop := firstStop(ctx)
 	defer stop()
@@ -67,17 +69,17 @@ func (a *app) bundle(ctx context.Context, dir, output string, force bool, opt wo
 	assembly, err := workbench.Assemble(ctx, b, opt)
 	show.clear()
 	if err != nil {
-		return a.workbenchFailure(err)
+		return a.workbenchFailure(err, noBundle)
 	}
 	path := bundlePath(output, assembly.Manifest)
 	if _, err := os.Lstat(path); err == nil && !force {
-		return a.workbenchFailure(&workbench.ExistsError{Path: path})
+		return a.workbenchFailure(&workbench.ExistsError{Path: path}, noBundle)
 	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	a.ui.say("writing %s", printable(path))
 	if err := assembly.Write(ctx, path); err != nil {
-		return a.workbenchFailure(err)
+		return a.workbenchFailure(err, noBundle)
 	}
 	return a.bundled(path, assembly)
 }

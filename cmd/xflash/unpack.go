@@ -74,7 +74,7 @@ func (a *app) unpack(ctx context.Context, path string, opt workbench.Options) er
 	err := workbench.Unpack(ctx, path, opt)
 	show.clear()
 	if err != nil {
-		return a.workbenchFailure(err)
+		return a.workbenchFailure(err, "everything else was unpacked")
 	}
 	return lost
 }
@@ -114,8 +114,8 @@ func (p *progress) file(verb, name string, done, total int64) {
 }
 
 // workbenchFailure turns the errors of taking apart and putting together into words;
-// what it does not know is left to classify.
-func (a *app) workbenchFailure(err error) error {
+// what it does not know is left to classify. despite is what was done in spite of damage.
+func (a *app) workbenchFailure(err error, despite string) error {
 	var (
 		format  *workbench.FormatError
 		option  *workbench.OptionError
@@ -142,7 +142,7 @@ func (a *app) workbenchFailure(err error) error {
 		for _, d := range damaged.Files {
 			fmt.Fprintf(&b, "  %s\n", wrap(printable(d.Err.Error()), 76, "    "))
 		}
-		return &failure{exit: exitFile, code: "file-invalid", what: countOf(len(damaged.Files), "file") + " not used, because of damage", text: b.String(),
+		return &failure{exit: exitFile, code: "file-invalid", what: countOf(len(damaged.Files), "damaged file") + "; " + despite, text: b.String(),
 			hints: []string{"get the bundle again, best from another place"}}
 	case errors.As(err, new(*sparse.Error)), errors.As(err, new(*gpt.Error)):
 		return &failure{exit: exitFile, code: "file-invalid", what: err.Error(), hints: []string{"copy or download the file again: it is not whole"}}
@@ -170,7 +170,7 @@ func (a *app) choiceFailure(e *workbench.ChoiceError) error {
 		fmt.Fprintf(&b, "  %s%-24s %10s%s\n", number, printable(c.Name), size(c.Bytes), mark)
 	}
 	f.text = b.String()
-	hint := "name what you want: --" + e.What + " NAME,NAME"
+	hint := "name what you want as it is written here; boot means the whole boot set"
 	if e.What == "partition" {
 		hint = "labels count as they are written here: --partition boot,FOTAKernel"
 	}
