@@ -141,9 +141,9 @@ type part struct {
 func (a *assembler) choose(b *ftf.Bundle) ([]part, error) {
 	wanted := newSelection(a.Only)
 	var loader, rest []part
-	choice := &ChoiceError{Path: b.Path, What: "member"}
+	var all []*ftf.Member
 	for _, p := range pair(b) {
-		choice.Have = append(choice.Have, Choice{Name: p.member.Name, Bytes: p.member.Size})
+		all = append(all, p.member)
 		switch {
 		case !wanted.has(p.member):
 		case isLoader(p.member):
@@ -152,8 +152,8 @@ func (a *assembler) choose(b *ftf.Bundle) ([]part, error) {
 			rest = append(rest, p)
 		}
 	}
-	if choice.Wanted = wanted.unused(); len(choice.Wanted) > 0 {
-		return nil, choice
+	if unused := wanted.unused(); len(unused) > 0 {
+		return nil, &ChoiceError{Path: b.Path, What: "member", Wanted: unused, Have: choices(all)}
 	}
 	return append(loader, rest...), nil
 }

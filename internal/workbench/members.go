@@ -54,13 +54,12 @@ func unpackable(m *ftf.Member) bool { return m.Kind != ftf.KindOther && m.Kind !
 // certificate of the root that signed the rest (sin-ftf-format.md §5.4).
 func (u *unpacker) chosen(b *ftf.Bundle) ([]*ftf.Member, error) {
 	wanted := newSelection(u.Members)
-	var loader, rest []*ftf.Member
-	choice := &ChoiceError{Path: u.path, What: "member"}
+	var all, loader, rest []*ftf.Member
 	for _, m := range b.Members {
 		if !unpackable(m) {
 			continue
 		}
-		choice.Have = append(choice.Have, Choice{Name: m.Name, Bytes: m.Size})
+		all = append(all, m)
 		switch {
 		case !wanted.has(m):
 		case isLoader(m):
@@ -69,8 +68,8 @@ func (u *unpacker) chosen(b *ftf.Bundle) ([]*ftf.Member, error) {
 			rest = append(rest, m)
 		}
 	}
-	if choice.Wanted = wanted.unused(); len(choice.Wanted) > 0 {
-		return nil, choice
+	if unused := wanted.unused(); len(unused) > 0 {
+		return nil, &ChoiceError{Path: u.path, What: "member", Wanted: unused, Have: choices(all)}
 	}
 	return append(loader, rest...), nil
 }

@@ -45,3 +45,25 @@ func named(m *ftf.Member, name string) bool {
 func (s *selection) unused() []string {
 	return slices.DeleteFunc(slices.Clone(s.wanted), func(w string) bool { return s.found[w] })
 }
+
+// choices is what a person can name: short names, and the sets as a whole.
+func choices(members []*ftf.Member) []Choice {
+	var list []Choice
+	for _, m := range members {
+		name := m.Short
+		switch {
+		case m.Boot:
+			name = bootSet
+		case m.Partition:
+			name = partitionSet
+		case m.Kind != ftf.KindSIN:
+			name = m.Base
+		}
+		if at := slices.IndexFunc(list, func(c Choice) bool { return c.Name == name }); at >= 0 {
+			list[at].Bytes += m.Size
+			continue
+		}
+		list = append(list, Choice{Name: name, Bytes: m.Size})
+	}
+	return list
+}
