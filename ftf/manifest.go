@@ -121,7 +121,7 @@ func categories(list []string, files bool) []string {
 			continue
 		}
 		if files {
-			item = ShortName(item)
+			item = strings.TrimSpace(ShortName(item))
 		}
 		if item = strings.ToUpper(item); item != "" && !seen[item] {
 			seen[item] = true

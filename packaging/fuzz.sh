@@ -16,4 +16,4 @@ echo "fuzz: $count targets, $time each, two at a time"
 # shellcheck disable=SC2016 # expanded by the inner shell
 xargs -P 2 -L 1 sh -c '
     out=$(go test "$1" -run "^$" -fuzz "^$2\$" -fuzztime "$0" -fuzzminimizetime 5x -parallel 1 2>&1) && { echo "fuzz: ok $1 $2"; exit 0; }
-    echo "$out"; echo "fuzz: FAILED $1 $2"; exit 255' "$time" <"$list"
+    echo "$out"; echo "fuzz: FAILED $1 $2"; exit 1' "$time" <"$list"
