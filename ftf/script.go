@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"regexp"
 	"strconv"
 	"strings"
 )
@@ -94,7 +95,7 @@ func ParseScript(r io.Reader) (*Script, error) {
 			s.note(i+1, "%d bytes long, left out", len(line))
 			continue
 		}
-		for line = strings.TrimSpace(line); line != ""; {
+		for line = strings.TrimSpace(blanksBeforeColon.ReplaceAllString(line, ":")); line != ""; {
 			var one string
 			one, line = cutAction(line)
 			if line != "" {
@@ -108,6 +109,9 @@ func ParseScript(r io.Reader) (*Script, error) {
 	}
 	return s, nil
 }
+
+// blanksBeforeColon do not belong to an action's name.
+var blanksBeforeColon = regexp.MustCompile(`[\s\p{Z}\x{85}]+:`)
 
 func (s *Script) note(line int, format string, args ...any) {
 	switch n := len(s.Notes); {
