@@ -12,8 +12,13 @@ done >"$list"
 count=$(wc -l <"$list")
 [ "$count" -gt 0 ] || { echo "fuzz: no fuzz targets found" >&2; exit 1; }
 echo "fuzz: $count targets, $time each, two at a time"
-# build the instrumented packages once before the clock of the first target starts
+# The fuzzer of Go sometimes reports the end of its own time as a failure of the target,
+# "context deadline exceeded" and no failing input. That is no finding.
 # shellcheck disable=SC2016 # expanded by the inner shell
 xargs -P 2 -L 1 sh -c '
     out=$(go test "$1" -run "^$" -fuzz "^$2\$" -fuzztime "$0" -fuzzminimizetime 5x -parallel 1 2>&1) && { echo "fuzz: ok $1 $2"; exit 0; }
+    case "$out" in
+    *"Failing input"* | *panic:*) ;;
+    *"context deadline exceeded"*) echo "fuzz: ok $1 $2 (stopped by its time limit)"; exit 0 ;;
+    esac
     echo "$out"; echo "fuzz: FAILED $1 $2"; exit 1' "$time" <"$list"
