@@ -2,7 +2,7 @@
 GO      ?= go
 FUZZTIME ?= 30s
 
-.PHONY: demo test lint build bench fuzz setup setup-test clean install
+.PHONY: demo test test-usb lint build bench fuzz setup setup-test clean install
 
 demo: build
 	./xflash demo
@@ -13,6 +13,10 @@ build: setup
 test: setup-test lint build
 	$(GO) test -race -timeout 20m ./...
 	packaging/fuzz.sh $(FUZZTIME)
+
+# The program against simulated phones on a real USB bus, in a virtual machine.
+test-usb: setup
+	packaging/vm/test.sh
 
 lint:
 	@files=$$(git ls-files '*.go' | xargs gofmt -l); if [ -n "$$files" ]; then echo "gofmt differs: $$files"; exit 1; fi

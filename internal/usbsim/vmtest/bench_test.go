@@ -1,0 +1,213 @@
+package vmtest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"xflash/internal/simphone"
+	"xflash/internal/usbsim"
+)
+
+// Where packaging/vm puts things.
+const (
+	program  = "/rig/xflash"
+	fixtures = "/rig/fixture"
+)
+
+// patience bounds everything that is only waited for. The machine is emulated.
+const patience = 60 * time.Second
+
+// needVM skips outside the virtual machine, whose init sets the variable.
+func needVM(t *testing.T) {
+	t.Helper()
+	if os.Getenv("XFLASH_VM") == "" {
+		t.Skip("this runs in the virtual machine of make test-usb")
+	}
+}
+
+// A bench is a simulated phone that can be plugged into the machine's kernel.
+type bench struct {
+	t      *testing.T
+	phone  *simphone.Phone
+	device *usbsim.Device
+	served chan error
+}
+
+// newBench makes a phone that is in flash mode but not plugged in.
+func newBench(t *testing.T, o simphone.Options) *bench {
+	t.Helper()
+	needVM(t)
+	o.Dir = t.TempDir()
+	o.RootFiles = []string{filepath.Join(fixtures, RootFile)}
+	phone, err := simphone.Open(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &bench{t: t, phone: phone}
+	t.Cleanup(func() {
+		b.unplug()
+		if err := phone.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return b
+}
+
+// plug puts the phone, in flash mode, onto the bus and waits until the kernel has it.
+func (b *bench) plug(watch usbsim.Watch) {
+	b.t.Helper()
+	b.plugAs(usbsim.FlashMode(), watch)
+}
+
+func (b *bench) plugAs(id usbsim.Identity, watch usbsim.Watch) {
+	b.t.Helper()
+	b.device = usbsim.New(id, b.phone.Conn(), watch)
+	b.served = make(chan error, 1)
+	go func() { b.served <- usbsim.PlugVHCI(context.Background(), b.device) }()
+	b.until("the kernel knows the phone", func() bool {
+		for _, d := range phonesOnBus(b.t) {
+			if d.product == strconv.FormatUint(uint64(id.PID), 16) || "0"+strconv.FormatUint(uint64(id.PID), 16) == d.product {
+				return true
+			}
+		}
+		return false
+	})
+}
+
+// unplug takes the phone off the bus, if it is there, and waits until the kernel knows.
+func (b *bench) unplug() {
+	b.t.Helper()
+	if b.device == nil {
+		return
+	}
+	b.device.Unplug()
+	b.gone()
+}
+
+// gone waits until a phone that leaves by itself has left, for the kernel too.
+func (b *bench) gone() {
+	b.t.Helper()
+	select {
+	case err := <-b.served:
+		if err != nil {
+			b.t.Error("on the bus:", err)
+		}
+	case <-time.After(patience):
+		b.t.Fatal("the phone does not leave the bus")
+	}
+	if err := b.device.Close(); err != nil {
+		b.t.Error(err)
+	}
+	b.device = nil
+	b.until("the kernel has seen the phone go", func() bool { return len(phonesOnBus(b.t)) == 0 })
+}
+
+func (b *bench) until(what string, done func() bool) {
+	b.t.Helper()
+	for limit := time.Now().Add(patience); !done(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(limit) {
+			b.t.Fatal("given up waiting until ", what)
+		}
+	}
+}
+
+// A seen is a Sony phone as the kernel shows it.
+type seen struct {
+	product string // idProduct
+	node    string // in /dev
+}
+
+func phonesOnBus(t *testing.T) (phones []seen) {
+	t.Helper()
+	vendors, err := filepath.Glob("/sys/bus/usb/devices/*/idVendor")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, vendor := range vendors {
+		text := func(name string) string {
+			b, _ := os.ReadFile(filepath.Join(filepath.Dir(vendor), name)) // it may be leaving
+			return strings.TrimSpace(string(b))
+		}
+		if text("idVendor") != "0fce" {
+			continue
+		}
+		bus, err := strconv.Atoi(text("busnum"))
+		address, err2 := strconv.Atoi(text("devnum"))
+		if err != nil || err2 != nil {
+			continue
+		}
+		phones = append(phones, seen{text("idProduct"), "/dev/bus/usb/" + pad(bus) + "/" + pad(address)})
+	}
+	return phones
+}
+
+func pad(n int) string {
+	s := strconv.Itoa(n)
+	return strings.Repeat("0", 3-len(s)) + s
+}
+
+// An outcome is how a run of a program ended.
+type outcome struct {
+	stdout, stderr string
+	code           int
+	took           time.Duration
+}
+
+// user is the ordinary user of the virtual machine.
+var user = &syscall.Credential{Uid: 1000, Gid: 1000, Groups: []uint32{46}}
+
+// xflash runs the program as somebody, nil for root, in a home that stays for the test.
+func (b *bench) xflash(who *syscall.Credential, words ...string) outcome {
+	b.t.Helper()
+	return run(b.t, b.phone.Dir(), who, program, words...)
+}
+
+func run(t *testing.T, home string, who *syscall.Credential, name string, words ...string) outcome {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 4*patience)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, name, words...)
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	cmd.Dir = "/tmp"
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + home}
+	if who != nil {
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: who}
+	}
+	begun := time.Now()
+	err := cmd.Run()
+	o := outcome{stdout.String(), stderr.String(), cmd.ProcessState.ExitCode(), time.Since(begun)}
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
+	return o
+}
+
+// want checks the exit code and shows everything when it differs.
+func (o outcome) want(t *testing.T, code int) outcome {
+	t.Helper()
+	if o.code != code {
+		t.Fatalf("exit code %d, want %d, after %v\n%s%s", o.code, code, o.took, o.stdout, o.stderr)
+	}
+	return o
+}
+
+// contains checks that a text has all these words in it.
+func contains(t *testing.T, text string, words ...string) {
+	t.Helper()
+	for _, w := range words {
+		if !strings.Contains(text, w) {
+			t.Errorf("%q is missing in:\n%s", w, text)
+		}
+	}
+}
