@@ -38,6 +38,7 @@ func needVM(t *testing.T) {
 type bench struct {
 	t      *testing.T
 	phone  *simphone.Phone
+	home   string // of who runs the program; anybody may write there
 	device *usbsim.Device
 	served chan error
 }
@@ -53,7 +54,16 @@ func newBench(t *testing.T, o simphone.Options) *bench {
 		t.Fatal(err)
 	}
 	b := &bench{t: t, phone: phone}
+	if b.home, err = os.MkdirTemp("", "home-"); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(b.home, 0o777); err != nil {
+		t.Fatal(err)
+	}
 	t.Cleanup(func() {
+		if err := os.RemoveAll(b.home); err != nil {
+			t.Error(err)
+		}
 		b.unplug()
 		if err := phone.Close(); err != nil {
 			t.Error(err)
@@ -165,10 +175,10 @@ type outcome struct {
 // user is the ordinary user of the virtual machine.
 var user = &syscall.Credential{Uid: 1000, Gid: 1000, Groups: []uint32{46}}
 
-// xflash runs the program as somebody, nil for root, in a home that stays for the test.
+// xflash runs the program as somebody, nil for root.
 func (b *bench) xflash(who *syscall.Credential, words ...string) outcome {
 	b.t.Helper()
-	return run(b.t, b.phone.Dir(), who, program, words...)
+	return run(b.t, b.home, who, program, words...)
 }
 
 func run(t *testing.T, home string, who *syscall.Credential, name string, words ...string) outcome {
