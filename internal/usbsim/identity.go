@@ -8,6 +8,9 @@ import (
 // maxPacket is the bulk packet size at high speed in bytes (s1-protocol.md §1.3).
 const maxPacket = 512
 
+// deviceVersion is bcdDevice, 1.00.
+const deviceVersion = 0x0100
+
 // Addresses of the bulk endpoints.
 const (
 	addressIn  = 0x81
@@ -56,7 +59,8 @@ func (id Identity) device() []byte {
 	b := []byte{18, descriptorDevice, 0, 2, id.Class[0], id.Class[1], id.Class[2], 64}
 	b = binary.LittleEndian.AppendUint16(b, id.VID)
 	b = binary.LittleEndian.AppendUint16(b, id.PID)
-	b = append(b, 0, 1, stringMaker, stringProduct, stringSerial, 1)
+	b = binary.LittleEndian.AppendUint16(b, deviceVersion)
+	b = append(b, stringMaker, stringProduct, stringSerial, 1)
 	if id.Serial == "" {
 		b[16] = 0
 	}

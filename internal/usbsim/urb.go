@@ -3,9 +3,12 @@ package usbsim
 import (
 	"bufio"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
+	"slices"
 	"sync"
 	"syscall"
 )
@@ -44,25 +47,47 @@ type submission struct {
 	revokeBy uint32 // sequence number of the packet that takes it back
 }
 
-// serve lets one host use the device, until one of them is gone. It closes conn.
+// serve lets one host use the device until the host is gone (nil) or the device has left
+// the bus (nil). It closes conn, and takes back what the host still waited for.
 func (d *Device) serve(conn net.Conn) error {
 	l := &link{device: d, conn: conn, open: map[uint32]*submission{}}
+	ended := make(chan struct{})
 	var closing sync.WaitGroup
-	defer closing.Wait()
-	defer d.leave()
 	closing.Go(func() {
-		<-d.ctx.Done()
+		select {
+		case <-d.ctx.Done():
+		case <-ended:
+		}
 		conn.Close()
 	})
 	r := bufio.NewReaderSize(conn, 64<<10)
-	for {
-		if err := l.packet(r); err != nil {
-			if d.ctx.Err() != nil || err == io.EOF {
-				return nil
-			}
-			return fmt.Errorf("usb/ip: %w", err)
-		}
+	err := error(nil)
+	for err == nil {
+		err = l.packet(r)
 	}
+	close(ended)
+	closing.Wait()
+	for _, s := range l.rest() {
+		l.endpoint(s).revoke(&s.request)
+	}
+	if d.ctx.Err() != nil || err == io.EOF || errors.Is(err, syscall.ECONNRESET) {
+		return nil
+	}
+	return fmt.Errorf("usb/ip: %w", err)
+}
+
+// rest is what the host waits for.
+func (l *link) rest() []*submission {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Collect(maps.Values(l.open))
+}
+
+func (l *link) endpoint(s *submission) *endpoint {
+	if s.in {
+		return l.device.in
+	}
+	return l.device.out
 }
 
 // packet reads one packet of the host and starts what it asks for.
@@ -139,11 +164,7 @@ func (l *link) unlink(sequence, victim uint32) {
 	}
 	l.mu.Unlock()
 	if open {
-		e := l.device.out
-		if s.in {
-			e = l.device.in
-		}
-		e.revoke(&s.request)
+		l.endpoint(s).revoke(&s.request)
 	}
 }
 

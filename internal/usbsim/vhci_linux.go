@@ -17,7 +17,6 @@ import (
 const vhci = "/sys/devices/platform/vhci_hcd.0/"
 
 const (
-	speedHigh    = 3     // enum usb_device_speed
 	freePort     = "004" // VDEV_ST_NULL
 	socketBuffer = 4 << 20
 )
@@ -25,8 +24,8 @@ const (
 // ErrNoVHCI: the kernel has no virtual host controller, or this user may not use it.
 var ErrNoVHCI = errors.New("no virtual USB host controller: it takes the kernel module vhci-hcd and root")
 
-// PlugVHCI plugs the device into this machine and serves it until it leaves the bus or
-// ctx ends. It needs root and the module vhci-hcd; without them the error is ErrNoVHCI.
+// PlugVHCI plugs the device into this machine and serves it until it has left the bus,
+// which it does when ctx ends or somebody detaches it. It needs root and the module vhci-hcd; without them the error is ErrNoVHCI.
 func PlugVHCI(ctx context.Context, d *Device) error {
 	port, err := freeVHCIPort()
 	if err != nil {
@@ -45,6 +44,7 @@ func PlugVHCI(ctx context.Context, d *Device) error {
 	}
 	stop := context.AfterFunc(ctx, d.Unplug)
 	defer stop()
+	defer d.Unplug()
 	return d.serve(phone) // the kernel unplugs the device when the socket is closed
 }
 
