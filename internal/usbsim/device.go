@@ -114,11 +114,12 @@ type Watch struct {
 
 // A Transfer is one bulk request of the host, as the host controller got it.
 type Transfer struct {
-	Number   int  // counts both directions; 1 is the first after plugging in
-	In       bool // from the phone to the host
-	Size     int  // bytes the host has given or has room for
-	Moved    int  // After: bytes that went over the wire
-	InFlight int  // After: requests of this endpoint that the host had under way, this one too
+	Number   int    // counts both directions; 1 is the first after plugging in
+	In       bool   // from the phone to the host
+	Size     int    // bytes the host has given or has room for
+	Moved    int    // After: bytes that went over the wire
+	Data     []byte // what the host sends, valid only during the call; nil from the phone
+	InFlight int    // After: requests of this endpoint that the host had under way, this one too
 }
 
 // A Fault is what a Watch does to a transfer.

@@ -22,7 +22,7 @@ const (
 // A request is one bulk transfer that the host has submitted.
 type request struct {
 	size   int
-	data   []byte // OUT: what the host sends; IN: what it got so far
+	data   []byte // OUT: what the host sends; IN: what it got so far, nil at first
 	done   func(s status, moved int)
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -108,7 +108,7 @@ func (e *endpoint) run() {
 			e.end(r, Transfer{In: e.in, Size: r.size}, stalled)
 			continue
 		}
-		t, fault := e.device.begin(Transfer{In: e.in, Size: r.size})
+		t, fault := e.device.begin(Transfer{In: e.in, Size: r.size, Data: r.data})
 		switch fault {
 		case Stall:
 			e.halt(true)

@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -41,6 +43,7 @@ type bench struct {
 	home   string // of who runs the program; anybody may write there
 	device *usbsim.Device
 	served chan error
+	port   string // where it is plugged in, "1-1"; "" when it is not
 }
 
 // newBench makes a phone that is in flash mode but not plugged in.
@@ -80,17 +83,54 @@ func (b *bench) plug(watch usbsim.Watch) {
 
 func (b *bench) plugAs(id usbsim.Identity, watch usbsim.Watch) {
 	b.t.Helper()
+	plugging.Lock()
+	defer plugging.Unlock()
+	before := busIDs(b.t)
 	b.device = usbsim.New(id, b.phone.Conn(), watch)
 	b.served = make(chan error, 1)
 	go func() { b.served <- usbsim.PlugVHCI(context.Background(), b.device) }()
-	b.until("the kernel knows the phone", func() bool {
-		for _, d := range phonesOnBus(b.t) {
-			if d.product == strconv.FormatUint(uint64(id.PID), 16) || "0"+strconv.FormatUint(uint64(id.PID), 16) == d.product {
-				return true
+	b.until("the kernel has the phone", func() bool {
+		for id := range busIDs(b.t) {
+			if !before[id] {
+				b.port = id
 			}
 		}
-		return false
+		return b.port != "" && b.node() != ""
 	})
+}
+
+// plugging is held while a phone is being plugged in, so that the new one is known.
+var plugging sync.Mutex
+
+// busIDs are the ports of the virtual host controller with something in them.
+func busIDs(t *testing.T) map[string]bool {
+	t.Helper()
+	text, err := os.ReadFile("/sys/devices/platform/vhci_hcd.0/status")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ids := map[string]bool{}
+	for line := range strings.Lines(string(text)) {
+		// hub port state speed devid socket busid; the busid of an empty port is 0-0
+		if f := strings.Fields(line); len(f) == 7 && strings.Contains(f[6], "-") && f[6] != "0-0" {
+			ids[f[6]] = true
+		}
+	}
+	return ids
+}
+
+// node is the phone's file in /dev; "" when the kernel does not have the phone ready.
+func (b *bench) node() string {
+	text := func(name string) int {
+		t, _ := os.ReadFile("/sys/bus/usb/devices/" + b.port + "/" + name) // it may not be there
+		n, _ := strconv.Atoi(strings.TrimSpace(string(t)))
+		return n
+	}
+	bus, address := text("busnum"), text("devnum")
+	if b.port == "" || bus == 0 || address == 0 || text("bConfigurationValue") == 0 {
+		return ""
+	}
+	return fmt.Sprintf("/dev/bus/usb/%03d/%03d", bus, address)
 }
 
 // unplug takes the phone off the bus, if it is there, and waits until the kernel knows.
@@ -118,7 +158,8 @@ func (b *bench) gone() {
 		b.t.Error(err)
 	}
 	b.device = nil
-	b.until("the kernel has seen the phone go", func() bool { return len(phonesOnBus(b.t)) == 0 })
+	b.until("the kernel has seen the phone go", func() bool { return b.node() == "" })
+	b.port = ""
 }
 
 func (b *bench) until(what string, done func() bool) {
@@ -130,54 +171,23 @@ func (b *bench) until(what string, done func() bool) {
 	}
 }
 
-// A seen is a Sony phone as the kernel shows it.
-type seen struct {
-	product string // idProduct
-	node    string // in /dev
-}
-
-func phonesOnBus(t *testing.T) (phones []seen) {
-	t.Helper()
-	vendors, err := filepath.Glob("/sys/bus/usb/devices/*/idVendor")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, vendor := range vendors {
-		text := func(name string) string {
-			b, _ := os.ReadFile(filepath.Join(filepath.Dir(vendor), name)) // it may be leaving
-			return strings.TrimSpace(string(b))
-		}
-		if text("idVendor") != "0fce" {
-			continue
-		}
-		bus, err := strconv.Atoi(text("busnum"))
-		address, err2 := strconv.Atoi(text("devnum"))
-		if err != nil || err2 != nil {
-			continue
-		}
-		phones = append(phones, seen{text("idProduct"), "/dev/bus/usb/" + pad(bus) + "/" + pad(address)})
-	}
-	return phones
-}
-
-func pad(n int) string {
-	s := strconv.Itoa(n)
-	return strings.Repeat("0", 3-len(s)) + s
-}
-
 // An outcome is how a run of a program ended.
 type outcome struct {
 	stdout, stderr string
 	code           int
 	took           time.Duration
+	ended          time.Time
 }
 
 // user is the ordinary user of the virtual machine.
 var user = &syscall.Credential{Uid: 1000, Gid: 1000, Groups: []uint32{46}}
 
-// xflash runs the program as somebody, nil for root.
+// xflash runs the program as somebody, nil for root, with the phone where it is plugged in.
 func (b *bench) xflash(who *syscall.Credential, words ...string) outcome {
 	b.t.Helper()
+	if b.port != "" {
+		words = append(words, "--device", "usb:"+b.port)
+	}
 	return run(b.t, b.home, who, program, words...)
 }
 
@@ -195,7 +205,8 @@ func run(t *testing.T, home string, who *syscall.Credential, name string, words 
 	}
 	begun := time.Now()
 	err := cmd.Run()
-	o := outcome{stdout.String(), stderr.String(), cmd.ProcessState.ExitCode(), time.Since(begun)}
+	ended := time.Now()
+	o := outcome{stdout.String(), stderr.String(), cmd.ProcessState.ExitCode(), ended.Sub(begun), ended}
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
 		t.Fatal(err)

@@ -43,7 +43,7 @@ func TestNoAccess(t *testing.T) {
 func TestBusy(t *testing.T) {
 	b := newBench(t, simphone.Options{})
 	b.plug(usbsim.Watch{})
-	node, err := os.OpenFile(phonesOnBus(t)[0].node, os.O_RDWR, 0)
+	node, err := os.OpenFile(b.node(), os.O_RDWR, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,214 @@
+package vmtest
+
+import (
+	"encoding/binary"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"xflash/internal/simphone"
+	"xflash/internal/usbsim"
+)
+
+// places is at how many places of a restore each fault is tried.
+const places = 20
+
+// A place is a moment of a conversation: when the host begins to send its packet with this
+// number, or begins to wait for the answer to it. Packet 0 is the phone's greeting.
+type place struct {
+	packet int
+	answer bool
+}
+
+// A follower knows at which place of the conversation each transfer is: it reads the packet
+// headers in the stream to the phone (s1-protocol.md §2.1).
+type follower struct {
+	packet  int    // number of the packet that the stream is in, or that was sent last
+	left    int    // bytes of it that are still to come
+	header  []byte // of a packet whose header is not complete
+	command uint32
+	more    bool // more packets of the same thing follow (§2.4)
+}
+
+const (
+	headerSize  = 13
+	trailerSize = 4
+)
+
+// at gives the place of a transfer, and reads on in the stream.
+func (f *follower) at(t usbsim.Transfer) place {
+	if t.In {
+		return place{f.packet, true}
+	}
+	p := place{f.packet, false}
+	if f.left == 0 && len(f.header) == 0 {
+		p.packet++
+	}
+	for data := t.Data; len(data) > 0; {
+		if f.left > 0 {
+			n := min(f.left, len(data))
+			f.left, data = f.left-n, data[n:]
+			continue
+		}
+		n := min(headerSize-len(f.header), len(data))
+		f.header, data = append(f.header, data[:n]...), data[n:]
+		if len(f.header) == headerSize {
+			f.packet++
+			f.command, f.more = binary.BigEndian.Uint32(f.header), f.header[7]&4 != 0
+			f.left = int(binary.BigEndian.Uint32(f.header[8:])) + trailerSize
+			f.header = nil
+		}
+	}
+	return p
+}
+
+// patienceAt is how long xflash may wait at a place: s1-protocol.md §1.5, and one second
+// more for the question for details.
+func (f *follower) patienceAt(p place) time.Duration {
+	switch {
+	case p.packet == 0:
+		return (3 + 5 + 1) * time.Second // then it asks
+	case f.command == 6 && f.more:
+		return (60 + 1) * time.Second
+	case f.command == 5 || f.command == 6:
+		return (600 + 1) * time.Second // too long for this test
+	}
+	return (5 + 1) * time.Second
+}
+
+// conversation is a whole restore without faults: every place in it, and the patience there.
+func conversation(t *testing.T, b *bench) (found []place, patience map[place]time.Duration) {
+	t.Helper()
+	var f follower
+	patience = map[place]time.Duration{}
+	b.spoil()
+	b.plug(usbsim.Watch{Before: func(t usbsim.Transfer) usbsim.Fault {
+		p := f.at(t)
+		if _, known := patience[p]; !known {
+			found = append(found, p)
+		}
+		patience[p] = f.patienceAt(p)
+		return usbsim.Pass
+	}})
+	b.xflash(nil, restoreWords(Small)...).want(t, 0)
+	b.gone()
+	b.restored(Small, wiped)
+	if len(found) < 4*places {
+		t.Fatalf("a restore has only %d places", len(found))
+	}
+	return found, patience
+}
+
+// choose takes places evenly from the whole conversation, but for its end: after the last
+// answer nothing can break.
+func choose(found []place) []place {
+	var chosen []place
+	last := len(found) - 3
+	for i := range places {
+		chosen = append(chosen, found[i*last/(places-1)])
+	}
+	return chosen
+}
+
+// trigger does something at a place and at everything after it, and tells when it began.
+type trigger struct {
+	follower follower
+	place    place
+	fault    usbsim.Fault
+	mu       sync.Mutex
+	begun    time.Time
+}
+
+func (g *trigger) watch() usbsim.Watch {
+	return usbsim.Watch{Before: func(t usbsim.Transfer) usbsim.Fault {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		if g.follower.at(t) == g.place && g.begun.IsZero() {
+			g.begun = time.Now()
+		}
+		if g.begun.IsZero() {
+			return usbsim.Pass
+		}
+		return g.fault
+	}}
+}
+
+// The cable goes, an endpoint halts, or the phone falls silent, at places all over a
+// restore. The program must end in time, with the exit code of a broken connection, and
+// --resume must complete what was begun.
+func TestFaults(t *testing.T) {
+	b := newBench(t, simphone.Options{})
+	found, patience := conversation(t, b)
+	var short []place // where silence can be waited for
+	for _, p := range found {
+		if patience[p] < 600*time.Second {
+			short = append(short, p)
+		}
+	}
+	for _, kind := range []struct {
+		name   string
+		fault  usbsim.Fault
+		places []place
+	}{
+		{"unplug", usbsim.Unplug, choose(found)},
+		{"stall", usbsim.Stall, choose(found)},
+		{"silence", usbsim.Silence, choose(short)},
+	} {
+		t.Run(kind.name, func(t *testing.T) {
+			for _, p := range kind.places {
+				t.Run(fmt.Sprintf("packet %d answer %t", p.packet, p.answer), func(t *testing.T) {
+					t.Parallel()
+					limit := time.Duration(0)
+					if kind.fault == usbsim.Silence {
+						limit = patience[p]
+					}
+					breakAndResume(t, p, kind.fault, limit)
+				})
+			}
+		})
+	}
+}
+
+func breakAndResume(t *testing.T, p place, fault usbsim.Fault, limit time.Duration) {
+	t0 := time.Now()
+	lap := func(s string) { t.Log(s, time.Since(t0)); t0 = time.Now() }
+	b := newBench(t, simphone.Options{})
+	lap("made")
+	b.spoil()
+	lap("spoilt")
+	g := &trigger{place: p, fault: fault}
+	b.plug(g.watch())
+	lap("plugged")
+	o := b.xflash(nil, restoreWords(Small)...)
+	lap("run1")
+	g.mu.Lock()
+	begun := g.begun
+	g.mu.Unlock()
+	if begun.IsZero() {
+		t.Fatalf("the restore never came to this place; it ended with %d\n%s%s", o.code, o.stdout, o.stderr)
+	}
+	o.want(t, 9)
+	if took := o.ended.Sub(begun); took > limit+2*time.Second {
+		t.Errorf("it took %v to end after the fault; the limit there is %v", took, limit)
+	}
+	if strings.Contains(o.stdout, "Done") {
+		t.Errorf("it claims to be done:\n%s", o.stdout)
+	}
+	words := restoreWords(Small)
+	if strings.Contains(o.stderr, "--resume") {
+		words = append(words, "--resume")
+	}
+	// The owner switches the phone off and on again into flash mode.
+	b.unplug()
+	b.phone.FlashMode()
+	b.plug(usbsim.Watch{})
+	lap("plugged")
+	b.xflash(nil, words...).want(t, 0)
+	lap("run2")
+	b.gone()
+	lap("gone")
+	b.restored(Small, wiped)
+	lap("restored")
+}
