@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"unicode"
 )
 
 // Limits of a script; real ones have about 40 actions.
@@ -95,7 +96,7 @@ func ParseScript(r io.Reader) (*Script, error) {
 			s.note(i+1, "%d bytes long, left out", len(line))
 			continue
 		}
-		for line = strings.TrimSpace(blanksBeforeColon.ReplaceAllString(line, ":")); line != ""; {
+		for line = strings.TrimSpace(plainBlanks(line)); line != ""; {
 			var one string
 			one, line = cutAction(line)
 			if line != "" {
@@ -110,8 +111,19 @@ func ParseScript(r io.Reader) (*Script, error) {
 	return s, nil
 }
 
-// blanksBeforeColon do not belong to an action's name.
-var blanksBeforeColon = regexp.MustCompile(`[\s\p{Z}\x{85}]+:`)
+// plainBlanks makes every kind of blank a space, and takes those before a colon
+// away: they do not belong to an action's name.
+func plainBlanks(line string) string {
+	line = strings.Map(func(r rune) rune {
+		if unicode.IsSpace(r) {
+			return ' '
+		}
+		return r
+	}, line)
+	return blanksBeforeColon.ReplaceAllString(line, ":")
+}
+
+var blanksBeforeColon = regexp.MustCompile(` +:`)
 
 func (s *Script) note(line int, format string, args ...any) {
 	switch n := len(s.Notes); {
