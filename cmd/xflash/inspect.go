@@ -1,0 +1,218 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"xflash/internal/inspect"
+	"xflash/sin"
+)
+
+func newInspectCommand(a *app) *cobra.Command {
+	var roots, loaders []string
+	cmd := &cobra.Command{
+		Use:   "inspect FILE|DIR…",
+		Short: "what is this file, is it whole, is it genuine, for which phones",
+		Long: `Tells of any file from a rescue what it is, whether it is whole, what is proven about who
+made it and what is not, for which phones it is, and what is inside, with a picture of
+where the parts lie. Files are recognised by their content, whatever their names are.
+
+Known are SIN images of every version, .ftf bundles and XperiFirm folders, Android and
+Sony boot images, device tree tables, Android sparse images, ext, FAT and yaffs2 file
+systems, whole-disk dumps, trim-area images, and the texts that come with firmware.
+
+Nothing is written. Exit code 0 means that every file was looked at, whatever it is; use
+"xflash verify" to have damage in the exit code.`,
+		Example: `  xflash inspect loader.sin
+  xflash inspect D5803_23.5.A.1.291.ftf backup.dd
+  xflash inspect --json downloads/`,
+		Args: args(cobra.MinimumNArgs(1)),
+		RunE: func(cmd *cobra.Command, paths []string) error {
+			return a.inspect(cmd.Context(), paths, roots, loaders)
+		},
+	}
+	proofFlags(cmd, &roots, &loaders)
+	return cmd
+}
+
+// proofFlags are the flags that say which roots prove who signed a file.
+func proofFlags(cmd *cobra.Command, roots, loaders *[]string) {
+	cmd.Flags().StringSliceVar(roots, "root", nil, "also trust this root certificate (PEM)")
+	cmd.Flags().StringSliceVar(loaders, "loader", nil, "take Sony's root certificate out of this loader")
+}
+
+// proofs is the roots of the flags, and those of all loaders among the files, so that
+// their order does not matter.
+func (a *app) proofs(ctx context.Context, roots, loaders, paths []string) (*sin.RootSet, error) {
+	set, _, err := a.roots(roots)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range loaders {
+		if err := inspect.Learn(ctx, name, set); err != nil {
+			return nil, &failure{exit: exitFile, code: "file-invalid", what: fmt.Sprintf("--loader %s: %v", name, err),
+				hints: []string{"take the loader.sin of the same phone; only loaders from 2013 on carry their root"}}
+		}
+	}
+	for _, name := range paths {
+		if st, err := os.Stat(name); err == nil && st.Mode().IsRegular() {
+			_ = inspect.Learn(ctx, name, set) // most files are no loaders
+		}
+	}
+	return set, ctx.Err()
+}
+
+func (a *app) inspect(ctx context.Context, paths, roots, loaders []string) error {
+	ctx, stop := firstStop(ctx)
+	defer stop()
+	set, err := a.proofs(ctx, roots, loaders, paths)
+	if err != nil {
+		return err
+	}
+	show := newProgress(a.ui)
+	opt := inspect.Options{Roots: set, Hashes: true, ShowIDs: a.showIDs,
+		Progress: func(name string, done, total int64) { show.file("reading", name, done, total) }}
+	for i, path := range paths {
+		report, err := inspect.Path(ctx, path, opt)
+		show.clear()
+		if err != nil {
+			return err
+		}
+		if a.ui.json {
+			if err := a.ui.resultJSON(report); err != nil {
+				return err
+			}
+			continue
+		}
+		if i > 0 {
+			a.ui.result("\n")
+		}
+		(&inspection{ui: a.ui}).report(report)
+	}
+	return nil
+}
+
+// inspection prints one report.
+type inspection struct {
+	ui     *terminal
+	indent string
+}
+
+// line prints a fact with its name in front.
+func (p *inspection) line(name, format string, args ...any) {
+	p.hanging(fmt.Sprintf("%s  %-9s", p.indent, name), "           ", printable(fmt.Sprintf(format, args...)))
+}
+
+// hanging prints text behind a lead, its other lines below the first one.
+func (p *inspection) hanging(lead, indent, text string) {
+	indent = p.indent + indent
+	lines := strings.Split(wrap(text, max(p.ui.width()-len(indent), 30), ""), "\n")
+	p.ui.result("%s\n", strings.TrimRight(lead+lines[0], " "))
+	for _, l := range lines[1:] {
+		p.ui.result("%s%s\n", indent, l)
+	}
+}
+
+// report prints a file and what is inside.
+func (p *inspection) report(r *inspect.Report) {
+	p.ui.result("%s\n", wrap(p.indent+printable(fmt.Sprintf("%s: %s, %s", r.Name, r.Title, size(r.Size))), p.ui.width(), p.indent+"  "))
+	if r.Whole != nil {
+		p.whole(r.Whole)
+	}
+	if g := r.Genuine; g != nil {
+		p.line("genuine", "%s", g.Text)
+		for _, s := range g.Proven {
+			p.line("", "proven: %s", s)
+		}
+		for _, s := range g.NotProven {
+			p.line("", "not proven: %s", s)
+		}
+	}
+	for _, m := range r.For {
+		p.phones(m)
+	}
+	p.details(r)
+	for _, l := range r.Layouts {
+		p.picture(l)
+	}
+	for _, n := range r.Notes {
+		p.line("note", "%s", n)
+	}
+	if r.Warning != "" {
+		p.line("warning", "%s", r.Warning)
+	}
+	if len(r.Contents) > 0 {
+		p.contents(r)
+	}
+}
+
+func (p *inspection) whole(w *inspect.Integrity) {
+	verdict := map[inspect.State]string{inspect.StateWhole: "yes", inspect.StateDamaged: "NO", inspect.StateUnproven: "nothing wrong found"}[w.State]
+	p.line("whole", "%s: %s", verdict, w.Text)
+	const shown = 20
+	for i, f := range w.Faults {
+		if i == shown {
+			p.line("", "and %d more", w.Count-shown)
+			break
+		}
+		if f.Text != w.Text || f.Member != "" {
+			p.line("", "%s", faultText(f))
+		}
+	}
+}
+
+// faultText names a fault with its place.
+func faultText(f inspect.Fault) string {
+	if f.Member != "" {
+		return f.Member + ": " + f.Text
+	}
+	return f.Text
+}
+
+func (p *inspection) phones(m inspect.Match) {
+	var parts []string
+	if m.Family != "" {
+		parts = append(parts, m.Family)
+	}
+	if m.Platform != "" {
+		parts = append(parts, m.Platform)
+	}
+	if len(m.Models) > 0 {
+		parts = append(parts, strings.Join(m.Models, " "))
+	}
+	p.line("for", "%s — %s", strings.Join(parts, ", "), m.Because)
+}
+
+// contents prints what is inside: of firmware one line a file, of all else everything.
+func (p *inspection) contents(r *inspect.Report) {
+	switch r.Kind {
+	case inspect.KindBundle, inspect.KindFolder, inspect.KindZip:
+		p.line("inside", "%s", countOf(len(r.Contents), "file"))
+		for _, c := range r.Contents {
+			p.row(c)
+		}
+		return
+	}
+	inner := &inspection{ui: p.ui, indent: p.indent + "    "}
+	p.line("inside", "")
+	for _, c := range r.Contents {
+		inner.report(c)
+	}
+}
+
+// row is a file of a bundle in one line.
+func (p *inspection) row(c *inspect.Report) {
+	state := ""
+	switch {
+	case c.Damaged():
+		state = "DAMAGED: "
+	case c.Genuine != nil && c.Genuine.Proof == inspect.ProofSony:
+		state = "genuine: "
+	}
+	lead := fmt.Sprintf("%s    %-24s %10s  ", p.indent, printable(c.Name), size(c.Size))
+	p.hanging(lead, strings.Repeat(" ", 42), printable(state+c.Title))
+}

@@ -1,0 +1,360 @@
+package inspect
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"xflash/fastboot/bootimg"
+	"xflash/internal/phone"
+	"xflash/internal/unpack"
+)
+
+// Boot is what is in an image that a phone starts.
+type Boot struct {
+	HeaderVersion int    `json:"header_version"`
+	PageSize      uint32 `json:"page_size,omitempty"`
+	OSVersion     string `json:"os_version,omitempty"`
+	Name          string `json:"name,omitempty"`
+	Cmdline       string `json:"cmdline,omitempty"`
+	ID            string `json:"id,omitempty"` // right, without-dt, other, none
+	Kernel        string `json:"kernel,omitempty"`
+	Banner        string `json:"banner,omitempty"` // Linux version …
+	Ramdisk       string `json:"ramdisk,omitempty"`
+	RamdiskFiles  int    `json:"ramdisk_files,omitempty"`
+	Init          bool   `json:"init,omitempty"` // the ramdisk has one
+}
+
+// Tree is a device tree and the devices that it is for.
+type Tree struct {
+	Model      string   `json:"model,omitempty"`
+	Compatible []string `json:"compatible,omitempty"`
+	IDs        []string `json:"ids,omitempty"`
+	Where      string   `json:"where"` // "table", "appended to the kernel", …
+}
+
+// maxTrees bounds the trees that are listed.
+const maxTrees = 256
+
+// recognizeBoot finds what boot loaders start, by its magic.
+func (in *inspector) recognizeBoot(head []byte) looker {
+	switch bootimg.Sniff(head) {
+	case bootimg.KindAndroid:
+		return in.android
+	case bootimg.KindVendorBoot:
+		return in.vendorBoot
+	case bootimg.KindSonyELF:
+		return in.sonyELF
+	case bootimg.KindELF:
+		return in.elf
+	case bootimg.KindQCDT:
+		return in.qcdt
+	case bootimg.KindFDT:
+		return in.tree
+	}
+	return nil
+}
+
+// bootData takes an image into memory, as far as that is allowed.
+func bootData(s source) ([]byte, error) {
+	s.size = min(s.size, maxBoot)
+	return s.all()
+}
+
+// android inspects an Android boot image.
+func (in *inspector) android(_ context.Context, rep *Report, s source) error {
+	rep.Kind, rep.Title = KindAndroid, "Android boot image"
+	data, err := bootData(s)
+	if err != nil {
+		return err
+	}
+	m, err := bootimg.Parse(data)
+	if m == nil {
+		rep.bootFault(err)
+		return nil
+	}
+	rep.Title = fmt.Sprintf("Android boot image, header version %d", m.Version)
+	rep.Boot = &Boot{HeaderVersion: m.Version, PageSize: m.PageSize, OSVersion: m.OSVersion.String(), Name: m.Name, Cmdline: m.Cmdline}
+	l := Layout{Of: "file", Size: s.size}
+	page := int64(m.PageSize)
+	l.add(RegionHeader, "", 0, page)
+	at := page
+	for _, part := range []struct {
+		name string
+		data []byte
+	}{{"kernel", m.Kernel}, {"ramdisk", m.Ramdisk}, {"second stage", m.Second}, {"device tree table", m.DT},
+		{"recovery dtbo", m.RecoveryDTBO}, {"device tree", m.DTB}, {"signature", m.Signature}} {
+		l.add(RegionSection, part.name, at, int64(len(part.data)))
+		at += (int64(len(part.data)) + page - 1) / page * page
+	}
+	rep.Layouts = []Layout{l}
+	switch {
+	case m.Need > maxBoot:
+		if m.Need > s.size {
+			rep.truncated(m.Need, fmt.Sprintf("its header asks for %d bytes, the file ends after %d", m.Need, s.size))
+		}
+		rep.unproven("it is larger than any boot partition that xflash knows, so only its header was looked at")
+		return nil
+	case err != nil:
+		rep.truncated(m.Need, err.Error())
+	}
+	rep.Layouts[0].add(RegionTrailing, "", m.Need, s.size-m.Need)
+	rep.trailing(m.Trailing, m.Need)
+	rep.kernel(m.Kernel)
+	rep.ramdisk(m.Ramdisk)
+	if len(m.DT) > 0 {
+		rep.table(m.DT, "device tree table")
+	}
+	if len(m.DTB) > 0 {
+		rep.addTree(m.DTB, "device tree section")
+	}
+	rep.bootPhones()
+	rep.bootID(m)
+	return nil
+}
+
+// bootID judges the image by the id that the packer left in it.
+func (r *Report) bootID(m *bootimg.Image) {
+	switch m.CheckID() {
+	case bootimg.IDRight:
+		r.Boot.ID = "right"
+		r.whole("the id in its header is that of its sections")
+	case bootimg.IDWithoutDT:
+		r.Boot.ID = "without-dt"
+		r.unproven("the id in its header is right for kernel and ramdisk; the device tree table is not covered by it")
+	case bootimg.IDOther:
+		r.Boot.ID = "other"
+		// Loaders ignore the id, and packers of the time left wrong ones (boot-fastboot.md §1.5).
+		r.unproven("the id in its header is not that of its sections: it was changed after it was made, or its maker did not care")
+	default:
+		r.Boot.ID = "none"
+		r.unproven("all sections are there; its header has no id that could prove them")
+	}
+}
+
+// trailing tells of bytes behind an image that are more than the rest of a partition.
+func (r *Report) trailing(b []byte, at int64) {
+	if len(bytes.Trim(b, "\x00")) == 0 {
+		return
+	}
+	if footer, ok := bootimg.FindAVBFooter(b); ok {
+		r.Notes = append(r.Notes, fmt.Sprintf("it ends with a footer of Android verified boot for %d bytes, which phones of the S1 time ignore", footer.OriginalSize))
+		return
+	}
+	r.Notes = append(r.Notes, fmt.Sprintf("%d bytes of something else follow the image at %#x", len(b), at))
+}
+
+// bootFault records a failure that a parser of bootimg found.
+func (r *Report) bootFault(err error) {
+	reason, offset := "malformed", int64(-1)
+	var e *bootimg.Error
+	if errors.As(err, &e) {
+		offset = e.Offset
+		if errors.Is(err, bootimg.ErrTruncated) {
+			reason = "truncated"
+		}
+	}
+	r.wrong(reason, offset, err.Error())
+}
+
+// kernel looks into a kernel section.
+func (r *Report) kernel(data []byte) {
+	if len(data) == 0 {
+		return
+	}
+	k := bootimg.ParseKernel(data)
+	r.Boot.Kernel = k.Kind.String()
+	p, err := k.Payload()
+	if p != nil {
+		r.Boot.Banner = p.Banner
+		if p.Format != unpack.None {
+			r.Boot.Kernel += ", " + p.Format.String()
+		}
+	}
+	if err != nil && !errors.Is(err, unpack.ErrUnsupported) {
+		r.Notes = append(r.Notes, "the kernel cannot be unpacked: "+err.Error())
+	}
+	for _, t := range k.Trees {
+		r.addTree(t.Data, "appended to the kernel")
+	}
+	for _, t := range k.Stray {
+		r.addTree(t.Data, "behind the kernel, where no loader looks")
+	}
+}
+
+// ramdisk looks into a ramdisk section.
+func (r *Report) ramdisk(data []byte) {
+	if len(data) == 0 {
+		return
+	}
+	d, err := bootimg.ParseRamdisk(data)
+	if d != nil {
+		r.Boot.Ramdisk = "unknown"
+		if d.Format != unpack.None {
+			r.Boot.Ramdisk = d.Format.String()
+		} else if d.CPIO {
+			r.Boot.Ramdisk = "cpio"
+		}
+		r.Boot.RamdiskFiles, r.Boot.Init = d.Files, d.Init
+	}
+	if err != nil {
+		r.Notes = append(r.Notes, "the ramdisk cannot be read to its end: "+err.Error())
+	}
+}
+
+// table looks into a QCDT table that is a part of something.
+func (r *Report) table(data []byte, where string) {
+	t, err := bootimg.ParseQCDT(data)
+	if err == nil {
+		var trees []bootimg.Tree
+		if trees, err = t.Trees(); err == nil {
+			for _, tree := range trees {
+				r.addTree(tree.DTB, where)
+			}
+			return
+		}
+	}
+	r.Notes = append(r.Notes, fmt.Sprintf("the %s: %v", where, err))
+}
+
+// addTree adds what a device tree says of itself.
+func (r *Report) addTree(data []byte, where string) {
+	if len(r.Trees) >= maxTrees {
+		return
+	}
+	tree := Tree{Where: where}
+	f, err := bootimg.ParseFDT(data)
+	if err == nil {
+		var d bootimg.DeviceTree
+		d, err = f.Device()
+		tree.Model, tree.Compatible = d.Model, d.Compatible
+		for _, id := range d.IDs[:min(len(d.IDs), maxTrees)] {
+			tree.IDs = append(tree.IDs, id.String())
+		}
+	}
+	if err != nil {
+		r.Notes = append(r.Notes, fmt.Sprintf("a device tree, %s: %v", where, err))
+	}
+	r.Trees = append(r.Trees, tree)
+}
+
+// bootPhones tells for which phones the device trees are.
+func (r *Report) bootPhones() {
+	for _, f := range phone.Families() {
+		for _, b := range f.Boards {
+			named := func(t Tree) bool {
+				return b.Model != "" && t.Model == b.Model || b.Compatible != "" && slices.Contains(t.Compatible, b.Compatible)
+			}
+			if !slices.ContainsFunc(r.Trees, named) {
+				continue
+			}
+			m := Match{Family: f.Name, Platform: f.SoC, Because: "it has the device tree of " + b.CodeName}
+			for _, model := range f.Models {
+				if model.CodeName == b.CodeName {
+					m.Models = append(m.Models, model.Code)
+				}
+			}
+			r.For = append(r.For, m)
+		}
+	}
+}
+
+// vendorBoot inspects the vendor half of a boot image.
+func (in *inspector) vendorBoot(_ context.Context, rep *Report, s source) error {
+	rep.Kind, rep.Title = KindVendor, "vendor_boot image, of phones after the S1 time"
+	data, err := bootData(s)
+	if err != nil {
+		return err
+	}
+	v, err := bootimg.ParseVendorBoot(data)
+	if err != nil {
+		rep.bootFault(err)
+		return nil
+	}
+	rep.Boot = &Boot{HeaderVersion: v.Version, PageSize: v.PageSize, Name: v.Name, Cmdline: v.Cmdline}
+	rep.ramdisk(v.Ramdisk)
+	if len(v.DTB) > 0 {
+		rep.addTree(v.DTB, "device tree section")
+	}
+	rep.unproven("all sections are there; the format has nothing that proves them")
+	return nil
+}
+
+// qcdt inspects a table of device trees.
+func (in *inspector) qcdt(_ context.Context, rep *Report, s source) error {
+	rep.Kind, rep.Title = KindQCDT, "QCDT table of device trees"
+	data, err := bootData(s)
+	if err != nil {
+		return err
+	}
+	t, err := bootimg.ParseQCDT(data)
+	if err != nil {
+		rep.bootFault(err)
+		return nil
+	}
+	rep.Title = fmt.Sprintf("QCDT table of device trees, version %d, %s", t.Version, entries(len(t.Entries)))
+	l := Layout{Of: "file", Size: s.size}
+	for _, e := range t.Entries {
+		if _, err := t.DTB(e); err != nil {
+			rep.bootFault(err)
+		}
+		l.Regions = append(l.Regions, Region{RegionSection, "device tree", int64(e.Offset), int64(e.Size)})
+	}
+	l.Regions = append(l.Regions, Region{RegionHeader, "", 0, firstTree(t, s.size)})
+	l.arrange()
+	rep.Layouts = []Layout{l}
+	trees, err := t.Trees()
+	for _, tree := range trees {
+		rep.addTree(tree.DTB, "table")
+	}
+	if err != nil && !rep.Damaged() {
+		rep.bootFault(err)
+	}
+	rep.bootPhones()
+	rep.unproven("every tree is there and begins right; the format has nothing that proves them")
+	return nil
+}
+
+func firstTree(t *bootimg.Table, end int64) int64 {
+	for _, e := range t.Entries {
+		end = min(end, int64(e.Offset))
+	}
+	return end
+}
+
+// tree inspects a device tree on its own.
+func (in *inspector) tree(_ context.Context, rep *Report, s source) error {
+	rep.Kind, rep.Title = KindTree, "device tree"
+	data, err := bootData(s)
+	if err != nil {
+		return err
+	}
+	f, err := bootimg.ParseFDT(data)
+	if err != nil {
+		rep.bootFault(err)
+		return nil
+	}
+	rep.addTree(data, "file")
+	rep.bootPhones()
+	if rest := s.size - int64(len(f.Bytes())); rest > 0 {
+		rep.Notes = append(rep.Notes, fmt.Sprintf("%d bytes follow the tree", rest))
+	}
+	rep.unproven("all of it is there; the format has nothing that proves it")
+	return nil
+}
+
+// readerAt is the file at any place, for what must be found in it.
+func (s source) readerAt() (io.ReaderAt, error) {
+	if s.at != nil {
+		return s.at, nil
+	}
+	s.size = min(s.size, maxBoot)
+	data, err := s.all()
+	return bytes.NewReader(data), err
+}
+
+func entries(n int) string { return strings.Replace(count(n, "entry"), "entrys", "entries", 1) }

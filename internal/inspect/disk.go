@@ -1,0 +1,323 @@
+package inspect
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"strings"
+
+	"xflash/internal/gpt"
+	"xflash/internal/phone"
+)
+
+// Disk is the partition table of a whole-disk dump.
+type Disk struct {
+	Sectors    uint64      `json:"sectors"` // of 512 bytes
+	GUID       string      `json:"guid,omitempty"`
+	Primary    string      `json:"primary"` // ok, or what is wrong with this copy of the table
+	Backup     string      `json:"backup"`
+	Family     string      `json:"family,omitempty"` // whose partition names these are
+	Partitions []Partition `json:"partitions,omitempty"`
+}
+
+// Partition is a partition of a disk or of a partition layout, with its place on the
+// safe list of the family (device-rescue.md §1.3).
+type Partition struct {
+	Number  int    `json:"number"`
+	Label   string `json:"label"`
+	Offset  int64  `json:"offset"` // bytes
+	Size    int64  `json:"size"`
+	GUID    string `json:"guid"`            // its own, by which images select it
+	Class   string `json:"class,omitempty"` // identity, bootchain, system, rescue, userdata, modem, never
+	Verdict string `json:"verdict,omitempty"`
+	Content Kind   `json:"content,omitempty"`
+	Note    string `json:"note,omitempty"`
+	Warning string `json:"warning,omitempty"`
+}
+
+// isDisk reports whether a file begins like a disk with a GUID partition table: with
+// the table in sector 1, or with the protective MBR alone.
+func isDisk(head []byte) bool {
+	const protective, firstType = 0xEE, 446 + 4
+	return len(head) >= 2*gpt.SectorSize && string(head[gpt.SectorSize:gpt.SectorSize+8]) == gptMagic ||
+		len(head) >= gpt.SectorSize && head[510] == 0x55 && head[511] == 0xAA && head[firstType] == protective
+}
+
+const gptMagic = "EFI PART"
+
+// disk inspects a whole-disk dump: its tables and the start of each partition.
+func (in *inspector) disk(ctx context.Context, rep *Report, s source) error {
+	rep.Kind, rep.Title = KindDisk, "whole-disk dump"
+	rep.Disk = &Disk{Sectors: uint64(s.size / gpt.SectorSize), Primary: "ok", Backup: "ok"}
+	table, err := gpt.Read(s.at, s.size)
+	var bad *gpt.Error
+	if err != nil && (!errors.As(err, &bad) || !inFile(err)) {
+		return err
+	}
+	var entries []gpt.Entry
+	end := s.size
+	if bad == nil {
+		entries, rep.Disk.GUID = table.Entries, table.DiskGUID.String()
+		rep.whole("both partition tables have the right checksums and agree; they do not cover what is in the partitions")
+	} else if entries, end, err = in.salvage(rep, s, bad); err != nil {
+		return err
+	}
+	family := familyOf(entries)
+	if family != nil {
+		rep.Disk.Family = family.Name
+		rep.For = append(rep.For, Match{Family: family.Name, Platform: family.SoC, Models: codes(family.Models),
+			Because: "the labels of its partitions are those of this family; other families may have the same"})
+	}
+	rep.Disk.Partitions = partitions(entries, family)
+	rep.Layouts = []Layout{tableLayout("disk", uint64(end)/gpt.SectorSize, entries)}
+	if end > s.size {
+		rep.Layouts[0].missing(s.size, end)
+	}
+	var identity []string
+	for i := range rep.Disk.Partitions {
+		p := &rep.Disk.Partitions[i]
+		if p.Warning != "" {
+			identity = append(identity, p.Label)
+		}
+		if err := in.partition(ctx, rep, p, s); err != nil {
+			return err
+		}
+	}
+	rep.Warning = diskWarning(identity)
+	return nil
+}
+
+// partition looks at what is in a partition.
+func (in *inspector) partition(ctx context.Context, rep *Report, p *Partition, s source) error {
+	size := min(p.Size, s.size-p.Offset)
+	if size <= 0 || in.depth > 1 {
+		return nil
+	}
+	inner := &inspector{Options: Options{Roots: in.Roots, ShowIDs: in.ShowIDs, Progress: in.Progress}, depth: in.depth}
+	child, err := inner.file(ctx, fileSource(p.Label, io.NewSectionReader(s.at, p.Offset, size), size))
+	if err != nil {
+		return err
+	}
+	p.Content = child.Kind
+	if child.Kind != KindUnknown && child.Kind != KindEmpty {
+		rep.Contents = append(rep.Contents, child)
+	}
+	// What the trim area says of the phone is surer than any name.
+	if child.TrimArea != nil && child.TrimArea.Model != "" {
+		rep.For = append(child.For, rep.For...)
+	}
+	return nil
+}
+
+// diskWarning is what must be said before anybody writes such a dump to a phone
+// (device-rescue.md §3.3).
+func diskWarning(identity []string) string {
+	text := "never write a whole-disk dump to another phone"
+	if len(identity) > 0 {
+		text += ": " + strings.Join(identity, ", ") + " belong to the one phone it was read from"
+	}
+	return text + ". This very copy, phone to phone, has killed one: red light, no USB in any mode, no way back"
+}
+
+// partitions lists the used entries with their class.
+func partitions(entries []gpt.Entry, family *phone.Family) []Partition {
+	var out []Partition
+	for i, e := range entries {
+		if !e.Used() || e.Last < e.First || e.Last >= 1<<54 {
+			continue
+		}
+		p := Partition{Number: i + 1, Label: e.Name, Offset: e.Offset(), Size: e.Size(), GUID: e.Unique.String()}
+		if known, ok := knownPartition(family, e.Name); ok {
+			p.Class, p.Verdict, p.Note = string(known.Class), string(known.Verdict), known.Note
+			if belongsToOnePhone(known) {
+				p.Warning = "belongs to the one phone it was read from; never write it to another one"
+			}
+		}
+		out = append(out, p)
+	}
+	return out
+}
+
+// modemIdentity is the partitions with the calibration and the IMEI of one phone's
+// modem. Their class is modem, because a signed image may write them; a copy may not
+// (device-rescue.md §1.3).
+var modemIdentity = map[string]bool{"modemst1": true, "modemst2": true, "fsg": true}
+
+func belongsToOnePhone(p phone.Partition) bool {
+	return p.Class == phone.Identity || p.Class == phone.Untouched || modemIdentity[strings.ToLower(p.Label)]
+}
+
+// knownPartition finds what is known of a label: in the family, else in any family.
+func knownPartition(family *phone.Family, label string) (phone.Partition, bool) {
+	if family != nil {
+		if p, ok := family.Partition(label); ok {
+			return p, true
+		}
+	}
+	for _, f := range phone.Families() {
+		if p, ok := f.Partition(label); ok {
+			return p, true
+		}
+	}
+	return phone.Partition{}, false
+}
+
+// familyOf finds the family whose partitions these are: nearly all labels are known to
+// it, and of families with the same labels it is that whose sizes agree. Nil when that
+// does not tell one family.
+func familyOf(entries []gpt.Entry) *phone.Family {
+	var best *phone.Family
+	bestScore, twice := 0, false
+	for _, f := range phone.Families() {
+		used, labels, sizes := 0, 0, 0
+		for _, e := range entries {
+			if !e.Used() || e.Last < e.First {
+				continue
+			}
+			used++
+			if p, ok := f.Partition(e.Name); ok {
+				labels++
+				if p.Size > 0 && p.Size == e.Size() {
+					sizes++
+				}
+			}
+		}
+		if used < 5 || labels*10 < used*9 {
+			continue
+		}
+		score := labels*100 + sizes
+		if score > bestScore {
+			best, bestScore, twice = f, score, false
+		} else if score == bestScore {
+			twice = true
+		}
+	}
+	if twice {
+		return nil
+	}
+	return best
+}
+
+// tableLayout shows a disk of that many sectors.
+func tableLayout(of string, sectors uint64, entries []gpt.Entry) Layout {
+	l := Layout{Of: of, Size: int64(min(sectors, 1<<54)) * gpt.SectorSize}
+	const table = gpt.Slots*gpt.EntrySize + gpt.SectorSize
+	l.Regions = append(l.Regions, Region{RegionTable, "", 0, gpt.SectorSize + table})
+	for _, e := range entries {
+		if e.Used() && e.Last >= e.First && e.Last < 1<<54 {
+			l.Regions = append(l.Regions, Region{RegionPartition, e.Name, e.Offset(), e.Size()})
+		}
+	}
+	if of == "disk" {
+		l.Regions = append(l.Regions, Region{RegionTable, "", l.Size - table, table})
+	}
+	l.arrange()
+	return l
+}
+
+// inFile reports whether a failure of gpt.Read lies in the file and not in reading it.
+func inFile(err error) bool {
+	for _, cause := range []error{gpt.ErrTruncated, gpt.ErrMBR, gpt.ErrSignature, gpt.ErrHeader, gpt.ErrHeaderCRC, gpt.ErrPlace,
+		gpt.ErrEntryCount, gpt.ErrEntriesCRC, gpt.ErrDiffer, gpt.ErrTooMany, gpt.ErrUsable, io.ErrUnexpectedEOF} {
+		if errors.Is(err, cause) {
+			return true
+		}
+	}
+	return errors.As(err, new(*gpt.EntryError))
+}
+
+// salvage tells of a disk with a damaged table what can still be told: the state of each
+// copy, the partitions of the better one, and where the disk should end. first is what
+// gpt.Read found.
+func (in *inspector) salvage(rep *Report, s source, first *gpt.Error) (entries []gpt.Entry, end int64, err error) {
+	primary, err := readCopy(s, gpt.SectorSize)
+	if err != nil {
+		return nil, 0, err
+	}
+	last := s.size/gpt.SectorSize*gpt.SectorSize - gpt.SectorSize
+	backup, err := readCopy(s, last)
+	if err != nil {
+		return nil, 0, err
+	}
+	rep.Disk.Primary, rep.Disk.Backup = primary.state, backup.state
+	end = s.size
+	switch {
+	case primary.state == "ok":
+		entries, rep.Disk.GUID, end = primary.entries, primary.guid, primary.end
+	case backup.state == "ok":
+		entries, rep.Disk.GUID = backup.entries, backup.guid
+	}
+	switch {
+	case end > s.size:
+		rep.wrong("truncated", s.size, fmt.Sprintf("the table is that of a disk of %d bytes, the dump ends after %d", end, s.size))
+	case end < s.size:
+		rep.wrong("trailing data", end, fmt.Sprintf("the table is that of a disk of %d bytes, the dump has %d", end, s.size))
+		end = s.size
+	default:
+		rep.wrong("bad partition table", first.Offset, first.Error())
+	}
+	return entries, end, nil
+}
+
+// tableCopy is one copy of a table, judged by its own checksums only.
+type tableCopy struct {
+	state   string
+	guid    string
+	end     int64 // of the disk, bytes
+	entries []gpt.Entry
+}
+
+// readCopy reads the copy whose header is at an offset.
+func readCopy(s source, offset int64) (tableCopy, error) {
+	le := binary.LittleEndian
+	h := make([]byte, gpt.SectorSize)
+	if ok, err := readAt(s, h, offset); !ok || err != nil {
+		return tableCopy{state: "it is not there"}, err
+	}
+	length := le.Uint32(h[12:])
+	if string(h[:8]) != gptMagic || length < 92 || length > gpt.SectorSize {
+		return tableCopy{state: "it is not there"}, nil
+	}
+	sum := le.Uint32(h[16:])
+	clear(h[16:20])
+	if crc32.ChecksumIEEE(h[:length]) != sum {
+		return tableCopy{state: "the checksum of its header is wrong"}, nil
+	}
+	slots, at := le.Uint32(h[80:]), le.Uint64(h[72:])
+	if le.Uint32(h[84:]) != gpt.EntrySize || slots == 0 || slots > 8*gpt.Slots || at >= 1<<54 {
+		return tableCopy{state: "its entries are of a form that is not known"}, nil
+	}
+	table := make([]byte, slots*gpt.EntrySize)
+	if ok, err := readAt(s, table, int64(at)*gpt.SectorSize); !ok || err != nil {
+		return tableCopy{state: "its entries are not there"}, err
+	}
+	if crc32.ChecksumIEEE(table) != le.Uint32(h[88:]) {
+		return tableCopy{state: "the checksum of its entries is wrong"}, nil
+	}
+	t := tableCopy{state: "ok", guid: gpt.GUID(h[56:72]).String()}
+	// The primary names the sector of the backup, which is the last one of the disk.
+	t.end = int64(min(max(le.Uint64(h[24:]), le.Uint64(h[32:])), 1<<54)+1) * gpt.SectorSize
+	for ; len(table) > 0; table = table[gpt.EntrySize:] {
+		e, err := gpt.ParseEntry(table)
+		if err != nil {
+			return tableCopy{state: err.Error()}, nil
+		}
+		t.entries = append(t.entries, e)
+	}
+	return t, nil
+}
+
+// readAt fills p; false when the file ends before that.
+func readAt(s source, p []byte, offset int64) (bool, error) {
+	if offset < 0 || offset > s.size-int64(len(p)) {
+		return false, nil
+	}
+	n, err := s.at.ReadAt(p, offset)
+	if n == len(p) || err == io.EOF {
+		err = nil
+	}
+	return n == len(p), err
+}

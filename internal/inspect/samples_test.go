@@ -1,0 +1,86 @@
+package inspect
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// samples is the folder of real files; the test is skipped when it is not there.
+func samples(t *testing.T) string {
+	t.Helper()
+	dir := os.Getenv("XFLASH_SAMPLES")
+	if dir == "" {
+		dir = filepath.Join("..", "..", "..", "shared", "samples")
+	}
+	if _, err := os.Stat(dir); err != nil {
+		t.Skipf("the real files are not here: %v", err)
+	}
+	return dir
+}
+
+// asJSON is the report as programs see it: every top-level member as text.
+func asJSON(t *testing.T, r *Report) map[string]any {
+	t.Helper()
+	data, err := json.Marshal(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var m map[string]any
+	d := json.NewDecoder(strings.NewReader(string(data)))
+	d.UseNumber()
+	if err := d.Decode(&m); err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// TestKnownAnswers compares every column of the table of real loaders, apart from those
+// that say where a file came from.
+func TestKnownAnswers(t *testing.T) {
+	dir := samples(t)
+	table, err := os.ReadFile(filepath.Join(dir, "loader-known-answers.tsv"))
+	if err != nil {
+		t.Skipf("the table of known answers is not here: %v", err)
+	}
+	lines := strings.Split(strings.TrimSpace(string(table)), "\n")
+	columns := strings.Split(lines[0], "\t")
+	compared := 0
+	for _, line := range lines[1:] {
+		values := strings.Split(line, "\t")
+		if len(values) != len(columns) {
+			t.Fatalf("a row with %d columns of %d", len(values), len(columns))
+		}
+		path := filepath.Join(dir, "loader-"+values[0]+".sin")
+		if _, err := os.Stat(path); err != nil {
+			t.Logf("%s is not here", path)
+			continue
+		}
+		rep, err := Path(context.Background(), path, Options{Hashes: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := asJSON(t, rep)
+		for i, column := range columns {
+			if slices.Contains([]string{"model", "source", "same_as"}, column) {
+				continue
+			}
+			have := "-" // the table's mark for what does not apply
+			if v, ok := got[column]; ok {
+				have = fmt.Sprint(v)
+			}
+			if have != values[i] {
+				t.Errorf("%s: %s is %q, known is %q", values[0], column, have, values[i])
+			}
+			compared++
+		}
+	}
+	if compared == 0 {
+		t.Skip("none of the files of the table is here")
+	}
+}

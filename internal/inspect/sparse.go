@@ -1,0 +1,149 @@
+package inspect
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"xflash/fastboot/sparse"
+)
+
+// Sparse is what an Android sparse image is made of.
+type Sparse struct {
+	BlockSize uint32           `json:"block_size"` // bytes
+	Blocks    uint32           `json:"blocks"`
+	Chunks    uint32           `json:"chunks"`
+	Expanded  int64            `json:"expanded"` // bytes
+	Kinds     map[string]int64 `json:"kinds"`    // bytes of the expanded image by kind of chunk
+	Content   Kind             `json:"content,omitempty"`
+}
+
+var sparseReasons = []struct {
+	err    error
+	reason string
+}{
+	{sparse.ErrTruncated, "truncated"}, {sparse.ErrTrailing, "trailing data"}, {sparse.ErrChecksum, "wrong checksum"},
+	{sparse.ErrLZ4, "damaged chunk"}, {sparse.ErrTooLarge, "too large"}, {sparse.ErrMalformed, "malformed"},
+}
+
+// sparse inspects an Android sparse image: every chunk, and what the image is of.
+func (in *inspector) sparse(ctx context.Context, rep *Report, s source) error {
+	rep.Kind, rep.Title = KindSparse, "Android sparse image"
+	r, err := s.open()
+	if err != nil {
+		return err
+	}
+	sums := newSums(&watched{ctx: ctx, r: r, seen: in.progress(s)}, in.Hashes)
+	inside, err := in.chunks(rep, sums, s.size)
+	if err == nil || errors.As(err, new(*sparse.Error)) {
+		if drainErr := sums.drain(ctx); drainErr != nil {
+			err = drainErr
+		}
+	}
+	err = errors.Join(err, r.Close())
+	if in.Hashes {
+		rep.SHA256, rep.MD5 = sums.file()
+	}
+	var bad *sparse.Error
+	if err := outside(ctx, err); err != nil && !errors.As(err, &bad) {
+		return err
+	}
+	switch {
+	case err != nil:
+		reason, offset := "malformed", int64(-1)
+		for _, r := range sparseReasons {
+			if errors.Is(err, r.err) {
+				reason = r.reason
+			}
+		}
+		if errors.As(err, &bad) {
+			offset = bad.Offset
+		}
+		rep.wrong(reason, offset, err.Error())
+	case rep.Sparse.Kinds[sparse.CRC32.String()] > 0:
+		rep.whole("the checksum in it is right")
+	default:
+		rep.unproven("every chunk is there; it has no checksum that could prove its content")
+	}
+	if rep.Sparse == nil || rep.Damaged() || in.depth >= maxDepth {
+		return nil
+	}
+	content := source{name: "content", size: rep.Sparse.Expanded, at: headReader(inside)}
+	content.open = func() (io.ReadCloser, error) {
+		return io.NopCloser(io.NewSectionReader(content.at, 0, content.size)), nil
+	}
+	if look := in.recognizeFileSystem(inside); look != nil {
+		child := &Report{Name: content.name, Size: content.size}
+		if err := look(ctx, child, content); err != nil {
+			return err
+		}
+		rep.Sparse.Content = child.Kind
+		rep.Title = "Android sparse image of an " + child.Title
+		rep.Contents = append(rep.Contents, child)
+	}
+	return nil
+}
+
+// chunks walks all chunks and gives the first bytes of the expanded image.
+func (in *inspector) chunks(rep *Report, r io.Reader, size int64) (head []byte, err error) {
+	z, err := sparse.NewReader(r)
+	if err != nil {
+		return nil, err
+	}
+	h := z.Header()
+	rep.Sparse = &Sparse{BlockSize: h.BlockSize, Blocks: h.Blocks, Chunks: h.Chunks, Expanded: h.Size(), Kinds: map[string]int64{}}
+	if !h.Plain() {
+		rep.Notes = append(rep.Notes, "its headers are longer than usual, which boot loaders of 2015 and later refuse")
+	}
+	rep.Layouts = []Layout{{Of: "file", Size: size}, {Of: "partition", Size: h.Size()}}
+	file, image := &rep.Layouts[0], &rep.Layouts[1]
+	file.add(RegionHeader, "", 0, int64(h.HeaderSize))
+	defer func() { file.arrange(); image.holes() }()
+	inside := bytes.NewBuffer(nil)
+	for {
+		c, err := z.Next()
+		if err == io.EOF {
+			return inside.Bytes(), nil
+		}
+		if err != nil {
+			return inside.Bytes(), err
+		}
+		kind := map[sparse.ChunkType]RegionKind{sparse.Raw: RegionData, sparse.Fill: RegionFill, sparse.LZ4: RegionPacked}[c.Type]
+		bytesOf := c.Size
+		if c.Type == sparse.CRC32 {
+			bytesOf = c.Data // counts as there
+		}
+		rep.Sparse.Kinds[c.Type.String()] += bytesOf
+		file.add(RegionData, "", c.Offset, int64(h.ChunkHeaderSize)+c.Data)
+		if kind != "" {
+			image.add(kind, "", c.Dest, c.Size)
+		}
+		if want := headSize - int64(inside.Len()); want > 0 && c.Dest == int64(inside.Len()) {
+			if _, err := io.CopyN(inside, z, min(want, c.Size)); err != nil {
+				return inside.Bytes(), fmt.Errorf("chunk %d: %w", c.Index, err)
+			}
+		}
+	}
+}
+
+// watched is a reader that ends with its context and tells how far it is.
+type watched struct {
+	ctx  context.Context
+	r    io.Reader
+	seen func(int64)
+	n    int64
+}
+
+func (w *watched) Read(p []byte) (int, error) {
+	if err := w.ctx.Err(); err != nil {
+		return 0, err
+	}
+	n, err := w.r.Read(p)
+	w.n += int64(n)
+	if w.seen != nil && n > 0 {
+		w.seen(w.n)
+	}
+	return n, err
+}
