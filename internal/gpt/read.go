@@ -28,8 +28,7 @@ func Read(r io.ReaderAt, size int64) (*Table, error) {
 	if err != nil {
 		return nil, err
 	}
-	if primary.disk != backup.disk || primary.firstUsable != backup.firstUsable ||
-		primary.lastUsable != backup.lastUsable || !bytes.Equal(primary.entries, backup.entries) {
+	if !primary.agrees(backup) {
 		return nil, &Error{"backup table", size - SectorSize, ErrDiffer}
 	}
 	t := &Table{DiskGUID: primary.disk, Sectors: sectors}
@@ -56,15 +55,32 @@ func readMBR(r io.ReaderAt) error {
 
 // tableCopy is one of the two tables as found, header checked.
 type tableCopy struct {
+	where                   string
+	self, other             uint64 // sectors of the two headers
 	disk                    GUID
 	firstUsable, lastUsable uint64
 	entriesLBA              uint64
+	slots, sum              uint32 // number of entries and their checksum
 	entries                 []byte
 }
+
+func (c *tableCopy) offset() int64 { return int64(c.self) * SectorSize }
 
 // readCopy reads the table whose header is at sector self and whose twin has
 // its header at sector other.
 func readCopy(r io.ReaderAt, where string, self, other, sectors uint64) (*tableCopy, error) {
+	c, err := readHeader(r, where, self)
+	if err != nil {
+		return nil, err
+	}
+	if c.other != other {
+		return nil, &Error{where, c.offset(), ErrPlace}
+	}
+	return c, c.readEntries(r, sectors)
+}
+
+// readHeader reads the header at a sector and believes its checksum only.
+func readHeader(r io.ReaderAt, where string, self uint64) (*tableCopy, error) {
 	offset := int64(self) * SectorSize
 	fail := func(cause error) (*tableCopy, error) { return nil, &Error{where, offset, cause} }
 
@@ -87,37 +103,51 @@ func readCopy(r io.ReaderAt, where string, self, other, sectors uint64) (*tableC
 		return fail(ErrHeaderCRC)
 	}
 	c := &tableCopy{
+		where: where, self: self, other: u64(32),
 		disk:        GUID(h[56:72]),
 		firstUsable: u64(40),
 		lastUsable:  u64(48),
 		entriesLBA:  u64(72),
+		slots:       u32(80),
+		sum:         u32(88),
 	}
-	count, entrySize := u32(80), u32(84)
-	if entrySize != EntrySize || count == 0 || count > maxSlots {
+	if u32(84) != EntrySize || c.slots == 0 || c.slots > maxSlots {
 		return fail(ErrEntryCount)
 	}
-	length := uint64(count) * EntrySize
-	tableEnd := (length + SectorSize - 1) / SectorSize
-	// The entries are between the header and the usable sectors, on the side of
-	// the disk where this copy lives.
-	low, high := uint64(2), c.firstUsable
-	if self > other {
-		low, high = c.lastUsable+1, self
-	}
-	if u64(24) != self || u64(32) != other ||
-		c.firstUsable > c.lastUsable || c.lastUsable >= sectors-1 ||
-		c.entriesLBA < low || c.entriesLBA >= high || high-c.entriesLBA < tableEnd {
+	if u64(24) != self {
 		return fail(ErrPlace)
 	}
-	c.entries = make([]byte, length)
-	offset = int64(c.entriesLBA) * SectorSize
-	if err := readFull(r, c.entries, offset, where); err != nil {
-		return nil, err
-	}
-	if crc32.ChecksumIEEE(c.entries) != u32(88) {
-		return fail(ErrEntriesCRC)
-	}
 	return c, nil
+}
+
+// readEntries reads the entries of a copy on a disk of that many sectors. They are
+// between the header and the usable sectors, on the side of the disk where the copy
+// lives.
+func (c *tableCopy) readEntries(r io.ReaderAt, sectors uint64) error {
+	length := uint64(c.slots) * EntrySize
+	tableEnd := (length + SectorSize - 1) / SectorSize
+	low, high := uint64(2), c.firstUsable
+	if c.self > c.other {
+		low, high = c.lastUsable+1, c.self
+	}
+	if c.firstUsable > c.lastUsable || c.lastUsable >= sectors-1 ||
+		c.entriesLBA < low || c.entriesLBA >= high || high-c.entriesLBA < tableEnd {
+		return &Error{c.where, c.offset(), ErrPlace}
+	}
+	c.entries = make([]byte, length)
+	offset := int64(c.entriesLBA) * SectorSize
+	if err := readFull(r, c.entries, offset, c.where); err != nil {
+		return err
+	}
+	if crc32.ChecksumIEEE(c.entries) != c.sum {
+		return &Error{c.where, offset, ErrEntriesCRC}
+	}
+	return nil
+}
+
+// agrees tells whether two copies describe the same partitions.
+func (c *tableCopy) agrees(d *tableCopy) bool {
+	return c.disk == d.disk && c.firstUsable == d.firstUsable && c.lastUsable == d.lastUsable && bytes.Equal(c.entries, d.entries)
 }
 
 func (c *tableCopy) decode() ([]Entry, error) {

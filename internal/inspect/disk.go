@@ -2,10 +2,8 @@ package inspect
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"io"
 	"strings"
 
@@ -54,7 +52,7 @@ func (in *inspector) disk(ctx context.Context, rep *Report, s source) error {
 	rep.Disk = &Disk{Sectors: uint64(s.size / gpt.SectorSize), Primary: "ok", Backup: "ok"}
 	table, err := gpt.Read(s.at, s.size)
 	var bad *gpt.Error
-	if err != nil && (!errors.As(err, &bad) || !inFile(err)) {
+	if err != nil && (!errors.As(err, &bad) || !gpt.Damaged(err)) {
 		return err
 	}
 	var entries []gpt.Entry
@@ -218,39 +216,21 @@ func tableLayout(of string, sectors uint64, entries []gpt.Entry) Layout {
 	return l
 }
 
-// inFile reports whether a failure of gpt.Read lies in the file and not in reading it.
-func inFile(err error) bool {
-	for _, cause := range []error{gpt.ErrTruncated, gpt.ErrMBR, gpt.ErrSignature, gpt.ErrHeader, gpt.ErrHeaderCRC, gpt.ErrPlace,
-		gpt.ErrEntryCount, gpt.ErrEntriesCRC, gpt.ErrDiffer, gpt.ErrTooMany, gpt.ErrUsable, io.ErrUnexpectedEOF} {
-		if errors.Is(err, cause) {
-			return true
-		}
-	}
-	return errors.As(err, new(*gpt.EntryError))
-}
-
 // salvage tells of a disk with a damaged table what can still be told: the state of each
 // copy, the partitions of the better one, and where the disk should end. first is what
 // gpt.Read found.
 func (in *inspector) salvage(rep *Report, s source, first *gpt.Error) (entries []gpt.Entry, end int64, err error) {
-	primary, err := readCopy(s, gpt.SectorSize)
+	found, err := gpt.Salvage(s.at, s.size)
 	if err != nil {
 		return nil, 0, err
 	}
-	last := s.size/gpt.SectorSize*gpt.SectorSize - gpt.SectorSize
-	backup, err := readCopy(s, last)
-	if err != nil {
-		return nil, 0, err
+	rep.Disk.Primary, rep.Disk.Backup = copyState(found.Primary), copyState(found.Backup)
+	if found.Table == nil {
+		rep.wrong("bad partition table", first.Offset, first.Error())
+		return nil, s.size, nil
 	}
-	rep.Disk.Primary, rep.Disk.Backup = primary.state, backup.state
-	end = s.size
-	switch {
-	case primary.state == "ok":
-		entries, rep.Disk.GUID, end = primary.entries, primary.guid, primary.end
-	case backup.state == "ok":
-		entries, rep.Disk.GUID = backup.entries, backup.guid
-	}
-	switch {
+	rep.Disk.GUID = found.Table.DiskGUID.String()
+	switch end = found.End; {
 	case end > s.size:
 		rep.wrong("truncated", s.size, fmt.Sprintf("the table is that of a disk of %d bytes, the dump ends after %d", end, s.size))
 	case end < s.size:
@@ -259,55 +239,19 @@ func (in *inspector) salvage(rep *Report, s source, first *gpt.Error) (entries [
 	default:
 		rep.wrong("bad partition table", first.Offset, first.Error())
 	}
-	return entries, end, nil
+	return found.Table.Entries, end, nil
 }
 
-// tableCopy is one copy of a table, judged by its own checksums only.
-type tableCopy struct {
-	state   string
-	guid    string
-	end     int64 // of the disk, bytes
-	entries []gpt.Entry
-}
-
-// readCopy reads the copy whose header is at an offset.
-func readCopy(s source, offset int64) (tableCopy, error) {
-	le := binary.LittleEndian
-	h := make([]byte, gpt.SectorSize)
-	if ok, err := readAt(s, h, offset); !ok || err != nil {
-		return tableCopy{state: "it is not there"}, err
+// copyState says what is wrong with a copy of the table.
+func copyState(err error) string {
+	var bad *gpt.Error
+	switch {
+	case err == nil:
+		return "ok"
+	case errors.As(err, &bad):
+		return bad.Err.Error()
 	}
-	length := le.Uint32(h[12:])
-	if string(h[:8]) != gptMagic || length < 92 || length > gpt.SectorSize {
-		return tableCopy{state: "it is not there"}, nil
-	}
-	sum := le.Uint32(h[16:])
-	clear(h[16:20])
-	if crc32.ChecksumIEEE(h[:length]) != sum {
-		return tableCopy{state: "the checksum of its header is wrong"}, nil
-	}
-	slots, at := le.Uint32(h[80:]), le.Uint64(h[72:])
-	if le.Uint32(h[84:]) != gpt.EntrySize || slots == 0 || slots > 8*gpt.Slots || at >= 1<<54 {
-		return tableCopy{state: "its entries are of a form that is not known"}, nil
-	}
-	table := make([]byte, slots*gpt.EntrySize)
-	if ok, err := readAt(s, table, int64(at)*gpt.SectorSize); !ok || err != nil {
-		return tableCopy{state: "its entries are not there"}, err
-	}
-	if crc32.ChecksumIEEE(table) != le.Uint32(h[88:]) {
-		return tableCopy{state: "the checksum of its entries is wrong"}, nil
-	}
-	t := tableCopy{state: "ok", guid: gpt.GUID(h[56:72]).String()}
-	// The primary names the sector of the backup, which is the last one of the disk.
-	t.end = int64(min(max(le.Uint64(h[24:]), le.Uint64(h[32:])), 1<<54)+1) * gpt.SectorSize
-	for ; len(table) > 0; table = table[gpt.EntrySize:] {
-		e, err := gpt.ParseEntry(table)
-		if err != nil {
-			return tableCopy{state: err.Error()}, nil
-		}
-		t.entries = append(t.entries, e)
-	}
-	return t, nil
+	return err.Error()
 }
 
 // readAt fills p; false when the file ends before that.

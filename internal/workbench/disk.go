@@ -20,7 +20,7 @@ func (u *unpacker) dump(ctx context.Context) error {
 		return err
 	}
 	defer f.Close()
-	table, err := gpt.Read(f, size)
+	table, notes, err := dumpTable(f, size)
 	if err != nil {
 		return fmt.Errorf("%s: %w", u.path, err)
 	}
@@ -29,12 +29,15 @@ func (u *unpacker) dump(ctx context.Context) error {
 		return err
 	}
 	for _, c := range chosen {
+		if end := c.Offset() + c.Size(); end > size {
+			return fmt.Errorf("%s: %w", u.path, &gpt.Error{Where: "partition " + c.Name, Offset: size, Err: gpt.ErrCutOff})
+		}
 		u.total += c.Size()
 	}
 	for _, c := range chosen {
 		label := c.Name
 		progress := func(n int64) { u.progress(label, n) }
-		file := File{Name: u.names.take("", c.stem), From: label, Warning: identityWarning(label)}
+		file := File{Name: u.names.take("", c.stem), From: label, Notes: notes, Warning: identityWarning(label)}
 		if err := u.out.free(file.Name + u.ending()); err != nil {
 			return err
 		}
@@ -56,6 +59,23 @@ func (u *unpacker) dump(ctx context.Context) error {
 		u.done += c.Size()
 	}
 	return nil
+}
+
+// dumpTable reads the partition table of a dump. One whole copy is enough, since nothing
+// is written to the disk; what is wrong with the other is told.
+func dumpTable(r io.ReaderAt, size int64) (*gpt.Table, []string, error) {
+	table, err := gpt.Read(r, size)
+	if err == nil || !gpt.Damaged(err) {
+		return table, nil, err
+	}
+	found, failed := gpt.Salvage(r, size)
+	if failed != nil {
+		return nil, nil, failed
+	}
+	if found.Table == nil {
+		return nil, nil, err
+	}
+	return found.Table, []string{fmt.Sprintf("the dump's partition table is damaged (%v); the places are those of its other copy", err)}, nil
 }
 
 // partition writes one partition as a raw image.

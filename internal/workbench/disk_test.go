@@ -233,18 +233,57 @@ func TestPartitionsMustBeChosen(t *testing.T) {
 	}
 }
 
+// One whole copy of the table is enough to take a partition out, and the damage is told;
+// with none, or with the dump cut off before the partition's end, nothing is written.
 func TestDamagedTable(t *testing.T) {
-	path := dump(t, phoneTable(t), nil)
-	f, err := os.OpenFile(path, os.O_WRONLY, 0)
-	if err != nil {
+	boot := random(4096)
+	unpackBoot := func(path string) ([]File, error) {
+		return unpackAll(path, Options{Dir: t.TempDir(), Partitions: []string{"boot"}})
+	}
+	damage := func(path string, at int64) {
+		t.Helper()
+		f, err := os.OpenFile(path, os.O_RDWR, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		if _, err := f.WriteAt([]byte{0xFF}, at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	table := phoneTable(t)
+	size := int64(table.Sectors) * 512
+
+	path := dump(t, table, map[string][]byte{"boot": boot})
+	damage(path, 2*512+56) // the primary's entries
+	files, err := unpackBoot(path)
+	if err != nil || len(files) != 1 || len(files[0].Notes) != 1 || !strings.Contains(files[0].Notes[0], "primary table") {
+		t.Errorf("primary damaged: %+v, %v", files, err)
+	}
+	damage(path, size-512+40) // and the backup's header
+	if _, err := unpackBoot(path); !errors.Is(err, gpt.ErrEntriesCRC) {
+		t.Errorf("both damaged: error %v", err)
+	}
+
+	path = dump(t, table, map[string][]byte{"boot": boot})
+	damage(path, size-512+40)
+	if files, err := unpackBoot(path); err != nil || len(files[0].Notes) != 1 {
+		t.Errorf("backup damaged: %+v, %v", files, err)
+	}
+
+	path = dump(t, table, map[string][]byte{"boot": boot})
+	entry, _ := table.ByName("boot")
+	if err := os.Truncate(path, entry.Offset()+entry.Size()); err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
-	if _, err := f.WriteAt([]byte{0xFF}, 2*512+56); err != nil {
+	if files, err := unpackBoot(path); err != nil || len(files[0].Notes) != 1 {
+		t.Errorf("cut off behind the partition: %+v, %v", files, err)
+	}
+	if err := os.Truncate(path, entry.Offset()+entry.Size()-512); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := unpackAll(path, Options{Dir: t.TempDir(), Partitions: []string{"boot"}}); !errors.Is(err, gpt.ErrEntriesCRC) {
-		t.Errorf("error %v", err)
+	if _, err := unpackBoot(path); !errors.Is(err, gpt.ErrCutOff) {
+		t.Errorf("cut off within the partition: error %v", err)
 	}
 }
 
