@@ -42,7 +42,7 @@ answers. Start with "xflash restore FILE.ftf --dry-run".`,
 	)
 	root.AddCommand(newUnpackCommand(a), newBundleCommand(a))
 	root.AddCommand(newVerifyCommand(a))
-	root.AddCommand(newInspectCommand(a))
+	root.AddCommand(newInspectCommand(a), newTACommand(a))
 	return root
 }
 

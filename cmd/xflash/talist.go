@@ -1,0 +1,212 @@
+package main
+
+import (
+	"cmp"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"xflash/internal/trimarea"
+)
+
+func newTAListCommand(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:   "list FILE",
+		Short: "every unit of a trim-area backup, named and explained",
+		Long: `Lists the blocks and units of a trim-area backup: number, name, length, what it is for,
+and its content where that is no secret. Deleted units and older copies are listed too.
+Exit code 0 means that nothing is damaged, 6 that something is.`,
+		Example: `  xflash ta list TA.img
+  xflash ta list TA-backup-20151224.101500.zip --show-ids`,
+		Args: args(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, paths []string) error {
+			ctx, stop := firstStop(cmd.Context())
+			defer stop()
+			d, err := a.trimDump(ctx, paths[0])
+			if err != nil {
+				return err
+			}
+			if err := a.listTrim(d); err != nil {
+				return err
+			}
+			return d.damaged()
+		},
+	}
+}
+
+// unitJSON is a unit as programs see it. Content is there when it is no secret, or the
+// owner asked for it.
+type unitJSON struct {
+	Type      string `json:"type"`
+	Partition int    `json:"partition"`
+	Number    uint32 `json:"number"`
+	Name      string `json:"name,omitempty"`
+	Meaning   string `json:"meaning"`
+	Danger    string `json:"danger"`
+	Offset    int64  `json:"offset"` // of its content, in the image
+	Size      int    `json:"size"`
+	State     string `json:"state"` // live, deleted, older
+	Secret    bool   `json:"secret"`
+	Content   string `json:"content,omitempty"` // hexadecimal
+}
+
+type blockJSON struct {
+	Type      string `json:"type"`
+	Offset    int64  `json:"offset"`
+	Partition int    `json:"partition"`
+	Part      int    `json:"part"`
+	Size      int    `json:"size"`
+	Right     bool   `json:"checksum_right"`
+}
+
+func (a *app) unitJSON(u trimarea.Stored) unitJSON {
+	m, _ := trimarea.Describe(u.Partition, u.Number)
+	j := unitJSON{Type: "unit", Partition: u.Partition, Number: u.Number, Name: m.Name, Meaning: m.Text, Danger: string(m.Danger),
+		Offset: u.Offset, Size: len(u.Data), State: "live", Secret: m.Secret}
+	switch {
+	case u.Deleted:
+		j.State = "deleted"
+	case u.Older:
+		j.State = "older"
+	}
+	if !m.Secret || a.showIDs {
+		j.Content = hex.EncodeToString(u.Data)
+	}
+	return j
+}
+
+func (a *app) listTrim(d *trimDump) error {
+	if a.ui.json {
+		if err := a.ui.resultJSON(a.trimJSON(d)); err != nil {
+			return err
+		}
+		for _, b := range d.Blocks {
+			if err := a.ui.resultJSON(blockJSON{"block", b.Offset, b.Partition, b.Part, b.Size, b.Right}); err != nil {
+				return err
+			}
+		}
+		for _, u := range d.Stored {
+			if err := a.ui.resultJSON(a.unitJSON(u)); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	a.showTrimHead(d)
+	a.ui.result("\n")
+	for _, b := range d.Blocks {
+		state := "checksum right"
+		if !b.Right {
+			state = "CHECKSUM WRONG"
+		}
+		a.ui.result("block %2d at 0x%06X  partition %d (%s), part %d, %s, %s\n", b.Offset/int64(d.BlockSize), b.Offset,
+			b.Partition, trimPartition(b.Partition), b.Part, size(int64(b.Size)), state)
+	}
+	units := slices.Clone(d.Stored)
+	slices.SortStableFunc(units, func(a, b trimarea.Stored) int {
+		return cmp.Or(cmp.Compare(a.Partition, b.Partition), cmp.Compare(a.Number, b.Number))
+	})
+	last := 0
+	for _, u := range units {
+		if u.Partition != last {
+			last = u.Partition
+			a.ui.result("\nPartition %d (%s)\n", last, trimPartition(last))
+		}
+		a.showUnit(u)
+	}
+	return nil
+}
+
+// showUnit prints a unit in two lines: what it is called and holds, and what it is for.
+func (a *app) showUnit(u trimarea.Stored) {
+	m, _ := trimarea.Describe(u.Partition, u.Number)
+	name := m.Name
+	if name == "" {
+		name = "?"
+	}
+	content := "(masked)"
+	switch {
+	case len(u.Data) == 0:
+		content = "(empty)"
+	case !m.Secret || a.showIDs:
+		content = unitText(u.Data)
+		if strings.Trim(string(u.Data), "\x00") == "" {
+			content = "(zeros)"
+		}
+		if len(content) > 120 {
+			content = content[:120] + "…"
+		}
+	}
+	switch {
+	case u.Deleted:
+		content = "deleted, " + content
+	case u.Older:
+		content = "older copy, " + content
+	}
+	const indent = "        "
+	a.ui.result("  %5d %-19s %s\n", u.Number, name, wrap(fmt.Sprintf("%d B, %s", len(u.Data), content), a.ui.width()-28, strings.Repeat(" ", 28)))
+	a.ui.result("%s%s\n", indent, wrap(m.Text+dangerText(m.Danger), a.ui.width()-len(indent), indent))
+}
+
+func dangerText(d trimarea.Danger) string {
+	switch d {
+	case trimarea.DangerNever:
+		return "; never written by xflash"
+	case trimarea.DangerVendor:
+		return "; written only from Sony's own files"
+	}
+	return ""
+}
+
+// trimJSON is the head of every answer in JSON.
+func (a *app) trimJSON(d *trimDump) map[string]any {
+	imeis := []string{}
+	for _, n := range d.id.IMEIs {
+		imeis = append(imeis, a.masked(n))
+	}
+	faults := d.faults()
+	return map[string]any{
+		"type": "trim-area", "file": d.path, "container": d.Container, "size": len(d.Data), "block_size": d.BlockSize,
+		"whole": len(faults) == 0, "faults": append([]string{}, faults...),
+		"model": d.id.Model, "serial": a.masked(d.id.Serial), "imei": imeis, "hw_config": d.hwText(),
+	}
+}
+
+// showTrimHead prints what a backup is, of which phone, and everything that is wrong.
+func (a *app) showTrimHead(d *trimDump) {
+	a.ui.result("%s\n", wrap(printable(d.title()), a.ui.width(), "  "))
+	line := func(key, value string) {
+		a.ui.result("  %-10s %s\n", key, wrap(printable(value), a.ui.width()-13, strings.Repeat(" ", 13)))
+	}
+	faults := d.faults()
+	if len(faults) == 0 {
+		line("whole", "yes: "+many(len(d.Blocks), "block")+" in use, every one with the right checksum")
+	} else {
+		line("whole", "NO: "+many(len(faults), "fault"))
+	}
+	for _, f := range faults {
+		line("fault", f)
+	}
+	if d.MD5 != "" && d.MD5 == d.Sum {
+		line("md5", "the image has the sum that the backup notes")
+	}
+	if missing := trimarea.MissingMarks(d.Data); len(missing) > 0 {
+		line("note", "the texts "+strings.Join(missing, ", ")+" do not occur, which a real trim area holds")
+	}
+	line("model", orUnknown(d.id.Model, "unit 2210 does not tell"))
+	line("serial", orUnknown(a.masked(d.id.Serial), "unit 4900 is missing"))
+	for _, n := range d.id.IMEIs {
+		line("imei", a.masked(n)+" (without its check digit)")
+	}
+	line("hw config", d.hwText())
+}
+
+func orUnknown(value, why string) string {
+	if value == "" {
+		return "not known: " + why
+	}
+	return value
+}

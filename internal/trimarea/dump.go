@@ -1,0 +1,200 @@
+package trimarea
+
+import (
+	"archive/zip"
+	"bytes"
+	"crypto/md5"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"strings"
+
+	"xflash/internal/gpt"
+)
+
+// Container is what a trim-area image was found in.
+type Container string
+
+// The containers of sin-ftf-format.md §12.5.
+const (
+	PlainDump  Container = "plain dump"
+	BackupTA   Container = "Backup-TA zip"
+	Flashtool  Container = "Flashtool backup"
+	WholeDisk  Container = "whole-disk dump"
+	otherFiles           = 64 << 10 // bytes of the small files beside the image that are read
+	maxMembers           = 1000     // of a zip; a backup has six
+)
+
+// Causes in an error of Open.
+var (
+	ErrNoImage  = errors.New("no trim-area image in it: a backup has TA.img or ta.dd")
+	ErrTwo      = errors.New("several trim-area images in it, so it is not clear which one counts")
+	ErrNoTA     = errors.New("the disk has no partition with the name TA")
+	ErrMembers  = errors.New("too many files for a backup of a trim area")
+	ErrTooLarge = errors.New("larger than any trim area (8 MiB), and no disk with a partition table")
+)
+
+// Dump is a trim-area image and what came with it.
+type Dump struct {
+	Container Container
+	Member    string // name in an archive
+	Offset    int64  // of the image in the file; 0 in an archive
+	Data      []byte
+	// MD5 is what the backup says the sum of the image is, in lower case, empty when it
+	// says nothing; Sum is what it is.
+	MD5, Sum string
+	// Serial is the number of the phone as the backup's own note gives it.
+	Serial string
+}
+
+// Open finds the trim-area image in a file: a dump of the partition, a backup made by
+// Backup-TA or Flashtool, or a dump of the whole disk. At most 8 MiB are read.
+func Open(name string) (*Dump, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	st, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !st.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is not a file", name)
+	}
+	d, err := Find(f, st.Size())
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return d, nil
+}
+
+// Find is Open for something already open, of size bytes.
+func Find(r io.ReaderAt, size int64) (*Dump, error) {
+	var head [4]byte
+	if _, err := r.ReadAt(head[:], 0); err != nil && err != io.EOF {
+		return nil, err
+	}
+	var d *Dump
+	var err error
+	switch {
+	case string(head[:]) == "PK\x03\x04":
+		d, err = fromZip(r, size)
+	case size <= LargeImageSize:
+		d = &Dump{Container: PlainDump, Data: make([]byte, size)}
+		err = readAll(r, d.Data, 0)
+	default:
+		d, err = fromDisk(r, size)
+	}
+	if err != nil {
+		return nil, err
+	}
+	sum := md5.Sum(d.Data)
+	d.Sum = hex.EncodeToString(sum[:])
+	return d, nil
+}
+
+// fromDisk reads the partition TA of a dump of a whole disk.
+func fromDisk(r io.ReaderAt, size int64) (*Dump, error) {
+	found, err := gpt.Salvage(r, size)
+	if err != nil {
+		return nil, err
+	}
+	if found.Table == nil {
+		return nil, ErrTooLarge
+	}
+	e, ok := found.Table.ByName("TA")
+	if !ok {
+		return nil, ErrNoTA
+	}
+	if e.Size() > LargeImageSize {
+		return nil, &Error{Offset: e.Offset(), Err: ErrTooLarge}
+	}
+	if e.Offset()+e.Size() > size {
+		return nil, &Error{Offset: size, Err: gpt.ErrCutOff}
+	}
+	d := &Dump{Container: WholeDisk, Offset: e.Offset(), Data: make([]byte, e.Size())}
+	return d, readAll(r, d.Data, e.Offset())
+}
+
+// fromZip reads a backup: TA.img with TA.md5 and TA.serial beside it (Backup-TA), or ta.dd
+// (Flashtool).
+func fromZip(r io.ReaderAt, size int64) (*Dump, error) {
+	z, err := zip.NewReader(r, size)
+	if err != nil {
+		return nil, err
+	}
+	if len(z.File) > maxMembers {
+		return nil, ErrMembers
+	}
+	d := &Dump{}
+	for _, f := range z.File {
+		switch base := strings.ToLower(path.Base(f.Name)); base {
+		case "ta.img", "ta.dd":
+			if d.Data != nil {
+				return nil, ErrTwo
+			}
+			if d.Data, err = member(f, LargeImageSize); err != nil {
+				return nil, err
+			}
+			if d.Member, d.Container = f.Name, BackupTA; base == "ta.dd" {
+				d.Container = Flashtool
+			}
+		case "ta.md5":
+			text, err := member(f, otherFiles)
+			if err != nil {
+				return nil, err
+			}
+			if fields := strings.Fields(string(text)); len(fields) > 0 {
+				d.MD5 = strings.ToLower(fields[0])
+			}
+		case "ta.serial":
+			text, err := member(f, otherFiles)
+			if err != nil {
+				return nil, err
+			}
+			d.Serial = strings.TrimSpace(string(text))
+		}
+	}
+	if d.Data == nil {
+		return nil, ErrNoImage
+	}
+	return d, nil
+}
+
+// member reads a file of a zip that must not be longer than limit. Its checksum is that of
+// the zip, which the reader verifies.
+func member(f *zip.File, limit int64) ([]byte, error) {
+	fail := func(err error) ([]byte, error) { return nil, fmt.Errorf("%s in the archive: %w", f.Name, err) }
+	if f.UncompressedSize64 > uint64(limit) {
+		return fail(ErrTooLarge)
+	}
+	r, err := f.Open()
+	if err != nil {
+		return fail(err)
+	}
+	defer r.Close()
+	var b bytes.Buffer
+	n, err := io.Copy(&b, io.LimitReader(r, limit+1))
+	if err == nil && n > limit {
+		err = ErrTooLarge
+	}
+	if err != nil {
+		return fail(err)
+	}
+	return b.Bytes(), nil
+}
+
+func readAll(r io.ReaderAt, p []byte, offset int64) error {
+	n, err := r.ReadAt(p, offset)
+	if n == len(p) {
+		return nil
+	}
+	if err == nil || err == io.EOF {
+		err = io.ErrUnexpectedEOF
+	}
+	return err
+}

@@ -1,0 +1,164 @@
+package trimarea
+
+import (
+	"encoding/binary"
+	"fmt"
+	"hash/adler32"
+	"slices"
+)
+
+// Newer phones have images of 8 MiB with blocks four times as long (sin-ftf-format.md §12.1).
+const (
+	LargeBlockSize = 0x80000
+	LargeImageSize = Blocks * LargeBlockSize
+)
+
+// Survey is everything a dump of a trim area holds, damaged or not. Parse refuses a
+// damaged image, because a phone would; Examine tells what is left of it.
+type Survey struct {
+	BlockSize int
+	Blocks    []Block  // in use, in the order of the image
+	Stored    []Stored // every unit, in the order in which the phone reads them
+	Faults    []*Error // by offset
+}
+
+// Block is one block in use.
+type Block struct {
+	Offset    int64
+	Partition int // 1 Trim, 2 Misc; others are a fault
+	Part      int // order of the parts of one partition
+	Size      int // bytes under the checksum
+	Right     bool
+}
+
+// Stored is a unit as it lies in the image. Of several with one number the last that is
+// not deleted counts.
+type Stored struct {
+	Unit
+	State   uint32 // FFFFFFFF mostly; low byte 11: rewritten in place, 14: newly added
+	Deleted bool
+	Older   bool // a later one counts instead
+}
+
+// Examine reads an image of 2 or 8 MiB. The only error is ErrSize; whatever else is wrong
+// becomes a fault and the rest is read all the same. The data of the units share memory
+// with b.
+func Examine(b []byte) (*Survey, error) {
+	s := &Survey{BlockSize: BlockSize}
+	switch len(b) {
+	case ImageSize:
+	case LargeImageSize:
+		s.BlockSize = LargeBlockSize
+	default:
+		return nil, &Error{Offset: -1, Err: fmt.Errorf("%w (8 MiB on newer phones), this has %d bytes", ErrSize, len(b))}
+	}
+	type place struct{ partition, part int }
+	seen := map[place]bool{}
+	for start := 0; start < len(b); start += s.BlockSize {
+		if binary.LittleEndian.Uint32(b[start:]) != magic {
+			continue
+		}
+		head := b[start : start+partHeaderSize]
+		p := Block{
+			Offset: int64(start), Part: int(head[9]), Partition: int(head[10]),
+			Size: min((int(head[11])+1)*sizeStep, s.BlockSize),
+		}
+		p.Right = adler32.Checksum(b[start+8:start+p.Size]) == binary.LittleEndian.Uint32(head[4:])
+		switch at := (place{p.Partition, p.Part}); {
+		case !p.Right:
+			s.fault(&Error{Offset: p.Offset, Err: ErrChecksum})
+		case p.Partition != Trim && p.Partition != Misc:
+			s.fault(&Error{Offset: p.Offset, Err: ErrPartition})
+		case seen[at]:
+			s.fault(&Error{Offset: p.Offset, Err: ErrSamePart})
+		default:
+			seen[at] = true
+		}
+		s.Blocks = append(s.Blocks, p)
+	}
+	inOrder := slices.Clone(s.Blocks)
+	slices.SortStableFunc(inOrder, func(a, b Block) int {
+		if a.Partition != b.Partition {
+			return a.Partition - b.Partition
+		}
+		return a.Part - b.Part
+	})
+	for _, p := range inOrder {
+		s.examineUnits(b, p)
+	}
+	s.markOlder()
+	slices.SortStableFunc(s.Faults, func(a, b *Error) int { return int(a.Offset - b.Offset) })
+	return s, nil
+}
+
+func (s *Survey) fault(e *Error) { s.Faults = append(s.Faults, e) }
+
+// examineUnits reads the units of a block up to the first thing that is none.
+func (s *Survey) examineUnits(b []byte, p Block) {
+	at, limit := int(p.Offset)+partHeaderSize, int(p.Offset)+p.Size
+	for at+unitHeaderSize <= limit && binary.LittleEndian.Uint32(b[at+8:]) == magic {
+		number, length := binary.LittleEndian.Uint32(b[at:]), binary.LittleEndian.Uint32(b[at+4:])
+		state := binary.LittleEndian.Uint32(b[at+12:])
+		start := at + unitHeaderSize
+		if int64(length) > int64(limit-start) {
+			s.fault(&Error{Offset: int64(at), Unit: number, InUnit: true, Err: ErrLength})
+			return
+		}
+		s.Stored = append(s.Stored, Stored{
+			Unit:    Unit{p.Partition, number, b[start : start+int(length)], int64(start)},
+			State:   state,
+			Deleted: state == stateDeleted,
+		})
+		at = start + padded(int(length))
+	}
+}
+
+func (s *Survey) markOlder() {
+	type name struct {
+		partition int
+		number    uint32
+	}
+	last := map[name]int{}
+	for i, u := range s.Stored {
+		if u.Deleted {
+			continue
+		}
+		key := name{u.Partition, u.Number}
+		if before, ok := last[key]; ok {
+			s.Stored[before].Older = true
+		}
+		last[key] = i
+	}
+}
+
+// Unit finds the unit that counts.
+func (s *Survey) Unit(partition int, number uint32) (Unit, bool) {
+	for _, u := range s.Stored {
+		if u.Partition == partition && u.Number == number && !u.Deleted && !u.Older {
+			return u.Unit, true
+		}
+	}
+	return Unit{}, false
+}
+
+// Live lists the units of a partition that count, in ascending order of their numbers.
+func (s *Survey) Live(partition int) []Unit {
+	var units []Unit
+	for _, u := range s.Stored {
+		if u.Partition == partition && !u.Deleted && !u.Older {
+			units = append(units, u.Unit)
+		}
+	}
+	slices.SortFunc(units, func(a, b Unit) int {
+		if a.Number < b.Number {
+			return -1
+		}
+		return 1 // numbers are unique here
+	})
+	return units
+}
+
+// HasPartition tells whether the dump has a block of the partition.
+func (s *Survey) HasPartition(partition int) bool {
+	return slices.ContainsFunc(s.Blocks, func(p Block) bool { return p.Partition == partition })
+}
