@@ -15,8 +15,10 @@ test: setup-test lint build
 	packaging/fuzz.sh $(FUZZTIME)
 
 # The program against simulated phones on a real USB bus, in a virtual machine.
+# USBFLAGS=-v tries every fault at every place, which takes three times as long.
+USBFLAGS ?= -short -v
 test-usb: setup
-	packaging/vm/test.sh
+	packaging/vm/test.sh $(USBFLAGS)
 
 lint:
 	@files=$$(git ls-files '*.go' | xargs gofmt -l); if [ -n "$$files" ]; then echo "gofmt differs: $$files"; exit 1; fi
@@ -25,6 +27,7 @@ lint:
 
 bench: setup-test build
 	packaging/bench.sh
+	packaging/bench-unpack.sh
 
 fuzz:
 	packaging/fuzz.sh $(FUZZTIME)

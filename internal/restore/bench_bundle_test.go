@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"xflash/ftf"
+	"xflash/internal/gpt"
 	"xflash/internal/phone"
 	"xflash/sin"
 )
@@ -93,6 +94,45 @@ func makeBenchBundle(dir string) error {
 	err = ftf.Create(context.Background(), filepath.Join(dir, benchBundle), ftf.Manifest{Device: model.Code, Version: "1"},
 		[]ftf.File{{Name: "system.sin", Open: func() (io.ReadCloser, error) { return os.Open(path) }}}, ftf.Stored)
 	return errors.Join(err, os.Remove(path))
+}
+
+// BenchmarkMakeImage makes an image of 1 GiB whose every byte is packed by LZ4, for
+// packaging/bench-unpack.sh.
+func BenchmarkMakeImage(b *testing.B) {
+	dir := benchFolder(b)
+	b.SetBytes(1 << 30)
+	for b.Loop() {
+		if err := makePackedImage(filepath.Join(dir, "packed.sin")); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func makePackedImage(path string) error {
+	authority, err := sin.NewTestAuthority("S1_Root_cafe")
+	if err != nil {
+		return err
+	}
+	signer, err := authority.Issue("S1_SW", 4)
+	if err != nil {
+		return err
+	}
+	image := sin.MapBuilder{HashType: sin.SHA256}
+	image.Select(gpt.GUID{1})
+	source, perPeriod := newBenchImage(), int64((noiseFrom-textFrom)/sin.DefaultChunk)
+	for i := int64(0); i < 1<<30/sin.DefaultChunk; i++ {
+		from := i/perPeriod*imagePeriod + textFrom + i%perPeriod*sin.DefaultChunk
+		image.LZ4(source, from, i*sin.DefaultChunk, sin.DefaultChunk)
+	}
+	payload, err := image.Payload()
+	if err != nil {
+		return err
+	}
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(sin.Builder{Type: sin.TypeImage, Signer: signer}.Build(f, payload), f.Close())
 }
 
 // A period of the image has chunks of three kinds: two of zeros, seven of text that
