@@ -74,8 +74,10 @@ func (a *app) inspect(ctx context.Context, paths, roots, loaders []string) error
 		return err
 	}
 	show := newProgress(a.ui)
-	opt := inspect.Options{Roots: set, Hashes: true, ShowIDs: a.showIDs,
-		Progress: func(name string, done, total int64) { show.file("reading", name, done, total) }}
+	opt := inspect.Options{Roots: set, Hashes: true, ShowIDs: a.showIDs}
+	if !a.ui.json { // whose answer is one object a file and nothing else
+		opt.Progress = func(name string, done, total int64) { show.file("reading", name, done, total) }
+	}
 	for i, path := range paths {
 		report, err := inspect.Path(ctx, path, opt)
 		show.clear()
@@ -213,6 +215,11 @@ func (p *inspection) row(c *inspect.Report) {
 	case c.Genuine != nil && c.Genuine.Proof == inspect.ProofSony:
 		state = "genuine: "
 	}
-	lead := fmt.Sprintf("%s    %-24s %10s  ", p.indent, printable(c.Name), size(c.Size))
+	name := printable(c.Name)
+	if len(name) > 24 { // the files of a boot set have names of 150 characters
+		p.ui.result("%s    %s\n", p.indent, name)
+		name = ""
+	}
+	lead := fmt.Sprintf("%s    %-24s %10s  ", p.indent, name, size(c.Size))
 	p.hanging(lead, strings.Repeat(" ", 42), printable(state+c.Title))
 }

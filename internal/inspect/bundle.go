@@ -25,7 +25,7 @@ type Firmware struct {
 	From     string   `json:"from,omitempty"` // the file these facts come from
 }
 
-func firmware(m ftf.Manifest) *Firmware {
+func firmwareOf(m ftf.Manifest) *Firmware {
 	return &Firmware{m.Device, m.Version, m.Branding, m.CDA, m.Revision, m.Cmd25, m.NoErase, m.From}
 }
 
@@ -36,10 +36,10 @@ func (in *inspector) bundle(ctx context.Context, rep *Report, b *ftf.Bundle) err
 	if b.Folder {
 		rep.Title = "folder of firmware"
 	}
-	if name := b.String(); b.Manifest.Device != "" {
-		rep.Title += ": " + name
+	if m := b.Manifest; m.Device != "" {
+		rep.Title += ": " + strings.TrimSpace(m.Device+" "+m.Version)
 	}
-	rep.Firmware = firmware(b.Manifest)
+	rep.Firmware = firmwareOf(b.Manifest)
 	if b.Manifest.Device != "" {
 		rep.forModel(b.Manifest.Device, "its manifest names this model")
 	}

@@ -68,7 +68,7 @@ func (in *inspector) manifest(_ context.Context, rep *Report, s source) error {
 	if err != nil {
 		return rep.textFault(err)
 	}
-	rep.Firmware = firmware(m)
+	rep.Firmware = firmwareOf(m)
 	rep.forModel(m.Device, "it names this model")
 	rep.unproven("it can be read; nothing proves it")
 	return nil

@@ -3,14 +3,11 @@ package inspect
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/adler32"
 
 	"xflash/internal/phone"
 	"xflash/internal/trimarea"
-	"xflash/sin"
 )
 
 // TrimArea is what a trim-area image holds. Contents of units are never in it: they are
@@ -45,14 +42,11 @@ type Unit struct {
 // trimMagic begins a block in use (sin-ftf-format.md §12.1).
 var trimMagic = []byte("\xc1\xe9\xf8\x3b")
 
-// trimSearch is how far blocks are looked for: newer phones have 8 MiB.
-const trimSearch = 8 << 20
-
 func isTrimArea(head []byte) bool { return bytes.HasPrefix(head, trimMagic) && len(head) >= 16 }
 
 // hasTrimBlock looks for a block that is in use: the first one need not be.
 func hasTrimBlock(s source) bool {
-	if s.size > trimSearch || s.size%trimarea.BlockSize != 0 {
+	if s.size > trimarea.LargeImageSize || s.size%trimarea.BlockSize != 0 {
 		return false
 	}
 	var mark [4]byte
@@ -69,85 +63,57 @@ func (in *inspector) trimArea(ctx context.Context, rep *Report, s source) error 
 	rep.Kind, rep.Title = KindTrimArea, "trim-area image"
 	rep.Warning = "a trim area belongs to one phone; xflash never writes one"
 	rep.TrimArea = &TrimArea{HWConf: "unknown"}
-	s.size = min(s.size, trimSearch)
+	l := Layout{Of: "file", Size: rep.Size}
+	switch {
+	case s.size < trimarea.ImageSize:
+		rep.wrong("truncated", rep.Size, fmt.Sprintf("it has %d bytes of %d", rep.Size, int64(trimarea.ImageSize)))
+		return nil
+	case s.size != trimarea.ImageSize && s.size != trimarea.LargeImageSize:
+		rep.wrong("trailing data", trimarea.ImageSize, fmt.Sprintf("it has %d bytes, a trim area exactly %d (%d on newer phones)",
+			rep.Size, int64(trimarea.ImageSize), int64(trimarea.LargeImageSize)))
+		return nil
+	}
 	data, err := s.all()
 	if err != nil {
 		return err
 	}
-	rep.trimBlocks(data)
-	im, err := trimarea.Parse(data)
-	var bad *trimarea.Error
-	switch {
-	case len(data) < trimarea.ImageSize:
-		rep.wrong("truncated", rep.Size, fmt.Sprintf("it has %d bytes of %d", rep.Size, int64(trimarea.ImageSize)))
+	found, err := trimarea.Examine(data)
+	if err != nil {
+		rep.wrong("truncated", int64(len(data)), err.Error()) // the file became shorter
 		return nil
-	case len(data) > trimarea.ImageSize && len(data) == trimSearch:
-		rep.unproven("8 MiB is the form of newer phones, whose blocks are of another size")
-		return nil
-	case len(data) > trimarea.ImageSize:
-		rep.wrong("trailing data", trimarea.ImageSize, fmt.Sprintf("it has %d bytes, a trim area exactly %d", rep.Size, int64(trimarea.ImageSize)))
-		return nil
-	case errors.As(err, &bad):
-		if !rep.Damaged() { // else every wrong checksum was told
-			rep.wrong("malformed", bad.Offset, bad.Error())
-		}
-		return nil
-	case err != nil:
-		return err
 	}
-	rep.whole(count(len(rep.TrimArea.Blocks), "block") + " in use, every one with the right checksum")
+	for _, b := range found.Blocks {
+		rep.TrimArea.Blocks = append(rep.TrimArea.Blocks, TrimBlock(b))
+		l.add(RegionUnits, fmt.Sprintf("partition %d", b.Partition), b.Offset, int64(b.Size))
+	}
+	rep.Layouts = []Layout{l}
+	for _, f := range found.Faults {
+		reason := "malformed"
+		if errors.Is(f, trimarea.ErrChecksum) {
+			reason = "wrong checksum"
+		}
+		rep.wrong(reason, f.Offset, f.Error())
+	}
+	rep.whole(count(len(found.Blocks), "block") + " in use, every one with the right checksum")
 	for _, p := range []int{trimarea.Trim, trimarea.Misc} {
-		if !im.HasPartition(p) {
+		if !found.HasPartition(p) {
 			rep.Notes = append(rep.Notes, fmt.Sprintf("partition %d is missing, which a phone's own trim area always has", p))
 		}
 	}
-	rep.TrimArea.Trim, rep.TrimArea.Misc = len(im.Units(trimarea.Trim)), len(im.Units(trimarea.Misc))
-	if u, ok := im.Unit(trimarea.Misc, 4900); ok {
-		rep.TrimArea.Serial = in.masked(cstring(u.Data))
-	}
-	if u, ok := im.Unit(trimarea.Misc, 2210); ok {
-		rep.TrimArea.Model = cstring(u.Data)
-		rep.forModel(rep.TrimArea.Model, "unit 2210 names this model")
-	}
-	return in.trimHWConf(ctx, rep, im)
-}
-
-// trimBlocks lists the blocks in use and reports every wrong checksum.
-func (r *Report) trimBlocks(data []byte) {
-	l := Layout{Of: "file", Size: r.Size}
-	for at := 0; at+12 <= len(data); at += trimarea.BlockSize {
-		if !bytes.HasPrefix(data[at:], trimMagic) {
-			continue
-		}
-		b := TrimBlock{Offset: int64(at), Part: int(data[at+9]), Partition: int(data[at+10])}
-		b.Size = min((int(data[at+11])+1)*0x800, trimarea.BlockSize)
-		if at+b.Size <= len(data) {
-			b.Right = adler32.Checksum(data[at+8:at+b.Size]) == binary.LittleEndian.Uint32(data[at+4:])
-			if !b.Right && len(data) == trimarea.ImageSize {
-				r.wrong("wrong checksum", b.Offset, fmt.Sprintf("the checksum of the block at %#x is wrong", at))
-			}
-		}
-		r.TrimArea.Blocks = append(r.TrimArea.Blocks, b)
-		l.add(RegionUnits, fmt.Sprintf("partition %d", b.Partition), b.Offset, int64(b.Size))
-	}
-	r.Layouts = []Layout{l}
-}
-
-// trimHWConf judges the hardware configuration in unit 2003, which is a SIN.
-func (in *inspector) trimHWConf(ctx context.Context, rep *Report, im *trimarea.Image) error {
-	u, ok := im.Unit(trimarea.Misc, 2003)
-	if !ok {
-		rep.TrimArea.HWConf = "missing"
-		return nil
-	}
-	found, err := sin.Check(ctx, bytes.NewReader(u.Data), int64(len(u.Data)), sin.CheckOptions{Roots: in.Roots})
-	if err := outside(ctx, err); err != nil {
+	rep.TrimArea.Trim, rep.TrimArea.Misc = len(found.Live(trimarea.Trim)), len(found.Live(trimarea.Misc))
+	id, record := found.Identity(ctx, in.Roots)
+	if err := ctx.Err(); err != nil {
 		return err
 	}
-	rep.TrimArea.HWConf = "whole, " + found.Trust.State.String()
-	// A phone never gets such a record from a flash program, so that alone is no fault.
-	if err != nil && !errors.Is(err, sin.Because(sin.Unsendable)) && !errors.Is(err, sin.Because(sin.UnknownRoot)) {
-		rep.TrimArea.HWConf = "damaged: " + err.Error()
+	rep.TrimArea.Serial, rep.TrimArea.Model = in.masked(id.Serial), id.Model
+	rep.forModel(id.Model, "unit 2210 names this model")
+	switch {
+	case !record.Present:
+		rep.TrimArea.HWConf = "missing"
+	case record.Err != nil:
+		rep.TrimArea.HWConf = "damaged: " + record.Err.Error()
+	default:
+		rep.TrimArea.HWConf = "whole, " + record.Trust.State.String()
 	}
 	return nil
 }
