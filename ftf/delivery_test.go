@@ -92,6 +92,7 @@ func TestBootDeliveryAttributes(t *testing.T) {
 	}
 }
 
+// Test 9 of ecosystem.md §5.4: XML that is made to hurt.
 func TestBootDeliveryRefused(t *testing.T) {
 	var many strings.Builder
 	for i := range maxDeliveryFiles + 1 {

@@ -63,6 +63,7 @@ func TestTAForms(t *testing.T) {
 	}
 }
 
+// Test 8 of ecosystem.md §5.4.
 func TestTAErrors(t *testing.T) {
 	for _, c := range []struct {
 		text         string

@@ -136,7 +136,8 @@ func everyFlippedBit(t *testing.T, file []byte, roots *RootSet) {
 	}
 }
 
-// TestEveryCut ends a file after each number of bytes, with and without the size known.
+// TestEveryCut ends a file after each number of bytes, with and without the size known
+// (test 3 of ecosystem.md §5.4).
 func TestEveryCut(t *testing.T) { damageFiles(t, everyCut) }
 
 func everyCut(t *testing.T, file []byte, roots *RootSet) {

@@ -42,7 +42,7 @@ func fill(dest, length uint64, word uint32) []byte {
 // mapAt is the offset that the tests give the map in its file.
 const mapAt = 1000
 
-// TestMapRules breaks each rule of §4.2 and §9 once.
+// TestMapRules breaks each rule of §4.2 and §9 once (test 4 of ecosystem.md §5.4).
 func TestMapRules(t *testing.T) {
 	hash := bytes.Repeat([]byte{7}, 32)
 	for _, c := range []struct {

@@ -148,6 +148,7 @@ func TestHugeSkip(t *testing.T) {
 	}
 }
 
+// Test 5 of ecosystem.md §5.4: everything that a header or a chunk can say wrongly.
 func TestRules(t *testing.T) {
 	one := []part{raw(1, pattern(16))}
 	for name, c := range map[string]struct {
