@@ -1,0 +1,256 @@
+// Package bootcheck says before anything is sent whether a phone's boot loader will take
+// a boot image, what it will answer if not, and what happens after that; and it repairs
+// what can be repaired from the image's own parts.
+//
+// The loaders of 2013, of early 2014 and of 2015 are simulated step by step, because
+// nobody has read the one of a Sony phone and each of its answers fits one of them. The
+// rules have stable ids, those of boot-fastboot.md §9; the loaders follow §2.3, §2.4 and
+// §3.1 there. Nothing here talks to a phone.
+package bootcheck
+
+import (
+	"errors"
+	"slices"
+	"strings"
+
+	"xflash/fastboot/bootimg"
+	"xflash/internal/phone"
+)
+
+// Generation is a generation of boot loaders, by the public sources that they come from.
+type Generation int
+
+// The generations (boot-fastboot.md §2.3, §2.4).
+const (
+	LK2013 Generation = iota // summer of 2013: of an appended tree only the first three words count
+	LK2014                   // from September 2013 on: all ids of an appended tree count
+	LK2015                   // another way of matching, stricter checks
+)
+
+// Generations lists them, oldest first.
+var Generations = []Generation{LK2013, LK2014, LK2015}
+
+func (g Generation) String() string { return [...]string{"2013", "2014", "2015"}[g] }
+
+// Severity is how bad a finding is.
+type Severity string
+
+// The severities, worst first.
+const (
+	Fails   Severity = "fails"   // the phone will say no, surely or likely
+	Useless Severity = "useless" // it will start and not be usable, likely
+	Warning Severity = "warning"
+	Info    Severity = "info"
+)
+
+// Target is the phone that the image is for. Zero values are not known.
+type Target struct {
+	Family *phone.Family
+	Model  phone.Model
+	// Loader is what getvar version-bootloader says.
+	Loader string
+	Locked bool
+	// MaxDownload and Partition are limits in bytes: of a download, and of the partition
+	// that the image is to be flashed to, if it is.
+	MaxDownload, Partition int64
+	Flash                  bool // it is to be flashed, not only booted
+}
+
+// TargetFor is the phone with a model code.
+func TargetFor(model string) (Target, bool) {
+	f, m, ok := phone.ByModel(model)
+	return Target{Family: f, Model: m}, ok
+}
+
+// board gives the ids that the phone's loader looks for.
+func (t Target) board() (phone.Board, bool) {
+	if t.Family == nil {
+		return phone.Board{}, false
+	}
+	return t.Family.Board(t.Model.CodeName)
+}
+
+// knownGood are marks in version-bootloader of loaders that are known to take appended
+// trees in every form (boot-fastboot.md §2.6).
+var knownGood = []string{"LA3.0_M_2"}
+
+// takesAppended tells whether the phone's loader is one of them.
+func (t Target) takesAppended() bool {
+	return slices.ContainsFunc(knownGood, func(mark string) bool { return strings.Contains(t.Loader, mark) })
+}
+
+// Finding is a rule that applies to the image.
+type Finding struct {
+	Rule     string   `json:"rule"` // id in boot-fastboot.md §9
+	Severity Severity `json:"severity"`
+	Text     string   `json:"text"` // what was found, and what it means
+	Next     string   `json:"next,omitempty"`
+	Cure     bool     `json:"repairable,omitempty"` // Repair does away with it
+}
+
+// Diagnosis is what is known of an image and of what phones will do with it.
+type Diagnosis struct {
+	Kind     bootimg.Kind
+	Size     int64
+	Findings []Finding
+	// Answers is what a loader of each generation answers to boot; empty for OKAY.
+	Answers map[Generation]string
+	// Trees names the device trees in the image and their form, for a person.
+	Trees []TreeNote
+
+	parts
+}
+
+// TreeNote is a device tree of the image.
+type TreeNote struct {
+	Where string `json:"where"` // "table" or "appended"
+	Model string `json:"model,omitempty"`
+	Form  string `json:"form,omitempty"` // of the ids of an appended tree
+	IDs   int    `json:"ids"`
+}
+
+// parts is the image taken apart, as far as it goes.
+type parts struct {
+	data     []byte
+	image    *bootimg.Image
+	elf      *bootimg.ELF
+	kernel   *bootimg.Kernel
+	payload  *bootimg.Payload
+	ramdisk  *bootimg.Ramdisk
+	table    *bootimg.Table
+	tableBad error
+	ramBad   error
+}
+
+// ErrNotAnImage is the error of Diagnose for a file that is nothing a phone boots.
+var ErrNotAnImage = errors.New("not a boot image")
+
+// NotAnImage says what the file is instead.
+type NotAnImage struct {
+	Kind bootimg.Kind
+	Is   string // in words
+}
+
+func (e *NotAnImage) Error() string { return "not a boot image, but " + e.Is }
+
+func (e *NotAnImage) Unwrap() error { return ErrNotAnImage }
+
+// Has tells whether a rule applies.
+func (d *Diagnosis) Has(rule string) bool {
+	return slices.ContainsFunc(d.Findings, func(f Finding) bool { return f.Rule == rule })
+}
+
+// Rules lists the ids of the rules that apply, in the order of the findings.
+func (d *Diagnosis) Rules() []string {
+	var ids []string
+	for _, f := range d.Findings {
+		ids = append(ids, f.Rule)
+	}
+	return ids
+}
+
+// Refused tells whether the phone will say no, surely or likely.
+func (d *Diagnosis) Refused() bool {
+	return slices.ContainsFunc(d.Findings, func(f Finding) bool { return f.Severity == Fails })
+}
+
+// Curable tells whether everything that makes the phone say no can be repaired.
+func (d *Diagnosis) Curable() bool {
+	return d.Refused() && !slices.ContainsFunc(d.Findings, func(f Finding) bool { return f.Severity == Fails && !f.Cure })
+}
+
+// AcceptedBy says in words which generations take the image.
+func (d *Diagnosis) AcceptedBy() string {
+	var names []string
+	for _, g := range Generations {
+		if d.Answers[g] == "" {
+			names = append(names, map[Generation]string{LK2013: "summer of 2013", LK2014: "2014", LK2015: "2015 and later"}[g])
+		}
+	}
+	switch len(names) {
+	case 0:
+		return "none"
+	case len(Generations):
+		return "all"
+	}
+	return strings.Join(names, ", ")
+}
+
+// MaxImage is the largest file that is looked at, bytes: three times the largest boot
+// partition of the S1 time.
+const MaxImage = 64 << 20
+
+// Diagnose looks at an image. The only error is a *NotAnImage: what a phone can be sent
+// at all gets a diagnosis.
+func Diagnose(data []byte, t Target) (*Diagnosis, error) {
+	d := &Diagnosis{Kind: bootimg.Sniff(data), Size: int64(len(data)), Answers: map[Generation]string{}}
+	d.data = data
+	switch d.Kind {
+	case bootimg.KindAndroid, bootimg.KindSonyELF, bootimg.KindZImage:
+	default:
+		return nil, &NotAnImage{d.Kind, whatItIs(d.Kind)}
+	}
+	d.takeApart()
+	for _, g := range Generations {
+		d.Answers[g] = simulate(data, g, t)
+	}
+	d.container(t)
+	d.sizes(t)
+	cut := d.Has("C2") // what is missing would only be reported again and again
+	if d.kernel != nil && !cut {
+		d.devicetree(t)
+		d.kernelRules(t)
+		d.ramdiskRules()
+	}
+	if d.image != nil && !cut {
+		d.header(t)
+	}
+	d.phoneRules(t)
+	return d, nil
+}
+
+// takeApart parses what can be parsed.
+func (d *Diagnosis) takeApart() {
+	var kernel, ramdisk, table []byte
+	switch d.Kind {
+	case bootimg.KindAndroid:
+		d.image, _ = bootimg.Parse(d.data) // a cut one comes with its error; rule C2 tells it
+		if d.image == nil {
+			return
+		}
+		kernel, ramdisk, table = d.image.Kernel, d.image.Ramdisk, d.image.DT
+	case bootimg.KindSonyELF:
+		elf, err := bootimg.ParseELF(d.data)
+		if err != nil {
+			return
+		}
+		d.elf = elf
+		for kind, part := range map[bootimg.SegmentKind]*[]byte{bootimg.SegmentKernel: &kernel, bootimg.SegmentRamdisk: &ramdisk, bootimg.SegmentQCDT: &table} {
+			if s, ok := elf.Find(kind); ok {
+				*part = s.Data
+			}
+		}
+	case bootimg.KindZImage:
+		kernel = d.data
+	default:
+		return
+	}
+	d.kernel = bootimg.ParseKernel(kernel)
+	if len(kernel) > 0 {
+		d.payload, _ = d.kernel.Payload() // K2 asks again
+	}
+	if len(ramdisk) > 0 {
+		d.ramdisk, d.ramBad = bootimg.ParseRamdisk(ramdisk)
+	}
+	if len(table) > 0 {
+		d.table, d.tableBad = bootimg.ParseQCDT(table)
+		if d.tableBad == nil && len(d.table.Entries) == 0 {
+			d.tableBad = errNoEntries
+		}
+		for i := 0; d.tableBad == nil && i < len(d.table.Entries); i++ {
+			_, d.tableBad = d.table.DTB(d.table.Entries[i])
+		}
+	}
+}
+
+var errNoEntries = errors.New("it has no entries")

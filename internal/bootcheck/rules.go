@@ -1,0 +1,304 @@
+package bootcheck
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"xflash/fastboot/bootimg"
+	"xflash/internal/phone"
+	"xflash/internal/unpack"
+)
+
+// container: is it an image at all (C1, C3).
+func (d *Diagnosis) container(t Target) {
+	switch {
+	case d.Kind == bootimg.KindSonyELF:
+		d.add("C1", d.severityOfRefusal(), true, "a Sony ELF image, the form in which Sony keeps kernels; fastboot boot takes only Android images", "")
+	case d.Kind == bootimg.KindZImage:
+		d.add("C1", d.severityOfRefusal(), true, "a bare kernel (zImage) without the Android header that a loader reads", "")
+	case d.image == nil:
+		d.add("C1", Fails, false, "an Android boot image whose header makes no sense", "get the file again, best from another place")
+	case d.image.Version > 0:
+		usable := d.kernel != nil && d.kernel.Kind == bootimg.KernelZImage
+		d.add("C3", d.severityOfRefusal(), usable, fmt.Sprintf("an image with header version %d, which was made for phones of 2018 and later; the loader of this one reads other things in its place", d.image.Version), "")
+	}
+}
+
+// severityOfRefusal is Fails when a loader of any generation refuses, else a warning.
+func (d *Diagnosis) severityOfRefusal() Severity {
+	for _, g := range Generations {
+		if d.Answers[g] != "" {
+			return Fails
+		}
+	}
+	return Warning
+}
+
+// sizes: is all of it there, and does it fit (C2, C4, C5).
+func (d *Diagnosis) sizes(t Target) {
+	if d.image != nil && d.image.Need > d.Size {
+		d.add("C2", Fails, false, fmt.Sprintf("the file is cut: its header asks for %d bytes, it has %d", d.image.Need, d.Size),
+			"download it again and compare its checksum")
+	}
+	if t.MaxDownload > 0 && d.Size > t.MaxDownload {
+		d.add("C4", Fails, false, fmt.Sprintf("the image has %d bytes, and the phone takes no more than %d in one go", d.Size, t.MaxDownload), "")
+	}
+	limit, name := t.Partition, "the partition"
+	if limit == 0 && t.Family != nil {
+		if p, ok := t.Family.Partition("boot"); ok {
+			limit, name = p.Size, "the boot partition"
+		}
+	}
+	if limit > 0 && d.Size > limit {
+		severity := Warning
+		if t.Flash {
+			severity = Fails
+		}
+		d.add("C5", severity, false, fmt.Sprintf("the image has %d bytes and %s %d: it can be booted, but not flashed there", d.Size, name, limit), "")
+	}
+}
+
+// devicetree: will the loader find a tree that it takes (D1 to D9).
+func (d *Diagnosis) devicetree(t Target) {
+	board, known := t.board()
+	if !known {
+		board = defaultBoard
+	}
+	appended := devices(d.kernel.Trees)
+	d.noteTrees(appended)
+	tableBytes := d.tableBytes()
+	tableFits := map[Generation]bool{}
+	var chosen *bootimg.DeviceTree
+	round := 0
+	for _, g := range Generations {
+		e, r, ok := matchTable(tableBytes, g, board)
+		if tableFits[g] = ok; !ok {
+			continue
+		}
+		if g == LK2013 {
+			round = r
+		}
+		if dtb, err := d.table.DTB(e); err == nil && chosen == nil {
+			if dev, ok := deviceOf(dtb); ok {
+				chosen = &dev
+				if r == 3 || e.Subtype != 0 {
+					round = 3
+				}
+			}
+		}
+	}
+	hasTree := len(d.kernel.Trees) > 0
+	switch {
+	case d.tableBad != nil && hasTable(tableBytes) && !unsupportedTable(d.tableBad):
+		d.add("D4", Fails, hasTree || len(d.kernel.Stray) > 0, "its table of device trees is damaged: "+d.tableBad.Error(), "")
+	case d.table != nil && d.table.Version != 1 && d.table.Version != 2:
+		d.add("D3", d.severityOfRefusal(), true, fmt.Sprintf("its table of device trees is of version %d; loaders of 2013 and 2014 know 1 and 2", d.table.Version), "")
+	}
+	inTable := d.table != nil && d.tableBad == nil
+	switch {
+	case inTable && hasTree:
+		d.add("D7", Info, false, "it has a table of device trees and trees behind the kernel; a loader looks into the table first", "")
+	case !hasTable(tableBytes) && !hasTree && len(d.kernel.Stray) == 0 && len(d.extraTrees()) == 0:
+		d.add("D1", Fails, false, "it has no device tree at all, neither a table nor one behind its kernel: the kernel was built without", "get an image that was made for this phone")
+	}
+	if len(d.kernel.Stray) > 0 && !hasTree {
+		d.add("D9", d.severityOfRefusal(), true, fmt.Sprintf("a device tree stands at byte %#x of the kernel, but not right behind it where a loader looks", d.kernel.Stray[0].Offset), "")
+	}
+	if !tableFits[LK2013] && hasTree {
+		d.appended(t, board, appended, &chosen)
+	}
+	if inTable && !tableFits[LK2013] && !tableFits[LK2014] && !tableFits[LK2015] && !hasTree {
+		d.wrongDevice(t, board, d.tableDevices())
+	}
+	if round == 3 && tableFits[LK2013] {
+		d.add("D8", Warning, false, "the loader takes a tree of its table only as a last resort: its board subtype is not the phone's", "")
+	}
+	if chosen != nil {
+		d.otherModel(t, *chosen)
+	}
+}
+
+// appended: trees behind the kernel, and no table that fits (D2a to D2d, D5).
+func (d *Diagnosis) appended(t Target, board phone.Board, trees []bootimg.DeviceTree, chosen **bootimg.DeviceTree) {
+	var split, fits, first, none bool
+	for i, tree := range trees {
+		switch {
+		case tree.Form == bootimg.FormNone:
+			none = true
+		case appendedRev(tree, LK2014, board) >= 0 || appendedRev(tree, LK2015, board) >= 0:
+			fits = true
+			split = split || tree.Form != bootimg.FormOnePiece
+			first = first || tree.Form == bootimg.FormOnePiece && firstTripleFits(tree, board)
+			if *chosen == nil {
+				*chosen = &trees[i]
+			}
+		}
+	}
+	cure := "make an image with a table of device trees from it (xflash boot IMAGE --repack): all that is needed is inside"
+	switch {
+	case first:
+		d.add("D2b", Warning, true, "its device tree is behind the kernel, with ids in one piece: every loader that looks there at all takes it; one that does not answers \"dtb not found\"", cure)
+	case split:
+		severity := Fails
+		if t.takesAppended() {
+			severity = Warning
+		}
+		text := "it has no table of device trees, only trees behind the kernel with split ids. Loaders of this phone's time look for a table, or read no more than the first three ids of a tree, and answer \"dtb not found\"; that is no fault of the ramdisk or its compression"
+		if severity == Warning {
+			text += ". This phone's loader, " + t.Loader + ", is known to take them"
+		}
+		d.add("D2a", severity, true, text, cure)
+	case fits:
+		d.add("D2c", Fails, true, "the ids of this phone are not the first of its device tree, and a loader of 2013 reads only the first", cure)
+	case none:
+		d.add("D2d", Warning, false, "its device tree has no Qualcomm ids, as mainline kernels have it: loaders of 2013 and 2014 take it as a last choice, later ones do not", "")
+	default:
+		d.wrongDevice(t, board, trees)
+	}
+}
+
+// wrongDevice: trees are there, and none is for this phone (D5).
+func (d *Diagnosis) wrongDevice(t Target, board phone.Board, trees []bootimg.DeviceTree) {
+	var names []string
+	for _, tree := range trees {
+		if name := treeName(tree); name != "" && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	text := "none of its device trees is for this phone"
+	if len(names) > 0 {
+		text += "; they are for " + strings.Join(names, ", ")
+	}
+	platform, variant, _, rev := hardware(board)
+	d.add("D5", Fails, false, fmt.Sprintf("%s (a loader looks for chip %d, board %d, revision up to %#x)", text, platform, variant, rev),
+		"get an image that was made for this phone")
+}
+
+// otherModel: the ids fit, and the tree is that of a sister model (D6). Ids do not tell a
+// Z3 from a Z3 Compact (boot-fastboot.md §2.7).
+func (d *Diagnosis) otherModel(t Target, tree bootimg.DeviceTree) {
+	own := t.Model.CodeName
+	if own == "" {
+		return
+	}
+	text := strings.ToLower(strings.Join(append(slices.Clone(tree.Compatible), tree.Model), " "))
+	words := strings.FieldsFunc(text, func(r rune) bool { return (r < 'a' || r > 'z') && (r < '0' || r > '9') })
+	for _, f := range phone.Families() {
+		for _, m := range f.Models {
+			if m.CodeName == "" || m.CodeName == own || !slices.Contains(words, m.CodeName) || slices.Contains(words, own) {
+				continue
+			}
+			d.add("D6", Useless, false, fmt.Sprintf("the loader will take it, since the ids are the same, but its device tree is that of the %s (%s): expect a dark screen or no touch", m.Name, treeName(tree)),
+				"get the image for "+t.Model.Code)
+			return
+		}
+	}
+}
+
+// kernelRules: can this loader start the kernel (K1 to K3).
+func (d *Diagnosis) kernelRules(t Target) {
+	if d.kernel.Kind != bootimg.KernelZImage {
+		d.add("K1", Useless, false, "its kernel is "+kernelIs(d.kernel.Kind)+"; the loader of this phone starts only a zImage and would hang", "get an image that was made for this phone")
+		return
+	}
+	p, err := d.kernel.Payload()
+	if err != nil && !errors.Is(err, bootimg.ErrUnsupported) {
+		d.add("K2", Useless, false, "its kernel cannot be unpacked ("+err.Error()+"): the phone would hang at the black screen", "download the image again")
+	}
+	if p == nil || p.Config.Empty() || t.Family == nil {
+		return
+	}
+	if soc := socOption(t.Family.SoC); soc != "" && p.Config.Value(soc) == "" {
+		d.add("K3", Warning, false, "its kernel was not built for this phone's chip: CONFIG_"+soc+" is not set", "")
+	}
+}
+
+// ramdiskRules: will the kernel take the ramdisk (R1 to R5).
+func (d *Diagnosis) ramdiskRules() {
+	if d.ramdisk == nil {
+		d.add("R1", Useless, false, "it has no ramdisk: the kernel will find nothing to start", "")
+		return
+	}
+	r := d.ramdisk
+	known := bootimg.Support{}
+	if d.payload != nil {
+		known = d.payload.Supports(r.Format)
+	}
+	switch {
+	case d.ramBad != nil && !errors.Is(d.ramBad, unpack.ErrUnsupported):
+		d.add("R3", Useless, false, "its ramdisk cannot be read to its end: "+d.ramBad.Error(), "download the image again")
+	case d.ramBad == nil && (!r.CPIO || !r.Init):
+		d.add("R3", Useless, false, "its ramdisk is no cpio archive with an /init: the kernel will find nothing to start", "")
+	}
+	switch {
+	case known.Known && !known.Yes:
+		cure := d.ramBad == nil
+		d.add("R2", Useless, cure, fmt.Sprintf("its ramdisk is packed as %s and its kernel cannot unpack that (by its %s): the phone stays at the logo and starts again after 5 seconds", r.Format, known.From),
+			"have the ramdisk packed anew (xflash boot IMAGE --repack)")
+	case r.Format == unpack.LZMA:
+		d.add("R4", Info, false, "its ramdisk is packed as LZMA. That is no reason for \"dtb not found\", whatever is said: no loader ever reads the ramdisk", "")
+	}
+	if slices.ContainsFunc(r.Names, func(n string) bool {
+		return n == "sbin/recovery" || n == "twres" || strings.HasPrefix(n, "twres/") || n == "system/bin/recovery"
+	}) {
+		d.add("R5", Warning, false, "it is a recovery: one that was not built to blank the screen at its start stays dark when it is booted by fastboot, and runs all the same", "press the power key twice; \"adb devices\" shows whether it runs")
+	}
+}
+
+// header: addresses, command line, odds and ends (H1 to H3, I1).
+func (d *Diagnosis) header(t Target) {
+	m := d.image
+	if m.Version <= 2 {
+		d.addresses(m)
+	}
+	if !strings.Contains(m.Cmdline, "androidboot.hardware=") {
+		d.add("H2", Warning, true, "its command line has no androidboot.hardware=: the system's start files will not be found", "")
+	}
+	if m.Version <= 2 {
+		switch m.CheckID() {
+		case bootimg.IDWithoutDT:
+			d.add("I1", Info, false, "its id does not count the device tree table: a tool packed it that knows nothing of the table", "")
+		case bootimg.IDOther:
+			d.add("I1", Info, false, "its id is not that of its parts; loaders do not look at it", "")
+		}
+	}
+	if _, avb := bootimg.FindAVBFooter(d.data); avb || len(m.Trailing) > 0 {
+		d.add("I1", Info, false, fmt.Sprintf("%d bytes follow the image; that is usual in copies of a partition", len(m.Trailing)), "")
+	}
+}
+
+// addresses: H1 and H3. Most loaders put their own in place of them (boot-fastboot.md §1.6).
+func (d *Diagnosis) addresses(m *bootimg.Image) {
+	const abootAt, abootRange = 0x0F900000, 1 << 20
+	kernelEnd := uint64(m.KernelAddr) + uint64(len(m.Kernel))
+	if d.payload != nil {
+		kernelEnd = uint64(m.KernelAddr) + uint64(max(int64(len(m.Kernel)), d.payload.Size))
+	}
+	within := func(a uint32, from, to uint64) bool { return uint64(a) >= from && uint64(a) < to }
+	near := func(a uint32, size int) bool {
+		return uint64(a) < abootAt+abootRange && uint64(a)+uint64(size) > abootAt-abootRange
+	}
+	if within(m.TagsAddr, uint64(m.KernelAddr), uint64(m.KernelAddr)+uint64(len(m.Kernel))) ||
+		len(m.Ramdisk) > 0 && within(m.RamdiskAddr, uint64(m.KernelAddr), kernelEnd) ||
+		near(m.KernelAddr, len(m.Kernel)) || near(m.RamdiskAddr, len(m.Ramdisk)) {
+		d.add("H1", Warning, true, "its load addresses lie over each other or over the loader; a loader that believed them would hang, most use their own", "")
+	}
+	if m.KernelAddr == 0x10008000 {
+		d.add("H3", Warning, true, "its addresses begin at 0x10000000, which is where tools put them that know nothing of this phone; most loaders use their own", "")
+	}
+}
+
+// phoneRules: what the phone itself says (L1).
+func (d *Diagnosis) phoneRules(t Target) {
+	if t.Locked {
+		d.add("L1", Fails, false, "the phone's boot loader is locked: it boots nothing that Sony did not sign", "unlock it with the code from Sony, which erases the phone; \"xflash restore\" works on a locked one")
+	}
+}
+
+func (d *Diagnosis) add(rule string, s Severity, cure bool, text, next string) {
+	d.Findings = append(d.Findings, Finding{Rule: rule, Severity: s, Text: text, Next: next, Cure: cure})
+}
+
+func unsupportedTable(err error) bool { return errors.Is(err, bootimg.ErrUnsupported) }

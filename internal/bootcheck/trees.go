@@ -1,0 +1,108 @@
+package bootcheck
+
+import (
+	"strings"
+
+	"xflash/fastboot/bootimg"
+)
+
+// tableBytes is the table of device trees, as far as the image has one.
+func (d *Diagnosis) tableBytes() []byte {
+	if d.image != nil {
+		return d.image.DT
+	}
+	if d.elf != nil {
+		if s, ok := d.elf.Find(bootimg.SegmentQCDT); ok {
+			return s.Data
+		}
+	}
+	return nil
+}
+
+// extraTrees is the tree of a version 2 header, which no loader of this time looks at.
+func (d *Diagnosis) extraTrees() []bootimg.AppendedTree {
+	if d.image == nil || len(d.image.DTB) == 0 {
+		return nil
+	}
+	n := bootimg.FDTSize(d.image.DTB)
+	if n == 0 {
+		return nil
+	}
+	return []bootimg.AppendedTree{{Data: d.image.DTB[:n]}}
+}
+
+// tableDevices reads the trees of the table.
+func (d *Diagnosis) tableDevices() []bootimg.DeviceTree {
+	if d.table == nil || d.tableBad != nil {
+		return nil
+	}
+	trees, err := d.table.Trees()
+	if err != nil {
+		return nil
+	}
+	var out []bootimg.DeviceTree
+	for _, t := range trees {
+		if dev, ok := deviceOf(t.DTB); ok {
+			out = append(out, dev)
+		}
+	}
+	return out
+}
+
+// noteTrees fills Trees.
+func (d *Diagnosis) noteTrees(appended []bootimg.DeviceTree) {
+	for _, t := range d.tableDevices() {
+		d.Trees = append(d.Trees, TreeNote{Where: "table", Model: treeName(t), Form: t.Form.String(), IDs: len(t.IDs)})
+	}
+	for _, t := range appended {
+		d.Trees = append(d.Trees, TreeNote{Where: "appended", Model: treeName(t), Form: t.Form.String(), IDs: len(t.IDs)})
+	}
+}
+
+// treeName is what a device tree calls its device.
+func treeName(t bootimg.DeviceTree) string {
+	if t.Model != "" {
+		return t.Model
+	}
+	return strings.Join(t.Compatible, " ")
+}
+
+// socOption is the kernel option of a family's chip, empty when it is not known.
+func socOption(soc string) string {
+	if strings.Contains(soc, "MSM8974") {
+		return "ARCH_MSM8974"
+	}
+	return ""
+}
+
+// whatItIs names a kind of file for somebody who holds one by mistake.
+func whatItIs(k bootimg.Kind) string {
+	switch k {
+	case bootimg.KindEmpty:
+		return "an empty file"
+	case bootimg.KindHTML:
+		return "a web page: the download did not give the file but a page about it"
+	case bootimg.KindZip:
+		return "a zip archive, perhaps a system update; the image may be inside"
+	case bootimg.KindGzip, bootimg.KindCompressed:
+		return "a compressed file; unpack it first"
+	case bootimg.KindSparse:
+		return "a sparse partition image, which is flashed and not booted"
+	case bootimg.KindVendorBoot:
+		return "a vendor_boot image, which phones after the S1 time have"
+	case bootimg.KindUnknown:
+		return "something that xflash does not know"
+	}
+	return k.String()
+}
+
+// kernelIs names a kernel that a 32-bit loader does not start.
+func kernelIs(k bootimg.KernelKind) string {
+	switch k {
+	case bootimg.KernelARM64:
+		return "one for 64-bit processors"
+	case bootimg.KernelUnknown:
+		return "nothing that is known as a kernel"
+	}
+	return "of the form " + k.String()
+}
