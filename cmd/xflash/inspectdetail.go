@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -99,8 +100,12 @@ func (p *inspection) payload(v *inspect.Payload) {
 }
 
 func (p *inspection) boot(b *inspect.Boot) {
+	kernel := b.Kernel
+	if b.Config {
+		kernel += ", with its configuration"
+	}
 	for _, f := range []struct{ name, value string }{
-		{"kernel", b.Kernel}, {"", b.Banner}, {"ramdisk", b.Ramdisk}, {"name", b.Name}, {"cmdline", b.Cmdline}, {"Android", b.OSVersion},
+		{"kernel", kernel}, {"", b.Banner}, {"ramdisk", b.Ramdisk}, {"name", b.Name}, {"cmdline", b.Cmdline}, {"Android", b.OSVersion},
 	} {
 		if f.value == "" {
 			continue
@@ -113,6 +118,9 @@ func (p *inspection) boot(b *inspect.Boot) {
 			f.value += fmt.Sprintf(", %s, %s", countOf(b.RamdiskFiles, "file"), init)
 		}
 		p.line(f.name, "%s", f.value)
+	}
+	for i, part := range slices.Sorted(maps.Keys(b.Addresses)) {
+		p.line(map[bool]string{true: "loads at"}[i == 0], "%s %#x", part, b.Addresses[part])
 	}
 }
 

@@ -19,14 +19,18 @@ type Boot struct {
 	HeaderVersion int    `json:"header_version"`
 	PageSize      uint32 `json:"page_size,omitempty"`
 	OSVersion     string `json:"os_version,omitempty"`
-	Name          string `json:"name,omitempty"`
-	Cmdline       string `json:"cmdline,omitempty"`
-	ID            string `json:"id,omitempty"` // right, without-dt, other, none
-	Kernel        string `json:"kernel,omitempty"`
-	Banner        string `json:"banner,omitempty"` // Linux version …
-	Ramdisk       string `json:"ramdisk,omitempty"`
-	RamdiskFiles  int    `json:"ramdisk_files,omitempty"`
-	Init          bool   `json:"init,omitempty"` // the ramdisk has one
+	// Addresses are where the header wants the parts in memory, by the name of the part;
+	// absent where the header has none (versions 3 and 4).
+	Addresses    map[string]uint64 `json:"addresses,omitempty"`
+	Name         string            `json:"name,omitempty"`
+	Cmdline      string            `json:"cmdline,omitempty"`
+	ID           string            `json:"id,omitempty"` // right, without-dt, other, none
+	Kernel       string            `json:"kernel,omitempty"`
+	Banner       string            `json:"banner,omitempty"`        // Linux version …
+	Config       bool              `json:"kernel_config,omitempty"` // the kernel carries its configuration
+	Ramdisk      string            `json:"ramdisk,omitempty"`
+	RamdiskFiles int               `json:"ramdisk_files,omitempty"`
+	Init         bool              `json:"init,omitempty"` // the ramdisk has one
 }
 
 // Tree is a device tree and the devices that it is for.
@@ -79,6 +83,7 @@ func (in *inspector) android(_ context.Context, rep *Report, s source) error {
 	}
 	rep.Title = fmt.Sprintf("Android boot image, header version %d", m.Version)
 	rep.Boot = &Boot{HeaderVersion: m.Version, PageSize: m.PageSize, OSVersion: m.OSVersion.String(), Name: m.Name, Cmdline: m.Cmdline}
+	rep.Boot.Addresses = addresses(m)
 	l := Layout{Of: "file", Size: s.size}
 	page := int64(m.PageSize)
 	l.add(RegionHeader, "", 0, page)
@@ -115,6 +120,25 @@ func (in *inspector) android(_ context.Context, rep *Report, s source) error {
 	rep.bootPhones()
 	rep.bootID(m)
 	return nil
+}
+
+// addresses are those of the sections that are there, and of the tags, which every header
+// of version 0 to 2 has.
+func addresses(m *bootimg.Image) map[string]uint64 {
+	if m.Version > 2 {
+		return nil
+	}
+	a := map[string]uint64{"kernel": uint64(m.KernelAddr), "tags": uint64(m.TagsAddr)}
+	if len(m.Ramdisk) > 0 {
+		a["ramdisk"] = uint64(m.RamdiskAddr)
+	}
+	if len(m.Second) > 0 {
+		a["second stage"] = uint64(m.SecondAddr)
+	}
+	if len(m.DTB) > 0 {
+		a["device tree"] = m.DTBAddr
+	}
+	return a
 }
 
 // bootID judges the image by the id that the packer left in it.
@@ -170,7 +194,7 @@ func (r *Report) kernel(data []byte) {
 	r.Boot.Kernel = k.Kind.String()
 	p, err := k.Payload()
 	if p != nil {
-		r.Boot.Banner = p.Banner
+		r.Boot.Banner, r.Boot.Config = p.Banner, !p.Config.Empty()
 		if p.Format != unpack.None {
 			r.Boot.Kernel += ", " + p.Format.String()
 		}
@@ -213,7 +237,7 @@ func (r *Report) table(data []byte, where string) {
 		var trees []bootimg.Tree
 		if trees, err = t.Trees(); err == nil {
 			for _, tree := range trees {
-				r.addTree(tree.DTB, where)
+				r.addTree(tree.DTB, where, tree.IDs...)
 			}
 			return
 		}
@@ -221,8 +245,9 @@ func (r *Report) table(data []byte, where string) {
 	r.Notes = append(r.Notes, fmt.Sprintf("the %s: %v", where, err))
 }
 
-// addTree adds what a device tree says of itself.
-func (r *Report) addTree(data []byte, where string) {
+// addTree adds what a device tree says of itself. In a table its entries say for which ids
+// it is, and that is what a loader compares (boot-fastboot.md §2.1).
+func (r *Report) addTree(data []byte, where string, ids ...bootimg.ID) {
 	if len(r.Trees) >= maxTrees {
 		return
 	}
@@ -232,9 +257,12 @@ func (r *Report) addTree(data []byte, where string) {
 		var d bootimg.DeviceTree
 		d, err = f.Device()
 		tree.Model, tree.Compatible = d.Model, d.Compatible
-		for _, id := range d.IDs[:min(len(d.IDs), maxTrees)] {
-			tree.IDs = append(tree.IDs, id.String())
+		if ids == nil {
+			ids = d.IDs
 		}
+	}
+	for _, id := range ids[:min(len(ids), maxTrees)] {
+		tree.IDs = append(tree.IDs, id.String())
 	}
 	if err != nil {
 		r.Notes = append(r.Notes, fmt.Sprintf("a device tree, %s: %v", where, err))
@@ -309,7 +337,7 @@ func (in *inspector) qcdt(_ context.Context, rep *Report, s source) error {
 	rep.Layouts = []Layout{l}
 	trees, err := t.Trees()
 	for _, tree := range trees {
-		rep.addTree(tree.DTB, "table")
+		rep.addTree(tree.DTB, "table", tree.IDs...)
 	}
 	if err != nil && !rep.Damaged() {
 		rep.bootFault(err)

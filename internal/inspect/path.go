@@ -153,6 +153,7 @@ func (in *inspector) folder(ctx context.Context, name string) (*Report, error) {
 	} else {
 		rep.alsoDamaged(total - len(known))
 	}
+	rep.unprovenFiles()
 	return rep, nil
 }
 
@@ -165,6 +166,20 @@ func (r *Report) alsoDamaged(n int) {
 			r.fault(f)
 		}
 		r.Whole.Text = "a file in it is damaged"
+	}
+}
+
+// unprovenFiles takes back that a folder is whole when that is not proven of every file in
+// it: unlike an archive, a folder has no checksums of its own.
+func (r *Report) unprovenFiles() {
+	n := 0
+	for _, c := range r.Contents {
+		if c.Whole != nil && c.Whole.State == StateUnproven {
+			n++
+		}
+	}
+	if n > 0 && !r.Damaged() {
+		r.Whole = &Integrity{State: StateUnproven, Text: fmt.Sprintf("nothing is wrong with any of its %s, but of %d of them nothing proves that", count(len(r.Contents), "file"), n)}
 	}
 }
 

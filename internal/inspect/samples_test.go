@@ -84,3 +84,27 @@ func TestKnownAnswers(t *testing.T) {
 		t.Skip("none of the files of the table is here")
 	}
 }
+
+// TestTablesOfSamples wants every entry of the two real tables, whose numbers are those of
+// the list that comes with the samples.
+func TestTablesOfSamples(t *testing.T) {
+	dir := samples(t)
+	for name, entries := range map[string]int{"qcdt-v2-shinano-z3.img": 8, "boot-v0-qcdt-v3-lk2nd-msm8916.img": 63} {
+		path := filepath.Join(dir, name)
+		if _, err := os.Stat(path); err != nil {
+			t.Logf("%s is not here", path)
+			continue
+		}
+		rep, err := Path(context.Background(), path, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids := 0
+		for _, tree := range rep.Trees {
+			ids += len(tree.IDs)
+		}
+		if ids != entries {
+			t.Errorf("%s: %d ids, the table has %d entries", name, ids, entries)
+		}
+	}
+}

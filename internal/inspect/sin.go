@@ -43,6 +43,13 @@ func (in *inspector) sin(ctx context.Context, rep *Report, s source) error {
 	}
 	rep.Title += ", " + typeInWords(found)
 	rep.SIN = columns(found, s.size, err, sums)
+	// A file of the wrong length is refused before its certificate is looked at, but who
+	// signed the header can still be told.
+	if errors.Is(err, sin.Because(sin.Truncated)) || errors.Is(err, sin.Because(sin.Trailing)) {
+		if trust, chainErr := found.Header.Verify(in.Roots); trust.State != sin.TrustNothing {
+			found.Trust, err = trust, chainErr
+		}
+	}
 	rep.Genuine = genuine(found, err)
 	rep.Payload = in.payload(found)
 	rep.sinPhones(found)
@@ -120,6 +127,11 @@ func genuine(found *sin.Report, err error) *Genuine {
 	h, trust := found.Header, found.Trust
 	g := &Genuine{Root: trust.Root}
 	if sigErr := h.VerifySignature(); sigErr != nil {
+		for _, r := range []sin.Reason{sin.CertificateDamaged, sin.SignatureDamaged, sin.HeaderChanged} {
+			if errors.Is(err, sin.Because(r)) {
+				sigErr = err // with the chain at hand it is known better which of them it is
+			}
+		}
 		g.Proof, g.Text = ProofNone, "nothing is proven: "+sigErr.Error()
 		g.NotProven = []string{"that the header is what was signed", "who signed it"}
 		return g

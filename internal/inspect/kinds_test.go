@@ -1,0 +1,199 @@
+package inspect
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"strings"
+	"testing"
+
+	"xflash/fastboot/bootimg"
+	"xflash/fastboot/sparse"
+	"xflash/internal/gpt"
+	"xflash/sin"
+)
+
+// pattern is n bytes that nothing mistakes for a format.
+func pattern(n int) []byte {
+	b := make([]byte, n)
+	for i := range b {
+		b[i] = byte(i%251) | 0x80
+	}
+	return b
+}
+
+// built is what a builder makes, which must not fail.
+func built(t *testing.T) func([]byte, error) []byte {
+	return func(b []byte, err error) []byte {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+}
+
+// built by hand: a version 5 with one sparse chunk of a single block.
+func archive(t *testing.T, gzip bool) []byte {
+	t.Helper()
+	chunk := sparseOf(t, pattern(4096))
+	var out bytes.Buffer
+	b := sin.ArchiveBuilder{Name: "system", CMS: []byte{0x30, 0x82, 0, 4, 0, 0, 0, 0}, Gzip: gzip,
+		Chunks: []*io.SectionReader{io.NewSectionReader(bytes.NewReader(chunk), 0, int64(len(chunk)))}}
+	if err := b.Build(&out); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+func sparseOf(t *testing.T, image []byte) []byte {
+	t.Helper()
+	m, err := sparse.FromRaw(bytes.NewReader(image), int64(len(image)), sparse.RawOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	pieces, err := m.Split(1 << 30)
+	if err != nil || len(pieces) != 1 {
+		t.Fatalf("%d pieces, %v", len(pieces), err)
+	}
+	return built(t)(io.ReadAll(pieces[0].Reader()))
+}
+
+// TestKinds wants the right kind, state and proof of one file of each kind, and every
+// report to keep to the schema.
+func TestKinds(t *testing.T) {
+	must := built(t)
+	authority, err := sin.NewTestAuthority("S1_Root_cafe")
+	if err != nil {
+		t.Fatal(err)
+	}
+	signer, err := authority.Issue("S1_SW", 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	image := func(version int, kind sin.PayloadType) []byte {
+		var out bytes.Buffer
+		if err := (sin.Builder{Version: version, Type: kind, Signer: signer}).Build(&out, sin.BytesPayload(pattern(5000))); err != nil {
+			t.Fatal(err)
+		}
+		return out.Bytes()
+	}
+	dtb := bootimg.Node{Props: []bootimg.Property{bootimg.Text("model", "SoMC Aries ROW"), bootimg.Text("compatible", "somc,aries-row", "qcom,msm8974")}}.Build()
+	boot := &bootimg.Image{PageSize: 2048, KernelAddr: 0x8000, RamdiskAddr: 0x2000000, TagsAddr: 0x1E00000, Kernel: pattern(3000), Ramdisk: pattern(700)}
+	boot.ID = boot.ComputeID()
+	vendor := &bootimg.VendorBoot{Version: 3, PageSize: 4096, Ramdisk: pattern(500), DTB: dtb}
+	elf := &bootimg.ELF{Segments: []bootimg.Segment{bootimg.NewSegment(bootimg.SegmentKernel, 0x8000, pattern(900)), bootimg.NewSegment(bootimg.SegmentRamdisk, 0x2000000, pattern(300))}}
+	table := must(bootimg.BuildQCDT(2, 2048, []bootimg.Tree{{DTB: dtb, IDs: []bootimg.ID{{}}}}))
+	for _, k := range []struct {
+		name  string
+		data  []byte
+		kind  Kind
+		state State
+		proof Proof // empty where the format has no signature
+	}{
+		{"version 1", image(1, sin.TypeLoader12), KindSIN, StateWhole, ProofUnknown},
+		{"version 2", image(2, sin.TypeLoader12), KindSIN, StateWhole, ProofUnknown},
+		{"version 3", image(3, sin.TypeRaw), KindSIN, StateWhole, ProofUnknown},
+		{"version 4", archive(t, true), KindSIN, StateWhole, ProofUnread},
+		{"version 5", archive(t, false), KindSIN, StateUnproven, ProofUnread},
+		{"Android boot image", must(boot.Build()), KindAndroid, StateWhole, ""},
+		{"vendor_boot image", must(vendor.Build()), KindVendor, StateUnproven, ""},
+		{"Sony's ELF form", must(elf.Build()), KindSonyELF, StateUnproven, ""},
+		{"QCDT", table, KindQCDT, StateUnproven, ""},
+		{"device tree", dtb, KindTree, StateUnproven, ""},
+		{"sparse", sparseOf(t, pattern(8192)), KindSparse, StateUnproven, ""},
+		{"flash script", []byte("openTA:2\nuploadImage:kernel\ncloseTA\n"), KindScript, StateUnproven, ""},
+		{"trim-area text", []byte("02\r\n000008A2 0001 00\r\n"), KindTA, StateUnproven, ""},
+		{"manifest", []byte("Manifest-Version: 1.0\r\ndevice: D5803\r\n\r\n"), KindManifest, StateUnproven, ""},
+		{"update.xml", []byte("<UPDATE><NOERASE>x</NOERASE></UPDATE>"), KindFirmXML, StateUnproven, ""},
+		{"web page", []byte("<!DOCTYPE html><html><body>log in</body></html>"), KindOtherFile, StateDamaged, ""},
+	} {
+		rep := ofBytes(t, k.data)
+		var proof Proof
+		if rep.Genuine != nil {
+			proof = rep.Genuine.Proof
+		}
+		if rep.Kind != k.kind || state(rep) != k.state || proof != k.proof {
+			t.Errorf("%s: %s, %+v, %+v", k.name, rep.Kind, rep.Whole, rep.Genuine)
+		}
+	}
+	rep := ofBytes(t, must(boot.Build()))
+	if a := rep.Boot.Addresses; a["kernel"] != 0x8000 || a["ramdisk"] != 0x2000000 || a["tags"] != 0x1E00000 || len(a) != 3 {
+		t.Errorf("addresses: %v", a)
+	}
+	if rep := ofBytes(t, table); len(rep.Trees) != 1 || rep.Trees[0].Model != "SoMC Aries ROW" || len(rep.Trees[0].IDs) != 1 {
+		t.Errorf("trees: %+v", rep.Trees)
+	}
+}
+
+// TestWrongLength cuts and lengthens a signed image. The reason and the place are told,
+// and what its certificate proves is not lost.
+func TestWrongLength(t *testing.T) {
+	authority, err := sin.NewTestAuthority("S1_Root_cafe")
+	if err != nil {
+		t.Fatal(err)
+	}
+	signer, err := authority.Issue("S1_SW", 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	if err := (sin.Builder{Type: sin.TypeRaw, Signer: signer}).Build(&out, sin.BytesPayload(pattern(5000))); err != nil {
+		t.Fatal(err)
+	}
+	file := out.Bytes()
+	for _, w := range []struct {
+		data   []byte
+		reason string
+		offset int64
+	}{
+		{file[:len(file)-1], "truncated", int64(len(file) - 1)},
+		{file[:len(file)-4000], "truncated", int64(len(file) - 4000)},
+		{append(bytes.Clone(file), 0), "trailing data", int64(len(file))},
+	} {
+		roots := &sin.RootSet{}
+		if err := roots.Add(authority.Root); err != nil {
+			t.Fatal(err)
+		}
+		rep, err := File(context.Background(), "file", bytes.NewReader(w.data), int64(len(w.data)), Options{Roots: roots})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !rep.Damaged() || rep.Whole.Faults[0].Reason != w.reason || rep.Whole.Faults[0].Offset != w.offset || rep.Genuine.Proof != ProofSupplied {
+			t.Errorf("%s: %+v, %+v", w.reason, rep.Whole, rep.Genuine)
+		}
+	}
+}
+
+// What debugfs writes into a superblock is what is told.
+func TestExtOfDebugfs(t *testing.T) {
+	f := sparseFile(t, 16<<20)
+	run(t, "mkfs.ext4", "-q", "-F", f.Name())
+	for _, set := range []string{"mtime 20150607080910", "wtime 20150607080911", "last_mounted /system"} {
+		run(t, "debugfs", "-w", "-R", "ssv "+set, f.Name())
+	}
+	fs := inspected(t, f.Name()).FileSystem
+	if fs.LastMount != "2015-06-07T08:09:10Z" || fs.MountedOn != "/system" || fs.State != "clean" {
+		t.Errorf("%+v", fs)
+	}
+}
+
+// A disk that sgdisk partitioned has the partitions that sgdisk was told to make.
+func TestDiskOfSgdisk(t *testing.T) {
+	f := sparseFile(t, 64<<20)
+	run(t, "sgdisk", "-n", "1:2048:+8M", "-c", "1:boot", "-n", "2:32768:+4M", "-c", "2:TA", f.Name())
+	rep := inspected(t, f.Name())
+	if rep.Kind != KindDisk || state(rep) != StateWhole || len(rep.Disk.Partitions) != 2 {
+		t.Fatalf("%s, %+v, %+v", rep.Kind, rep.Whole, rep.Disk)
+	}
+	boot, ta := rep.Disk.Partitions[0], rep.Disk.Partitions[1]
+	if boot.Label != "boot" || boot.Offset != 2048*gpt.SectorSize || boot.Size != 8<<20 || boot.Warning != "" {
+		t.Errorf("%+v", boot)
+	}
+	if ta.Label != "TA" || ta.Offset != 32768*gpt.SectorSize || ta.Size != 4<<20 || ta.Class != "identity" || ta.Warning == "" {
+		t.Errorf("%+v", ta)
+	}
+	if !strings.Contains(rep.Warning, "TA") {
+		t.Errorf("warning: %s", rep.Warning)
+	}
+}
