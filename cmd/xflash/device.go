@@ -53,6 +53,10 @@ func (a *app) pipe(ctx context.Context) (usbproto.Conn, *simphone.Phone, error) 
 		if err != nil {
 			return nil, nil, err
 		}
+		if !sim.OnBus() {
+			return nil, nil, errors.Join(&failure{exit: exitNoPhone, code: "other-mode", what: "the simulated phone is in fastboot mode",
+				hints: []string{"leave mode=fastboot out of --device"}}, sim.Close())
+		}
 		return sim.Conn(), sim, nil
 	case "bridge":
 		conn, err := usbproto.DialBridge(ctx, rest)
@@ -64,12 +68,12 @@ func (a *app) pipe(ctx context.Context) (usbproto.Conn, *simphone.Phone, error) 
 	case "tcp", "udp":
 		return nil, nil, usageError{fmt.Errorf("%s: is fastboot over a network; flash mode needs a phone on USB, a simulated one or a pipe given as bridge:HOST:PORT", a.device)}
 	}
-	conn, err := a.usb(ctx)
+	conn, err := a.usb(ctx, usbproto.ModeFlash)
 	return conn, nil, err
 }
 
-// usb finds the phone on the bus.
-func (a *app) usb(ctx context.Context) (usbproto.Conn, error) {
+// usb finds the phone that is in a mode on the bus.
+func (a *app) usb(ctx context.Context, mode usbproto.Mode) (usbproto.Conn, error) {
 	selector, err := usbproto.ParseSelector(a.device)
 	if err != nil {
 		return nil, usageError{err}
@@ -78,7 +82,7 @@ func (a *app) usb(ctx context.Context) (usbproto.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	device, err := usbproto.Find(ctx, bus, selector, usbproto.ModeFlash)
+	device, err := usbproto.Find(ctx, bus, selector, mode)
 	if err != nil {
 		return nil, err
 	}

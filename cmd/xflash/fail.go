@@ -71,6 +71,8 @@ func classify(err error) *failure {
 			hints: []string{"run the same command without --resume: it flashes everything from the beginning, which is safe"}}
 	case errors.As(err, &refusal):
 		return refusalFailure(explain.Refusal(explain.Facts{Text: refusal.Raw, What: refusal.Doing}))
+	case fastbootFailure(err) != nil:
+		return fastbootFailure(err)
 	case errors.As(err, &noBus):
 		return &failure{exit: exitNoPhone, code: "no-usb", what: noBus.Error(), hints: noBus.Hints()}
 	case errors.As(err, &verdict):

@@ -41,7 +41,7 @@ answers. Start with "xflash restore FILE.ftf --dry-run".`,
 		newSimCommand(a), newDemoCommand(a), newVersionCommand(a), newManCommand(),
 	)
 	root.AddCommand(newUnpackCommand(a), newBundleCommand(a))
-	root.AddCommand(newVerifyCommand(a))
+	root.AddCommand(newVerifyCommand(a), newBootCommand(a))
 	root.AddCommand(newInspectCommand(a), newTACommand(a))
 	return root
 }

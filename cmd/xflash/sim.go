@@ -11,7 +11,7 @@ import (
 )
 
 func newSimCommand(a *app) *cobra.Command {
-	var listen, usbip string
+	var listen, usbip, tcp, udp string
 	var log, usb bool
 	cmd := &cobra.Command{
 		Use:   "sim PHONE[,KEY=VALUE…]",
@@ -29,9 +29,13 @@ Settings: model=D5833  serial=TEXT  disk=4G  boot-ver=TEXT  otp=LOCKED|UNLOCKED|
 hwconf=good|missing|no-live-bit|no-usage  2210=unknown  hello=both|none|no-boot|no-loader
 maxpkt=N[:N]  root=FILE.pem (trusts this root too)  trust=any (accepts any signature)
 fault=NAME[=ARG]@N with silence, unplug, short-read, split, joined, late, refuse,
-corrupt, card or kill at host packet N.`,
+corrupt, card or kill at host packet N.  mode=fastboot  aboot=2013|2014|2015 (which
+generation its loader is of)  locked=yes`,
 		Example: `  xflash sim z3c --listen 127.0.0.1:4711 --sim-state phone
   xflash info --device bridge:127.0.0.1:4711
+
+  xflash sim z3c,aboot=2014 --fastboot-tcp 127.0.0.1:5554
+  fastboot -s tcp:127.0.0.1 getvar all
 
   modprobe vhci-hcd; xflash sim z3c --usb`,
 		Args: args(cobra.ExactArgs(1)),
@@ -53,6 +57,10 @@ corrupt, card or kill at host packet N.`,
 			}
 			defer func() { err = errors.Join(err, phone.Close()) }()
 			switch {
+			case tcp != "":
+				err = a.serveFastbootTCP(ctx, phone, tcp)
+			case udp != "":
+				err = a.serveFastbootUDP(ctx, phone, udp)
 			case usb:
 				err = a.plugIn(ctx, phone)
 			case usbip != "":
@@ -70,8 +78,10 @@ corrupt, card or kill at host packet N.`,
 	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:0", "address to listen on; port 0 takes a free one")
 	cmd.Flags().BoolVar(&usb, "usb", false, "plug the phone into this computer's USB; needs root and the module vhci-hcd")
 	cmd.Flags().StringVar(&usbip, "usbip", "", `serve the phone at this address, such as 127.0.0.1:3240, to "usbip attach"`)
+	cmd.Flags().StringVar(&tcp, "fastboot-tcp", "", `serve its fastboot mode at this address to "fastboot -s tcp:HOST:PORT"`)
+	cmd.Flags().StringVar(&udp, "fastboot-udp", "", `serve its fastboot mode at this address to "fastboot -s udp:HOST:PORT"`)
 	cmd.Flags().BoolVar(&log, "log", false, "tell every packet")
-	cmd.MarkFlagsMutuallyExclusive("listen", "usb", "usbip")
+	cmd.MarkFlagsMutuallyExclusive("listen", "usb", "usbip", "fastboot-tcp", "fastboot-udp")
 	return cmd
 }
 
@@ -81,15 +91,42 @@ func (a *app) servePipe(ctx context.Context, phone *simphone.Phone, address stri
 	if err != nil {
 		return err
 	}
-	// The address is a result: with port 0 it is the only way to know the port.
-	if a.ui.json {
-		err = a.ui.resultJSON(map[string]string{"type": "listening", "address": l.Addr().String(), "state": phone.Dir()})
-	} else {
-		a.ui.result("listening on %s\n", l.Addr())
-		a.ui.say("state in %s; the phone is in flash mode; Ctrl-C ends it", phone.Dir())
-	}
-	if err != nil {
+	if err := a.listening(l.Addr(), phone, "flash mode"); err != nil {
 		return errors.Join(err, l.Close())
 	}
 	return phone.Serve(ctx, l)
+}
+
+// listening tells the address, which is a result: with port 0 it is the only way to know
+// the port.
+func (a *app) listening(address net.Addr, phone *simphone.Phone, mode string) error {
+	if a.ui.json {
+		return a.ui.resultJSON(map[string]string{"type": "listening", "address": address.String(), "state": phone.Dir()})
+	}
+	a.ui.result("listening on %s\n", address)
+	a.ui.say("state in %s; the phone is in %s; Ctrl-C ends it", phone.Dir(), mode)
+	return nil
+}
+
+// serveFastbootTCP gives the phone's fastboot mode to one client after the other.
+func (a *app) serveFastbootTCP(ctx context.Context, phone *simphone.Phone, address string) error {
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return err
+	}
+	if err := a.listening(l.Addr(), phone, "fastboot mode"); err != nil {
+		return errors.Join(err, l.Close())
+	}
+	return phone.Fastboot().ServeTCP(ctx, l)
+}
+
+func (a *app) serveFastbootUDP(ctx context.Context, phone *simphone.Phone, address string) error {
+	c, err := net.ListenPacket("udp", address)
+	if err != nil {
+		return err
+	}
+	if err := a.listening(c.LocalAddr(), phone, "fastboot mode"); err != nil {
+		return errors.Join(err, c.Close())
+	}
+	return phone.Fastboot().ServeUDP(ctx, c)
 }

@@ -105,7 +105,7 @@ func (a *app) compareTrim(one, two *trimDump) error {
 		if name == "" {
 			name = "?"
 		}
-		a.ui.result("  %d/%-5d %-19s %s\n", c.partition, c.number, name, wrap(text, a.ui.width()-30, "                              "))
+		a.ui.hanging(fmt.Sprintf("  %d/%-5d %-19s ", c.partition, c.number, name), text)
 	}
 	return nil
 }

@@ -147,8 +147,8 @@ func (a *app) showUnit(u trimarea.Stored) {
 		content = "older copy, " + content
 	}
 	const indent = "        "
-	a.ui.result("  %5d %-19s %s\n", u.Number, name, wrap(fmt.Sprintf("%d B, %s", len(u.Data), content), a.ui.width()-28, strings.Repeat(" ", 28)))
-	a.ui.result("%s%s\n", indent, wrap(m.Text+dangerText(m.Danger), a.ui.width()-len(indent), indent))
+	a.ui.hanging(fmt.Sprintf("  %5d %-19s ", u.Number, name), fmt.Sprintf("%d B, %s", len(u.Data), content))
+	a.ui.hanging(indent, m.Text+dangerText(m.Danger))
 }
 
 func dangerText(d trimarea.Danger) string {
@@ -179,7 +179,7 @@ func (a *app) trimJSON(d *trimDump) map[string]any {
 func (a *app) showTrimHead(d *trimDump) {
 	a.ui.result("%s\n", wrap(printable(d.title()), a.ui.width(), "  "))
 	line := func(key, value string) {
-		a.ui.result("  %-10s %s\n", key, wrap(printable(value), a.ui.width()-13, strings.Repeat(" ", 13)))
+		a.ui.hanging(fmt.Sprintf("  %-10s ", key), value)
 	}
 	faults := d.faults()
 	if len(faults) == 0 {

@@ -76,7 +76,7 @@ func (a *app) judgeTrim(d *trimDump, want trimarea.Identity, asked bool) error {
 	} else {
 		a.showTrimHead(d)
 		if asked {
-			a.ui.result("  %-10s %s\n", "belongs", wrap(belongsText(verdict, reasons), a.ui.width()-13, "             "))
+			a.ui.hanging(fmt.Sprintf("  %-10s ", "belongs"), belongsText(verdict, reasons))
 		}
 	}
 	if err := d.damaged(); err != nil {

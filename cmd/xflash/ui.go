@@ -15,6 +15,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"unicode/utf8"
 
 	"golang.org/x/term"
 )
@@ -72,6 +73,13 @@ func (t *terminal) warn(format string, a ...any) {
 	if !t.json {
 		fmt.Fprintf(t.err, "%s\n", wrap("note: "+fmt.Sprintf(format, a...), t.width(), "      "))
 	}
+}
+
+// hanging writes text to stdout behind a lead, its other lines below the first one.
+func (t *terminal) hanging(lead, text string) {
+	indent := strings.Repeat(" ", utf8.RuneCountInString(lead))
+	lines := strings.Split(wrap(printable(text), max(t.width()-len(indent), 30), ""), "\n")
+	t.result("%s%s\n", lead, strings.Join(lines, "\n"+indent))
 }
 
 func (t *terminal) bold(s string) string {

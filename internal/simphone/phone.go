@@ -56,7 +56,8 @@ func (r *flashRun) greets(stage Stage) bool {
 
 // Open makes a healthy phone in the state directory, or takes the one that is
 // there, applies the options, and puts it into flash mode as its owner would:
-// off, volume down held, cable plugged. Close it.
+// off, volume down held, cable plugged. With InFastboot it stays off until Fastboot
+// is called. Close it.
 func Open(o Options) (*Phone, error) {
 	if err := o.check(); err != nil {
 		return nil, err
@@ -79,7 +80,9 @@ func Open(o Options) (*Phone, error) {
 		p.Close()
 		return nil, fmt.Errorf("simulated phone in %s: %w", p.dir, err)
 	}
-	p.FlashMode()
+	if !o.InFastboot {
+		p.FlashMode()
+	}
 	return p, nil
 }
 

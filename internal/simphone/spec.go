@@ -44,6 +44,9 @@ type Options struct {
 	Unknown2210 bool   // unit 2210 reads "Unknown: <date>"
 
 	FuseAID         uint64   // minimum security version in the fuses; 0 is 1
+	Aboot           string   // one of the Aboot constants; empty is 2013
+	InFastboot      bool     // the phone is put into fastboot mode, not into flash mode
+	Locked          bool     // its boot loader is
 	Hello           string   // one of the Hello constants; empty is both
 	BootMaxPacket   uint32   // MAX_PKT_SZ of the boot stage in bytes; 0 is 0x80000
 	LoaderMaxPacket uint32   // MAX_PKT_SZ of the loader in bytes; 0 is 0x80000
@@ -63,6 +66,7 @@ type Options struct {
 //	aid=N                  hello=both|none|no-boot|no-loader
 //	maxpkt=N[:N]           MAX_PKT_SZ of both stages, or of boot stage and loader
 //	root=FILE.pem          trust=any             fault=NAME[=ARG]@N
+//	mode=flash|fastboot    aboot=2013|2014|2015  locked=yes|no
 //
 // root and fault may come more than once. Numbers are decimal, or hexadecimal
 // with 0x.
@@ -110,6 +114,18 @@ func (o *Options) set(key, value string) (err error) {
 		o.FuseAID, err = strconv.ParseUint(value, 0, 16)
 	case "hello":
 		o.Hello = value
+	case "mode":
+		if value != "flash" && value != "fastboot" {
+			return fmt.Errorf("%q: the values are flash and fastboot", value)
+		}
+		o.InFastboot = value == "fastboot"
+	case "aboot":
+		o.Aboot = value
+	case "locked":
+		if value != "yes" && value != "no" {
+			return fmt.Errorf("%q: the values are yes and no", value)
+		}
+		o.Locked = value == "yes"
 	case "maxpkt":
 		boot, loader, both := strings.Cut(value, ":")
 		if !both {
@@ -150,6 +166,9 @@ func (o *Options) check() error {
 		return err
 	}
 	if err := oneOf("hello", o.Hello, HelloBoth, HelloNone, HelloNoBoot, HelloNoLoader); err != nil {
+		return err
+	}
+	if err := oneOf("boot loader of", o.Aboot, Aboot2013, Aboot2014, Aboot2015); err != nil {
 		return err
 	}
 	if err := oneOf("fuse state", o.OTPLock, "LOCKED", "UNLOCKED", "INVALID"); err != nil {

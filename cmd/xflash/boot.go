@@ -1,0 +1,283 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"xflash/fastboot"
+	"xflash/internal/bootcheck"
+)
+
+// bootOptions are the flags of boot.
+type bootOptions struct {
+	check, repack, yes, force bool
+	out, model                string
+}
+
+func newBootCommand(a *app) *cobra.Command {
+	var o bootOptions
+	cmd := &cobra.Command{
+		Use:   "boot IMAGE",
+		Short: "start a boot or recovery image, after saying whether the phone will take it",
+		Long: `Looks at a boot image first and says in words whether this phone's loader will take it,
+and what will happen then. An image that the phone would refuse is not sent: when it can
+be repaired from its own parts, the repaired image is offered and started instead.
+Nothing on the phone is changed by starting an image.
+
+With --check nothing is sent and no phone is needed; --model names the phone. With
+--repack the repaired image is written to a file. Exit code 8 means that the phone would
+refuse (or refused) the image, 6 that it is no boot image.`,
+		Example: `  xflash boot twrp.img
+  xflash boot twrp.img --check --model D5803
+  xflash boot twrp.img --repack -o fixed.img --model D5803`,
+		Args: args(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, paths []string) error {
+			ctx, stop := firstStop(cmd.Context())
+			defer stop()
+			if o.check || o.repack {
+				return a.bootWithoutPhone(paths[0], o)
+			}
+			return a.boot(ctx, paths[0], o)
+		},
+	}
+	f := cmd.Flags()
+	f.BoolVar(&o.check, "check", false, "only say what the phone would do; no phone is needed")
+	f.BoolVar(&o.repack, "repack", false, "write the repaired image to a file; no phone is needed")
+	f.StringVarP(&o.out, "output", "o", "", "file for --repack (default: IMAGE with -fixed before its ending)")
+	f.StringVar(&o.model, "model", "", "model of the phone, such as D5803, where the phone is not there or does not tell")
+	f.BoolVar(&o.yes, "yes", false, "start the repaired image without asking")
+	f.BoolVar(&o.force, "force", false, "send the image as it is, although the phone will refuse it")
+	cmd.MarkFlagsMutuallyExclusive("check", "repack")
+	return cmd
+}
+
+// readImage reads a boot image into memory; larger files are none.
+func readImage(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, bootcheck.MaxImage+1))
+	if err == nil && len(data) > bootcheck.MaxImage {
+		err = &failure{exit: exitFile, code: "not-an-image", what: path + ": too large for a boot image",
+			hints: []string{`"xflash inspect ` + path + `" tells what it is`}}
+	}
+	return data, err
+}
+
+// diagnose reads an image and looks at it for a phone.
+func diagnose(path string, t bootcheck.Target) (*bootcheck.Diagnosis, []byte, error) {
+	data, err := readImage(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	d, err := bootcheck.Diagnose(data, t)
+	var not *bootcheck.NotAnImage
+	if errors.As(err, &not) {
+		err = &failure{exit: exitFile, code: "not-an-image", what: path + " is no boot image, but " + not.Is,
+			hints: []string{`"xflash inspect ` + path + `" says more`}}
+	}
+	return d, data, err
+}
+
+// bootWithoutPhone is --check and --repack.
+func (a *app) bootWithoutPhone(path string, o bootOptions) error {
+	target, err := wantedModel(o.model)
+	if err != nil {
+		return err
+	}
+	d, _, err := diagnose(path, target)
+	if err != nil {
+		return err
+	}
+	if err := a.showDiagnosis(path, d, target); err != nil {
+		return err
+	}
+	if o.repack {
+		return a.repack(path, o.out, d, target)
+	}
+	return refusalPredicted(path, d)
+}
+
+// wantedModel is the phone that --model names: every diagnosis is for one.
+func wantedModel(model string) (bootcheck.Target, error) {
+	if model == "" {
+		return bootcheck.Target{}, usageError{errors.New("--model is missing: say for which phone, such as --model D5803")}
+	}
+	t := targetOf(model)
+	if t.Family == nil {
+		return t, usageError{fmt.Errorf("--model %s: no phone with this code is known", model)}
+	}
+	return t, nil
+}
+
+// refusalPredicted is the failure of an image that the phone would refuse, nil for others.
+func refusalPredicted(path string, d *bootcheck.Diagnosis) error {
+	if !d.Refused() {
+		return nil
+	}
+	f := &failure{exit: exitRefused, code: "would-be-refused", what: path + ": the phone would refuse it; nothing was sent"}
+	if d.Curable() {
+		f.hints = []string{"xflash boot " + path + " --repack makes one that it takes"}
+	}
+	return f
+}
+
+// repack writes the repaired image.
+func (a *app) repack(path, out string, d *bootcheck.Diagnosis, t bootcheck.Target) error {
+	fixed, err := bootcheck.Repair(d, t)
+	if err != nil {
+		return notRepairable(path, d, err)
+	}
+	if out == "" {
+		ending := filepath.Ext(path)
+		out = strings.TrimSuffix(path, ending) + "-fixed" + ending
+	}
+	if err := writeNew(out, fixed.Image); err != nil {
+		return err
+	}
+	if a.ui.json {
+		return a.ui.resultJSON(map[string]any{"type": "repaired", "file": out, "changes": fixed.Changes, "rules": fixed.Diagnosis.Rules()})
+	}
+	a.ui.result("\nWrote %s, %s:\n", out, size(int64(len(fixed.Image))))
+	for _, c := range fixed.Changes {
+		a.ui.hanging("  - ", c)
+	}
+	return nil
+}
+
+// writeNew writes a file that must not be there yet; a half-written one does not stay.
+func writeNew(path string, data []byte) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	if err = errors.Join(err, f.Close()); err != nil {
+		_ = os.Remove(path) // the failure before it matters
+	}
+	return err
+}
+
+// notRepairable says of a repair that did not happen what that means.
+func notRepairable(path string, d *bootcheck.Diagnosis, err error) error {
+	var not *bootcheck.NotRepairable
+	if !errors.As(err, &not) {
+		return err
+	}
+	if !d.Refused() {
+		return &failure{exit: exitOther, code: "nothing-to-repair", what: path + ": " + not.Reason + "; no file was written"}
+	}
+	return &failure{exit: exitRefused, code: "not-repairable", what: path + ": " + not.Error(), hints: []string{"get an image that was made for this phone"}}
+}
+
+// boot diagnoses the image for the phone that is there, and starts it.
+func (a *app) boot(ctx context.Context, path string, o bootOptions) (err error) {
+	c, err := a.fastbootMode(ctx, a.loaderOptions("sending "+filepath.Base(path)))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, c.Close()) }()
+	target, err := c.facts(ctx, o.model)
+	if err != nil {
+		return err
+	}
+	if target.Family == nil {
+		a.ui.warn("this phone calls itself by no name that is known; with --model D5803 the image is looked at for that model")
+	}
+	d, data, err := diagnose(path, target)
+	if err != nil {
+		return err
+	}
+	if err := a.showDiagnosis(path, d, target); err != nil {
+		return err
+	}
+	if d.Refused() && !o.force {
+		if !d.Curable() {
+			return refusalPredicted(path, d)
+		}
+		fixed, err := bootcheck.Repair(d, target)
+		if err != nil {
+			return notRepairable(path, d, err)
+		}
+		a.ui.say("\nIt can be repaired from its own parts:")
+		for _, change := range fixed.Changes {
+			a.ui.say("%s", wrap("  - "+change, a.ui.width(), "    "))
+		}
+		if !o.yes {
+			if !a.ui.inTTY || a.ui.json {
+				return refusalPredicted(path, d)
+			}
+			answer, err := a.ui.ask(ctx, "Start the repaired image? [y/N]")
+			if err != nil {
+				return err
+			}
+			if !strings.EqualFold(answer, "y") && !strings.EqualFold(answer, "yes") {
+				return refusalPredicted(path, d)
+			}
+		}
+		data = fixed.Image
+	}
+	if err := c.Boot(ctx, bytes.NewReader(data), int64(len(data))); err != nil {
+		return err
+	}
+	if a.ui.json {
+		return a.ui.resultJSON(map[string]any{"type": "done", "answer": "OKAY"})
+	}
+	a.ui.result("The phone took the image and starts it.\n")
+	a.ui.say("%s", wrap(`That says that sizes and device tree were right, not that it runs. Look at the phone: a dark screen with a recovery inside comes alive by pressing the power key twice, and "adb devices" shows it; the Sony logo again after some seconds means that the kernel could not use its ramdisk.`, a.ui.width(), ""))
+	return nil
+}
+
+// loaderOptions show what the loader says and how far a download is.
+func (a *app) loaderOptions(what string) fastboot.Options {
+	show := newProgress(a.ui)
+	return fastboot.Options{
+		Info:     func(line string) { a.ui.say("(phone) %s", printable(line)) },
+		Progress: func(sent, total int64) { show.file(what, "", sent, total) },
+		Log:      func(text string) { a.ui.say("note: %s", printable(text)) },
+	}
+}
+
+// showDiagnosis prints what was found, worst first as it stands in the image.
+func (a *app) showDiagnosis(path string, d *bootcheck.Diagnosis, t bootcheck.Target) error {
+	if a.ui.json {
+		answers := map[string]string{}
+		for _, g := range bootcheck.Generations {
+			answers[g.String()] = d.Answers[g]
+		}
+		findings := append([]bootcheck.Finding{}, d.Findings...)
+		return a.ui.resultJSON(map[string]any{"type": "diagnosis", "file": path, "model": t.Model.Code, "refused": d.Refused(),
+			"repairable": d.Curable(), "accepted_by": d.AcceptedBy(), "answers": answers, "findings": findings, "trees": d.Trees})
+	}
+	name := t.Model.Name
+	if name == "" {
+		name = "this phone"
+	}
+	verdict := "the loader of the " + name + " should take it"
+	if d.Refused() {
+		verdict = "the loader of the " + name + " will refuse it, surely or likely"
+	}
+	a.ui.result("%s\n", wrap(printable(path+": "+verdict+" (accepted by loaders of: "+d.AcceptedBy()+")"), a.ui.width(), "  "))
+	for _, tree := range d.Trees {
+		where := map[string]string{"table": "in the table", "appended": "behind the kernel"}[tree.Where]
+		a.ui.hanging("  device tree   ", fmt.Sprintf("%s, %s, %s", tree.Model, where, tree.Form))
+	}
+	for _, f := range d.Findings {
+		lead := map[bootcheck.Severity]string{bootcheck.Fails: "REFUSED", bootcheck.Useless: "UNUSABLE", bootcheck.Warning: "warning", bootcheck.Info: "note"}[f.Severity]
+		a.ui.hanging(fmt.Sprintf("  %-8s %-4s ", lead, f.Rule), f.Text)
+		if f.Next != "" {
+			a.ui.hanging("                → ", f.Next)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,157 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"xflash/fastboot"
+	"xflash/internal/bootcheck"
+	"xflash/internal/phone"
+	"xflash/internal/simphone"
+	"xflash/usbproto"
+)
+
+// loaderConn is a phone in fastboot mode that a command talks to.
+type loaderConn struct {
+	*fastboot.Client
+	sim *simphone.Phone // of a simulated phone, else nil
+}
+
+func (c *loaderConn) Close() error {
+	err := c.Client.Close()
+	if c.sim != nil {
+		err = errors.Join(err, c.sim.Close())
+	}
+	return err
+}
+
+// fastbootMode opens the phone that --device names, in fastboot mode.
+func (a *app) fastbootMode(ctx context.Context, opt fastboot.Options) (*loaderConn, error) {
+	conn, sim, err := a.fastbootPipe(ctx)
+	if err != nil {
+		return nil, err
+	}
+	client, err := fastboot.Open(ctx, conn, opt)
+	if err != nil {
+		err = errors.Join(err, conn.Close())
+		if sim != nil {
+			err = errors.Join(err, sim.Close())
+		}
+		return nil, err
+	}
+	return &loaderConn{client, sim}, nil
+}
+
+// fastbootPipe opens the messages to and from the phone's loader.
+func (a *app) fastbootPipe(ctx context.Context) (usbproto.Conn, *simphone.Phone, error) {
+	kind, rest, _ := strings.Cut(a.device, ":")
+	var conn usbproto.Conn
+	var err error
+	switch kind {
+	case "sim":
+		options, err := simphone.ParseSpec(rest)
+		if err != nil {
+			return nil, nil, usageError{err}
+		}
+		if !options.InFastboot {
+			return nil, nil, &failure{exit: exitNoPhone, code: "other-mode", what: "the simulated phone is in flash mode",
+				hints: []string{"write --device " + a.device + ",mode=fastboot"}}
+		}
+		sim, err := a.simulated(rest)
+		if err != nil {
+			return nil, nil, err
+		}
+		return sim.Fastboot().Conn(), sim, nil
+	case "tcp":
+		conn, err = fastboot.DialTCP(ctx, rest)
+	case "udp":
+		conn, err = fastboot.DialUDP(ctx, rest)
+	case "bridge":
+		return nil, nil, usageError{fmt.Errorf("%s: is the pipe of a phone in flash mode; fastboot needs a phone on USB, tcp:HOST, udp:HOST or a simulated one", a.device)}
+	default:
+		conn, err = a.usb(ctx, usbproto.ModeFastboot)
+		return conn, nil, err
+	}
+	if err != nil {
+		return nil, nil, &failure{exit: exitNoPhone, code: "no-phone", what: "no phone in fastboot mode answers at " + rest, text: wrap(err.Error(), a.ui.width(), "")}
+	}
+	return conn, nil, nil
+}
+
+// fastbootFacts asks the loader what matters for what may be sent to it.
+func (c *loaderConn) facts(ctx context.Context, model string) (bootcheck.Target, error) {
+	ask := func(name string) (string, error) {
+		v, err := c.Getvar(ctx, name)
+		var refusal *fastboot.Refusal
+		if errors.As(err, &refusal) {
+			err = nil
+		}
+		return v, err
+	}
+	values := map[string]string{}
+	for _, name := range []string{"product", "version-bootloader", "secure", "unlocked"} {
+		v, err := ask(name)
+		if err != nil {
+			return bootcheck.Target{}, err
+		}
+		values[name] = v
+	}
+	product := values["product"]
+	if model != "" {
+		product = model
+	}
+	target := targetOf(product)
+	target.Loader = values["version-bootloader"]
+	target.Locked = values["unlocked"] == "no" || values["unlocked"] == "" && values["secure"] == "yes"
+	limit, told, err := c.MaxDownload(ctx)
+	if told {
+		target.MaxDownload = limit
+	}
+	return target, err
+}
+
+// targetOf finds a phone by its model code or by the name that its loader gives itself.
+func targetOf(name string) bootcheck.Target {
+	if t, ok := bootcheck.TargetFor(name); ok {
+		return t
+	}
+	for _, f := range phone.Families() {
+		for _, m := range f.Models {
+			if name != "" && (strings.EqualFold(m.CodeName, name) || strings.EqualFold(m.LinuxName, name)) {
+				return bootcheck.Target{Family: f, Model: m}
+			}
+		}
+	}
+	return bootcheck.Target{}
+}
+
+// fastbootFailure makes words of what went wrong in fastboot.
+func fastbootFailure(err error) *failure {
+	var refusal *fastboot.Refusal
+	var odd *fastboot.ProtocolError
+	switch {
+	case errors.As(err, &refusal):
+		f := &failure{exit: exitRefused, code: "refused", what: refusal.Error()}
+		if text := bootcheck.Explain(refusal.Text); text != "" {
+			f.text = wrap(text, 80, "")
+		}
+		return f
+	case errors.As(err, &odd):
+		return &failure{exit: exitUnknown, code: "protocol", what: odd.Error(),
+			hints: []string{"unplug the phone, start fastboot mode again (off, hold Volume Up, plug in), and repeat the command"}}
+	case errors.Is(err, fastboot.ErrTooLarge), errors.Is(err, fastboot.ErrCommandTooLong):
+		return &failure{exit: exitPolicy, code: "too-large", what: err.Error()}
+	}
+	var broken *fastboot.TransferError
+	if errors.As(err, &broken) {
+		f := &failure{exit: exitBroken, code: "broken", what: "the connection broke: " + broken.Error(),
+			hints: []string{"unplug the phone, start fastboot mode again (off, hold Volume Up, plug in), and repeat the command"}}
+		if errors.Is(err, usbproto.ErrTimeout) {
+			f.what = "the phone does not answer: " + broken.Error()
+		}
+		return f
+	}
+	return nil
+}

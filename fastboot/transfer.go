@@ -1,0 +1,247 @@
+package fastboot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+
+	"xflash/fastboot/sparse"
+)
+
+// chunk is how much is read and sent at a time, bytes; it is a multiple of every packet
+// size, so that no short packet ends the data phase early.
+const chunk = 1 << 20
+
+// ErrTooLarge is the error of a download above the loader's limit that cannot be split.
+var ErrTooLarge = errors.New("larger than the phone takes in one download")
+
+// ErrShort is the error of a source that ends early. The phone still waits for the rest
+// then, and must be unplugged.
+var ErrShort = errors.New("the file ended while it was being sent")
+
+// Download puts size bytes of r into the phone's memory. While one part is sent the next
+// one is read. A download that broke off leaves the session unusable.
+func (c *Client) Download(ctx context.Context, r io.Reader, size int64) error {
+	if size < 0 || size > 0xFFFFFFFF {
+		return fmt.Errorf("%d bytes: %w", size, ErrTooLarge)
+	}
+	command := fmt.Sprintf("download:%08x", size)
+	if err := c.send(ctx, command); err != nil {
+		return err
+	}
+	_, told, err := c.answer(ctx, command, answerTime)
+	switch {
+	case err != nil:
+		return err
+	case told < 0:
+		return &ProtocolError{command, "OKAY", "DATA should come before any byte was sent"}
+	case told != size:
+		return &ProtocolError{command, fmt.Sprintf("DATA%08x", told), fmt.Sprintf("it wants another number of bytes than %08x", size)}
+	}
+	if err := c.sendData(ctx, command, r, size); err != nil {
+		return err
+	}
+	if _, told, err = c.answer(ctx, command, workTime); err == nil && told >= 0 {
+		err = &ProtocolError{command, "DATA", "OKAY should come after the data"}
+	}
+	return err
+}
+
+// part is a piece of a source that was read.
+type part struct {
+	buf []byte
+	err error
+}
+
+// sendData writes exactly size bytes of r, reading ahead.
+func (c *Client) sendData(ctx context.Context, command string, r io.Reader, size int64) error {
+	ctx, cancel := context.WithCancel(ctx)
+	free, full := make(chan []byte, 3), make(chan part, 3)
+	for range 3 {
+		free <- make([]byte, chunk)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for left := size; left > 0; {
+			var buf []byte
+			select {
+			case buf = <-free:
+			case <-ctx.Done():
+				return
+			}
+			buf = buf[:min(left, chunk)]
+			_, err := io.ReadFull(r, buf)
+			full <- part{buf, err} // there is room for all three
+			if err != nil {
+				return
+			}
+			left -= int64(len(buf))
+		}
+	}()
+	defer func() { cancel(); <-done }()
+	for sent := int64(0); sent < size; {
+		var p part
+		select {
+		case p = <-full:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+		if errors.Is(p.err, io.ErrUnexpectedEOF) || p.err == io.EOF {
+			p.err = ErrShort
+		}
+		if p.err != nil {
+			return &TransferError{command, p.err}
+		}
+		short, stop := context.WithTimeout(ctx, answerTime)
+		_, err := c.conn.Write(short, p.buf)
+		stop()
+		if err != nil {
+			return &TransferError{command, err}
+		}
+		sent += int64(len(p.buf))
+		if c.opt.Progress != nil {
+			c.opt.Progress(sent, size)
+		}
+		free <- p.buf[:chunk]
+	}
+	return nil
+}
+
+// Boot sends an image and starts it. An OKAY says that the loader took it, not that it
+// runs.
+func (c *Client) Boot(ctx context.Context, image io.Reader, size int64) error {
+	if err := c.Download(ctx, image, size); err != nil {
+		return err
+	}
+	return c.leave(ctx, "boot")
+}
+
+// Flash writes an image to a partition: as it is when it fits a download, else as several
+// sparse images, whether it was sparse or raw. limit is the most for one download in
+// bytes; 0 asks the phone.
+func (c *Client) Flash(ctx context.Context, partition string, img io.ReaderAt, size, limit int64) error {
+	if limit == 0 {
+		var err error
+		if limit, _, err = c.MaxDownload(ctx); err != nil {
+			return err
+		}
+	}
+	if size <= limit {
+		return c.flashPiece(ctx, partition, io.NewSectionReader(img, 0, size), size)
+	}
+	pieces, err := Split(img, size, limit)
+	if err != nil {
+		return err
+	}
+	for _, p := range pieces {
+		if err := c.flashPiece(ctx, partition, p.Reader(), p.Size); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Split plans the sparse images that a raw or sparse image is sent as.
+func Split(img io.ReaderAt, size, limit int64) ([]*sparse.Piece, error) {
+	head := make([]byte, 4)
+	if _, err := img.ReadAt(head, 0); err != nil && err != io.EOF {
+		return nil, err
+	}
+	var image *sparse.Image
+	var err error
+	if sparse.Is(head) {
+		image, err = sparse.FromSparse(img, size)
+	} else {
+		image, err = sparse.FromRaw(img, size, sparse.RawOptions{})
+	}
+	if err != nil {
+		return nil, err
+	}
+	return image.Split(limit)
+}
+
+func (c *Client) flashPiece(ctx context.Context, partition string, r io.Reader, size int64) error {
+	if err := c.Download(ctx, r, size); err != nil {
+		return err
+	}
+	_, err := c.commandWithin(ctx, "flash:"+partition, workTime)
+	return err
+}
+
+// Stage leaves data in the phone's memory for the command that follows.
+func (c *Client) Stage(ctx context.Context, r io.Reader, size int64) error {
+	return c.Download(ctx, r, size)
+}
+
+// Upload takes what the command before it left in the phone's memory (get_staged).
+func (c *Client) Upload(ctx context.Context, w io.Writer) (int64, error) {
+	return c.receive(ctx, "upload", w)
+}
+
+// Fetch reads a partition of a loader that allows it. Each request asks for no more than
+// max-fetch-size.
+func (c *Client) Fetch(ctx context.Context, partition string, w io.Writer) (int64, error) {
+	size, err := c.PartitionSize(ctx, partition)
+	if err != nil {
+		return 0, err
+	}
+	text, err := c.variable(ctx, "max-fetch-size")
+	if err != nil {
+		return 0, err
+	}
+	most, ok := parseSize(text)
+	if size == 0 || !ok || most == 0 {
+		return c.receive(ctx, "fetch:"+partition, w)
+	}
+	total := int64(0)
+	for total < size {
+		n, err := c.receive(ctx, fmt.Sprintf("fetch:%s:0x%s:0x%s", partition, hex(total), hex(min(most, size-total))), w)
+		if total += n; err != nil {
+			return total, err
+		}
+		if n == 0 {
+			return total, &ProtocolError{"fetch:" + partition, "DATA00000000", "the partition is longer"}
+		}
+	}
+	return total, nil
+}
+
+func hex(n int64) string { return strconv.FormatInt(n, 16) }
+
+// receive runs a command that answers with data.
+func (c *Client) receive(ctx context.Context, command string, w io.Writer) (int64, error) {
+	if err := c.send(ctx, command); err != nil {
+		return 0, err
+	}
+	_, size, err := c.answer(ctx, command, answerTime)
+	if err != nil {
+		return 0, err
+	}
+	if size < 0 {
+		return 0, &ProtocolError{command, "OKAY", "DATA should come first"}
+	}
+	buf := make([]byte, 64<<10)
+	got := int64(0)
+	for got < size {
+		short, cancel := context.WithTimeout(ctx, answerTime)
+		n, err := c.conn.Read(short, buf)
+		cancel()
+		if got+int64(n) > size {
+			return got, &ProtocolError{command, "", fmt.Sprintf("more than the %d bytes that it said", size)}
+		}
+		if n > 0 {
+			if _, err := w.Write(buf[:n]); err != nil {
+				return got, err
+			}
+			got += int64(n)
+		}
+		if err != nil {
+			return got, &TransferError{command, err}
+		}
+	}
+	_, _, err = c.answer(ctx, command, answerTime)
+	return got, err
+}
