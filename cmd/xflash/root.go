@@ -41,7 +41,9 @@ answers. Start with "xflash restore FILE.ftf --dry-run".`,
 		newSimCommand(a), newDemoCommand(a), newVersionCommand(a), newManCommand(),
 	)
 	root.AddCommand(newUnpackCommand(a), newBundleCommand(a))
-	root.AddCommand(newVerifyCommand(a), newBootCommand(a))
+	root.AddCommand(newVerifyCommand(a))
+	root.AddCommand(newBootCommand(a), newFlashCommand(a), newEraseCommand(a))
+	root.AddCommand(a.loaderCommands()...)
 	root.AddCommand(newInspectCommand(a), newTACommand(a))
 	return root
 }

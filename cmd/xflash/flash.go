@@ -1,0 +1,252 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"xflash/fastboot/sparse"
+	"xflash/internal/bootcheck"
+	"xflash/internal/phone"
+	"xflash/sin"
+)
+
+// flashOptions are the flags of flash and erase.
+type flashOptions struct {
+	yes   bool
+	model string
+	limit int64
+}
+
+func newFlashCommand(a *app) *cobra.Command {
+	var o flashOptions
+	cmd := &cobra.Command{
+		Use:   "flash PARTITION FILE",
+		Short: "write an image to a partition of a phone in fastboot mode",
+		Long: `Writes an image to boot, recovery (FOTAKernel), system, cache or userdata of a phone whose
+boot loader is unlocked. Before anything is sent the image is looked at: a boot image
+must be one that this phone's loader takes, a file system must be one, and it must fit.
+Images that are larger than one download are sent in several pieces.
+
+Partitions that make the phone what it is (trim area, modem) and its boot chain are
+refused whatever the options; "xflash restore" writes Sony's signed ones in flash mode.`,
+		Example: `  xflash flash recovery twrp.img
+  xflash flash system system.img`,
+		Args: args(cobra.ExactArgs(2)),
+		RunE: func(cmd *cobra.Command, words []string) error {
+			ctx, stop := firstStop(cmd.Context())
+			defer stop()
+			return a.flash(ctx, words[0], words[1], o)
+		},
+	}
+	f := cmd.Flags()
+	f.BoolVar(&o.yes, "yes", false, "do not ask before user data are overwritten")
+	f.StringVar(&o.model, "model", "", "model of the phone, such as D5803, when it does not tell")
+	f.Int64VarP(&o.limit, "max-download", "S", 0, "most bytes for one download (default: what the phone says)")
+	return cmd
+}
+
+func newEraseCommand(a *app) *cobra.Command {
+	var o flashOptions
+	cmd := &cobra.Command{
+		Use:   "erase PARTITION",
+		Short: "erase a partition of a phone in fastboot mode",
+		Long: `Erases cache, userdata, system, boot or recovery of a phone whose boot loader is unlocked.
+Other partitions are refused. It asks before user data are lost.`,
+		Args: args(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, words []string) error {
+			ctx, stop := firstStop(cmd.Context())
+			defer stop()
+			return a.erase(ctx, words[0], o)
+		},
+	}
+	cmd.Flags().BoolVar(&o.yes, "yes", false, "do not ask before user data are lost")
+	cmd.Flags().StringVar(&o.model, "model", "", "model of the phone, such as D5803, when it does not tell")
+	return cmd
+}
+
+// safePartition finds a partition of the safe list by the name that fastboot has for it.
+func safePartition(t bootcheck.Target, name string) (phone.Partition, error) {
+	if t.Family == nil {
+		return phone.Partition{}, &failure{exit: exitPolicy, code: "unknown-phone", what: "it is not known which phone this is, so nothing is written to it",
+			hints: []string{"say its model with --model, as it is printed on the phone"}}
+	}
+	label := name
+	if name == "recovery" {
+		label = "FOTAKernel"
+	}
+	p, ok := t.Family.Partition(label)
+	if ok && (p.Verdict == phone.Allow || p.Verdict == phone.Wipe) {
+		return p, nil
+	}
+	what := fmt.Sprintf("%s is no partition of this phone that fastboot may write", name)
+	hint := "the safe ones are boot, recovery, system, cache and userdata"
+	if ok {
+		what = fmt.Sprintf("%s is not written by fastboot: %s", label, p.Note)
+		if p.Verdict == phone.Bundle || p.Verdict == phone.Delivery {
+			hint = `"xflash restore FILE.ftf" writes Sony's signed image of it in flash mode`
+		}
+	}
+	return p, &failure{exit: exitPolicy, code: "not-safe", what: what, hints: []string{hint}}
+}
+
+// fits says why an image must not be written to a partition, nil when it may.
+func fits(t bootcheck.Target, p phone.Partition, path string, r io.ReaderAt, size int64) error {
+	refuse := func(format string, args ...any) error {
+		return &failure{exit: exitPolicy, code: "wrong-content", what: path + ": " + fmt.Sprintf(format, args...), hints: []string{`"xflash inspect ` + path + `" says more about the file`}}
+	}
+	head := make([]byte, min(int64(sin.HeadSize), size))
+	if _, err := r.ReadAt(head, 0); err != nil && err != io.EOF {
+		return err
+	}
+	kind := sin.Recognize(head)
+	switch {
+	case kind == sin.KindSIN:
+		return refuse("a SIN image; fastboot writes plain ones")
+	case p.Label == "boot" || p.Label == "FOTAKernel":
+		return nil // looked at as a boot image
+	case kind != sin.KindExt4 && kind != sin.KindSparse:
+		return refuse("%s takes a file system image (ext4, raw or sparse), and this is %s", p.Label, kind)
+	}
+	if kind == sin.KindSparse {
+		image, err := sparse.NewReader(io.NewSectionReader(r, 0, size))
+		if err != nil {
+			return &failure{exit: exitFile, code: "file-invalid", what: path + ": " + err.Error()}
+		}
+		size = image.Header().Size()
+	}
+	if p.Size > 0 && size > p.Size {
+		return refuse("it makes %d bytes, and the partition has %d", size, p.Size)
+	}
+	return nil
+}
+
+// unlocked says of a locked phone that it takes nothing, before anything is sent.
+func unlocked(t bootcheck.Target) error {
+	if !t.Locked {
+		return nil
+	}
+	return &failure{exit: exitRefused, code: "locked", what: "the phone's boot loader is locked, so fastboot writes nothing; nothing was sent",
+		hints: []string{`"xflash restore FILE.ftf" works on a locked phone, in flash mode`}}
+}
+
+func (a *app) flash(ctx context.Context, name, path string, o flashOptions) (err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	st, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	c, err := a.fastbootMode(ctx, a.loaderOptions("sending "+name))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, c.Close()) }()
+	target, err := c.facts(ctx, o.model)
+	if err != nil {
+		return err
+	}
+	p, err := safePartition(target, name)
+	if err != nil {
+		return err
+	}
+	if size, err := c.PartitionSize(ctx, name); err != nil {
+		return err
+	} else if size > 0 {
+		p.Size = size
+	}
+	if err := fits(target, p, path, f, st.Size()); err != nil {
+		return err
+	}
+	if err := unlocked(target); err != nil {
+		return err
+	}
+	if p.Label == "boot" || p.Label == "FOTAKernel" {
+		if err := a.admitBoot(path, p, target); err != nil {
+			return err
+		}
+	}
+	if err := a.confirmLoss(ctx, p, o.yes); err != nil {
+		return err
+	}
+	if err := c.Flash(ctx, name, f, st.Size(), o.limit); err != nil {
+		return err
+	}
+	return a.done(fmt.Sprintf("%s is written (%s).", name, size(st.Size())))
+}
+
+// admitBoot looks at a boot image that is to be written.
+func (a *app) admitBoot(path string, p phone.Partition, t bootcheck.Target) error {
+	t.Flash, t.Partition = true, p.Size
+	d, _, err := diagnose(path, t)
+	if err != nil {
+		return err
+	}
+	if len(d.Findings) > 0 {
+		if err := a.showDiagnosis(path, d, t); err != nil {
+			return err
+		}
+	}
+	return refusalPredicted(path, d)
+}
+
+// confirmLoss asks before what a person cannot get back is overwritten.
+func (a *app) confirmLoss(ctx context.Context, p phone.Partition, yes bool) error {
+	if p.Verdict != phone.Wipe || yes {
+		return nil
+	}
+	if !a.ui.inTTY || a.ui.json {
+		return &failure{exit: exitPolicy, code: "not-confirmed", what: p.Label + " holds " + p.Note + "; nothing was done", hints: []string{"--yes says that they may be lost"}}
+	}
+	answer, err := a.ui.ask(ctx, p.Label+" holds "+p.Note+". All of it will be lost. Go on? [y/N]")
+	if err != nil {
+		return err
+	}
+	if !strings.EqualFold(answer, "y") && !strings.EqualFold(answer, "yes") {
+		return &failure{exit: exitPolicy, code: "not-confirmed", what: "nothing was done"}
+	}
+	return nil
+}
+
+func (a *app) erase(ctx context.Context, name string, o flashOptions) (err error) {
+	c, err := a.fastbootMode(ctx, a.loaderOptions(""))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, c.Close()) }()
+	target, err := c.facts(ctx, o.model)
+	if err != nil {
+		return err
+	}
+	p, err := safePartition(target, name)
+	if err != nil {
+		return err
+	}
+	if err := unlocked(target); err != nil {
+		return err
+	}
+	if err := a.confirmLoss(ctx, p, o.yes); err != nil {
+		return err
+	}
+	if err := c.Erase(ctx, name); err != nil {
+		return err
+	}
+	return a.done(name + " is erased.")
+}
+
+// done tells of a command that the phone took.
+func (a *app) done(text string) error {
+	if a.ui.json {
+		return a.ui.resultJSON(map[string]any{"type": "done", "text": text})
+	}
+	a.ui.result("%s\n", text)
+	return nil
+}
