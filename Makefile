@@ -28,6 +28,7 @@ lint:
 bench: setup-test build
 	packaging/bench.sh
 	packaging/bench-unpack.sh
+	packaging/bench-fastboot.sh
 
 fuzz:
 	packaging/fuzz.sh $(FUZZTIME)
