@@ -142,7 +142,8 @@ func (a *app) repack(path, out string, d *bootcheck.Diagnosis, t bootcheck.Targe
 		ending := filepath.Ext(path)
 		out = strings.TrimSuffix(path, ending) + "-fixed" + ending
 	}
-	if err := writeNew(out, fixed.Image); err != nil {
+	err = saved(out, func(f *os.File) error { _, err := f.Write(fixed.Image); return err })
+	if err != nil {
 		return err
 	}
 	if a.ui.json {
@@ -153,19 +154,6 @@ func (a *app) repack(path, out string, d *bootcheck.Diagnosis, t bootcheck.Targe
 		a.ui.hanging("  - ", c)
 	}
 	return nil
-}
-
-// writeNew writes a file that must not be there yet; a half-written one does not stay.
-func writeNew(path string, data []byte) error {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(data)
-	if err = errors.Join(err, f.Close()); err != nil {
-		_ = os.Remove(path) // the failure before it matters
-	}
-	return err
 }
 
 // notRepairable says of a repair that did not happen what that means.
