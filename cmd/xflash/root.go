@@ -44,6 +44,7 @@ answers. Start with "xflash restore FILE.ftf --dry-run".`,
 	root.AddCommand(newVerifyCommand(a))
 	root.AddCommand(newBootCommand(a), newFlashCommand(a), newEraseCommand(a), newFastbootCommand(a))
 	root.AddCommand(a.loaderCommands()...)
+	root.AddCommand(newDoctorCommand(a), newWaitCommand(a), newUdevCommand(a))
 	root.AddCommand(newInspectCommand(a), newTACommand(a))
 	return root
 }
