@@ -30,7 +30,10 @@ hwconf=good|missing|no-live-bit|no-usage  2210=unknown  hello=both|none|no-boot|
 maxpkt=N[:N]  root=FILE.pem (trusts this root too)  trust=any (accepts any signature)
 fault=NAME[=ARG]@N with silence, unplug, short-read, split, joined, late, refuse,
 corrupt, card or kill at host packet N.  mode=fastboot  aboot=2013|2014|2015 (which
-generation its loader is of)  locked=yes`,
+generation its loader is of)  locked=yes
+
+In fastboot mode N counts commands, and there is also fault=fail=TEXT@N, stale=TEXT@0,
+data-fail, data-size=N, early-okay, info=LINES, text, long, garbage and empty.`,
 		Example: `  xflash sim z3c --listen 127.0.0.1:4711 --sim-state phone
   xflash info --device bridge:127.0.0.1:4711
 

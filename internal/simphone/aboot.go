@@ -2,9 +2,9 @@ package simphone
 
 import (
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // Generations of the boot loader that Options.Aboot names (boot-fastboot.md §2.3, §2.4).
@@ -27,23 +27,32 @@ type Aboot struct {
 	phone      *Phone
 	generation string
 	locked     bool
+	cable      *cable
+	faults     []Fault
 
-	reply   func(string)
-	want    int64  // bytes of the download that are still to come
-	data    []byte // downloaded
-	heard   int    // commands so far
-	gone    bool   // it left: a kernel was started, or the phone starts again
-	Started string // what it left for: "boot", "continue", "reboot", "reboot-bootloader", "powerdown"
+	answers [][]byte // to the present message
+	want    int64    // bytes of the download that are still to come
+	data    []byte   // downloaded
+	heard   int      // commands so far
+	gone    bool     // it left: a kernel was started, or the phone starts again
+	silent  bool     // it hangs
+
+	Started string  // what it left for: "boot", "continue", "reboot", "reboot-bootloader"
+	Outcome Outcome // of "boot"
 }
 
 // Fastboot puts the phone into fastboot mode: off, volume up held, cable plugged.
 func (p *Phone) Fastboot() *Aboot {
 	p.Unplug()
 	p.disk.loadTable()
-	a := &Aboot{phone: p, generation: p.options.Aboot, locked: p.options.Locked}
+	a := &Aboot{phone: p, generation: p.options.Aboot, locked: p.settings.Locked, cable: newCable(), faults: p.options.Faults}
 	if a.generation == "" {
 		a.generation = Aboot2013
 	}
+	for _, f := range a.at(FaultStale) {
+		a.cable.in = append(a.cable.in, transfer{[]byte(f.Arg), true})
+	}
+	p.fastboot = a
 	return a
 }
 
@@ -52,7 +61,14 @@ const answerLimit = 64
 
 func (a *Aboot) say(kind, text string) {
 	message := kind + text
-	a.reply(message[:min(len(message), answerLimit)])
+	a.answers = append(a.answers, []byte(message[:min(len(message), answerLimit)]))
+}
+
+// note tells the log what happens. The text must not hold the phone's identity.
+func (a *Aboot) note(text string) {
+	if log := a.phone.options.Log; log != nil {
+		log(Event{Packet: a.heard, Note: "fastboot: " + text})
+	}
 }
 
 func (a *Aboot) okay(text string) { a.say("OKAY", text) }
@@ -60,27 +76,46 @@ func (a *Aboot) fail(text string) { a.say("FAIL", text) }
 func (a *Aboot) info(text string) { a.say("INFO", text) }
 
 // message is one message of the host: data while a download is under way, else a command.
-func (a *Aboot) message(b []byte, reply func(string)) {
-	a.reply = reply
-	if a.want > 0 {
-		b = b[:min(int64(len(b)), a.want)]
-		a.data = append(a.data, b...)
-		if a.want -= int64(len(b)); a.want == 0 {
-			a.okay("")
+// It gives the phone's answers in the order in which they go out, and how long they take.
+func (a *Aboot) message(b []byte) (answers [][]byte, delay time.Duration) {
+	a.answers = nil
+	switch {
+	case a.silent:
+	case a.want > 0:
+		a.take(b)
+	default:
+		a.heard++
+		if a.before() {
+			a.command(string(b[:min(len(b), answerLimit)]))
 		}
-		return
 	}
-	command := string(b)
-	if len(command) > answerLimit {
-		command = command[:answerLimit]
+	if a.silent {
+		return nil, 0
 	}
-	a.heard++
+	return a.after()
+}
+
+// take is the data phase of a download. What comes after its last byte is lost.
+func (a *Aboot) take(b []byte) {
+	b = b[:min(int64(len(b)), a.want)]
+	a.data = append(a.data, b...)
+	a.want -= int64(len(b))
+	switch {
+	case a.dataFault():
+	case a.want == 0:
+		a.okay("")
+	}
+}
+
+func (a *Aboot) command(command string) {
 	for _, h := range abootCommands {
 		if argument, ok := strings.CutPrefix(command, h.prefix); ok {
+			a.note(h.prefix)
 			h.run(a, argument)
 			return
 		}
 	}
+	a.note("a command it does not know")
 	a.fail("unknown command")
 }
 
@@ -103,9 +138,11 @@ func init() { // the table and getvar:all refer to each other
 		{"continue", func(a *Aboot, _ string) { a.leave("continue") }},
 		{"reboot-bootloader", func(a *Aboot, _ string) { a.leave("reboot-bootloader") }},
 		{"reboot", func(a *Aboot, _ string) { a.leave("reboot") }},
-		{"powerdown", func(a *Aboot, _ string) { a.leave("powerdown") }},
 		{"oem device-info", (*Aboot).deviceInfo},
+		{"oem enable-charger-screen", func(a *Aboot, _ string) { a.okay("") }},
+		{"oem disable-charger-screen", func(a *Aboot, _ string) { a.okay("") }},
 		{"oem unlock", (*Aboot).unlock},
+		{"preflash", func(a *Aboot, _ string) { a.okay("") }},
 	}
 }
 
@@ -115,7 +152,10 @@ func (a *Aboot) leave(how string) {
 	a.gone, a.Started = true, how
 }
 
+// download drops what was downloaded before, also when it refuses. Nothing is said about a
+// number that is none, so the command loop answers (boot-fastboot.md §3.2).
 func (a *Aboot) download(argument string) {
+	a.data = a.data[:0]
 	n, err := strconv.ParseUint(argument, 16, 32)
 	switch {
 	case err != nil:
@@ -123,8 +163,11 @@ func (a *Aboot) download(argument string) {
 	case n > abootDownload:
 		a.fail("data too large")
 	default:
-		a.data, a.want = a.data[:0], int64(n)
-		a.say("DATA", fmt.Sprintf("%08x", n))
+		a.want = int64(n)
+		a.say("DATA", fmt.Sprintf("%08x", a.announced(n)))
+		if n == 0 {
+			a.okay("")
+		}
 	}
 }
 
@@ -138,8 +181,8 @@ func (a *Aboot) variables() [][2]string {
 	}
 	list := [][2]string{
 		{"version", "0.5"},
-		{"version-bootloader", "1281-2190_" + a.phone.settings.BootVersion},
-		{"version-baseband", ""},
+		{"version-bootloader", spaceID + "_" + a.phone.settings.BootVersion},
+		{"version-baseband", softwareVersion},
 		{"product", a.phone.settings.Model},
 		{"serialno", a.phone.settings.Serial},
 		{"kernel", "lk"},
@@ -161,7 +204,7 @@ func (a *Aboot) variables() [][2]string {
 func (a *Aboot) getvar(name string) {
 	if name == "all" {
 		for _, v := range a.variables() {
-			a.info(v[0] + ": " + v[1])
+			a.info(v[0] + ":" + v[1])
 		}
 		a.okay("")
 		return
@@ -182,40 +225,70 @@ func (a *Aboot) deviceInfo(string) {
 }
 
 // unlock takes Sony's code: 0x and 16 hexadecimal digits (boot-fastboot.md §8.4). Which
-// code is right only Sony knows; here every one is. The keys of the trim area are lost.
+// code is right only Sony knows; here every one is. The code is kept in unit 2226, the
+// device key and the owner's data are lost (device-rescue.md §2.6).
 func (a *Aboot) unlock(argument string) {
-	code, ok := strings.CutPrefix(strings.TrimSpace(argument), "0x")
-	if _, err := strconv.ParseUint(code, 16, 64); !ok || err != nil || len(code) != 16 {
+	digits, ok := strings.CutPrefix(strings.TrimSpace(argument), "0x")
+	_, err := strconv.ParseUint(digits, 16, 64)
+	switch {
+	case !ok:
+		a.fail(`Incorrect format for unlock data. Should be on the form "0x...`)
+	case err != nil || len(digits) != 16:
 		a.fail("Command did not succeed")
-		return
-	}
-	a.locked = false
-	if err := a.phone.SetUnit(2, 66667, nil); err != nil {
+	case !a.locked:
+		a.fail("Device already unlocked")
+	case a.opened(digits) != nil:
 		a.fail("Command did not succeed")
-		return
+	default:
+		a.locked = false
+		a.okay("")
 	}
-	a.okay("")
 }
 
-// neverFlashed are partitions that Sony's loader refuses by name.
-var neverFlashed = []string{"TA", "modemst1", "modemst2", "fsg", "DDR"}
+// opened stores what unlocking changes.
+func (a *Aboot) opened(digits string) error {
+	p := a.phone
+	if err := p.SetUnit(2, unitUnlockCode, []byte(strings.ToUpper(digits))); err != nil {
+		return err
+	}
+	if err := p.SetUnit(2, unitDeviceKey, nil); err != nil {
+		return err
+	}
+	if userdata, err := p.Partition("userdata"); err == nil {
+		if err := userdata.fill(0, 0, uint64(userdata.Size())); err != nil {
+			return err
+		}
+	}
+	p.settings.Locked = false
+	return p.saveSettings()
+}
+
+// flashNames are the names that Sony's loader takes and the partitions they mean
+// (device-rescue.md §1.4).
+var flashNames = map[string]string{
+	"boot": "boot", "recovery": "FOTAKernel", "system": "system", "userdata": "userdata", "cache": "cache",
+}
 
 // target finds the partition of a flash or erase command; its refusal has been said when
-// it is nil. recovery is Sony's FOTAKernel (boot-fastboot.md §8.4).
+// it is nil. A name that is in the partition table but not on the loader's list is not
+// allowed (device-rescue.md §1.4); which answer comes first for others is a model.
 func (a *Aboot) target(name string) *Partition {
-	if a.locked || slices.Contains(neverFlashed, name) {
+	label, listed := flashNames[name]
+	if !listed {
+		label = name
+	}
+	p, err := a.phone.Partition(label)
+	switch {
+	case a.locked:
 		a.fail("Command not allowed")
-		return nil
-	}
-	if name == "recovery" {
-		name = "FOTAKernel"
-	}
-	p, err := a.phone.Partition(name)
-	if err != nil {
+	case err != nil:
 		a.fail("Partition table doesn't exist\n")
-		return nil
+	case !listed:
+		a.fail("Command not allowed")
+	default:
+		return p
 	}
-	return p
+	return nil
 }
 
 func (a *Aboot) erase(name string) {

@@ -101,13 +101,26 @@ func TestAbootAnswers(t *testing.T) {
 		{"2013", "", "erase:cache", "OKAY", false},
 		{"2013", "", "erase:modemst1", "FAILCommand not allowed", false},
 		{"2013", strings.Repeat("x", 2<<20), "flash:DDR", "FAILCommand not allowed", false},
-		{"2013", strings.Repeat("x", 200<<10), "flash:dbi", "FAILsize too large", false},
+		{"2013", "x", "flash:aboot", "FAILCommand not allowed", false},
+		{"2013", "x", "flash:alt_tz", "FAILCommand not allowed", false},
+		{"2013", "ANDROID!" + strings.Repeat("x", 20<<20), "flash:boot", "FAILsize too large", false},
+		{"2013", sparseImage(3, []any{0xCAC1, 1, block}), "flash:cache", "FAILsparse image write failure", false},
+		{"2013", sparseImage(1, []any{0xCAC1, 1, block}, []any{0xCAC4, 0, "1234"}), "flash:cache", "OKAY", false},
+		{"2015", sparseImage(2, []any{0xCAC1, 2, block}), "flash:cache", "FAILBogus size for RAW chunk type", false},
+		{"2015", sparseImage(2, []any{0xCAC2, 2, "12"}), "flash:cache", "FAILbogus size for chunk FILL type", false},
+		{"2015", sparseImage(2, []any{0xCAC3, 2, "12"}), "flash:cache", "FAILbogus size for chunk DONT CARE type", false},
+		{"2015", sparseImage(2, []any{0xCAC4, 0, "12"}), "flash:cache", "FAILbogus size for chunk CRC type", false},
+		{"2015", sparseImage(2, []any{0xCAC3, 1 << 20, ""}), "flash:cache", "FAILChunk data size exceeds partition size", false},
 		{"2013", sparseImage(2, []any{0xCAC1, 2, block}), "flash:cache", "FAILBogus chunk size for chunk type Raw", false},
 		{"2013", sparseImage(2, []any{0xCAC2, 2, "12"}), "flash:cache", "FAILBogus chunk size for chunk type FILL", false},
 		{"2013", sparseImage(2, []any{0xCAC9, 2, ""}), "flash:cache", "FAILUnknown chunk type", false},
 		{"2013", sparseImage(1<<20, []any{0xCAC3, 2, ""}), "flash:cache", "FAILsize too large", false},
-		{"2013", sparseImage(2, []any{0xCAC3, 1 << 20, ""}), "flash:cache", "FAILChunk data size exceeds partition size", false},
+		{"2013", sparseImage(2, []any{0xCAC3, 1 << 20, ""}), "flash:cache", "FAILflash write failure", false},
 		{"2013", sparseImage(2, []any{0xCAC1, 1, block}, []any{0xCAC2, 1, "abcd"}), "flash:cache", "OKAY", false},
+		{"2013", "", "download:00000000", "OKAY", false},
+		{"2013", "", "preflash", "OKAY", false},
+		{"2013", "", "oem unlock 0123456789ABCDEF", "FAILIncorrect format for unlock data. Should be on the form \"0x.", true}, /* cut at 64 bytes */
+		{"2013", "", "oem unlock 0x0123456789ABCDEF", "FAILDevice already unlocked", false},
 		{"2013", "", "oem unlock 0x0123", "FAILCommand did not succeed", true},
 		{"2013", "", "oem unlock 0x0123456789ABCDEF", "OKAY", true},
 	} {
@@ -138,7 +151,7 @@ func TestAbootWrites(t *testing.T) {
 		t.Fatal(err)
 	}
 	conn := phone.Fastboot().Conn()
-	image := sparseImage(5, []any{0xCAC1, 1, strings.Repeat("r", 4096)}, []any{0xCAC3, 1, ""}, []any{0xCAC2, 2, "abcd"})
+	image := sparseImage(4, []any{0xCAC1, 1, strings.Repeat("r", 4096)}, []any{0xCAC3, 1, ""}, []any{0xCAC2, 2, "abcd"})
 	exchange(t, conn, fmt.Sprintf("download:%08x", len(image)))
 	exchange(t, conn, image)
 	if got := exchange(t, conn, "flash:cache"); len(got) != 1 || got[0] != "OKAY" {

@@ -2,7 +2,7 @@ package simphone
 
 import (
 	"encoding/binary"
-	"slices"
+	"strings"
 )
 
 // boardIDs is what the simulated phone's loader compares with: chip, board, its subtype,
@@ -12,7 +12,8 @@ type boardIDs struct{ chip, board, subtype, rev uint32 }
 var z3cBoard = boardIDs{194, 8, 0, 0x10000}
 
 // boot does what LK does on `boot`, in its order (boot-fastboot.md §3.1). The magic at the
-// start is not looked at.
+// start is not looked at. Addresses of the header are not used: they are forced ones (§1.6),
+// and with abootDownload no image reaches the loader's own memory from there.
 func (a *Aboot) boot() {
 	if a.locked {
 		if a.generation == Aboot2015 {
@@ -42,35 +43,44 @@ func (a *Aboot) boot() {
 		}
 		return
 	}
+	var tree []byte
 	found := false
 	if tableSize := uint64(field(40)); tableSize > 0 {
 		if at := uint64(page) + kernelPages + ramdiskPages + secondPages; at < size {
-			found = a.treeInTable(a.data[at:min(size, at+tableSize)])
+			tree, found = a.treeInTable(a.data[at:min(size, at+tableSize)])
 		}
 	}
-	if kernelEnd := uint64(page) + uint64(field(8)); !found && kernelEnd <= size {
-		found = a.treeBehindKernel(a.data[page:kernelEnd])
+	var kernel []byte
+	if kernelEnd := uint64(page) + uint64(field(8)); kernelEnd <= size {
+		kernel = a.data[page:kernelEnd]
+	}
+	if !found {
+		tree, found = a.treeBehindKernel(kernel)
 	}
 	if !found {
 		a.fail("dtb not found")
 		return
 	}
+	ramdisk := a.data[min(size, uint64(page)+kernelPages):]
+	a.Outcome = outcome(kernel, ramdisk[:min(uint64(len(ramdisk)), uint64(field(16)))], tree)
+	a.note("starts the kernel: " + string(a.Outcome))
 	a.leave("boot")
 }
 
-// treeInTable looks for an entry of a QCDT table (§2.1, §2.3, §2.4).
-func (a *Aboot) treeInTable(table []byte) bool {
+// treeInTable looks for an entry of a QCDT table (§2.1, §2.3, §2.4) and gives its tree, nil
+// when it is not where the entry says: the loader does not look.
+func (a *Aboot) treeInTable(table []byte) ([]byte, bool) {
 	le := binary.LittleEndian
 	if len(table) < 12 || string(table[:4]) != "QCDT" {
-		return false
+		return nil, false
 	}
 	width := map[uint32]int{1: 20, 2: 24, 3: 40}[le.Uint32(table[4:])]
 	if width == 0 || width == 40 && a.generation != Aboot2015 {
-		return false
+		return nil, false
 	}
 	count := uint64(le.Uint32(table[8:]))
 	if 12+count*uint64(width)+4 > uint64(len(table)) {
-		return false
+		return nil, false
 	}
 	var entries []boardIDs
 	for i := range int(count) {
@@ -81,23 +91,50 @@ func (a *Aboot) treeInTable(table []byte) bool {
 		}
 		entries = append(entries, ids)
 	}
-	if a.generation == Aboot2015 {
-		return slices.ContainsFunc(entries, takenIn2015)
+	i := a.pick(entries)
+	if i < 0 {
+		return nil, false
 	}
-	// Three rounds: the full board, then board and subtype, then the board alone.
+	end := table[12+(i+1)*width-8:]
+	at, size := uint64(le.Uint32(end)), uint64(le.Uint32(end[4:]))
+	if at+size > uint64(len(table)) {
+		return nil, true
+	}
+	return table[at : at+size], true
+}
+
+// pick gives the number of the entry that the loader takes, or -1. In each round the exact
+// revision ends the search, else the last older one is taken.
+func (a *Aboot) pick(entries []boardIDs) int {
 	own := z3cBoard
-	for _, strict := range []bool{true, true, false} {
-		for _, e := range entries {
+	round := func(fits func(boardIDs) bool) int {
+		best := -1
+		for i, e := range entries {
+			if fits(e) && e.rev <= own.rev {
+				if best = i; e.rev == own.rev {
+					break
+				}
+			}
+		}
+		return best
+	}
+	if a.generation == Aboot2015 {
+		return round(takenIn2015)
+	}
+	// Three rounds: the full board, then board and subtype, then the board alone. The first
+	// two are one for a board without a minor and a major version.
+	for _, strict := range []bool{true, false} {
+		if i := round(func(e boardIDs) bool {
 			board, target := e.board, own.board
 			if strict {
 				board, target = board|e.subtype<<24, target|own.subtype<<24
 			}
-			if e.chip == own.chip && board == target && e.rev <= own.rev {
-				return true
-			}
+			return e.chip == own.chip && board == target
+		}); i >= 0 {
+			return i
 		}
 	}
-	return false
+	return -1
 }
 
 // takenIn2015 is the filter of §2.4 as far as ids tell.
@@ -109,58 +146,74 @@ func takenIn2015(e boardIDs) bool {
 		(middle == 0 || middle == 0xFFFF) && e.rev <= own.rev
 }
 
-// treeBehindKernel walks the device trees from the word at 0x2C of the zImage on (§2.3).
-func (a *Aboot) treeBehindKernel(kernel []byte) bool {
+// treeBehindKernel walks the device trees from the word at 0x2C of the zImage on (§2.3) and
+// gives the one that the loader takes.
+func (a *Aboot) treeBehindKernel(kernel []byte) (best []byte, found bool) {
 	if len(kernel) < 0x30 {
-		return false
+		return nil, false
 	}
-	at := uint64(binary.LittleEndian.Uint32(kernel[0x2C:]))
+	at, rev := uint64(binary.LittleEndian.Uint32(kernel[0x2C:])), uint32(0)
 	for at+40 <= uint64(len(kernel)) {
 		tree := kernel[at:]
 		total := uint64(binary.BigEndian.Uint32(tree[4:]))
 		if binary.BigEndian.Uint32(tree) != 0xD00DFEED || total < 40 || total > uint64(len(tree)) {
-			return false
+			break
 		}
-		if ids, ok := rootWords(tree[:total]); ok && a.takesAppended(ids) {
-			return true
+		if words, ok := rootWords(tree[:total]); ok {
+			switch r, ok := a.takesAppended(words); {
+			case !ok:
+			case r == z3cBoard.rev:
+				return tree[:total], true
+			case !found || r >= rev:
+				best, rev, found = tree[:total], r, true
+			}
 		}
 		at += total
 	}
-	return false
+	return best, found
 }
 
 // treeWords are the properties of a tree's root that a loader reads.
-type treeWords struct{ msm, board []uint32 }
+type treeWords struct {
+	msm, board []uint32
+	model      string
+}
 
-// takesAppended tells whether a tree behind the kernel is for this phone.
-func (a *Aboot) takesAppended(t treeWords) bool {
+// takesAppended tells whether a tree behind the kernel is for this phone, and the best
+// revision that it names.
+func (a *Aboot) takesAppended(t treeWords) (rev uint32, ok bool) {
 	own := z3cBoard
 	if len(t.msm) == 0 {
-		return a.generation != Aboot2015 // "very old revision": the last choice
+		return 0, a.generation != Aboot2015 // "very old revision": the last choice
 	}
 	if a.generation == Aboot2013 { // the first three words, whatever they are
-		return len(t.msm) >= 3 && t.msm[0] == own.chip && t.msm[1] == own.board && t.msm[2] <= own.rev
+		if len(t.msm) < 3 || t.msm[0] != own.chip || t.msm[1] != own.board || t.msm[2] > own.rev {
+			return 0, false
+		}
+		return t.msm[2], true
+	}
+	try := func(e boardIDs, fits bool) {
+		if a.generation == Aboot2015 {
+			fits = takenIn2015(e)
+		}
+		if fits && e.chip&0xFFFF == own.chip && e.rev <= own.rev {
+			rev, ok = max(rev, e.rev), true
+		}
 	}
 	if len(t.board) == 0 { // triples
 		for i := 0; i+3 <= len(t.msm); i += 3 {
 			e := boardIDs{chip: t.msm[i], board: t.msm[i+1], rev: t.msm[i+2]}
-			if a.generation == Aboot2015 && takenIn2015(e) ||
-				a.generation == Aboot2014 && e.chip == own.chip && e.board&0xFF == own.board && e.rev <= own.rev {
-				return true
-			}
+			try(e, e.chip == own.chip && e.board&0xFF == own.board)
 		}
-		return false
+		return rev, ok
 	}
 	for i := 0; i+2 <= len(t.msm); i += 2 {
 		for j := 0; j+2 <= len(t.board); j += 2 {
 			e := boardIDs{t.msm[i], t.board[j], t.board[j+1], t.msm[i+1]}
-			if a.generation == Aboot2015 && takenIn2015(e) ||
-				a.generation == Aboot2014 && e.chip == own.chip && e.board|e.subtype<<24 == own.board|own.subtype<<24 && e.rev <= own.rev {
-				return true
-			}
+			try(e, e.chip == own.chip && e.board|e.subtype<<24 == own.board|own.subtype<<24)
 		}
 	}
-	return false
+	return rev, ok
 }
 
 // rootWords reads the ids of the root node; false for a tree that makes no sense.
@@ -206,6 +259,8 @@ func rootWords(tree []byte) (t treeWords, ok bool) {
 				t.msm = words(tree[at : at+uint64(length)])
 			case "qcom,board-id":
 				t.board = words(tree[at : at+uint64(length)])
+			case "model":
+				t.model = textAt(tree[at : at+uint64(length)])
 			}
 			at = (at + uint64(length) + 3) &^ 3
 		case endNode:
@@ -216,13 +271,13 @@ func rootWords(tree []byte) (t treeWords, ok bool) {
 	}
 }
 
+// textAt is the text up to a NUL; empty without one.
 func textAt(b []byte) string {
-	for i, c := range b {
-		if c == 0 {
-			return string(b[:i])
-		}
+	text, _, ended := strings.Cut(string(b), "\x00")
+	if !ended {
+		return ""
 	}
-	return ""
+	return text
 }
 
 func words(b []byte) (w []uint32) {

@@ -19,6 +19,8 @@ func (a *Aboot) flash(name string) {
 		a.flashSparse(p)
 	case int64(len(a.data)) > p.Size():
 		a.fail("size too large")
+	case a.dropsData():
+		a.okay("")
 	default:
 		if _, err := p.WriteAt(a.data, 0); err != nil {
 			a.fail("flash write failure")
@@ -28,89 +30,129 @@ func (a *Aboot) flash(name string) {
 	}
 }
 
-// flashSparse walks the chunks as LK does, with its words for each fault
-// (boot-fastboot.md §3.2). What was written before a fault stays written.
+// sparseWords are the texts that differ between the generations (boot-fastboot.md §3.2).
+type sparseWords struct{ short, past, raw, fill, skip, crc string }
+
+func (a *Aboot) sparseWords() sparseWords {
+	if a.generation == Aboot2015 {
+		return sparseWords{
+			short: "buffer overreads occured due to invalid sparse header",
+			past:  "Chunk data size exceeds partition size",
+			raw:   "Bogus size for RAW chunk type",
+			fill:  "bogus size for chunk FILL type",
+			skip:  "bogus size for chunk DONT CARE type",
+			crc:   "bogus size for chunk CRC type",
+		}
+	}
+	// Older loaders run past the end of their buffer and of the partition; this one does not.
+	return sparseWords{
+		short: "sparse image write failure",
+		past:  "flash write failure",
+		raw:   "Bogus chunk size for chunk type Raw",
+		fill:  "Bogus chunk size for chunk type FILL",
+		skip:  "Bogus chunk size for chunk type Dont Care",
+		crc:   "Bogus chunk size for chunk type CRC",
+	}
+}
+
+// sparseHeader is what a loader reads of a sparse image's header (boot-fastboot.md §7.1).
+type sparseHeader struct {
+	size, chunkHeader int
+	block, total      uint64
+	chunks            uint32
+}
+
+// refusal is the answer to a header that no chunk is read for; empty for a good one.
+func (h sparseHeader) refusal(a *Aboot, imageSize int, p *Partition) string {
+	strict := a.generation == Aboot2015
+	switch {
+	case strict && h.size != 28:
+		return "sparse header size mismatch"
+	case strict && h.chunkHeader != 12:
+		return "chunk header size mismatch"
+	case strict && (h.block == 0 || h.block%4 != 0):
+		return "Invalid block size\n"
+	case h.block*h.total > uint64(p.Size()):
+		return "size too large"
+	case h.size < 28 || h.chunkHeader < 12 || h.size > imageSize:
+		return "sparse image write failure"
+	}
+	return ""
+}
+
+// flashSparse walks the chunks as LK does, with its words for each fault. What was written
+// before a fault stays written. The checksum of the whole is not looked at.
 func (a *Aboot) flashSparse(p *Partition) {
 	le := binary.LittleEndian
 	d := a.data
-	fileHeader, chunkHeader := int(le.Uint16(d[8:])), int(le.Uint16(d[10:]))
-	block, chunks := uint64(le.Uint32(d[12:])), le.Uint32(d[20:])
-	if a.generation == Aboot2015 {
-		switch {
-		case fileHeader != 28:
-			a.fail("sparse header size mismatch")
-			return
-		case chunkHeader != 12:
-			a.fail("chunk header size mismatch")
-			return
-		case block == 0 || block%4 != 0:
-			a.fail("Invalid block size\n")
-			return
-		case block*uint64(le.Uint32(d[16:])) > uint64(p.Size()):
-			a.fail("size too large")
-			return
-		}
-	} else if block*uint64(le.Uint32(d[16:])) > uint64(p.Size()) {
-		a.fail("size too large")
+	h := sparseHeader{int(le.Uint16(d[8:])), int(le.Uint16(d[10:])), uint64(le.Uint32(d[12:])), uint64(le.Uint32(d[16:])), le.Uint32(d[20:])}
+	if no := h.refusal(a, len(d), p); no != "" {
+		a.fail(no)
 		return
 	}
-	if fileHeader < 28 || chunkHeader < 12 || fileHeader > len(d) {
+	say := a.sparseWords()
+	d = d[h.size:]
+	blocks := uint64(0)
+	for range h.chunks {
+		if len(d) < h.chunkHeader {
+			a.fail(say.short)
+			return
+		}
+		kind, count, total := le.Uint16(d), uint64(le.Uint32(d[4:])), uint64(le.Uint32(d[8:]))
+		if total < uint64(h.chunkHeader) || total > uint64(len(d)) {
+			a.fail(say.short)
+			return
+		}
+		data := d[h.chunkHeader:total]
+		d = d[total:]
+		if kind == chunkCRC {
+			count = 0 // covers what came before
+		}
+		if no := a.chunk(p, kind, data, blocks*h.block, count*h.block, say); no != "" {
+			a.fail(no)
+			return
+		}
+		blocks += count
+	}
+	if blocks != h.total {
 		a.fail("sparse image write failure")
 		return
 	}
-	d = d[fileHeader:]
-	at := uint64(0)
-	for range chunks {
-		if len(d) < chunkHeader {
-			a.fail("buffer overreads occured due to invalid sparse header")
-			return
-		}
-		kind, size, total := le.Uint16(d), uint64(le.Uint32(d[4:]))*block, uint64(le.Uint32(d[8:]))
-		if total < uint64(chunkHeader) || total > uint64(len(d)) {
-			a.fail("buffer overreads occured due to invalid sparse header")
-			return
-		}
-		data := d[chunkHeader:total]
-		d = d[total:]
-		if kind != 0xCAC4 && !p.holds(at, size) {
-			a.fail("Chunk data size exceeds partition size")
-			return
-		}
-		switch kind {
-		case 0xCAC1:
-			if uint64(len(data)) != size {
-				a.fail("Bogus chunk size for chunk type Raw")
-				return
-			}
-			if _, err := p.WriteAt(data, int64(at)); err != nil {
-				a.fail("flash write failure")
-				return
-			}
-		case 0xCAC2:
-			if len(data) != 4 {
-				a.fail("Bogus chunk size for chunk type FILL")
-				return
-			}
-			if err := p.fill(le.Uint32(data), at, size); err != nil {
-				a.fail("flash write failure")
-				return
-			}
-		case 0xCAC3:
-			if len(data) != 0 && a.generation == Aboot2015 {
-				a.fail("bogus size for chunk DONT CARE type")
-				return
-			}
-		case 0xCAC4:
-			if len(data) != 4 {
-				a.fail("Bogus chunk size for chunk type CRC")
-				return
-			}
-			size = 0
-		default:
-			a.fail("Unknown chunk type")
-			return
-		}
-		at += size
-	}
 	a.okay("")
+}
+
+const (
+	chunkRaw  = 0xCAC1
+	chunkFill = 0xCAC2
+	chunkSkip = 0xCAC3
+	chunkCRC  = 0xCAC4
+)
+
+// chunk carries out one chunk for size bytes at off; the answer to a bad one, or nothing.
+func (a *Aboot) chunk(p *Partition, kind uint16, data []byte, off, size uint64, say sparseWords) string {
+	wrong := map[uint16]struct {
+		length uint64
+		text   string
+	}{chunkRaw: {size, say.raw}, chunkFill: {4, say.fill}, chunkSkip: {0, say.skip}, chunkCRC: {4, say.crc}}
+	want, known := wrong[kind]
+	switch {
+	case !known:
+		return "Unknown chunk type"
+	case uint64(len(data)) != want.length:
+		return want.text
+	case !p.holds(off, size):
+		return say.past
+	}
+	var err error
+	switch {
+	case a.dropsData():
+	case kind == chunkRaw:
+		_, err = p.WriteAt(data, int64(off))
+	case kind == chunkFill:
+		err = p.fill(binary.LittleEndian.Uint32(data), off, size)
+	}
+	if err != nil {
+		return "flash write failure"
+	}
+	return ""
 }

@@ -1,11 +1,13 @@
 // Package simphone is a simulated Sony Xperia Z3 Compact in flash mode: boot
-// stage, uploaded loader, eMMC and trim area. It is the specification of the
+// stage, uploaded loader, eMMC and trim area; and in fastboot mode, with a boot
+// loader of one of three generations. It is the specification of the
 // phone's side of this program: it checks what it is sent the way the phone does
 // and refuses with the phone's own numbers.
 //
 // It is written from the reference only (loader-behaviour.md first, then
-// s1-protocol.md, error-codes.md, sin-ftf-format.md, device-rescue.md) and shares
-// no protocol code with the client in usbproto/s1; even the SIN header, image map
+// s1-protocol.md, error-codes.md, sin-ftf-format.md, device-rescue.md,
+// boot-fastboot.md) and shares no protocol code with the clients in usbproto/s1
+// and fastboot; even the SIN header, image map
 // and signature have their own readers here, because the phone's order of checks
 // and its tolerance are what a client must be tested against. Where the reference
 // does not say what a phone does, the comment at that place says that this is a

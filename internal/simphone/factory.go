@@ -9,6 +9,9 @@ import (
 	"xflash/internal/trimarea"
 )
 
+// softwareVersion is the version of Android on a healthy phone.
+const softwareVersion = "1285-6416_23.5.A.1.291"
+
 // factoryTrimArea is the trim area of a healthy phone and the root, in PEM form, of
 // the hardware configuration in it. All phones that one process makes are alike.
 func factoryTrimArea() (trim, root []byte, err error) {
@@ -50,7 +53,6 @@ type factoryUnit struct {
 // configuration. Formats of the texts are those of s1-protocol.md §6.3; keys and
 // calibration are invented bytes.
 func factoryUnits(s settings) []factoryUnit {
-	const software = "1285-6416_23.5.A.1.291"
 	simlock := fmt.Sprintf("OP_ID=\"0\";OP_NAME=\"Customized\";ROOTING_ALLOWED=\"1\";RCK_H=\"%X\";", invented("unlock code", 32))
 	return []factoryUnit{
 		{1, 1877, invented("band calibration", 600)},
@@ -59,9 +61,9 @@ func factoryUnits(s settings) []factoryUnit {
 		{2, unitSIMLock, append([]byte(simlock), invented("simlock", 512)...)},
 		{2, 2021, []byte{1}},
 		{2, unitSIMLockSign, invented("simlock signature", 128)},
-		{2, unitSoftware, cString(software)},
+		{2, unitSoftware, cString(softwareVersion)},
 		{2, unitCustom, cString("1272-3750_R6C")},
-		{2, unitFileSystem, cString(software)},
+		{2, unitFileSystem, cString(softwareVersion)},
 		{2, unitBootVersion, cString(spaceID + "_" + s.BootVersion)},
 		{2, unitBuildType, cString("user")},
 		{2, unitModel, cString(s.Model)},

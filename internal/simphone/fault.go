@@ -29,6 +29,9 @@ const lateDefault = 2 * time.Second
 // shortReply is how much of a reply FaultShort lets through.
 const shortReply = 5
 
+// mostInfo is how many lines FaultInfo can have.
+const mostInfo = 100000
+
 // everyPacket as Fault.At means every packet and the hellos.
 const everyPacket = -1
 
@@ -36,7 +39,7 @@ const everyPacket = -1
 type Fault struct {
 	Name string // one of the Fault constants
 	Arg  string // as in NAME=ARG@N
-	At   int    // number of the host packet, 1 is the first after flash mode began; 0 is the hello before it; -1 is every packet
+	At   int    // number of the host packet, 1 is the first after flash mode began, of commands in fastboot mode; 0 is before it, for the hello and FaultStale; -1 is every packet
 
 	refusal *refusal      // of FaultRefuse
 	delay   time.Duration // of FaultLate
@@ -80,6 +83,16 @@ func (f *Fault) parseArg() (err error) {
 		}
 	case FaultRefuse:
 		f.refusal, err = parseRefusal(f.Arg)
+	case FaultFail, FaultStale:
+	case FaultDataFail, FaultEarlyOkay, FaultText, FaultLong, FaultGarbage, FaultEmpty:
+		if f.Arg != "" {
+			return fmt.Errorf("%s takes no argument", f.Name)
+		}
+	case FaultDataSize, FaultInfo:
+		var n int64
+		if n, err = strconv.ParseInt(f.Arg, 10, 32); err == nil && f.Name == FaultInfo && (n < 0 || n > mostInfo) {
+			err = fmt.Errorf("%d is not a number of lines up to %d", n, mostInfo)
+		}
 	default:
 		return fmt.Errorf("no fault is called %q", f.Name)
 	}

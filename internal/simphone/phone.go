@@ -29,9 +29,10 @@ type Phone struct {
 	roots     []*sin.Certificate // further roots
 	hwRoot    *sin.Certificate   // of the hardware configuration
 
-	cable *cable // nil: never in flash mode
-	done  chan struct{}
-	run   *flashRun
+	cable    *cable // nil: never in flash mode
+	done     chan struct{}
+	fastboot *Aboot // nil: never in fastboot mode
+	run      *flashRun
 }
 
 // A flashRun is what one stay in flash mode has of its own.
@@ -191,6 +192,9 @@ func (p *Phone) FlashMode() {
 // Unplug pulls the cable and lets the phone lose its power: trim area writes
 // that were not stored by closing it are lost.
 func (p *Phone) Unplug() {
+	if p.fastboot != nil {
+		p.fastboot.cable.unplug()
+	}
 	if p.cable != nil {
 		p.cable.unplug()
 		<-p.done

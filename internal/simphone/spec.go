@@ -41,12 +41,12 @@ type Options struct {
 	OTPLock     string // OTP_LOCK_STATUS_1: LOCKED, UNLOCKED (an unfused chip), INVALID
 	OTPData     string // OTP_DATA_1, 8 hexadecimal digits
 	HWConf      string // one of the HWConf constants
+	Locked      bool   // its boot loader is; "oem unlock" ends that
 	Unknown2210 bool   // unit 2210 reads "Unknown: <date>"
 
 	FuseAID         uint64   // minimum security version in the fuses; 0 is 1
 	Aboot           string   // one of the Aboot constants; empty is 2013
 	InFastboot      bool     // the phone is put into fastboot mode, not into flash mode
-	Locked          bool     // its boot loader is
 	Hello           string   // one of the Hello constants; empty is both
 	BootMaxPacket   uint32   // MAX_PKT_SZ of the boot stage in bytes; 0 is 0x80000
 	LoaderMaxPacket uint32   // MAX_PKT_SZ of the loader in bytes; 0 is 0x80000
@@ -66,7 +66,7 @@ type Options struct {
 //	aid=N                  hello=both|none|no-boot|no-loader
 //	maxpkt=N[:N]           MAX_PKT_SZ of both stages, or of boot stage and loader
 //	root=FILE.pem          trust=any             fault=NAME[=ARG]@N
-//	mode=flash|fastboot    aboot=2013|2014|2015  locked=yes|no
+//	mode=flash|fastboot    aboot=2013|2014|2015  locked=yes
 //
 // root and fault may come more than once. Numbers are decimal, or hexadecimal
 // with 0x.
@@ -122,10 +122,10 @@ func (o *Options) set(key, value string) (err error) {
 	case "aboot":
 		o.Aboot = value
 	case "locked":
-		if value != "yes" && value != "no" {
-			return fmt.Errorf("%q: the values are yes and no", value)
+		if value != "yes" {
+			return fmt.Errorf("%q: the only value is yes", value)
 		}
-		o.Locked = value == "yes"
+		o.Locked = true
 	case "maxpkt":
 		boot, loader, both := strings.Cut(value, ":")
 		if !both {

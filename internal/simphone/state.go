@@ -34,6 +34,7 @@ type settings struct {
 	UniqueID     string
 	IMEI         string
 	HWConf       string
+	Locked       bool // the boot loader is
 }
 
 // spaceID is the product id in version texts of the boot delivery; unit 2207 has
@@ -92,6 +93,7 @@ func (p *Phone) loadState() error {
 			*change.to = change.from
 		}
 	}
+	p.settings.Locked = p.settings.Locked || o.Locked
 	if err := p.applySettings(old); err != nil {
 		return err
 	}

@@ -18,6 +18,7 @@ const (
 	unitBootVersion  = 2207
 	unitBuildType    = 2209
 	unitModel        = 2210
+	unitUnlockCode   = 2226 // two bytes or less: locked
 	unitShutdown     = 2227
 	unitFOTA         = 2404
 	unitSerial       = 4900
