@@ -218,11 +218,17 @@ func (a *app) boot(ctx context.Context, path string, o bootOptions) (err error) 
 	if err := c.Boot(ctx, bytes.NewReader(data), int64(len(data))); err != nil {
 		return err
 	}
-	if a.ui.json {
-		return a.ui.resultJSON(map[string]any{"type": "done", "answer": "OKAY"})
+	if !a.ui.json {
+		a.ui.result("The phone took the image and starts it.\n")
 	}
-	a.ui.result("The phone took the image and starts it.\n")
-	a.ui.say("%s", wrap(`That says that sizes and device tree were right, not that it runs. Look at the phone: a dark screen with a recovery inside comes alive by pressing the power key twice, and "adb devices" shows it; the Sony logo again after some seconds means that the kernel could not use its ramdisk.`, a.ui.width(), ""))
+	after, err := a.afterOkay(ctx, c)
+	if err != nil {
+		return err
+	}
+	if a.ui.json {
+		return a.ui.resultJSON(map[string]any{"type": "done", "answer": "OKAY", "then": after})
+	}
+	a.ui.hanging("", bootTexts[after])
 	return nil
 }
 

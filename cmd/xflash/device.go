@@ -68,25 +68,26 @@ func (a *app) pipe(ctx context.Context) (usbproto.Conn, *simphone.Phone, error) 
 	case "tcp", "udp":
 		return nil, nil, usageError{fmt.Errorf("%s: is fastboot over a network; flash mode needs a phone on USB, a simulated one or a pipe given as bridge:HOST:PORT", a.device)}
 	}
-	conn, err := a.usb(ctx, usbproto.ModeFlash)
+	conn, _, err := a.usb(ctx, usbproto.ModeFlash)
 	return conn, nil, err
 }
 
 // usb finds the phone that is in a mode on the bus.
-func (a *app) usb(ctx context.Context, mode usbproto.Mode) (usbproto.Conn, error) {
+func (a *app) usb(ctx context.Context, mode usbproto.Mode) (usbproto.Conn, usbproto.Device, error) {
 	selector, err := usbproto.ParseSelector(a.device)
 	if err != nil {
-		return nil, usageError{err}
+		return nil, usbproto.Device{}, usageError{err}
 	}
 	bus, err := usbproto.NewUSB()
 	if err != nil {
-		return nil, err
+		return nil, usbproto.Device{}, err
 	}
 	device, err := usbproto.Find(ctx, bus, selector, mode)
 	if err != nil {
-		return nil, err
+		return nil, device, err
 	}
-	return bus.Open(ctx, device)
+	conn, err := bus.Open(ctx, device)
+	return conn, device, err
 }
 
 // simulated makes or loads the simulated phone of a specification such as

@@ -16,7 +16,14 @@ import (
 // loaderConn is a phone in fastboot mode that a command talks to.
 type loaderConn struct {
 	*fastboot.Client
-	sim *simphone.Phone // of a simulated phone, else nil
+	loaderPhone
+}
+
+// loaderPhone is what is at the other end.
+type loaderPhone struct {
+	sim    *simphone.Phone // of a simulated phone, else nil
+	aboot  *simphone.Aboot
+	device usbproto.Device // of a phone on USB
 }
 
 func (c *loaderConn) Close() error {
@@ -29,58 +36,56 @@ func (c *loaderConn) Close() error {
 
 // fastbootMode opens the phone that --device names, in fastboot mode.
 func (a *app) fastbootMode(ctx context.Context, opt fastboot.Options) (*loaderConn, error) {
-	conn, sim, err := a.fastbootPipe(ctx)
+	conn, phone, err := a.fastbootPipe(ctx)
 	if err != nil {
 		return nil, err
 	}
 	client, err := fastboot.Open(ctx, conn, opt)
 	if err != nil {
 		err = errors.Join(err, conn.Close())
-		if sim != nil {
-			err = errors.Join(err, sim.Close())
+		if phone.sim != nil {
+			err = errors.Join(err, phone.sim.Close())
 		}
 		return nil, err
 	}
-	return &loaderConn{client, sim}, nil
+	return &loaderConn{client, phone}, nil
 }
 
 // fastbootPipe opens the messages to and from the phone's loader.
-func (a *app) fastbootPipe(ctx context.Context) (usbproto.Conn, *simphone.Phone, error) {
+func (a *app) fastbootPipe(ctx context.Context) (conn usbproto.Conn, p loaderPhone, err error) {
 	kind, rest, _ := strings.Cut(a.device, ":")
-	var conn usbproto.Conn
-	var err error
 	switch kind {
 	case "sim":
 		options, err := simphone.ParseSpec(rest)
 		if err != nil {
-			return nil, nil, usageError{err}
+			return nil, p, usageError{err}
 		}
 		if !options.InFastboot {
-			return nil, nil, &failure{exit: exitNoPhone, code: "other-mode", what: "the simulated phone is in flash mode",
+			return nil, p, &failure{exit: exitNoPhone, code: "other-mode", what: "the simulated phone is in flash mode",
 				hints: []string{"write --device " + a.device + ",mode=fastboot"}}
 		}
-		sim, err := a.simulated(rest)
-		if err != nil {
-			return nil, nil, err
+		if p.sim, err = a.simulated(rest); err != nil {
+			return nil, p, err
 		}
-		return sim.Fastboot().Conn(), sim, nil
+		p.aboot = p.sim.Fastboot()
+		return p.aboot.Conn(), p, nil
 	case "tcp":
 		conn, err = fastboot.DialTCP(ctx, rest)
 	case "udp":
 		conn, err = fastboot.DialUDP(ctx, rest)
 	case "bridge":
-		return nil, nil, usageError{fmt.Errorf("%s: is the pipe of a phone in flash mode; fastboot needs a phone on USB, tcp:HOST, udp:HOST or a simulated one", a.device)}
+		return nil, p, usageError{fmt.Errorf("%s: is the pipe of a phone in flash mode; fastboot needs a phone on USB, tcp:HOST, udp:HOST or a simulated one", a.device)}
 	default:
-		conn, err = a.usb(ctx, usbproto.ModeFastboot)
-		return conn, nil, err
+		conn, p.device, err = a.usb(ctx, usbproto.ModeFastboot)
+		return conn, p, err
 	}
 	if err != nil {
-		return nil, nil, &failure{exit: exitNoPhone, code: "no-phone", what: "no phone in fastboot mode answers at " + rest, text: wrap(err.Error(), a.ui.width(), "")}
+		return nil, p, &failure{exit: exitNoPhone, code: "no-phone", what: "no phone in fastboot mode answers at " + rest, text: wrap(err.Error(), a.ui.width(), "")}
 	}
-	return conn, nil, nil
+	return conn, p, nil
 }
 
-// fastbootFacts asks the loader what matters for what may be sent to it.
+// facts asks the loader what matters for what may be sent to it.
 func (c *loaderConn) facts(ctx context.Context, model string) (bootcheck.Target, error) {
 	ask := func(name string) (string, error) {
 		v, err := c.Getvar(ctx, name)

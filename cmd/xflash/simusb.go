@@ -12,7 +12,7 @@ import (
 // plugIn puts a simulated phone onto the USB bus of this computer, and keeps it there
 // until it leaves or ctx ends.
 func (a *app) plugIn(ctx context.Context, phone *simphone.Phone) error {
-	a.ui.say("plugged in, in flash mode; state in %s; Ctrl-C pulls the cable", phone.Dir())
+	a.ui.say("plugging it in, in flash mode; state in %s; Ctrl-C pulls the cable", phone.Dir())
 	err := a.onBus(ctx, phone, usbsim.PlugVHCI)
 	if errors.Is(err, usbsim.ErrNoVHCI) {
 		return &failure{exit: exitNoAccess, code: "no-vhci", what: err.Error(), hints: []string{

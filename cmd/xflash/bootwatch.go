@@ -1,0 +1,96 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"xflash/internal/simphone"
+	"xflash/usbproto"
+)
+
+// afterBoot is what becomes of a phone that took an image (boot-fastboot.md §5.1).
+type afterBoot string
+
+// What the bus shows.
+const (
+	bootRuns    afterBoot = "runs"    // adb or MTP appeared
+	bootCrashed afterBoot = "crashed" // it is in one of its loaders again
+	bootNothing afterBoot = "nothing" // nothing appeared
+	bootUnseen  afterBoot = "unseen"  // the phone is not on this computer's bus
+)
+
+// bootWatch is how long a phone is waited for after OKAY; recoveries take up to a minute.
+const bootWatch = 90 * time.Second
+
+// bootTexts say what each means and what to do.
+var bootTexts = map[afterBoot]string{
+	bootRuns:    `It runs: the phone is on the bus with its system's own USB. If its screen is dark, press the power key twice; "adb shell" works meanwhile.`,
+	bootCrashed: `The phone is back in its loader: the kernel started and gave up. Usual reasons are a ramdisk that the kernel cannot unpack and a kernel for another phone; "xflash boot IMAGE --check --model …" tells what it can see of that.`,
+	bootNothing: `Nothing appeared on the bus. With the Sony logo on the screen the kernel hangs or has no USB; with a dark screen and no sign of life it does not run. Hold Volume Up and Power until it vibrates three times to switch the phone off.`,
+	bootUnseen:  `That says that sizes and device tree were right, not that it runs. Look at the phone: a dark screen with a recovery inside comes alive by pressing the power key twice, and "adb devices" shows it; the Sony logo again after some seconds means that the kernel could not use its ramdisk.`,
+}
+
+// watchBoot looks at the bus until the phone that took the image shows itself there again.
+// gone is the phone as it was: the same port is the same phone.
+func watchBoot(ctx context.Context, list func(context.Context) ([]usbproto.Device, error), gone usbproto.Device, limit, pause time.Duration) (afterBoot, error) {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	left := false // it has been seen to leave: before that it is in fastboot still
+	for {
+		devices, err := list(ctx)
+		if err != nil && ctx.Err() == nil {
+			return bootUnseen, err
+		}
+		there := false
+		for _, d := range devices {
+			if d.Port != gone.Port {
+				continue
+			}
+			there = true
+			switch d.Mode {
+			case usbproto.ModeADB, usbproto.ModeMTP, usbproto.ModeStorage, usbproto.ModeDisc, usbproto.ModeTether:
+				return bootRuns, nil
+			case usbproto.ModeFastboot, usbproto.ModeFlash, usbproto.ModeEmergency, usbproto.ModeDump:
+				if left || d.Address != gone.Address {
+					return bootCrashed, nil
+				}
+			}
+		}
+		left = left || !there
+		select {
+		case <-ctx.Done():
+			if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+				return bootNothing, nil
+			}
+			return bootUnseen, context.Cause(ctx)
+		case <-time.After(pause):
+		}
+	}
+}
+
+// afterOkay tells what becomes of the phone that took an image.
+func (a *app) afterOkay(ctx context.Context, c *loaderConn) (afterBoot, error) {
+	if c.aboot != nil {
+		switch c.aboot.Outcome {
+		case simphone.OutcomeRuns, simphone.OutcomeDark:
+			return bootRuns, nil
+		case simphone.OutcomePanic:
+			return bootCrashed, nil
+		}
+		return bootNothing, nil
+	}
+	if kind, _, _ := strings.Cut(a.device, ":"); kind == "tcp" || kind == "udp" {
+		return bootUnseen, nil
+	}
+	a.ui.say("watching the USB bus for up to %s; Ctrl-C ends that and does no harm", bootWatch)
+	return watchBoot(ctx, func(ctx context.Context) ([]usbproto.Device, error) {
+		bus, err := usbproto.NewUSB()
+		if err != nil {
+			return nil, err
+		}
+		devices, err := bus.List(ctx)
+		return devices, errors.Join(err, bus.Close())
+	}, c.device, bootWatch, 500*time.Millisecond)
+}
