@@ -18,8 +18,9 @@ import (
 
 // bootOptions are the flags of boot.
 type bootOptions struct {
-	check, repack, yes, force bool
-	out, model                string
+	check, repack, yes, force, onePiece bool
+
+	out, model string
 }
 
 func newBootCommand(a *app) *cobra.Command {
@@ -51,6 +52,7 @@ refuse (or refused) the image, 6 that it is no boot image.`,
 	f := cmd.Flags()
 	f.BoolVar(&o.check, "check", false, "only say what the phone would do; no phone is needed")
 	f.BoolVar(&o.repack, "repack", false, "write the repaired image to a file; no phone is needed")
+	f.BoolVar(&o.onePiece, "one-piece", false, "with --repack: write the ids of the device tree behind the kernel in one piece, instead of a table")
 	f.StringVarP(&o.out, "output", "o", "", "file for --repack (default: IMAGE with -fixed before its ending)")
 	f.StringVar(&o.model, "model", "", "model of the phone, such as D5803, where the phone is not there or does not tell")
 	f.BoolVar(&o.yes, "yes", false, "start the repaired image without asking")
@@ -103,7 +105,7 @@ func (a *app) bootWithoutPhone(path string, o bootOptions) error {
 		return err
 	}
 	if o.repack {
-		return a.repack(path, o.out, d, target)
+		return a.repack(path, o, d, target)
 	}
 	return refusalPredicted(path, d)
 }
@@ -133,8 +135,12 @@ func refusalPredicted(path string, d *bootcheck.Diagnosis) error {
 }
 
 // repack writes the repaired image.
-func (a *app) repack(path, out string, d *bootcheck.Diagnosis, t bootcheck.Target) error {
-	fixed, err := bootcheck.Repair(d, t)
+func (a *app) repack(path string, o bootOptions, d *bootcheck.Diagnosis, t bootcheck.Target) error {
+	repair, out := bootcheck.Repair, o.out
+	if o.onePiece {
+		repair = bootcheck.RepairOnePiece
+	}
+	fixed, err := repair(d, t)
 	if err != nil {
 		return notRepairable(path, d, err)
 	}

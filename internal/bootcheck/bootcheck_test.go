@@ -329,6 +329,13 @@ func FuzzDiagnose(f *testing.F) {
 	f.Add([]byte("ANDROID!"))
 	f.Add(zimage(config34)[:400])
 	f.Add(append([]byte("ANDROID!"), table(2, ariesSplit(), good)...))
+	kernel := append(make([]byte, 0x2C), 0x30, 0, 0, 0)
+	binary.LittleEndian.PutUint32(kernel[0x24:], 0x016F2818)
+	small, err := (&bootimg.Image{PageSize: 2048, Kernel: append(kernel, ariesSplit()...)}).Build()
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(small)
 	f.Fuzz(func(t *testing.T, data []byte) {
 		target := z3c(t)
 		d, err := Diagnose(data, target)
@@ -341,6 +348,9 @@ func FuzzDiagnose(f *testing.F) {
 		r, err := Repair(d, target)
 		if err == nil && r.Diagnosis.Refused() {
 			t.Fatal("repaired, and still refused")
+		}
+		if r, err := RepairOnePiece(d, target); err == nil && r.Diagnosis.Refused() {
+			t.Fatal("repaired in one piece, and still refused")
 		}
 	})
 }
