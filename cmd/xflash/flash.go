@@ -96,7 +96,7 @@ func safePartition(t bootcheck.Target, name string) (phone.Partition, error) {
 }
 
 // fits says why an image must not be written to a partition, nil when it may.
-func fits(t bootcheck.Target, p phone.Partition, path string, r io.ReaderAt, size int64) error {
+func fits(p phone.Partition, path string, r io.ReaderAt, size int64) error {
 	refuse := func(format string, args ...any) error {
 		return &failure{exit: exitPolicy, code: "wrong-content", what: path + ": " + fmt.Sprintf(format, args...), hints: []string{`"xflash inspect ` + path + `" says more about the file`}}
 	}
@@ -135,17 +135,10 @@ func unlocked(t bootcheck.Target) error {
 		hints: []string{`"xflash restore FILE.ftf" works on a locked phone, in flash mode`}}
 }
 
-func (a *app) flash(ctx context.Context, name, path string, o flashOptions) (err error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	st, err := f.Stat()
-	if err != nil {
-		return err
-	}
-	c, err := a.fastbootMode(ctx, a.loaderOptions("sending "+name))
+// onSafe opens the phone and finds the partition on its safe list, before run does anything
+// with it.
+func (a *app) onSafe(ctx context.Context, name, doing string, o flashOptions, run func(*loaderConn, bootcheck.Target, phone.Partition) error) (err error) {
+	c, err := a.fastbootMode(ctx, a.loaderOptions(doing))
 	if err != nil {
 		return err
 	}
@@ -158,29 +151,46 @@ func (a *app) flash(ctx context.Context, name, path string, o flashOptions) (err
 	if err != nil {
 		return err
 	}
-	if size, err := c.PartitionSize(ctx, name); err != nil {
-		return err
-	} else if size > 0 {
-		p.Size = size
-	}
-	if err := fits(target, p, path, f, st.Size()); err != nil {
-		return err
-	}
-	if err := unlocked(target); err != nil {
+	return run(c, target, p)
+}
+
+func (a *app) flash(ctx context.Context, name, path string, o flashOptions) error {
+	f, err := os.Open(path)
+	if err != nil {
 		return err
 	}
-	if p.Label == "boot" || p.Label == "FOTAKernel" {
-		if err := a.admitBoot(path, p, target); err != nil {
+	defer f.Close()
+	st, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	return a.onSafe(ctx, name, "sending "+name, o, func(c *loaderConn, target bootcheck.Target, p phone.Partition) error {
+		told, err := c.PartitionSize(ctx, name)
+		if err != nil {
 			return err
 		}
-	}
-	if err := a.confirmLoss(ctx, p, o.yes); err != nil {
-		return err
-	}
-	if err := c.Flash(ctx, name, f, st.Size(), o.limit); err != nil {
-		return err
-	}
-	return a.done(fmt.Sprintf("%s is written (%s).", name, size(st.Size())))
+		if told > 0 {
+			p.Size = told
+		}
+		if err := fits(p, path, f, st.Size()); err != nil {
+			return err
+		}
+		if err := unlocked(target); err != nil {
+			return err
+		}
+		if p.Label == "boot" || p.Label == "FOTAKernel" {
+			if err := a.admitBoot(path, p, target); err != nil {
+				return err
+			}
+		}
+		if err := a.confirmLoss(ctx, p, o.yes); err != nil {
+			return err
+		}
+		if err := c.Flash(ctx, name, f, st.Size(), o.limit); err != nil {
+			return err
+		}
+		return a.done(fmt.Sprintf("%s is written (%s).", name, size(st.Size())))
+	})
 }
 
 // admitBoot looks at a boot image that is to be written.
@@ -216,30 +226,19 @@ func (a *app) confirmLoss(ctx context.Context, p phone.Partition, yes bool) erro
 	return nil
 }
 
-func (a *app) erase(ctx context.Context, name string, o flashOptions) (err error) {
-	c, err := a.fastbootMode(ctx, a.loaderOptions(""))
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, c.Close()) }()
-	target, err := c.facts(ctx, o.model)
-	if err != nil {
-		return err
-	}
-	p, err := safePartition(target, name)
-	if err != nil {
-		return err
-	}
-	if err := unlocked(target); err != nil {
-		return err
-	}
-	if err := a.confirmLoss(ctx, p, o.yes); err != nil {
-		return err
-	}
-	if err := c.Erase(ctx, name); err != nil {
-		return err
-	}
-	return a.done(name + " is erased.")
+func (a *app) erase(ctx context.Context, name string, o flashOptions) error {
+	return a.onSafe(ctx, name, "", o, func(c *loaderConn, target bootcheck.Target, p phone.Partition) error {
+		if err := unlocked(target); err != nil {
+			return err
+		}
+		if err := a.confirmLoss(ctx, p, o.yes); err != nil {
+			return err
+		}
+		if err := c.Erase(ctx, name); err != nil {
+			return err
+		}
+		return a.done(name + " is erased.")
+	})
 }
 
 // done tells of a command that the phone took.
