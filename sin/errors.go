@@ -59,8 +59,10 @@ func (e *Error) Error() string {
 	}
 	b.WriteString(e.Reason.String())
 	switch {
-	case e.Block >= 0 && e.Offset >= 0:
+	case e.Block >= 0 && e.Offset >= 0 && e.Reason == CorruptBlock:
 		fmt.Fprintf(&b, " %d at file offset %#x", e.Block, e.Offset)
+	case e.Block >= 0 && e.Offset >= 0:
+		fmt.Fprintf(&b, " in block %d at file offset %#x", e.Block, e.Offset)
 	case e.Offset >= 0:
 		fmt.Fprintf(&b, " at file offset %#x", e.Offset)
 	}

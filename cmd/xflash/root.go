@@ -31,7 +31,7 @@ answers. Start with "xflash restore FILE.ftf --dry-run".`,
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	flags := root.PersistentFlags()
-	flags.StringVar(&a.device, "device", "", "the phone: serial number, usb:BUS-PORT, sim:z3c[,KEY=VALUE…] or bridge:HOST:PORT")
+	flags.StringVar(&a.device, "device", "", "the phone: serial number, usb:BUS-PORT, sim:z3c[,KEY=VALUE…], bridge:HOST:PORT, tcp:HOST or udp:HOST")
 	flags.StringVar(&a.simState, "sim-state", "", "folder that keeps the state of a simulated phone (default: a temporary one)")
 	flags.BoolVar(&a.showIDs, "show-ids", false, "show serial number, IMEI and chip id instead of masking them")
 	flags.BoolVar(&a.ui.json, "json", false, "answer in JSON, one object a line on long jobs")

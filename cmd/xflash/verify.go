@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"xflash/ftf"
+	"xflash/internal/inspect"
 	"xflash/sin"
 )
 
@@ -16,11 +17,13 @@ func newVerifyCommand(a *app) *cobra.Command {
 	var roots []string
 	cmd := &cobra.Command{
 		Use:   "verify FILE…",
-		Short: "judge SIN images and firmware bundles: whole, and genuine?",
+		Short: "judge files of a rescue: whole, and genuine?",
 		Long: `Reads SIN images and firmware bundles to their last byte and says of each file whether
 it is whole, and what is proven about who made it: block hashes, signature, and the
 certificate chain up to a root. Every damaged block is named with its place in the file.
-Exit code 0 means that nothing is damaged, 6 that something is.`,
+Other files (disk dumps, trim areas, boot images, sparse images, file systems) are judged
+by what their format can prove. Exit code 0 means that nothing is damaged, 6 that
+something is, or that a file is nothing known.`,
 		Example: `  xflash verify system.sin
   xflash verify D5803_23.5.A.1.291.ftf --json`,
 		Args: args(cobra.MinimumNArgs(1)),
@@ -38,7 +41,7 @@ Exit code 0 means that nothing is damaged, 6 that something is.`,
 				}
 			}
 			if v.damaged > 0 {
-				return &failure{exit: exitFile, code: "file-invalid", what: fmt.Sprintf("%d of %d files are damaged", v.damaged, v.files),
+				return &failure{exit: exitFile, code: "file-invalid", what: damagedText(v.damaged, v.files),
 					hints: []string{"get the damaged files again, best from another place"}}
 			}
 			return nil
@@ -61,6 +64,7 @@ type judgement struct {
 	Type    string       `json:"type"`
 	File    string       `json:"file"`
 	Member  string       `json:"member,omitempty"`
+	Kind    string       `json:"kind,omitempty"`    // of other files, in words
 	Version int          `json:"version,omitempty"` // of the SIN format
 	OK      bool         `json:"ok"`
 	Proven  bool         `json:"proven"` // signed by a root whose certificate is at hand
@@ -73,8 +77,8 @@ type judgement struct {
 
 // damageJSON is one damaged block.
 type damageJSON struct {
-	Block  int    `json:"block"`
-	Offset int64  `json:"offset"` // in the SIN file
+	Block  int    `json:"block"`  // -1 when it is none
+	Offset int64  `json:"offset"` // in the file
 	Text   string `json:"text"`
 }
 
@@ -101,7 +105,11 @@ func (v *verifier) path(ctx context.Context, path string) error {
 		}
 	}
 	b, err := ftf.Open(path)
-	if errors.As(err, new(*ftf.Error)) {
+	var bad *ftf.Error
+	if errors.As(err, &bad) {
+		if bad.Reason == ftf.NotBundle && !st.IsDir() {
+			return v.other(ctx, path)
+		}
 		return v.tell(judgement{File: path, Reason: err.Error()})
 	}
 	if err != nil {
@@ -123,6 +131,36 @@ func (v *verifier) path(ctx context.Context, path string) error {
 		}
 	}
 	return nil
+}
+
+// other judges a file of another kind, as "xflash inspect" sees it.
+func (v *verifier) other(ctx context.Context, path string) error {
+	report, err := inspect.Path(ctx, path, inspect.Options{Roots: v.roots})
+	if err != nil {
+		return err
+	}
+	j := judgement{File: path, Kind: report.Title, OK: !report.Damaged()}
+	switch {
+	case report.Kind == inspect.KindUnknown || report.Kind == inspect.KindEmpty:
+		j.OK, j.Reason = false, "nothing that xflash knows"
+	case report.Whole != nil:
+		j.Reason = report.Whole.Text
+		for _, f := range report.Whole.Faults {
+			j.Damaged = append(j.Damaged, damageJSON{f.Block, f.Offset, f.Text})
+		}
+	}
+	return v.tell(j)
+}
+
+// damagedText counts what is damaged.
+func damagedText(damaged, files int) string {
+	switch {
+	case files == 1:
+		return "the file is damaged, or nothing that is known"
+	case damaged == 1:
+		return fmt.Sprintf("1 of %d files is damaged, or nothing that is known", files)
+	}
+	return fmt.Sprintf("%d of %d files are damaged, or nothing that is known", damaged, files)
 }
 
 // member judges one file of a bundle.
@@ -211,12 +249,22 @@ func (v *verifier) tell(j judgement) error {
 		if j.Version > 0 {
 			text = fmt.Sprintf("ok, SIN version %d, %s", j.Version, j.Trust)
 		}
+		if j.Kind != "" {
+			text = fmt.Sprintf("ok, %s: %s", j.Kind, j.Reason)
+		}
 		v.ui.result("%s\n", wrap(printable(name+": "+text), v.ui.width(), "  "))
 		return nil
 	}
 	v.ui.result("%s\n", wrap(printable(name+": DAMAGED: "+j.Reason), v.ui.width(), "  "))
 	for _, d := range j.Damaged {
-		v.ui.result("  block %d at file offset %#x\n", d.Block, d.Offset)
+		switch {
+		case d.Block >= 0:
+			v.ui.result("  block %d at file offset %#x\n", d.Block, d.Offset)
+		case d.Offset >= 0 && d.Text == j.Reason:
+			v.ui.result("  at file offset %#x\n", d.Offset)
+		case d.Offset >= 0:
+			v.ui.hanging(fmt.Sprintf("  at file offset %#x: ", d.Offset), d.Text)
+		}
 	}
 	return nil
 }
