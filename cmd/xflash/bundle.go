@@ -32,7 +32,7 @@ Every image is checked to its last byte first; a damaged one is never bundled. W
 the identity of one phone, such as simlock.ta, is left out. What a full restore of the
 model needs and the folder lacks is told, with what to do about it.`,
 		Example: `  xflash bundle "D5803_Customized CE1_1289-5302_23.5.A.1.291_R5D"
-  xflash bundle folder -o rescue.ftf --device D5803 --version 23.5.A.1.291
+  xflash bundle folder -o rescue.ftf --model D5803 --version 23.5.A.1.291
   xflash bundle folder -o kernels.ftf --only loader,kernel,fotakernel`,
 		Args: args(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -42,7 +42,7 @@ model needs and the folder lacks is told, with what to do about it.`,
 	f := cmd.Flags()
 	f.StringVarP(&output, "output", "o", "", "the bundle, or the folder it is put into (default: here, with Flashtool's name)")
 	f.StringSliceVar(&opt.Only, "only", nil, "bundle only these, by short name or file name (boot means the boot set)")
-	f.StringVar(&opt.Device, "device", "", "the model the firmware is for, such as D5803")
+	f.StringVar(&opt.Device, "model", "", "the model the firmware is for, such as D5803")
 	f.StringVar(&opt.Version, "version", "", "the version of the firmware, such as 23.5.A.1.291")
 	f.StringVar(&opt.Branding, "branding", "", "operator or region of the firmware")
 	f.BoolVar(&force, "force", false, "replace a bundle that is there already")
@@ -61,7 +61,7 @@ func (a *app) bundle(ctx context.Context, dir, output string, force bool, opt wo
 	defer b.Close()
 	if b.Manifest.Device+opt.Device == "" || b.Manifest.Version+opt.Version == "" {
 		return &failure{exit: exitUsage, code: "usage", what: printable(dir) + " does not say which model and which version it is for",
-			hints: []string{"name both: --device D5803 --version 23.5.A.1.291; the model is printed under the SIM-card flap of the phone"}}
+			hints: []string{"name both: --model D5803 --version 23.5.A.1.291; the model is printed under the SIM-card flap of the phone"}}
 	}
 	show := newProgress(a.ui)
 	defer show.clear()
