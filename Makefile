@@ -11,7 +11,7 @@ build: setup
 	$(GO) build -trimpath -o xflash ./cmd/xflash
 
 test: setup-test lint build
-	$(GO) test -race -timeout 20m ./...
+	$(GO) test -race -timeout 30m ./...
 	packaging/fuzz.sh $(FUZZTIME)
 
 # The program against simulated phones on a real USB bus, in a virtual machine.
