@@ -23,7 +23,7 @@ nothing is written that "xflash flash" would refuse.
 
 Words: devices, getvar NAME, flash PARTITION FILE, erase PARTITION, boot IMAGE,
 reboot [bootloader|recovery|fastboot], reboot-bootloader, continue, oem WORD…,
-flashing WORD…, set_active SLOT, stage FILE, get_staged FILE, fetch PARTITION FILE,
+flashing WORD…, set_active SLOT, update FILE.zip, flashall (from $ANDROID_PRODUCT_OUT), stage FILE, get_staged FILE, fetch PARTITION FILE,
 create-logical-partition NAME SIZE, delete-logical-partition NAME,
 resize-logical-partition NAME SIZE, snapshot-update cancel|merge.
 
@@ -153,7 +153,9 @@ func (a *app) aospOption(word string, w *aospWords, o *flashOptions, wipe *bool)
 		a.showIDs = true
 	case "-i": // the vendor id of old guides; this program knows Sony's
 		err = take("a vendor id")
-	case "-v", "--verbose", "--skip-reboot", "-u":
+	case "--skip-reboot":
+		o.stay = true
+	case "-v", "--verbose", "-u":
 	default:
 		return fmt.Errorf("option %s of fastboot is not known to xflash", word)
 	}
@@ -211,6 +213,15 @@ func (a *app) aospJob(word string, w *aospWords, o *flashOptions) (func(context.
 	case "boot":
 		image, err := w.argument(word, "an image")
 		return func(ctx context.Context) error { return a.boot(ctx, image, bootOptions{yes: o.yes, model: o.model}) }, err
+	case "update":
+		file, err := w.argument(word, "a zip archive")
+		return func(ctx context.Context) error { return a.updateZip(ctx, file, *o) }, err
+	case "flashall":
+		folder := os.Getenv("ANDROID_PRODUCT_OUT")
+		if folder == "" {
+			return nil, errors.New("flashall takes the images from the folder that ANDROID_PRODUCT_OUT names, and it names none")
+		}
+		return func(ctx context.Context) error { return a.update(ctx, os.DirFS(folder), folder, *o) }, nil
 	case "getvar":
 		name, err := w.argument(word, "the name of a variable")
 		return func(ctx context.Context) (err error) {

@@ -136,7 +136,10 @@ func targetOf(name string) bootcheck.Target {
 func fastbootFailure(err error) *failure {
 	var refusal *fastboot.Refusal
 	var odd *fastboot.ProtocolError
+	var unmet *fastboot.Unmet
 	switch {
+	case errors.As(err, &unmet):
+		return &failure{exit: exitPolicy, code: "wrong-phone", what: unmet.Error() + "; nothing was written", hints: []string{"get the update for this phone"}}
 	case errors.As(err, &refusal):
 		f := &failure{exit: exitRefused, code: "refused", what: refusal.Error()}
 		if text := bootcheck.Explain(refusal.Text); text != "" {

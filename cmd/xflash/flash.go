@@ -19,6 +19,7 @@ import (
 // flashOptions are the flags of flash and erase.
 type flashOptions struct {
 	yes   bool
+	stay  bool // in fastboot mode after an update
 	model string
 	limit int64
 }
@@ -165,23 +166,8 @@ func (a *app) flash(ctx context.Context, name, path string, o flashOptions) erro
 		return err
 	}
 	return a.onSafe(ctx, name, "sending "+name, o, func(c *loaderConn, target bootcheck.Target, p phone.Partition) error {
-		told, err := c.PartitionSize(ctx, name)
-		if err != nil {
+		if err := a.admitImage(ctx, c, target, p, name, path, f, st.Size()); err != nil {
 			return err
-		}
-		if told > 0 {
-			p.Size = told
-		}
-		if err := fits(p, path, f, st.Size()); err != nil {
-			return err
-		}
-		if err := unlocked(target); err != nil {
-			return err
-		}
-		if p.Label == "boot" || p.Label == "FOTAKernel" {
-			if err := a.admitBoot(path, p, target); err != nil {
-				return err
-			}
 		}
 		if err := a.confirmLoss(ctx, p, o.yes); err != nil {
 			return err
@@ -191,6 +177,27 @@ func (a *app) flash(ctx context.Context, name, path string, o flashOptions) erro
 		}
 		return a.done(fmt.Sprintf("%s is written (%s).", name, size(st.Size())))
 	})
+}
+
+// admitImage says why an image must not be written to a partition, or would be refused.
+func (a *app) admitImage(ctx context.Context, c *loaderConn, target bootcheck.Target, p phone.Partition, name, path string, r io.ReaderAt, size int64) error {
+	told, err := c.PartitionSize(ctx, name)
+	if err != nil {
+		return err
+	}
+	if told > 0 {
+		p.Size = told
+	}
+	if err := fits(p, path, r, size); err != nil {
+		return err
+	}
+	if err := unlocked(target); err != nil {
+		return err
+	}
+	if p.Label == "boot" || p.Label == "FOTAKernel" {
+		return a.admitBoot(path, p, target)
+	}
+	return nil
 }
 
 // admitBoot looks at a boot image that is to be written.

@@ -1,0 +1,190 @@
+package fastboot
+
+import (
+	"archive/zip"
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"strings"
+)
+
+// Limits of an update: of android-info.txt in bytes, of the images in it together.
+const (
+	maxInfoFile  = 64 << 10
+	maxUpdate    = 32 << 30
+	maxUpdateZip = 1000 // files
+)
+
+// Requirement is a line of android-info.txt: what a phone must say of itself.
+type Requirement struct {
+	Product string   // only for this product; empty for all
+	Name    string   // of a variable
+	Values  []string // one of them must hold; a "*" at the end stands for anything
+	Reject  bool     // none of them may hold
+}
+
+// Unmet is the error of a phone that an update is not for.
+type Unmet struct {
+	Requirement
+	Has string // what the phone says
+}
+
+func (e *Unmet) Error() string {
+	verb := "must be"
+	if e.Reject {
+		verb = "must not be"
+	}
+	return fmt.Sprintf("the update is not for this phone: %s %s %s, and the phone says %q", e.Name, verb, strings.Join(e.Values, " or "), e.Has)
+}
+
+// ParseRequirements reads android-info.txt. A line that cannot be understood is an error:
+// it may be what keeps the update off the wrong phone.
+func ParseRequirements(r io.Reader) ([]Requirement, error) {
+	var all []Requirement
+	lines := bufio.NewScanner(io.LimitReader(r, maxInfoFile+1))
+	read := 0
+	for n := 1; lines.Scan(); n++ {
+		if read += len(lines.Bytes()) + 1; read > maxInfoFile {
+			return nil, fmt.Errorf("android-info.txt is longer than %d bytes", maxInfoFile)
+		}
+		line := strings.TrimSpace(lines.Text())
+		if line == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		word, rest, ok := strings.Cut(line, " ")
+		q := Requirement{Reject: word == "reject"}
+		switch {
+		case word == "require" || word == "reject":
+		case strings.HasPrefix(word, "require-for-product:"):
+			q.Product = strings.TrimPrefix(word, "require-for-product:")
+		default:
+			return nil, fmt.Errorf("android-info.txt, line %d: %.60q begins with none of require, reject, require-for-product", n, line)
+		}
+		name, values, found := strings.Cut(rest, "=")
+		if q.Name = strings.TrimSpace(name); !ok || !found || q.Name == "" {
+			return nil, fmt.Errorf("android-info.txt, line %d: %.60q has no NAME=VALUE", n, line)
+		}
+		if q.Name == "board" { // as old files have it
+			q.Name = "product"
+		}
+		for v := range strings.SplitSeq(values, "|") {
+			q.Values = append(q.Values, strings.TrimSpace(v))
+		}
+		all = append(all, q)
+	}
+	return all, lines.Err()
+}
+
+// Meets asks the phone whether it is what the requirements want. The error is an *Unmet,
+// or that of asking.
+func (c *Client) Meets(ctx context.Context, all []Requirement) error {
+	product, err := c.variable(ctx, "product")
+	if err != nil {
+		return err
+	}
+	for _, q := range all {
+		if q.Product != "" && q.Product != product {
+			continue
+		}
+		if q.Name == "partition-exists" {
+			for _, p := range q.Values {
+				if size, err := c.PartitionSize(ctx, p); err != nil {
+					return err
+				} else if size == 0 {
+					return &Unmet{q, "no partition " + p}
+				}
+			}
+			continue
+		}
+		has, err := c.variable(ctx, q.Name)
+		if err != nil {
+			return err
+		}
+		if q.matches(has) == q.Reject {
+			return &Unmet{q, has}
+		}
+	}
+	return nil
+}
+
+func (q Requirement) matches(has string) bool {
+	for _, v := range q.Values {
+		if prefix, open := strings.CutSuffix(v, "*"); v == has || open && strings.HasPrefix(has, prefix) {
+			return true
+		}
+	}
+	return false
+}
+
+// updateImages are the partitions that an update may bring, in the order in which they are
+// written: the system before what starts it would leave nothing to start, so boot and
+// recovery come first.
+var updateImages = []string{"boot", "init_boot", "dtbo", "recovery", "vendor_boot", "vbmeta", "super", "system", "system_ext", "product", "vendor", "odm", "cache", "userdata"}
+
+// UpdateImage is an image of an update.
+type UpdateImage struct {
+	Partition, File string
+	Size            int64 // bytes
+}
+
+// Update is an update.zip, or the folder that a build left: what it asks of a phone, and
+// its images in the order in which they are written.
+type Update struct {
+	Requirements []Requirement
+	Images       []UpdateImage
+	files        fs.FS
+}
+
+// ErrNoUpdate is the error for files that are no update.
+var ErrNoUpdate = errors.New("no update: android-info.txt and an image are missing")
+
+// OpenUpdate looks at the files of an update, a zip or a folder. Files are looked up by
+// name only; what else is there does not count.
+func OpenUpdate(files fs.FS) (*Update, error) {
+	if z, ok := files.(*zip.Reader); ok && len(z.File) > maxUpdateZip {
+		return nil, fmt.Errorf("an archive of %d files is no update", len(z.File))
+	}
+	u := &Update{files: files}
+	info, err := files.Open("android-info.txt")
+	if err != nil {
+		return nil, fmt.Errorf("%w (%w)", ErrNoUpdate, err)
+	}
+	u.Requirements, err = ParseRequirements(info)
+	if err = errors.Join(err, info.Close()); err != nil {
+		return nil, err
+	}
+	total := int64(0)
+	for _, p := range updateImages {
+		st, err := fs.Stat(files, p+".img")
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		if total += st.Size(); st.Size() < 0 || total > maxUpdate || total < 0 {
+			return nil, fmt.Errorf("%s.img: the images have more than %d bytes together", p, int64(maxUpdate))
+		}
+		u.Images = append(u.Images, UpdateImage{p, p + ".img", st.Size()})
+	}
+	if len(u.Images) == 0 {
+		return nil, ErrNoUpdate
+	}
+	return u, nil
+}
+
+// Copy writes an image of the update to w, which is not more than its size.
+func (u *Update) Copy(w io.Writer, image UpdateImage) error {
+	f, err := u.files.Open(image.File)
+	if err != nil {
+		return err
+	}
+	n, err := io.Copy(w, io.LimitReader(f, image.Size+1))
+	if err == nil && n != image.Size {
+		err = fmt.Errorf("%s has another size than its %d bytes", image.File, image.Size)
+	}
+	return errors.Join(err, f.Close())
+}
