@@ -105,7 +105,9 @@ func parseMap(list []byte, at, end int64) (*Map, error) {
 		if target < 0 {
 			return nil, fail(BadMap, t.Offset, "%s comes before any partition is selected", t.Kind)
 		}
-		m.Targets[target].End = max(m.Targets[target].End, t.Dest+t.DestLen)
+		if t.DestLen > 0 { // a piece of nothing does not make the image longer
+			m.Targets[target].End = max(m.Targets[target].End, t.Dest+t.DestLen)
+		}
 		m.written[target] = addExtent(m.written[target], extent{t.Dest, t.Dest + t.DestLen})
 		if t.Kind == TagFILL {
 			continue
