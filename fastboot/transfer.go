@@ -130,14 +130,14 @@ func (c *Client) Flash(ctx context.Context, partition string, img io.ReaderAt, s
 		}
 	}
 	if size <= limit {
-		return c.flashPiece(ctx, partition, io.NewSectionReader(img, 0, size), size)
+		return c.FlashPiece(ctx, partition, io.NewSectionReader(img, 0, size), size)
 	}
 	pieces, err := Split(img, size, limit)
 	if err != nil {
 		return err
 	}
 	for _, p := range pieces {
-		if err := c.flashPiece(ctx, partition, p.Reader(), p.Size); err != nil {
+		if err := c.FlashPiece(ctx, partition, p.Reader(), p.Size); err != nil {
 			return err
 		}
 	}
@@ -163,7 +163,8 @@ func Split(img io.ReaderAt, size, limit int64) ([]*sparse.Piece, error) {
 	return image.Split(limit)
 }
 
-func (c *Client) flashPiece(ctx context.Context, partition string, r io.Reader, size int64) error {
+// FlashPiece writes one image that fits a download, such as a piece that Split made.
+func (c *Client) FlashPiece(ctx context.Context, partition string, r io.Reader, size int64) error {
 	if err := c.Download(ctx, r, size); err != nil {
 		return err
 	}
