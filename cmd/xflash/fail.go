@@ -61,7 +61,7 @@ func classify(err error) *failure {
 		return problemsFailure(problems)
 	case errors.As(err, &stopped):
 		return &failure{exit: exitInterrupted, code: "stopped", what: "stopped before " + stopped.Step.Title(),
-			hints: []string{"the phone is still in flash mode; do not unplug it, and go on with the same command and --resume"}}
+			hints: []string{"the phone is still in " + modeOf(stopped.Step) + " mode; do not unplug it, and go on with the same command and --resume"}}
 	case errors.As(err, &signal):
 		return &failure{exit: signal.exit(), code: "stopped", what: signal.Error()}
 	case errors.As(err, &step):
@@ -130,7 +130,24 @@ func refusalFailure(e explain.Explanation) *failure {
 	return &failure{exit: exitRefused, code: "refused", what: what, text: e.Text(78)}
 }
 
+// modeOf is the mode that the phone is in during a step.
+func modeOf(s restore.Step) string {
+	switch s.Kind {
+	case restore.StepFlash, restore.StepErase, restore.StepReboot:
+		return "fastboot"
+	}
+	return "flash"
+}
+
 func stepFailure(e *restore.StepError) *failure {
+	if f := fastbootFailure(e.Err); f != nil {
+		f.what = e.Step.Title() + " failed: " + f.what
+		f.hints = []string{"go on with the same command and --resume; what is written already stays written"}
+		if f.exit != exitRefused {
+			f.hints = append([]string{"unplug the phone and start fastboot mode again: off, hold Volume Up, plug in"}, f.hints...)
+		}
+		return f
+	}
 	var refusal *s1.Refusal
 	if errors.As(e.Err, &refusal) {
 		f := refusalFailure(explain.Refusal(refusalFacts(e, refusal)))

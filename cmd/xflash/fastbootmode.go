@@ -85,19 +85,21 @@ func (a *app) fastbootPipe(ctx context.Context) (conn usbproto.Conn, p loaderPho
 	return conn, p, nil
 }
 
+// told is the value of a variable, "" of one that the loader does not have.
+func (c *loaderConn) told(ctx context.Context, name string) (string, error) {
+	v, err := c.Getvar(ctx, name)
+	var refusal *fastboot.Refusal
+	if errors.As(err, &refusal) {
+		err = nil
+	}
+	return v, err
+}
+
 // facts asks the loader what matters for what may be sent to it.
 func (c *loaderConn) facts(ctx context.Context, model string) (bootcheck.Target, error) {
-	ask := func(name string) (string, error) {
-		v, err := c.Getvar(ctx, name)
-		var refusal *fastboot.Refusal
-		if errors.As(err, &refusal) {
-			err = nil
-		}
-		return v, err
-	}
 	values := map[string]string{}
 	for _, name := range []string{"product", "version-bootloader", "secure", "unlocked"} {
-		v, err := ask(name)
+		v, err := c.told(ctx, name)
 		if err != nil {
 			return bootcheck.Target{}, err
 		}

@@ -42,6 +42,8 @@ func (p *progress) event(e restore.Event) {
 	switch e := e.(type) {
 	case restore.Checking:
 		p.moving("checking "+e.Name, e.Done, e.Total, "")
+	case restore.Unpacking:
+		p.moving("unpacking "+e.Name, e.Done, e.Total, "")
 	case restore.StepStarted:
 		p.started = p.now()
 		if e.Step.Bytes > 0 {
@@ -134,6 +136,10 @@ func (p *progress) jsonEvent(e restore.Event) {
 	case restore.Checking:
 		if p.due(e.Done, e.Total) {
 			p.put("check", map[string]any{"name": e.Name, "done": e.Done, "total": e.Total})
+		}
+	case restore.Unpacking:
+		if p.due(e.Done, e.Total) {
+			p.put("unpack", map[string]any{"name": e.Name, "done": e.Done, "total": e.Total})
 		}
 	case restore.StepStarted:
 		p.put("step", map[string]any{"index": e.Index, "state": "begin", "step": e.Step})

@@ -22,6 +22,7 @@ type restoreCommand struct {
 	yes    bool
 	resume bool
 	keep   bool
+	second bool // through fastboot
 	loader string
 	roots  []string
 	limits s1.Options
@@ -40,11 +41,16 @@ shown. Nothing is written before you agree. Apps, photos and settings are kept
 unless you add --wipe. A restore that was stopped, by Ctrl-C, a pulled cable or a
 crash, goes on with --resume; until then the phone stays in flash mode.
 
-Flash mode: phone off, hold Volume Down, plug in the cable; the light turns green.`,
+Flash mode: phone off, hold Volume Down, plug in the cable; the light turns green.
+
+A phone whose boot loader is unlocked has a second way, for when its flash mode refuses
+everything: with --fastboot kernel, recovery, system and cache of the bundle are written
+in fastboot mode (phone off, hold Volume Up, plug in the cable; the light turns blue).`,
 		Example: `  xflash restore D5803_23.5.A.1.291.ftf
   xflash restore D5803_23.5.A.1.291.ftf --dry-run --model D5803
   xflash restore D5803_23.5.A.1.291.ftf --only kernel,fotakernel
-  xflash restore D5803_23.5.A.1.291.ftf --resume`,
+  xflash restore D5803_23.5.A.1.291.ftf --resume
+  xflash restore D5803_23.5.A.1.291.ftf --fastboot`,
 		Args: args(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error { return c.run(cmd.Context(), args[0]) },
 	}
@@ -56,6 +62,7 @@ Flash mode: phone off, hold Volume Down, plug in the cable; the light turns gree
 	f.StringSliceVar(&c.policy.Only, "only", nil, "flash only these, by short name: kernel,fotakernel (boot means the boot set)")
 	f.StringSliceVar(&c.policy.Skip, "skip", nil, "leave these out, by short name or file name")
 	f.BoolVar(&c.resume, "resume", false, "go on with the restore that was stopped")
+	f.BoolVar(&c.second, "fastboot", false, "write what fastboot can, to an unlocked phone in fastboot mode")
 	f.StringVar(&c.policy.Model, "model", "", "the model printed on the phone, when the phone does not say it")
 	f.StringVar(&c.loader, "loader", "", "take loader.sin from this file, for bundles without one")
 	f.StringSliceVar(&c.roots, "root", nil, "also trust this root certificate (PEM); for firmware of simulated phones")
@@ -76,6 +83,9 @@ func (c *restoreCommand) run(ctx context.Context, path string) error {
 	fw, err := c.check(ctx, bundle)
 	if err != nil {
 		return err
+	}
+	if c.second {
+		return c.throughFastboot(ctx, fw)
 	}
 	if c.dryRun && c.device == "" && c.policy.Model != "" {
 		plan, err := restore.Build(fw, nil, c.policy)
@@ -141,7 +151,7 @@ func (c *restoreCommand) flash(ctx context.Context, fw *restore.Firmware) (err e
 	defer stop()
 	conn, err := c.flashMode(opening, limits)
 	if err != nil {
-		return err
+		return c.offerFastboot(err)
 	}
 	defer func() { err = errors.Join(err, conn.Close()) }()
 	facts, err := restore.ReadFacts(opening, conn.Session)
@@ -168,7 +178,7 @@ func (c *restoreCommand) flash(ctx context.Context, fw *restore.Firmware) (err e
 		Journal: journal, From: journal.Done, Stop: soft, Emit: show.event})
 	show.clear()
 	if err != nil {
-		return err
+		return c.offerSecondWay(err, facts)
 	}
 	return c.finished(plan)
 }
@@ -229,8 +239,13 @@ func (c *restoreCommand) finished(plan *restore.Plan) error {
 	if c.ui.json {
 		return c.ui.resultJSON(map[string]any{"type": "result", "state": "done", "bytes": plan.Bytes, "model": plan.Model})
 	}
-	c.ui.result("Done: the phone has everything, and has switched itself off.\n")
 	steps := []string{"Unplug the cable.", "Switch the phone on. The first start takes up to ten minutes."}
+	if c.second {
+		c.ui.result("Done: all of it is written, and the phone restarts.\n")
+		steps = []string{"Wait. The first start takes up to ten minutes."}
+	} else {
+		c.ui.result("Done: the phone has everything, and has switched itself off.\n")
+	}
 	if !plan.Wipes {
 		steps = append(steps, `If it hangs at the logo or asks for a password nobody knows, the data of another system are in the way: run this again with --wipe.`)
 	}
@@ -247,6 +262,10 @@ func stepDone(s restore.Step, took string) string {
 		return fmt.Sprintf("%-16s %10s  the flash program runs%s", s.Name, size(s.Bytes), took)
 	case restore.StepImage:
 		return fmt.Sprintf("%-16s %10s%s", s.Name, size(s.Bytes), took)
+	case restore.StepFlash:
+		return fmt.Sprintf("%-16s %10s%s", s.Name, size(s.Bytes), took)
+	case restore.StepErase:
+		return fmt.Sprintf("%-16s            erased%s", s.Name, took)
 	case restore.StepUnit:
 		return fmt.Sprintf("%-16s trim-area unit %d, read back", s.Name, s.Unit)
 	case restore.StepTimestamp:

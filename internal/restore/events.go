@@ -10,6 +10,12 @@ type Checking struct {
 	Done, Total int64  // bytes over the whole bundle
 }
 
+// Unpacking reports how far a file is unpacked that is sent afterwards.
+type Unpacking struct {
+	Name        string // short name
+	Done, Total int64  // bytes of the file
+}
+
 // StepStarted is sent before a step.
 type StepStarted struct {
 	Index int // from 0
@@ -37,6 +43,7 @@ type Stalled struct{ Doing string }
 type Finishing struct{ Until string }
 
 func (Checking) event()    {}
+func (Unpacking) event()   {}
 func (StepStarted) event() {}
 func (Sending) event()     {}
 func (StepDone) event()    {}

@@ -26,6 +26,9 @@ const (
 	StepTimestamp StepKind = "timestamp" // write the time of the flash into unit 10021
 	StepImage     StepKind = "image"     // send one SIN file
 	StepEnd       StepKind = "end"       // end the session; the phone switches itself off
+	StepFlash     StepKind = "flash"     // write an image through fastboot
+	StepErase     StepKind = "erase"     // erase a partition through fastboot
+	StepReboot    StepKind = "reboot"    // leave fastboot; the phone starts
 )
 
 // Step is one action of a plan.
@@ -74,8 +77,9 @@ type Plan struct {
 	Device   string   `json:"device"`    // model the bundle is for
 	Version  string   `json:"version"`
 	Branding string   `json:"branding,omitempty"`
-	Model    string   `json:"model"`    // model the phone is taken for
-	Evidence []string `json:"evidence"` // why
+	Way      string   `json:"way,omitempty"` // WayFastboot, or "" for flash mode
+	Model    string   `json:"model"`         // model the phone is taken for
+	Evidence []string `json:"evidence"`      // why
 	Family   string   `json:"family"`
 	Steps    []Step   `json:"steps"`
 	Skipped  []Skip   `json:"skipped"`

@@ -62,9 +62,7 @@ func (e *Stopped) Error() string { return "stopped before " + e.Step.Title() }
 // Title names a step in the middle of a sentence.
 func (s Step) Title() string {
 	switch s.Kind {
-	case StepLoader:
-		return "sending " + s.Name
-	case StepImage:
+	case StepLoader, StepImage, StepFlash:
 		return "sending " + s.Name
 	case StepOpenTA:
 		return "opening the trim area"
@@ -74,6 +72,10 @@ func (s Step) Title() string {
 		return fmt.Sprintf("writing trim-area unit %d", s.Unit)
 	case StepTimestamp:
 		return "writing the time stamp"
+	case StepErase:
+		return "erasing " + s.Name
+	case StepReboot:
+		return "restarting the phone"
 	}
 	return "ending the session"
 }

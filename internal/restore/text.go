@@ -26,6 +26,9 @@ func (p *Plan) Text() string {
 			line("  %-9s %s", label, l)
 		}
 	}
+	if p.Way == WayFastboot {
+		line("  way       through fastboot, which takes only unlocked phones")
+	}
 	b.WriteString("\nWill be written, in this order:\n")
 	for _, s := range p.Steps {
 		if l := s.line(); l != "" {
@@ -75,6 +78,10 @@ func (s Step) line() string {
 			to = "the partition table"
 		}
 		return fmt.Sprintf("%-16s %10s  to %s", s.Name, bytesText(s.Bytes), to)
+	case StepFlash:
+		return fmt.Sprintf("%-16s %10s  to %s", s.Name, bytesText(s.Bytes), strings.Join(s.Partitions, ", "))
+	case StepErase:
+		return fmt.Sprintf("%-16s %10s  erased", s.Name, "")
 	case StepUnit:
 		return fmt.Sprintf("%-16s %10s  to trim-area unit %d%s", s.Name, bytesText(int64(len(s.Value))), s.Unit, shortValue(s.Value))
 	case StepTimestamp:

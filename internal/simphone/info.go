@@ -21,7 +21,7 @@ func (s *session) bootInfo() []byte {
 	t.add("VER", set.BootVersion)
 	t.add("PROT_VER", "04")
 	t.add("MAX_PKT_SZ", fmt.Sprintf("%08X", s.maxPacket))
-	t.add("ROOTING_STATUS", "ROOTABLE")
+	t.add("ROOTING_STATUS", map[bool]string{true: "ROOTABLE", false: "ROOTED"}[set.Locked])
 	s.chipInfo(&t)
 	t.add("S1_ROOT", s.rootNames())
 	s.identityInfo(&t)

@@ -59,3 +59,11 @@ func (m *maker) resets() error {
 	m.addText("fota-reset.ta", "02\n00000964 0001 00\n")
 	return nil
 }
+
+// elf is the header of an ARM program.
+func elf() []byte {
+	b := make([]byte, 52)
+	copy(b, "\x7fELF\x01\x01\x01")
+	b[16], b[18], b[20], b[40] = 2, 40, 1, 52
+	return b
+}

@@ -27,7 +27,7 @@ type Options struct {
 	Loader     string // a real loader.sin; "" makes one
 	SystemSize int64  // bytes of the system image; 0 is 48 MiB
 	SystemFill int64  // bytes of the files in it that do not compress; 0 is a tenth of it
-	KernelSize int    // bytes of kernel.sin's image; 0 is 6 MiB
+	KernelSize int    // about the bytes of kernel.sin's image; 0 is 6 MiB
 	Disk       int64  // bytes of the phone's eMMC; 0 is simphone.DiskSize
 	NoResets   bool   // leave out cust-reset.ta and fota-reset.ta
 	Extra      []ftf.File
@@ -242,7 +242,11 @@ func (m *maker) small() error {
 	}{
 		{"kernel", "boot", m.o.KernelSize}, {"fotakernel", "FOTAKernel", m.o.KernelSize * 5 / 6},
 	} {
-		raw, err := m.raw(f.short, append(elf(), m.random(f.size-52)...))
+		data, err := m.kernel(f.size)
+		if err != nil {
+			return err
+		}
+		raw, err := m.raw(f.short, data)
 		if err != nil {
 			return err
 		}
@@ -290,13 +294,5 @@ func (m *maker) raw(name string, data []byte) (string, error) {
 func (m *maker) random(n int) []byte {
 	b := make([]byte, n)
 	_, _ = m.rng.Read(b) // never fails
-	return b
-}
-
-// elf is the header of an ARM program.
-func elf() []byte {
-	b := make([]byte, 52)
-	copy(b, "\x7fELF\x01\x01\x01")
-	b[16], b[18], b[20], b[40] = 2, 40, 1, 52
 	return b
 }

@@ -1,0 +1,160 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"xflash/internal/restore"
+	"xflash/usbproto"
+)
+
+// throughFastboot is the second way of a restore (device-rescue.md §4.4).
+func (c *restoreCommand) throughFastboot(ctx context.Context, fw *restore.Firmware) (err error) {
+	opening, stop := firstStop(ctx)
+	defer stop()
+	if c.dryRun && c.device == "" && c.policy.Model != "" {
+		boots, err := restore.BootImages(opening, fw, nil, c.policy)
+		if err != nil {
+			return err
+		}
+		plan, err := restore.BuildLoader(fw, nil, boots, c.policy)
+		if err != nil {
+			return err
+		}
+		return c.show(plan)
+	}
+	store, err := restore.DefaultStore()
+	if err != nil {
+		return err
+	}
+	show := newProgress(c.ui)
+	meter := &restore.Meter{}
+	options := c.loaderOptions("")
+	options.Progress = meter.Sent
+	conn, err := c.fastbootMode(opening, options)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, conn.Close()) }()
+	facts, err := c.loaderFacts(opening, conn)
+	if err != nil {
+		return err
+	}
+	if err := unlocked(facts.Target); err != nil {
+		return err
+	}
+	policy := c.policy
+	if c.resume {
+		if j, err := store.Find(facts.Identity); err == nil && j != nil {
+			policy = j.Policy
+		}
+	}
+	boots, err := restore.BootImages(opening, fw, facts, policy)
+	if err != nil {
+		return err
+	}
+	plan, journal, err := restore.BeginLoader(store, fw, facts, boots, policy, c.resume)
+	if err != nil {
+		return err
+	}
+	if err := c.show(plan); err != nil || c.dryRun {
+		return err
+	}
+	if err := c.consent(opening, plan, journal.Done); err != nil {
+		return err
+	}
+	limit, _, err := conn.MaxDownload(opening)
+	if err != nil {
+		return err
+	}
+	dir, err := unpackingFolder()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	stop() // from here on the first Ctrl-C waits for a safe point
+	soft, _ := softStop(ctx)
+	err = restore.RunLoader(ctx, conn.Client, fw, plan, restore.LoaderOptions{
+		RunOptions: restore.RunOptions{Journal: journal, From: journal.Done, Stop: soft, Emit: show.event},
+		Boots:      boots, Dir: dir, Limit: limit, Meter: meter})
+	show.clear()
+	if err != nil {
+		return err
+	}
+	return c.finished(plan)
+}
+
+// unpackingFolder is where file systems lie until they are sent. The temporary folder of
+// many systems is in memory, so it is not used.
+func unpackingFolder() (string, error) {
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return "", err
+	}
+	dir := filepath.Join(cache, "xflash")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", err
+	}
+	return os.MkdirTemp(dir, "restore-")
+}
+
+// loaderFacts asks a phone in fastboot mode who it is.
+func (c *restoreCommand) loaderFacts(ctx context.Context, conn *loaderConn) (*restore.LoaderFacts, error) {
+	target, err := conn.facts(ctx, c.policy.Model)
+	if err != nil {
+		return nil, err
+	}
+	f := &restore.LoaderFacts{Target: target, Sizes: map[string]int64{}}
+	if f.Product, err = conn.told(ctx, "product"); err != nil {
+		return nil, err
+	}
+	serial, err := conn.told(ctx, "serialno")
+	if err != nil {
+		return nil, err
+	}
+	if serial == "" {
+		serial = conn.device.Serial
+	}
+	// Without a serial number phones of one model are not told apart.
+	id := sha256.Sum256([]byte("fastboot;product=" + f.Product + ";serial=" + serial))
+	f.Identity = hex.EncodeToString(id[:])
+	for _, name := range []string{"boot", "recovery", "system", "cache", "userdata"} {
+		if f.Sizes[name], err = conn.PartitionSize(ctx, name); err != nil {
+			return nil, err
+		}
+	}
+	return f, nil
+}
+
+// offerFastboot adds the second way to the failure of a restore that found its phone in
+// fastboot mode.
+func (c *restoreCommand) offerFastboot(err error) error {
+	var verdict *usbproto.Verdict
+	if !errors.As(err, &verdict) || verdict.Kind != usbproto.OtherMode || len(verdict.Devices) != 1 || verdict.Devices[0].Mode != usbproto.ModeFastboot {
+		return err
+	}
+	f := verdictFailure(verdict)
+	f.hints = append(f.hints, "if flash mode does not work any more and the boot loader is unlocked, run this again with --fastboot")
+	return f
+}
+
+// offerSecondWay adds the second way to the failure of a restore that the phone refused.
+func (c *restoreCommand) offerSecondWay(err error, facts *restore.Facts) error {
+	f := classify(err)
+	lock := facts.Info["ROOTING_STATUS"] // told in the boot stage only
+	var step *restore.StepError
+	if !errors.As(err, &step) || f.exit != exitRefused || lock != "" && !strings.HasPrefix(lock, "ROOTED") {
+		return err
+	}
+	hint := "the boot loader of this phone is unlocked, so there is a second way"
+	if lock == "" {
+		hint = "if the boot loader of this phone is unlocked, there is a second way"
+	}
+	f.hints = append(f.hints, hint+": start fastboot mode (off, hold Volume Up, plug in), and run this with --fastboot")
+	return f
+}

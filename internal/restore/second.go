@@ -1,0 +1,278 @@
+package restore
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"xflash/internal/bootcheck"
+	"xflash/internal/phone"
+	"xflash/sin"
+)
+
+// The second way of a restore, for a phone whose flash mode refuses everything and whose
+// boot loader is unlocked: the parts of the owner's own bundle that fastboot reaches,
+// through fastboot (device-rescue.md §4.4). Nothing of it is signed on the way, so the
+// phone's record of who may sign does not matter.
+
+// loaderOrder is what fastboot writes, in this order, and its name for the partition.
+var loaderOrder = []struct{ short, partition string }{
+	{"kernel", "boot"}, {"fotakernel", "recovery"}, {"system", "system"}, {"cache", "cache"}, {"userdata", "userdata"},
+}
+
+// LoaderFacts is what a phone in fastboot mode says of itself.
+type LoaderFacts struct {
+	Product  string           // getvar product
+	Target   bootcheck.Target // the phone as far as it is known
+	Sizes    map[string]int64 // bytes of partitions, by their fastboot names, as far as told
+	Identity string           // hash of the serial number, for the journal
+}
+
+// BootImage is a kernel of the bundle in the form that fastboot takes.
+type BootImage struct {
+	Item    *Item
+	Data    []byte
+	Changes []string // what was changed to get there, for a person
+}
+
+// BootImages unpacks the kernels that the policy would send and makes Android images of
+// them, because fastboot writes no other kind to boot and recovery (boot-fastboot.md §3.2).
+// The error is Problems when the phone would refuse one of them.
+func BootImages(ctx context.Context, fw *Firmware, ph *LoaderFacts, p Policy) (map[string]BootImage, error) {
+	images := map[string]BootImage{}
+	for _, o := range loaderOrder[:2] {
+		it := fw.chosen(o.short, p)
+		if it == nil {
+			continue
+		}
+		image, err := fw.bootImage(ctx, it, ph.target(fw, o.partition))
+		if err != nil {
+			return nil, err
+		}
+		images[o.short] = image
+	}
+	return images, nil
+}
+
+// chosen finds a file that fastboot can send and that the policy does not leave out.
+func (fw *Firmware) chosen(short string, p Policy) *Item {
+	it := fw.image(short)
+	if it == nil || !it.Checked || p.leavesOut(fw.Family, fw.Manifest, it) != "" {
+		return nil
+	}
+	return it
+}
+
+// target is the phone as a target for one partition.
+func (ph *LoaderFacts) target(fw *Firmware, partition string) bootcheck.Target {
+	t := bootcheck.Target{Family: fw.Family, Model: fw.Model}
+	if ph != nil {
+		t.Loader, t.Locked, t.MaxDownload = ph.Target.Loader, ph.Target.Locked, ph.Target.MaxDownload
+	}
+	t.Flash, t.Partition = true, ph.room(fw, partition)
+	return t
+}
+
+// room is the size of a partition in bytes: told by the phone, or known of the family; 0
+// when neither knows it.
+func (ph *LoaderFacts) room(fw *Firmware, partition string) int64 {
+	if ph != nil && ph.Sizes[partition] > 0 {
+		return ph.Sizes[partition]
+	}
+	part, _ := fw.Family.Partition(labelOf(partition))
+	return part.Size
+}
+
+// labelOf is the label that a partition of loaderOrder has in the phone's table.
+func labelOf(partition string) string {
+	if partition == "recovery" {
+		return "FOTAKernel"
+	}
+	return partition
+}
+
+func (fw *Firmware) bootImage(ctx context.Context, it *Item, t bootcheck.Target) (BootImage, error) {
+	refuse := func(err error, next string) error {
+		return Problems{{Kind: PolicyRefusal, Item: it.Member, What: "fastboot cannot write this kernel: " + err.Error(), Next: next, Err: err}}
+	}
+	size := it.unpackedSize()
+	if size > bootcheck.MaxImage {
+		return BootImage{}, refuse(fmt.Errorf("it makes %d bytes, more than any boot image has", size), "leave it out: --skip "+it.Short)
+	}
+	payload := memory{make([]byte, size)}
+	if err := it.unpack(ctx, &payload, nil); err != nil {
+		return BootImage{}, err
+	}
+	d, err := bootcheck.Diagnose(payload.b, t)
+	if err != nil {
+		return BootImage{}, refuse(err, "leave it out: --skip "+it.Short)
+	}
+	if !d.Refused() {
+		return BootImage{Item: it, Data: payload.b}, nil
+	}
+	fixed, err := bootcheck.Repair(d, t)
+	if err != nil {
+		return BootImage{}, refuse(err, "leave it out: --skip "+it.Short+`; "xflash unpack" and "xflash inspect" show what it is`)
+	}
+	return BootImage{Item: it, Data: fixed.Image, Changes: fixed.Changes}, nil
+}
+
+// unpack writes what the file makes of its partition to w, and checks everything once more
+// on the way.
+func (it *Item) unpack(ctx context.Context, w sizedWriter, progress func(int64)) (err error) {
+	r, h, err := it.begin(it.HeaderSHA256)
+	if err != nil {
+		return err
+	}
+	if err := r.Close(); err != nil {
+		return err
+	}
+	if r, err = it.Open(); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, r.Close()) }()
+	report, err := sin.Unpack(ctx, r, it.Bytes, w, sin.UnpackOptions{Sparse: true, CheckOptions: sin.CheckOptions{Name: it.Member, Progress: progress}})
+	if err != nil {
+		return err
+	}
+	if !bytes.Equal(report.Header.Raw, h.Raw) || len(report.Parts) != 1 {
+		return fmt.Errorf("%s has changed since it was checked", it.Member)
+	}
+	return w.Truncate(report.Parts[0].Size)
+}
+
+// unpackedSize is the number of bytes that the file makes of its partition.
+func (it *Item) unpackedSize() (size int64) {
+	for _, t := range it.Targets {
+		size = max(size, t.End)
+	}
+	return size
+}
+
+// sizedWriter is where a partition is unpacked to.
+type sizedWriter interface {
+	WriteAt(p []byte, off int64) (int, error)
+	Truncate(size int64) error
+}
+
+// BuildLoader makes the plan of the second way. ph is nil when no phone was asked. The
+// error is Problems; the plan is returned next to it, as far as it can be made.
+func BuildLoader(fw *Firmware, ph *LoaderFacts, boots map[string]BootImage, p Policy) (*Plan, error) {
+	b := &builder{fw: fw, policy: p, used: map[string]bool{}, plan: &Plan{
+		Bundle: fw.Name, Identity: fw.Identity, Device: fw.Manifest.Device, Version: fw.Manifest.Version, Branding: fw.Manifest.Branding,
+		Way: WayFastboot, Model: fw.Model.Code, Family: fw.Family.Name, Steps: []Step{}, Skipped: []Skip{}, Notes: append([]string{}, fw.Notes...),
+	}}
+	b.loaderModel(ph)
+	for _, o := range loaderOrder {
+		b.loaderStep(o.short, o.partition, ph, boots)
+	}
+	if len(b.plan.Steps) == 0 {
+		b.refuse(fw.Name, "nothing of it is left to flash", "fastboot writes kernel, fotakernel, system, cache and userdata only", "look at --only and --skip")
+	}
+	b.plan.Steps = append(b.plan.Steps, Step{Kind: StepReboot})
+	for _, it := range fw.Items {
+		if it.Kind != ItemOther && !b.used[it.Member] {
+			b.plan.Skipped = append(b.plan.Skipped, Skip{Name: it.Short, Member: it.Member, Bytes: it.Bytes, Reason: b.loaderSkips(it)})
+		}
+	}
+	b.note("fastboot leaves the trim area, the radio and the boot chain as they are. If flash mode works again one day, restore the same bundle there too.")
+	b.note("that a loader of this phone starts a stock kernel in this form is likely, and not proven; if it does not, fastboot mode still works, and a custom recovery can be started")
+	return b.plan, b.problems.orNil()
+}
+
+// WayFastboot is the Way of a plan that goes through fastboot.
+const WayFastboot = "fastboot"
+
+// loaderModel decides whether the bundle is for the phone.
+func (b *builder) loaderModel(ph *LoaderFacts) {
+	want := b.fw.Model
+	given, hasGiven := b.modelGiven()
+	said := ""
+	if ph != nil {
+		said = ph.Product
+	}
+	if _, m, ok := phone.ByModel(said); ok {
+		b.plan.Evidence = []string{"getvar product says " + m.Code}
+		if hasGiven && given.Code != m.Code {
+			b.refuse(b.fw.Name, fmt.Sprintf("--model says %s, the phone says %s", given.Code, m.Code), "", "leave --model out")
+			return
+		}
+		given, hasGiven = m, true
+	} else if hasGiven {
+		b.plan.Evidence = []string{"--model says " + given.Code}
+	} else if said != "" && (strings.EqualFold(said, want.CodeName) || strings.EqualFold(said, want.LinuxName)) {
+		b.plan.Evidence = []string{fmt.Sprintf("getvar product says %s, a name of this model", said)}
+		return
+	}
+	switch {
+	case !hasGiven:
+		b.refuse(b.fw.Name, "the phone does not say which model it is", fmt.Sprintf("getvar product says %q", said),
+			fmt.Sprintf("look at the label under the SIM-card flap; if it says %s, run this again with --model %s", want.Code, want.Code))
+	case given.Code != want.Code:
+		b.refuse(b.fw.Name, fmt.Sprintf("it is for a %s, and the phone is a %s", want.Code, given.Code), foreignReason(given, want), "get the bundle for a "+given.Code)
+	}
+}
+
+// loaderStep adds the step for one partition.
+func (b *builder) loaderStep(short, partition string, ph *LoaderFacts, boots map[string]BootImage) {
+	it := b.fw.chosen(short, b.policy)
+	step := Step{Kind: StepFlash, Name: short, Partitions: []string{labelOf(partition)}}
+	part, _ := b.fw.Family.Partition(labelOf(partition))
+	if it == nil {
+		wiped := part.Verdict != phone.Wipe || b.policy.Wipe
+		if b.fw.image(short) != nil || !wiped || short != "cache" && short != "userdata" || b.policy.excluded(short) != "" {
+			return
+		}
+		step.Kind = StepErase
+	} else {
+		b.used[it.Member] = true
+		step.Member, step.HeaderSHA256 = it.Member, it.HeaderSHA256
+		step.Bytes = it.unpackedSize()
+		if image, ok := boots[short]; ok {
+			step.Bytes = int64(len(image.Data))
+			for _, c := range image.Changes {
+				b.note("%s: %s", short, c)
+			}
+		}
+		if room := ph.room(b.fw, partition); room > 0 && step.Bytes > room {
+			b.refuse(it.Member, fmt.Sprintf("it makes %d bytes, and %s has room for %d", step.Bytes, step.Partitions[0], room), "the file is not made for this phone", "")
+		}
+	}
+	b.plan.Wipes = b.plan.Wipes || part.Verdict == phone.Wipe
+	b.plan.Bytes += step.Bytes
+	b.plan.Steps = append(b.plan.Steps, step)
+}
+
+// loaderSkips says why a file of the bundle is not sent.
+func (b *builder) loaderSkips(it *Item) string {
+	if it.Kind == ItemUnits {
+		return "fastboot cannot write the trim area"
+	}
+	for _, o := range loaderOrder {
+		if strings.EqualFold(it.Short, o.short) && !it.Boot {
+			return b.policy.leavesOut(b.fw.Family, b.fw.Manifest, it)
+		}
+	}
+	return "fastboot does not write it: it stays on the phone as it is"
+}
+
+// memory is a file in memory. Different places may be written at once.
+type memory struct{ b []byte }
+
+func (m *memory) WriteAt(p []byte, off int64) (int, error) {
+	if off < 0 || off+int64(len(p)) > int64(len(m.b)) {
+		return 0, io.ErrShortWrite
+	}
+	return copy(m.b[off:], p), nil
+}
+
+func (m *memory) Truncate(size int64) error {
+	if size < 0 || size > int64(len(m.b)) {
+		return io.ErrShortWrite
+	}
+	m.b = m.b[:size]
+	return nil
+}

@@ -1,0 +1,55 @@
+package firmware
+
+import (
+	"bytes"
+
+	"xflash/fastboot/bootimg"
+	"xflash/fastboot/bootimg/imagetest"
+	"xflash/internal/unpack"
+)
+
+// Where a stock image of this phone loads its parts (boot-fastboot.md §1.6).
+const (
+	kernelAt  = 0x00008000
+	ramdiskAt = 0x02000000
+	treesAt   = 0x01E00000
+)
+
+// kernel is an image as kernel.sin and fotakernel.sin of these phones hold it: a Sony ELF
+// with a gzip kernel, a gzip ramdisk, a table of device trees and a command line
+// (boot-fastboot.md §1.7). The ramdisk holds as many bytes of noise as it takes to make
+// the whole about size bytes.
+func (m *maker) kernel(size int) ([]byte, error) {
+	code := imagetest.Kernel{
+		Banner: "Linux version 3.4.0-perf-g3e8cd4e (BuildUser@BuildHost) (gcc version 4.8 (GCC) ) #1 SMP PREEMPT Mon Jun 20 15:26:01 2016",
+		Config: "CONFIG_ARM=y\nCONFIG_ARCH_MSM8974=y\nCONFIG_BLK_DEV_INITRD=y\nCONFIG_RD_GZIP=y\n",
+	}.Bytes()
+	zImage := imagetest.ZImage(imagetest.Pack(code, unpack.Gzip), unpack.Gzip, len(code))
+	table, err := m.trees()
+	if err != nil {
+		return nil, err
+	}
+	noise := max(size-len(zImage)-len(table)-3*4096, 1<<10)
+	var ramdisk bytes.Buffer
+	archive := bootimg.NewCPIOWriter(&ramdisk)
+	archive.Add("init", 0o100750, []byte("#!/bin/sh\n")) // the first error stays until Close
+	archive.Add("noise", 0o100640, m.random(noise))
+	if err := archive.Close(); err != nil {
+		return nil, err
+	}
+	return (&bootimg.ELF{Segments: []bootimg.Segment{
+		bootimg.NewSegment(bootimg.SegmentKernel, kernelAt, zImage),
+		bootimg.NewSegment(bootimg.SegmentRamdisk, ramdiskAt, imagetest.Pack(ramdisk.Bytes(), unpack.Gzip)),
+		bootimg.NewSegment(bootimg.SegmentQCDT, treesAt, table),
+		bootimg.NewSegment(bootimg.SegmentCmdline, 0, []byte("androidboot.hardware=qcom user_debug=31 msm_rtb.filter=0x37 ehci-hcd.park=3")),
+	}}).Build()
+}
+
+// trees is the table with the one device tree of a Z3 Compact.
+func (m *maker) trees() ([]byte, error) {
+	tree := bootimg.Tree{DTB: imagetest.SplitDTB("SoMC Aries ROW", "somc,aries-row", imagetest.AriesChips, imagetest.AriesBoard)}
+	for i := 0; i < len(imagetest.AriesChips); i += 2 {
+		tree.IDs = append(tree.IDs, bootimg.ID{Platform: imagetest.AriesChips[i], Variant: imagetest.AriesBoard[0], Rev: imagetest.AriesChips[i+1]})
+	}
+	return bootimg.BuildQCDT(2, 2048, []bootimg.Tree{tree})
+}
