@@ -8,11 +8,8 @@ import (
 	"strconv"
 
 	"xflash/fastboot/sparse"
+	"xflash/usbproto"
 )
-
-// chunk is how much is read and sent at a time, bytes; it is a multiple of every packet
-// size, so that no short packet ends the data phase early.
-const chunk = 1 << 20
 
 // ErrTooLarge is the error of a download above the loader's limit that cannot be split.
 var ErrTooLarge = errors.New("larger than the phone takes in one download")
@@ -49,63 +46,18 @@ func (c *Client) Download(ctx context.Context, r io.Reader, size int64) error {
 	return err
 }
 
-// part is a piece of a source that was read.
-type part struct {
-	buf []byte
-	err error
-}
-
-// sendData writes exactly size bytes of r, reading ahead.
+// sendData writes exactly size bytes of r.
 func (c *Client) sendData(ctx context.Context, command string, r io.Reader, size int64) error {
-	ctx, cancel := context.WithCancel(ctx)
-	free, full := make(chan []byte, 3), make(chan part, 3)
-	for range 3 {
-		free <- make([]byte, chunk)
-	}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		for left := size; left > 0; {
-			var buf []byte
-			select {
-			case buf = <-free:
-			case <-ctx.Done():
-				return
-			}
-			buf = buf[:min(left, chunk)]
-			_, err := io.ReadFull(r, buf)
-			full <- part{buf, err} // there is room for all three
-			if err != nil {
-				return
-			}
-			left -= int64(len(buf))
-		}
-	}()
-	defer func() { cancel(); <-done }()
-	for sent := int64(0); sent < size; {
-		var p part
-		select {
-		case p = <-full:
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
-		if errors.Is(p.err, io.ErrUnexpectedEOF) || p.err == io.EOF {
-			p.err = ErrShort
-		}
-		if p.err != nil {
-			return &TransferError{command, p.err}
-		}
-		short, stop := context.WithTimeout(ctx, answerTime)
-		_, err := c.conn.Write(short, p.buf)
-		stop()
-		if err != nil {
-			return &TransferError{command, err}
-		}
-		sent += int64(len(p.buf))
+	_, err := usbproto.Send(ctx, c.conn, r, size, usbproto.SendOptions{Patience: answerTime, Progress: func(sent int64) {
 		if c.opt.Progress != nil {
 			c.opt.Progress(sent, size)
 		}
-		free <- p.buf[:chunk]
+	}})
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		err = ErrShort
+	}
+	if err != nil {
+		return &TransferError{command, err}
 	}
 	return nil
 }

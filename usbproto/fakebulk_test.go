@@ -26,6 +26,9 @@ type fakeBulk struct {
 	refused  int   // how often that was
 	fault    error // what the next request fails with
 	requests []int // sizes of all requests that reached the phone
+	streams  int   // that were not ended
+	flight   int   // the most requests that were on the way at once
+	scarce   int   // this many requests of streams from now there is no memory for one
 }
 
 // outLimit is how many bytes the phone takes before it makes the host wait.
@@ -116,6 +119,77 @@ func (f *fakeBulk) write(ctx context.Context, p []byte) (n int, err error) {
 		return n == len(p)
 	})
 	return n, err
+}
+
+// fakeStream has its requests on the way until it must wait for the oldest.
+type fakeStream struct {
+	f     *fakeBulk
+	size  int
+	count int
+	queue [][]byte
+	taken int64
+	err   error
+	ended bool
+}
+
+func (f *fakeBulk) stream(size, count int) (bulkStream, error) {
+	f.streams++
+	return &fakeStream{f: f, size: size, count: count}, nil
+}
+
+func (s *fakeStream) write(ctx context.Context, p []byte) error {
+	if len(p) != s.size || s.err != nil || s.ended {
+		s.f.t.Errorf("a request of %d bytes on a stream of %d, after %v, ended %v", len(p), s.size, s.err, s.ended)
+	}
+	if len(s.queue) == s.count {
+		if err := s.oldest(ctx); err != nil {
+			return err
+		}
+	}
+	if s.f.noMemory(len(p)) {
+		return errNoMemory
+	}
+	s.queue = append(s.queue, bytes.Clone(p))
+	s.f.flight = max(s.f.flight, len(s.queue))
+	return nil
+}
+
+// oldest waits for the request that went first. When it fails, those behind it are lost.
+func (s *fakeStream) oldest(ctx context.Context) error {
+	n, err := s.f.write(ctx, s.queue[0])
+	s.queue = s.queue[1:]
+	s.taken += int64(n)
+	if err != nil {
+		s.err, s.queue = err, nil
+	}
+	return err
+}
+
+func (s *fakeStream) flush(ctx context.Context) error {
+	if s.ended {
+		s.f.t.Error("a stream is ended twice")
+	}
+	s.ended = true
+	s.f.streams--
+	for len(s.queue) > 0 {
+		if err := s.oldest(ctx); err != nil {
+			return err
+		}
+	}
+	return s.err
+}
+
+func (s *fakeStream) sent() int64 { return s.taken }
+
+// noMemory says whether the kernel has no memory for a request now.
+func (f *fakeBulk) noMemory(size int) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.scarce > 0 {
+		f.scarce--
+		return f.scarce == 0
+	}
+	return false
 }
 
 func (f *fakeBulk) close() error {

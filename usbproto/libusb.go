@@ -242,6 +242,36 @@ func (g *gousbBulk) write(ctx context.Context, p []byte) (int, error) {
 	return n, g.cause(ctx, err)
 }
 
+// stream is gousb's own. Its requests must all be full: gousb would send the rest of its
+// buffer behind a part of one.
+func (g *gousbBulk) stream(size, count int) (bulkStream, error) {
+	s, err := g.out.NewStream(size, count)
+	if err != nil {
+		return nil, g.cause(context.Background(), err)
+	}
+	return &gousbStream{g, s}, nil
+}
+
+type gousbStream struct {
+	bulk *gousbBulk
+	*gousb.WriteStream
+}
+
+func (s *gousbStream) write(ctx context.Context, p []byte) error {
+	_, err := s.WriteContext(ctx, p)
+	return s.bulk.cause(ctx, err)
+}
+
+func (s *gousbStream) flush(ctx context.Context) error {
+	// An error of write is given here once more, and a stream without room counts as one.
+	if err := s.bulk.cause(ctx, s.CloseContext(ctx)); !errors.Is(err, errNoMemory) {
+		return err
+	}
+	return nil
+}
+
+func (s *gousbStream) sent() int64 { return int64(s.Written()) }
+
 // cause translates the errors of transfers.
 func (g *gousbBulk) cause(ctx context.Context, err error) error {
 	switch err {

@@ -24,6 +24,8 @@ type bulk interface {
 	// short packet ends the transfer.
 	read(ctx context.Context, p []byte) (int, error)
 	write(ctx context.Context, p []byte) (int, error) // all of p, or an error
+	// stream prepares count requests of size bytes each, which all of its writes have.
+	stream(size, count int) (bulkStream, error)
 	close() error
 }
 
@@ -38,13 +40,14 @@ type usbConn struct {
 	mu     sync.Mutex // held during transfers, so that Close waits for them
 	closed bool
 	size   int    // of the largest request
+	depth  int    // requests on the way at once, of a stream
 	packet []byte // room for one packet
 	rest   []byte // the part of packet that was not asked for yet
 }
 
 func newUSBConn(b bulk, name string) *usbConn {
 	life, end := context.WithCancel(context.Background())
-	return &usbConn{bulk: b, name: name, life: life, end: end, size: requestSize, packet: make([]byte, b.packetSize())}
+	return &usbConn{bulk: b, name: name, life: life, end: end, size: requestSize, depth: inFlight, packet: make([]byte, b.packetSize())}
 }
 
 // Read asks for whole packets only: a phone that sends more than fits a request would

@@ -158,7 +158,10 @@ func fastbootFailure(err error) *failure {
 	if errors.As(err, &broken) {
 		f := &failure{exit: exitBroken, code: "broken", what: "the connection broke: " + broken.Error(),
 			hints: []string{"unplug the phone, start fastboot mode again (off, hold Volume Up, plug in), and repeat the command"}}
-		if errors.Is(err, usbproto.ErrTimeout) {
+		switch {
+		case errors.Is(err, context.Canceled):
+			f.exit, f.code, f.what = exitInterrupted, "stopped", "stopped at once during "+broken.Command
+		case errors.Is(err, usbproto.ErrTimeout):
 			f.what = "the phone does not answer: " + broken.Error()
 		}
 		return f
