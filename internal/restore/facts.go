@@ -36,20 +36,13 @@ type Facts struct {
 	Identity string            `json:"identity"` // hash over what makes this phone unique, "" when nothing could be read
 }
 
-// publicKeys are the info keys that may go into a plan and a journal.
-var publicKeys = []string{
-	"TYPE", "ID", "VER", "PROT_VER", "MAX_PKT_SZ", "S1_ROOT", "DEF_SEC", "SEC_STATE", "GLOB_SEC",
-	"OTP_LOCK_STATUS_1", "OTP_DATA_1", "IDCODE_1", "PLF_ROOT_1", "PLF_ROOT", "ROOTING_STATUS",
-	"HW_CONFIG", "HW_CONFIG_VER", "HWCONF_AID", "LOADER_AID", "BOOT_AID", "ACTIVE_COMP_AID",
-}
-
 // ReadFacts asks the phone who it is. Refused units are normal: every unit may be
 // absent, and a phone after a custom ROM lacks several (s1-protocol.md §4.3). Only a
 // broken transfer is an error.
 func ReadFacts(ctx context.Context, s *s1.Session) (*Facts, error) {
 	info := s.Info()
 	f := &Facts{Info: map[string]string{}, Units: map[uint32]string{}}
-	for _, key := range publicKeys {
+	for _, key := range s1.PublicKeys {
 		if v, ok := info.Get(key); ok {
 			f.Info[key] = v
 		}

@@ -21,11 +21,12 @@ func (a *Aboot) Conn() usbproto.Conn {
 	return &abootConn{&conn{cable: a.cable, device: "sim:z3c fastboot"}, a}
 }
 
-// Write gives the phone one message, which is carried out at once.
+// Write gives the phone one message, which is carried out at once. An empty one is not a
+// message: it only tells whether the phone is still there.
 func (c *abootConn) Write(ctx context.Context, b []byte) (int, error) {
 	gone := false
 	n, err := c.transfer(ctx, "write", func() (int, bool) {
-		if gone = c.aboot.gone; gone {
+		if gone = c.aboot.gone; gone || len(b) == 0 {
 			return 0, true
 		}
 		answers, delay := c.aboot.message(b)

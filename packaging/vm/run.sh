@@ -3,7 +3,7 @@
 # with its exit status. What programs in the folder need of shared libraries comes along.
 # The machine has no disk and no network; its serial line is the output.
 # usage: packaging/vm/run.sh FOLDER
-#   VM_MEMORY=MB (1536)   VM_LIMIT=SECONDS (300): a machine that runs longer is stopped, status 124
+#   VM_MEMORY=MB (1536)   VM_LIMIT=SECONDS (900): a machine that runs longer is stopped, status 124
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 made=$("$here/prepare.sh")
@@ -29,7 +29,7 @@ rm -rf "$root" "$work/payload.cpio"
 
 # Always emulated: nested virtualisation hangs on some hosts (usb-rig.md §1).
 status=0
-timeout "${VM_LIMIT:-300}" qemu-system-x86_64 -machine q35 -accel tcg,thread=multi -cpu max \
+timeout "${VM_LIMIT:-900}" qemu-system-x86_64 -machine q35 -accel tcg,thread=multi -cpu max \
     -m "${VM_MEMORY:-1536}" -smp 2 -nodefaults -no-user-config -display none -serial stdio -no-reboot \
     -kernel "$made/kernel" -initrd "$work/initrd" \
     -append "console=ttyS0 quiet panic=-1" </dev/null >"$work/pipe" 2>&1 &
@@ -40,7 +40,7 @@ show=$!
 wait $qemu || status=$?
 wait $show || true
 if [ $status -eq 124 ]; then
-    echo "vm: stopped after ${VM_LIMIT:-300} s" >&2
+    echo "vm: stopped after ${VM_LIMIT:-900} s" >&2
     exit 124
 fi
 told=$(tr -d '\r' <"$work/pipe" | sed -n 's/^VM-EXIT \([0-9]*\) .*/\1/p' | tail -n 1)

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Runs the tests that need a real USB bus, in the virtual machine. Where there can be no
 # machine the reason is told and nothing fails, unless XFLASH_VM=required.
-# usage: packaging/vm/test.sh [-test.FLAG…]
+# usage: packaging/vm/test.sh [-v] [-short] [-run NAME]…   -short: fewer places for faults
 set -eu
 cd "$(dirname "$0")/../.."
 status=0
@@ -22,4 +22,5 @@ trap 'exit 143' TERM
 go build -trimpath -o "$work/xflash" ./cmd/xflash
 mkdir "$work/fixture"
 go run ./internal/usbsim/vmtest/fixture "$work/fixture"
-VM_FILES="$work/xflash $work/fixture" go test -count=1 -exec "$PWD/packaging/vm/exec.sh" ./internal/usbsim/vmtest -v "$@"
+fastboot=$(readlink -f "$(command -v fastboot)") # Debian's client, which make setup-test installs
+VM_FILES="$work/xflash $work/fixture $fastboot" go test -count=1 -exec "$PWD/packaging/vm/exec.sh" ./internal/usbsim/vmtest -parallel 3 "$@"

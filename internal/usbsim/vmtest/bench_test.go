@@ -17,6 +17,7 @@ import (
 
 	"xflash/internal/simphone"
 	"xflash/internal/usbsim"
+	"xflash/usbproto"
 )
 
 // Where packaging/vm puts things.
@@ -26,10 +27,10 @@ const (
 )
 
 // patience bounds everything that is only waited for. The machine is emulated.
-const patience = 60 * time.Second
+const patience = 120 * time.Second
 
 // needVM skips outside the virtual machine, whose init sets the variable.
-func needVM(t *testing.T) {
+func needVM(t testing.TB) {
 	t.Helper()
 	if os.Getenv("XFLASH_VM") == "" {
 		t.Skip("this runs in the virtual machine of make test-usb")
@@ -38,7 +39,7 @@ func needVM(t *testing.T) {
 
 // A bench is a simulated phone that can be plugged into the machine's kernel.
 type bench struct {
-	t      *testing.T
+	t      testing.TB
 	phone  *simphone.Phone
 	home   string // of who runs the program; anybody may write there
 	device *usbsim.Device
@@ -47,7 +48,7 @@ type bench struct {
 }
 
 // newBench makes a phone that is in flash mode but not plugged in.
-func newBench(t *testing.T, o simphone.Options) *bench {
+func newBench(t testing.TB, o simphone.Options) *bench {
 	t.Helper()
 	needVM(t)
 	o.Dir = t.TempDir()
@@ -83,10 +84,23 @@ func (b *bench) plug(watch usbsim.Watch) {
 
 func (b *bench) plugAs(id usbsim.Identity, watch usbsim.Watch) {
 	b.t.Helper()
+	b.plugConn(id, b.phone.Conn(), watch)
+}
+
+// plugFastboot puts the phone onto the bus in fastboot mode.
+func (b *bench) plugFastboot(watch usbsim.Watch) *simphone.Aboot {
+	b.t.Helper()
+	aboot := b.phone.Fastboot()
+	b.plugConn(usbsim.Fastboot(b.phone.Serial()), aboot.Conn(), watch)
+	return aboot
+}
+
+func (b *bench) plugConn(id usbsim.Identity, conn usbproto.Conn, watch usbsim.Watch) {
+	b.t.Helper()
 	plugging.Lock()
 	defer plugging.Unlock()
 	before := busIDs(b.t)
-	b.device = usbsim.New(id, b.phone.Conn(), watch)
+	b.device = usbsim.New(id, conn, watch)
 	b.served = make(chan error, 1)
 	go func() { b.served <- usbsim.PlugVHCI(context.Background(), b.device) }()
 	b.until("the kernel has the phone", func() bool {
@@ -103,7 +117,7 @@ func (b *bench) plugAs(id usbsim.Identity, watch usbsim.Watch) {
 var plugging sync.Mutex
 
 // busIDs are the ports of the virtual host controller with something in them.
-func busIDs(t *testing.T) map[string]bool {
+func busIDs(t testing.TB) map[string]bool {
 	t.Helper()
 	text, err := os.ReadFile("/sys/devices/platform/vhci_hcd.0/status")
 	if err != nil {
@@ -174,8 +188,8 @@ func (b *bench) until(what string, done func() bool) {
 // An outcome is how a run of a program ended.
 type outcome struct {
 	stdout, stderr string
-	code           int
-	took           time.Duration
+	code           int // -1: it did not run or was stopped
+	took, cpu      time.Duration
 	ended          time.Time
 }
 
@@ -188,12 +202,11 @@ func (b *bench) xflash(who *syscall.Credential, words ...string) outcome {
 	if b.port != "" {
 		words = append(words, "--device", "usb:"+b.port)
 	}
-	return run(b.t, b.home, who, program, words...)
+	return run(b.home, who, program, words...)
 }
 
-func run(t *testing.T, home string, who *syscall.Credential, name string, words ...string) outcome {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 4*patience)
+func run(home string, who *syscall.Credential, name string, words ...string) outcome {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*patience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, name, words...)
 	var stdout, stderr bytes.Buffer
@@ -206,16 +219,19 @@ func run(t *testing.T, home string, who *syscall.Credential, name string, words 
 	begun := time.Now()
 	err := cmd.Run()
 	ended := time.Now()
-	o := outcome{stdout.String(), stderr.String(), cmd.ProcessState.ExitCode(), ended.Sub(begun), ended}
+	o := outcome{stdout: stdout.String(), stderr: stderr.String(), code: cmd.ProcessState.ExitCode(), took: ended.Sub(begun), ended: ended}
+	if s := cmd.ProcessState; s != nil {
+		o.cpu = s.UserTime() + s.SystemTime()
+	}
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
-		t.Fatal(err)
+		o.stderr += err.Error()
 	}
 	return o
 }
 
 // want checks the exit code and shows everything when it differs.
-func (o outcome) want(t *testing.T, code int) outcome {
+func (o outcome) want(t testing.TB, code int) outcome {
 	t.Helper()
 	if o.code != code {
 		t.Fatalf("exit code %d, want %d, after %v\n%s%s", o.code, code, o.took, o.stdout, o.stderr)
