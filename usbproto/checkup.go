@@ -69,7 +69,7 @@ func (c Checkup) Next(want Mode) string {
 		return "run xflash on the computer that the phone is plugged into: this one has no USB bus, as many containers and virtual machines"
 	}
 	if len(c.Phones) == 0 {
-		return "plug the phone in: " + want.Keys() + " If nothing appears, try another cable (many only charge) and a port at the back of the computer, without a hub"
+		return "plug the phone in: " + ModeUnknown.KeysTo(want) + ". If nothing appears, try another cable (many only charge) and a port at the back of the computer, without a hub"
 	}
 	for _, p := range c.Phones {
 		switch {
@@ -84,5 +84,5 @@ func (c Checkup) Next(want Mode) string {
 		}
 		return "nothing: the phone at " + p.Path() + " can be used"
 	}
-	return "bring the phone into " + want.String() + ": " + want.Keys()
+	return "bring the phone into " + want.String() + ": " + c.Phones[0].Mode.KeysTo(want)
 }

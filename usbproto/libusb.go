@@ -29,6 +29,15 @@ const (
 // usb is the machine's USB bus.
 type usb struct {
 	root string // of /sys and /dev; empty but for test beds
+	opt  Options
+}
+
+// Options steer the use of the bus.
+type Options struct {
+	// SmallRequests sends data in requests of 128 KiB, one at a time, instead of four of
+	// 1 MiB: for hubs and kernels that break with more, and for umockdev, which cannot
+	// play larger ones back.
+	SmallRequests bool
 }
 
 // NewUSB gives this machine's USB bus, or a *NoBusError. Open gives that error too when
@@ -36,8 +45,8 @@ type usb struct {
 //
 // In a test bed of umockdev, which makes a USB bus for libusb but cannot make one for
 // Go's own file reads, the bed's folder is where /sys is.
-func NewUSB() (Bus, error) {
-	b := &usb{root: os.Getenv("UMOCKDEV_DIR")}
+func NewUSB(o Options) (Bus, error) {
+	b := &usb{root: os.Getenv("UMOCKDEV_DIR"), opt: o}
 	if entries, err := os.ReadDir(b.root + usbDevices); err != nil || len(entries) == 0 {
 		return nil, &NoBusError{}
 	}
@@ -69,7 +78,11 @@ func (b *usb) Open(ctx context.Context, d Device) (Conn, error) {
 		}
 		return nil, errors.Join(err, closing)
 	}
-	return newUSBConn(pipe, d.Path()), nil
+	conn := newUSBConn(pipe, d.Path())
+	if b.opt.SmallRequests {
+		conn.size, conn.depth = replaySize, 1
+	}
+	return conn, nil
 }
 
 // newContext starts libusb. A new one for each phone sees phones that were plugged in

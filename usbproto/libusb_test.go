@@ -21,7 +21,7 @@ func TestBedList(t *testing.T) {
 	if !inBed(t, bedDescriptors, newCapture(bedPhone)) {
 		return
 	}
-	bus, err := NewUSB()
+	bus, err := NewUSB(Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -162,7 +162,7 @@ func TestBedOpenGone(t *testing.T) {
 	if !inBed(t, bedDescriptors, newCapture(bedPhone)) {
 		return
 	}
-	bus, err := NewUSB()
+	bus, err := NewUSB(Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -181,7 +181,7 @@ func TestBedNoInterface(t *testing.T) {
 	if !inBed(t, descriptors, newCapture(bedPhone)) {
 		return
 	}
-	bus, err := NewUSB()
+	bus, err := NewUSB(Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -236,7 +236,7 @@ func TestBedNoLibusb(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = os.Chmod(bed, 0o700) }() // so that umockdev can clean up
-	bus, err := NewUSB()
+	bus, err := NewUSB(Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -252,7 +252,7 @@ func TestBedNoAccess(t *testing.T) {
 		return
 	}
 	lockNode(t)
-	bus, err := NewUSB()
+	bus, err := NewUSB(Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -317,7 +317,7 @@ func TestBedBusy(t *testing.T) {
 	if err := node.Close(); err != nil {
 		t.Fatal(err)
 	}
-	bus, err := NewUSB()
+	bus, err := NewUSB(Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -80,7 +80,7 @@ func TestNoBus(t *testing.T) {
 	t.Setenv("UMOCKDEV_DIR", t.TempDir())
 	empty := filepath.Join(os.Getenv("UMOCKDEV_DIR"), usbDevices)
 	for range 2 { // first without the folder, then with an empty one
-		_, err := NewUSB()
+		_, err := NewUSB(Options{})
 		var noBus *NoBusError
 		if !errors.As(err, &noBus) {
 			t.Fatalf("got %v", err)

@@ -94,7 +94,7 @@ func inBed(t *testing.T, descriptors []byte, c *capture, preload ...string) bool
 func openBed(t *testing.T) Conn {
 	t.Helper()
 	leaks := goleak.IgnoreCurrent()
-	bus, err := NewUSB()
+	bus, err := NewUSB(Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,6 +11,7 @@ import (
 const (
 	requestSize      = 1 << 20
 	smallRequestSize = 256 << 10
+	replaySize       = 128 << 10 // of Options.SmallRequests
 )
 
 // errNoMemory is a request that the kernel had no memory for; nothing was transferred.

@@ -86,7 +86,7 @@ func (a *app) afterOkay(ctx context.Context, c *loaderConn) (afterBoot, error) {
 	}
 	a.ui.say("watching the USB bus for up to %s; Ctrl-C ends that and does no harm", bootWatch)
 	return watchBoot(ctx, func(ctx context.Context) ([]usbproto.Device, error) {
-		bus, err := usbproto.NewUSB()
+		bus, err := usbproto.NewUSB(usbproto.Options{})
 		if err != nil {
 			return nil, err
 		}

@@ -34,6 +34,9 @@ func (a *app) flashMode(ctx context.Context, opt s1.Options) (*connection, error
 	if err != nil {
 		return nil, err
 	}
+	if conn, err = a.traced(conn, usbproto.ModeFlash); err != nil {
+		return nil, err
+	}
 	session, err := s1.Open(ctx, conn, opt)
 	if err != nil {
 		err = errors.Join(err, conn.Close())
@@ -78,7 +81,7 @@ func (a *app) usb(ctx context.Context, mode usbproto.Mode) (usbproto.Conn, usbpr
 	if err != nil {
 		return nil, usbproto.Device{}, usageError{err}
 	}
-	bus, err := usbproto.NewUSB()
+	bus, err := usbproto.NewUSB(usbproto.Options{SmallRequests: a.small})
 	if err != nil {
 		return nil, usbproto.Device{}, err
 	}
@@ -87,6 +90,7 @@ func (a *app) usb(ctx context.Context, mode usbproto.Mode) (usbproto.Conn, usbpr
 		return nil, device, err
 	}
 	conn, err := bus.Open(ctx, device)
+	a.trace.device = device
 	return conn, device, err
 }
 

@@ -16,7 +16,7 @@ func newDevicesCommand(a *app) *cobra.Command {
 lead into flash mode. No phone is opened or changed by this.`,
 		Args: args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			bus, err := usbproto.NewUSB()
+			bus, err := usbproto.NewUSB(usbproto.Options{})
 			if err != nil {
 				return err
 			}

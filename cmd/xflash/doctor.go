@@ -135,15 +135,19 @@ func (a *app) wait(ctx context.Context, mode usbproto.Mode, limit time.Duration)
 			if !errors.Is(ctx.Err(), context.DeadlineExceeded) {
 				return context.Cause(ctx)
 			}
+			keys := usbproto.ModeUnknown.KeysTo(mode)
+			if keys == "" {
+				keys = "start the phone, and allow USB debugging in its developer options"
+			}
 			return &failure{exit: exitNoPhone, code: "timed-out", what: fmt.Sprintf("no phone in %s after %s", mode, limit),
-				hints: []string{mode.Keys(), `"xflash doctor" tells what this computer sees`}}
+				hints: []string{keys, `"xflash doctor" tells what this computer sees`}}
 		case <-time.After(300 * time.Millisecond):
 		}
 	}
 }
 
 func look(ctx context.Context, selector usbproto.Selector, mode usbproto.Mode) (usbproto.Device, error) {
-	bus, err := usbproto.NewUSB()
+	bus, err := usbproto.NewUSB(usbproto.Options{})
 	if err != nil {
 		return usbproto.Device{}, err
 	}

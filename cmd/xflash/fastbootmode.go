@@ -40,6 +40,9 @@ func (a *app) fastbootMode(ctx context.Context, opt fastboot.Options) (*loaderCo
 	if err != nil {
 		return nil, err
 	}
+	if conn, err = a.traced(conn, usbproto.ModeFastboot); err != nil {
+		return nil, err
+	}
 	client, err := fastboot.Open(ctx, conn, opt)
 	if err != nil {
 		err = errors.Join(err, conn.Close())

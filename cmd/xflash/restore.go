@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -175,12 +178,21 @@ func (c *restoreCommand) flash(ctx context.Context, fw *restore.Firmware) (err e
 	stop() // from here on the first Ctrl-C waits for a safe point
 	soft, _ := softStop(ctx)
 	err = restore.Run(ctx, conn.Session, fw, plan, restore.RunOptions{
-		Journal: journal, From: journal.Done, Stop: soft, Emit: show.event})
+		Journal: journal, From: journal.Done, Stop: soft, Now: clock(), Emit: show.event})
 	show.clear()
 	if err != nil {
 		return c.offerSecondWay(err, facts)
 	}
 	return c.finished(plan)
+}
+
+// clock gives the time that is written into the phone: now, or what SOURCE_DATE_EPOCH says,
+// so that a trace can be played back.
+func clock() func() time.Time {
+	if n, err := strconv.ParseInt(os.Getenv("SOURCE_DATE_EPOCH"), 10, 64); err == nil {
+		return func() time.Time { return time.Unix(n, 0) }
+	}
+	return time.Now
 }
 
 // show prints the plan.

@@ -10,6 +10,8 @@ type app struct {
 	device   string // --device
 	simState string // --sim-state
 	showIDs  bool   // --show-ids
+	small    bool   // --small-requests
+	trace    tracing
 }
 
 func newRootCommand(a *app) *cobra.Command {
@@ -34,6 +36,9 @@ answers. Start with "xflash restore FILE.ftf --dry-run".`,
 	flags.StringVar(&a.device, "device", "", "the phone: serial number, usb:BUS-PORT, sim:z3c[,KEY=VALUE…], bridge:HOST:PORT, tcp:HOST or udp:HOST")
 	flags.StringVar(&a.simState, "sim-state", "", "folder that keeps the state of a simulated phone (default: a temporary one)")
 	flags.BoolVar(&a.showIDs, "show-ids", false, "show serial number, IMEI and chip id instead of masking them")
+	flags.StringVar(&a.trace.path, "trace", "", "write what goes over the cable into this file, or this folder with all that a report needs")
+	flags.BoolVar(&a.trace.ids, "trace-ids", false, "keep serial number, IMEI and trim-area contents in the trace")
+	flags.BoolVar(&a.small, "small-requests", false, "send data in small USB requests: slower, for hubs that break with large ones")
 	flags.BoolVar(&a.ui.json, "json", false, "answer in JSON, one object a line on long jobs")
 	flags.BoolVarP(&a.ui.quiet, "quiet", "q", false, "say only results, notes and errors")
 	root.AddCommand(

@@ -56,9 +56,7 @@ const maxWaiting = 16 << 20
 // received stays the same. Closing it closes c, then w; an error of the file is returned
 // then, and not before.
 func Record(c usbproto.Conn, w io.WriteCloser, o Options) usbproto.Conn {
-	if o.Device.Bus == 0 {
-		o.Device.Bus, o.Device.Address = 1, 5
-	}
+	o.Device = known(o.Device)
 	if o.Now == nil {
 		o.Now = time.Now
 	}

@@ -111,7 +111,7 @@ func (i *Info) HWConfig() (roles []HWRole, told bool) {
 // PublicKeys are the keys whose values are the same on many phones, so that they may go
 // into a plan, a journal and a capture.
 var PublicKeys = []string{
-	"TYPE", "ID", "VER", "PROT_VER", "MAX_PKT_SZ", "S1_ROOT", "DEF_SEC", "SEC_STATE", "GLOB_SEC",
+	"TYPE", "ID", "VER", "PROT_VER", "MAX_PKT_SZ", "IGNORE_CRC", "NO_SUB_SYSTEMS", "S1_ROOT", "DEF_SEC", "SEC_STATE", "GLOB_SEC",
 	"OTP_LOCK_STATUS_1", "OTP_DATA_1", "IDCODE_1", "PLF_ROOT_1", "PLF_ROOT", "ROOTING_STATUS",
 	"HW_CONFIG", "HW_CONFIG_VER", "HWCONF_AID", "LOADER_AID", "BOOT_AID", "ACTIVE_COMP_AID",
 }

@@ -44,11 +44,29 @@ func bootImage(t testing.TB) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	path := filepath.Join(t.TempDir(), "boot.img")
+	path := filepath.Join(folder(t), "boot.img")
 	if err := os.WriteFile(path, data, 0o644); err != nil {
 		t.Fatal(err)
 	}
 	return path
+}
+
+// folder is a temporary one that everybody may read.
+func folder(t testing.TB) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "images-")
+	if err == nil {
+		err = os.Chmod(dir, 0o755)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	return dir
 }
 
 // fileSystem is what an ext4 file system of size bytes begins with, and noise.
@@ -63,7 +81,7 @@ const systemSize = 256 << 20
 // sparseSystem is a sparse image of 256 MiB that do not compress.
 func sparseSystem(t testing.TB) string {
 	t.Helper()
-	dir := t.TempDir()
+	dir := folder(t)
 	raw, err := os.Create(filepath.Join(dir, "system.raw"))
 	if err != nil {
 		t.Fatal(err)
@@ -179,7 +197,7 @@ func TestDebianFastboot(t *testing.T) {
 // again after a reboot into it.
 func TestWaitAcrossModes(t *testing.T) {
 	b := newBench(t, simphone.Options{Serial: "CB5A25SIM1"})
-	contains(t, b.xflash(nil, "wait", "fastboot", "--timeout", "1s").want(t, 3).stderr, "plugged in")
+	contains(t, b.xflash(nil, "wait", "fastboot", "--timeout", "1s").want(t, 3).stderr, "no phone in fastboot", "Volume Up")
 	waiting := func(mode string) chan outcome {
 		ended := make(chan outcome)
 		go func() { ended <- run(b.home, nil, program, "wait", mode, "--timeout", "60s") }()
@@ -202,7 +220,7 @@ func TestWaitAcrossModes(t *testing.T) {
 	wait = waiting("fastboot")
 	b.plugFastboot(usbsim.Watch{})
 	(<-wait).want(t, 0)
-	contains(t, b.xflash(nil, "getvar", "serialno").want(t, 0).stdout, "SIM1")
+	contains(t, b.xflash(nil, "getvar", "serialno", "--show-ids").want(t, 0).stdout, "CB5A25SIM1")
 }
 
 // BenchmarkFlash flashes the same 256 MiB with both clients, in turn, and compares them.
