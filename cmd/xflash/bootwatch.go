@@ -81,7 +81,7 @@ func (a *app) afterOkay(ctx context.Context, c *loaderConn) (afterBoot, error) {
 		}
 		return bootNothing, nil
 	}
-	if kind, _, _ := strings.Cut(a.device, ":"); kind == "tcp" || kind == "udp" {
+	if kind, _, _ := strings.Cut(a.device, ":"); kind == "tcp" || kind == "udp" || kind == "replay" {
 		return bootUnseen, nil
 	}
 	a.ui.say("watching the USB bus for up to %s; Ctrl-C ends that and does no harm", bootWatch)

@@ -68,6 +68,9 @@ func (a *app) pipe(ctx context.Context) (usbproto.Conn, *simphone.Phone, error) 
 				text: wrap(err.Error(), a.ui.width(), ""), hints: []string{`the other side must run first, for example "xflash sim z3c --listen ` + rest + `"`}}
 		}
 		return conn, nil, nil
+	case "replay":
+		conn, err := a.replay(rest)
+		return conn, nil, err
 	case "tcp", "udp":
 		return nil, nil, usageError{fmt.Errorf("%s: is fastboot over a network; flash mode needs a phone on USB, a simulated one or a pipe given as bridge:HOST:PORT", a.device)}
 	}

@@ -12,6 +12,7 @@ import (
 	"xflash/internal/restore"
 	"xflash/sin"
 	"xflash/usbproto"
+	"xflash/usbproto/capture"
 	"xflash/usbproto/s1"
 )
 
@@ -50,10 +51,14 @@ func classify(err error) *failure {
 		signal   *signalError
 		bundle   *ftf.Error
 		image    *sin.Error
+		mismatch *capture.MismatchError
 	)
 	switch {
 	case errors.As(err, &ready):
 		return ready
+	case errors.As(err, &mismatch):
+		return &failure{exit: exitOther, code: "replay", what: "the trace goes another way: " + mismatch.Error(),
+			hints: []string{"use the command, the files and the version of xflash that it was recorded with"}}
 	// cobra has no type for flags that exclude each other.
 	case errors.As(err, &usage), strings.HasPrefix(err.Error(), "if any flags in the group"):
 		return &failure{exit: exitUsage, code: "usage", what: err.Error(), hints: []string{`"xflash help" lists the commands, "xflash help COMMAND" their options`}}

@@ -76,6 +76,9 @@ func (a *app) fastbootPipe(ctx context.Context) (conn usbproto.Conn, p loaderPho
 		conn, err = fastboot.DialTCP(ctx, rest)
 	case "udp":
 		conn, err = fastboot.DialUDP(ctx, rest)
+	case "replay":
+		conn, err = a.replay(rest)
+		return conn, p, err
 	case "bridge":
 		return nil, p, usageError{fmt.Errorf("%s: is the pipe of a phone in flash mode; fastboot needs a phone on USB, tcp:HOST, udp:HOST or a simulated one", a.device)}
 	default:

@@ -33,7 +33,7 @@ answers. Start with "xflash restore FILE.ftf --dry-run".`,
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	flags := root.PersistentFlags()
-	flags.StringVar(&a.device, "device", "", "the phone: serial number, usb:BUS-PORT, sim:z3c[,KEY=VALUE…], bridge:HOST:PORT, tcp:HOST or udp:HOST")
+	flags.StringVar(&a.device, "device", "", "the phone: serial number, usb:BUS-PORT, sim:z3c[,KEY=VALUE…], bridge:HOST:PORT, tcp:HOST, udp:HOST or replay:TRACE.pcap")
 	flags.StringVar(&a.simState, "sim-state", "", "folder that keeps the state of a simulated phone (default: a temporary one)")
 	flags.BoolVar(&a.showIDs, "show-ids", false, "show serial number, IMEI and chip id instead of masking them")
 	flags.StringVar(&a.trace.path, "trace", "", "write what goes over the cable into this file, or this folder with all that a report needs")

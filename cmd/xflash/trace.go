@@ -70,6 +70,19 @@ func (a *app) traceFile(d usbproto.Device) (*os.File, error) {
 	return os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 }
 
+// replay plays a trace back in the place of a phone.
+func (a *app) replay(path string) (usbproto.Conn, error) {
+	p, err := capture.Open(path)
+	var bad *capture.Error
+	if errors.As(err, &bad) {
+		err = &failure{exit: exitFile, code: "file-invalid", what: err.Error(), hints: []string{"give a file that --trace has written, or usbmon in the form of classic pcap"}}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
 func traceReadme(ids bool) string {
 	masked := `Serial number, IMEI and other identities of the phone are overwritten with X and 0 in
 it, and so are the contents of the trim area, but for the few units that say which model
@@ -90,14 +103,18 @@ it. Give it only to people you trust.`
 To report a problem: pack the folder (tar czf report.tar.gz FOLDER) and add the exact
 command, and what xflash printed.
 
-To play it back, with the same command and the same files, and no phone:
+To play it back, with the same command and the same files, and no phone, either inside the
+program or through libusb:
 
+  xflash COMMAND… --device replay:` + traceFile + `
   umockdev-run -d ` + deviceFile + ` -p ` + capture.ReplayArgument(traceFile) + ` -- \
     xflash COMMAND… --small-requests
 
 A restore writes the time into the phone. To have the same one, set SOURCE_DATE_EPOCH to
 the second in which it was written, for the recording or for the playback.
 
-To make a test of it: put ` + traceFile + ` and the command into usbproto/capture/testdata.
+To make a test of it, put two files into cmd/xflash/testdata/captures: NAME.pcap, and
+NAME.txt with the words of the command in its first line, and what xflash must print in
+the others.
 `
 }

@@ -48,6 +48,16 @@ func Fastboot(serial string) Identity {
 	}
 }
 
+// Android is a phone whose system runs, with USB debugging: one of the ids of a Z3 Compact
+// (ecosystem.md §6.6), and the interface that adb looks for.
+func Android(serial string) Identity {
+	return Identity{
+		VID: 0x0fce, PID: 0x51bb,
+		Interface: [3]byte{0xff, 0x42, 0x01},
+		Maker:     "Sony", Product: "D5803", Serial: serial,
+	}
+}
+
 // Indexes of the string descriptors.
 const (
 	stringMaker = iota + 1

@@ -2,6 +2,7 @@ package vmtest
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"math/rand/v2"
@@ -134,6 +135,15 @@ func (b *bench) holds(label string, want io.Reader) {
 	}
 }
 
+// idle is a phone that has nothing to say.
+type idle struct{}
+
+func (idle) Read(ctx context.Context, _ []byte) (int, error) { <-ctx.Done(); return 0, ctx.Err() }
+
+func (idle) Write(_ context.Context, b []byte) (int, error) { return len(b), nil }
+
+func (idle) Close() error { return nil }
+
 // Everything a person does with fastboot, over libusb; as an ordinary user with the rights
 // that the udev rule gives.
 func TestFastboot(t *testing.T) {
@@ -153,9 +163,14 @@ func TestFastboot(t *testing.T) {
 		t.Errorf("of %d bytes only %d are in requests of 256 KiB and more; %d at once", all, bytes, deepest)
 	}
 
-	o := b.xflash(user, "boot", boot).want(t, 0)
-	contains(t, o.stdout, "The phone took the image")
+	ended := make(chan outcome)
+	at := "usb:" + b.port
+	go func() { ended <- run(b.home, user, program, "boot", boot, "--device", at) }()
 	b.gone()
+	// What was started comes onto the bus, at the same port.
+	b.plugConn(usbsim.Android(b.phone.Serial()), idle{}, usbsim.Watch{})
+	contains(t, (<-ended).want(t, 0).stdout, "The phone took the image", "It runs")
+	b.unplug()
 	if aboot.Started != "boot" || aboot.Outcome != simphone.OutcomeRuns {
 		t.Errorf("the phone does %q: %s", aboot.Started, aboot.Outcome)
 	}
