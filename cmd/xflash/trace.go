@@ -114,7 +114,7 @@ A restore writes the time into the phone. To have the same one, set SOURCE_DATE_
 the second in which it was written, for the recording or for the playback.
 
 To make a test of it, put two files into cmd/xflash/testdata/captures: NAME.pcap, and
-NAME.txt with the words of the command in its first line, and what xflash must print in
-the others.
+NAME.txt with the words of the command in its first line, and pieces of what xflash must
+print in the others, one in each line.
 `
 }

@@ -139,8 +139,8 @@ func (r *recorder) complete(s *Event, n int, err error, data []byte) {
 	}
 	e := *s
 	e.Time, e.Kind, e.Status, e.Length, e.Data = r.o.Now(), Complete, status, n, data
-	if n > 0 && status != 0 {
-		e.Status = 0 // the data came; the error comes again
+	if status == syscall.ENOENT {
+		e.Status = 0 // what came before the deadline did come
 	}
 	if r.o.Mask != nil && len(data) > 0 {
 		r.open = !r.o.Mask.Phone(data)
