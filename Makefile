@@ -2,7 +2,7 @@
 GO      ?= go
 FUZZTIME ?= 30s
 
-.PHONY: demo test test-usb lint build bench fuzz setup setup-test clean install
+.PHONY: demo test test-usb lint build bench bench-usb fuzz setup setup-test clean install
 
 demo: build
 	./xflash demo
@@ -17,8 +17,12 @@ test: setup-test lint build
 # The program against simulated phones on a real USB bus, in a virtual machine.
 # USBFLAGS=-v tries every fault at every place, which takes three times as long.
 USBFLAGS ?= -short -v
-test-usb: setup
+test-usb: setup-test
 	packaging/vm/test.sh $(USBFLAGS)
+
+# 256 MB over that bus with xflash and with Debian's fastboot, in turn.
+bench-usb: setup-test
+	VM_MEMORY=4096 packaging/vm/test.sh -run '^$$' -bench Flash -benchtime 3x -v
 
 lint:
 	@files=$$(git ls-files '*.go' | xargs gofmt -l); if [ -n "$$files" ]; then echo "gofmt differs: $$files"; exit 1; fi

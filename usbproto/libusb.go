@@ -298,7 +298,7 @@ func (g *gousbBulk) cause(ctx context.Context, err error) error {
 		return ErrStalled
 	case gousb.TransferOverflow, gousb.ErrorOverflow:
 		return ErrOverflow
-	case gousb.TransferNoDevice, gousb.ErrorNoDevice:
+	case gousb.TransferNoDevice, gousb.ErrorNoDevice, gousb.ErrorNotFound:
 		return ErrGone
 	case gousb.ErrorNoMem:
 		return errNoMemory
@@ -311,7 +311,7 @@ func (g *gousbBulk) cause(ctx context.Context, err error) error {
 		}
 		return fmt.Errorf("the transfer broke on the cable or in the port (%w)", err)
 	}
-	return err
+	return fmt.Errorf("this computer's USB does not carry the transfer out (%w)", err)
 }
 
 // present says whether the phone is still on the bus, where it was and not plugged in anew.

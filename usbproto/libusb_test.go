@@ -332,6 +332,42 @@ func TestBedBusy(t *testing.T) {
 }
 
 // gousb hides the number of a failed claim in a text.
+// Every number of libusb has a meaning here; the bus of this test is empty, so a transfer
+// that broke is one of a phone that is gone.
+func TestCauseOfEveryError(t *testing.T) {
+	g := &gousbBulk{bus: &usb{root: t.TempDir()}, phone: bedPhone}
+	late, cancel := context.WithTimeout(t.Context(), 0)
+	defer cancel()
+	stopped, stop := context.WithCancel(t.Context())
+	stop()
+	for err, want := range map[error]error{
+		gousb.TransferTimedOut: ErrTimeout, gousb.ErrorTimeout: ErrTimeout,
+		gousb.TransferStall: ErrStalled, gousb.ErrorPipe: ErrStalled,
+		gousb.TransferOverflow: ErrOverflow, gousb.ErrorOverflow: ErrOverflow,
+		gousb.TransferNoDevice: ErrGone, gousb.ErrorNoDevice: ErrGone, gousb.ErrorNotFound: ErrGone,
+		gousb.TransferError: ErrGone, gousb.ErrorIO: ErrGone, gousb.ErrorOther: ErrGone,
+		gousb.ErrorNoMem:        errNoMemory,
+		gousb.ErrorAccess:       gousb.ErrorAccess,
+		gousb.ErrorBusy:         gousb.ErrorBusy,
+		gousb.ErrorInterrupted:  gousb.ErrorInterrupted,
+		gousb.ErrorInvalidParam: gousb.ErrorInvalidParam,
+		gousb.ErrorNotSupported: gousb.ErrorNotSupported,
+	} {
+		if got := g.cause(t.Context(), err); !errors.Is(got, want) {
+			t.Errorf("%v is %v, want %v", err, got, want)
+		}
+	}
+	if got := g.cause(late, gousb.TransferCancelled); !errors.Is(got, ErrTimeout) {
+		t.Errorf("cancelled by a deadline: %v", got)
+	}
+	if got := g.cause(stopped, gousb.TransferCancelled); !errors.Is(got, context.Canceled) {
+		t.Errorf("cancelled: %v", got)
+	}
+	if got := g.cause(t.Context(), nil); got != nil {
+		t.Error(got)
+	}
+}
+
 func TestCodeOf(t *testing.T) {
 	busy := fmt.Errorf("failed to claim interface %d on %s: %v", 0, "vid=0fce", gousb.ErrorBusy)
 	for _, c := range []struct {

@@ -7,12 +7,13 @@ import (
 
 	"xflash/internal/simphone"
 	"xflash/internal/usbsim"
+	"xflash/usbproto"
 )
 
 // plugIn puts a simulated phone onto the USB bus of this computer, and keeps it there
 // until it leaves or ctx ends.
 func (a *app) plugIn(ctx context.Context, phone *simphone.Phone) error {
-	a.ui.say("plugging it in, in flash mode; state in %s; Ctrl-C pulls the cable", phone.Dir())
+	a.ui.say("plugging it in; state in %s; Ctrl-C pulls the cable", phone.Dir())
 	err := a.onBus(ctx, phone, usbsim.PlugVHCI)
 	if errors.Is(err, usbsim.ErrNoVHCI) {
 		return &failure{exit: exitNoAccess, code: "no-vhci", what: err.Error(), hints: []string{
@@ -46,8 +47,31 @@ func (a *app) serveUSBIP(ctx context.Context, phone *simphone.Phone, address str
 	return errors.Join(err, server.Close())
 }
 
-// onBus makes the USB device of the phone and gives it to plug.
+// onBus gives the USB device of the phone to plug, once for each mode that the phone is in
+// until it is switched off: a phone in fastboot may come back in fastboot, or start.
 func (a *app) onBus(ctx context.Context, phone *simphone.Phone, plug func(context.Context, *usbsim.Device) error) error {
-	device := usbsim.New(usbsim.FlashMode(), phone.Conn(), usbsim.Watch{})
+	if phone.OnBus() {
+		return a.stay(ctx, usbsim.FlashMode(), phone.Conn(), plug)
+	}
+	for {
+		aboot := phone.Fastboot()
+		if err := a.stay(ctx, usbsim.Fastboot(phone.Serial()), aboot.Conn(), plug); err != nil || ctx.Err() != nil {
+			return err
+		}
+		switch {
+		case aboot.Started == "reboot-bootloader":
+			a.ui.say("it restarts into fastboot mode")
+		case aboot.Started == "boot" && (aboot.Outcome == simphone.OutcomeRuns || aboot.Outcome == simphone.OutcomeDark):
+			a.ui.say("what it was sent runs: it shows adb now, which nobody answers")
+			return a.stay(ctx, usbsim.Android(phone.Serial()), usbsim.Idle(), plug)
+		default:
+			return nil
+		}
+	}
+}
+
+// stay is one stay of the phone on the bus.
+func (a *app) stay(ctx context.Context, id usbsim.Identity, conn usbproto.Conn, plug func(context.Context, *usbsim.Device) error) error {
+	device := usbsim.New(id, conn, usbsim.Watch{})
 	return errors.Join(plug(ctx, device), device.Close())
 }

@@ -2,11 +2,11 @@ package vmtest
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"io"
 	"math/rand/v2"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
@@ -135,15 +135,6 @@ func (b *bench) holds(label string, want io.Reader) {
 	}
 }
 
-// idle is a phone that has nothing to say.
-type idle struct{}
-
-func (idle) Read(ctx context.Context, _ []byte) (int, error) { <-ctx.Done(); return 0, ctx.Err() }
-
-func (idle) Write(_ context.Context, b []byte) (int, error) { return len(b), nil }
-
-func (idle) Close() error { return nil }
-
 // Everything a person does with fastboot, over libusb; as an ordinary user with the rights
 // that the udev rule gives.
 func TestFastboot(t *testing.T) {
@@ -168,7 +159,7 @@ func TestFastboot(t *testing.T) {
 	go func() { ended <- run(b.home, user, program, "boot", boot, "--device", at) }()
 	b.gone()
 	// What was started comes onto the bus, at the same port.
-	b.plugConn(usbsim.Android(b.phone.Serial()), idle{}, usbsim.Watch{})
+	b.plugConn(usbsim.Android(b.phone.Serial()), usbsim.Idle(), usbsim.Watch{})
 	contains(t, (<-ended).want(t, 0).stdout, "The phone took the image", "It runs")
 	b.unplug()
 	if aboot.Started != "boot" || aboot.Outcome != simphone.OutcomeRuns {
@@ -236,6 +227,34 @@ func TestWaitAcrossModes(t *testing.T) {
 	b.plugFastboot(usbsim.Watch{})
 	(<-wait).want(t, 0)
 	contains(t, b.xflash(nil, "getvar", "serialno", "--show-ids").want(t, 0).stdout, "CB5A25SIM1")
+}
+
+// The program itself plugs a simulated phone in, and the program finds it: in flash mode, and
+// in fastboot, from where it comes back after a restart into it, and starts an image.
+func TestSimOnTheBus(t *testing.T) {
+	b := newBench(t, simphone.Options{})
+	for _, tt := range []struct{ spec, mode string }{{"z3c", "flashmode"}, {"z3c,mode=fastboot,aboot=2014", "fastboot"}} {
+		sim := exec.Command(program, "sim", tt.spec, "--usb")
+		sim.Env = append(os.Environ(), "HOME="+b.home)
+		if err := sim.Start(); err != nil {
+			t.Fatal(err)
+		}
+		wait := func(mode string) { run(b.home, nil, program, "wait", mode, "--timeout", "60s").want(t, 0) }
+		wait(tt.mode)
+		if tt.mode == "fastboot" {
+			run(b.home, nil, program, "reboot", "bootloader").want(t, 0)
+			wait("fastboot")
+			contains(t, run(b.home, nil, program, "boot", bootImage(t)).want(t, 0).stdout, "It runs")
+			wait("adb")
+		} else {
+			contains(t, run(b.home, nil, program, "info").want(t, 0).stdout, "D5803")
+		}
+		if err := sim.Process.Signal(os.Interrupt); err != nil {
+			t.Fatal(err)
+		}
+		_ = sim.Wait() // it ends by the signal, or by itself
+		b.until("the phone is off the bus", func() bool { return len(busIDs(t)) == 0 })
+	}
 }
 
 // BenchmarkFlash flashes the same 256 MiB with both clients, in turn, and compares them.

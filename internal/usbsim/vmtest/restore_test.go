@@ -131,6 +131,9 @@ func TestRestore(t *testing.T) {
 			requests, bytes, all, deepest := y.large()
 			t.Logf("%v; %d transfers, %d bytes to the phone, of them %d in %d requests of 256 KiB and more, up to %d at once",
 				o.took, len(y.transfers), all, bytes, requests, deepest)
+			if bytes < all*9/10 {
+				t.Errorf("of %d bytes only %d are in requests of 256 KiB and more", all, bytes)
+			}
 		})
 	}
 }
