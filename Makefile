@@ -1,6 +1,6 @@
 # Two commands do everything on a fresh Debian-like machine with Go: make demo, make test.
 GO      ?= go
-FUZZTIME ?= 30s
+FUZZTIME ?= 20s
 
 .PHONY: demo test test-usb lint build bench bench-usb fuzz setup setup-test clean install
 
@@ -10,13 +10,17 @@ demo: build
 build: setup
 	$(GO) build -trimpath -o xflash ./cmd/xflash
 
+# Tests that try something at every place, or with very large files, are shorter under the
+# race detector (-short) and run whole without it.
+LONG = ./internal/restore ./internal/simphone ./cmd/xflash
 test: setup-test lint build
-	$(GO) test -race -timeout 30m ./...
+	$(GO) test -race -short -timeout 30m ./...
+	$(GO) test -timeout 30m $(LONG)
 	packaging/fuzz.sh $(FUZZTIME)
 
 # The program against simulated phones on a real USB bus, in a virtual machine.
 # USBFLAGS=-v tries every fault at every place, which takes three times as long.
-USBFLAGS ?= -short -v
+USBFLAGS ?= -short
 test-usb: setup-test
 	packaging/vm/test.sh $(USBFLAGS)
 

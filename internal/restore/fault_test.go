@@ -28,6 +28,15 @@ var quick = s1.Options{Hello: 100 * time.Millisecond, Small: 120 * time.Millisec
 // file, then one question for the reason.
 const deadline = 200*time.Millisecond + 120*time.Millisecond
 
+// stride is how far apart the places are at which faults are tried: at every one, or with
+// -short, which the race detector gets, at every seventh.
+func stride() int {
+	if testing.Short() {
+		return 7
+	}
+	return 1
+}
+
 // packetsOf counts the packets of an undisturbed run of the short restore.
 func packetsOf(t *testing.T, b *bench) (last int, took time.Duration) {
 	t.Helper()
@@ -55,7 +64,7 @@ func TestFaultAtEveryPacket(t *testing.T) {
 		opt   s1.Options
 	}{{simphone.FaultUnplug, usbproto.ErrGone, s1.Options{}}, {simphone.FaultSilence, usbproto.ErrTimeout, quick}} {
 		t.Run(tt.fault, func(t *testing.T) {
-			for at := 1; at <= packets; at++ {
+			for at := 1; at <= packets; at += stride() {
 				phone := newPhone(t, simphone.Options{Faults: []simphone.Fault{{Name: tt.fault, At: at}}})
 				run := &bench{t: t, phone: phone, fw: b.fw, store: restore.Store{Dir: t.TempDir()}, opt: tt.opt}
 				begun := time.Now()
@@ -86,7 +95,7 @@ func TestFaultAtEveryPacket(t *testing.T) {
 // TestStallAtEveryTransfer halts the endpoint at every transfer of a session.
 func TestStallAtEveryTransfer(t *testing.T) {
 	b := newBench(t, simphone.Options{})
-	for at := 0; ; at++ {
+	for at := 0; ; at += stride() {
 		phone := newPhone(t, simphone.Options{})
 		conn := &stalling{Conn: phone.Conn(), left: at}
 		err := flash(conn, b.fw, restore.Store{Dir: t.TempDir()}, short)
