@@ -25,11 +25,17 @@ const (
 	maxStale   = 64
 )
 
+// stallTime is when a silence is worth a word (ecosystem.md §5.4 row 23). Tests shorten it.
+var stallTime = 30 * time.Second
+
 // Options are what a caller wants to hear while a client works.
 type Options struct {
 	Info     func(line string)       // each line that the phone sends before its answer
 	Progress func(sent, total int64) // bytes of a download
 	Log      func(text string)       // what was odd and is over, such as stale answers
+	// Stalled is told each time the phone has not answered for half a minute and is still
+	// waited for, on a goroutine of its own.
+	Stalled func(command string)
 }
 
 // Client is a phone's loader that listens. It is not safe for use by several goroutines.
@@ -217,6 +223,7 @@ func (c *Client) answer(ctx context.Context, command string, limit time.Duration
 // message reads one answer of at least four bytes. Loaders send one in a transfer; one that
 // comes in pieces is put together until a pause tells that it is complete.
 func (c *Client) message(ctx context.Context, command string, limit time.Duration) ([]byte, error) {
+	defer c.watch(command)()
 	var pieces []byte
 	wait := limit
 	for range maxInfo {
@@ -241,6 +248,29 @@ func (c *Client) message(ctx context.Context, command string, limit time.Duratio
 		}
 	}
 	return nil, &ProtocolError{command, "", "nothing but empty messages"}
+}
+
+// watch tells of a silence until the returned function is called, which waits for a running
+// report.
+func (c *Client) watch(command string) (stop func()) {
+	if c.opt.Stalled == nil {
+		return func() {}
+	}
+	done, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		tick := time.NewTicker(stallTime)
+		defer tick.Stop()
+		for {
+			select {
+			case <-done:
+				return
+			case <-tick.C:
+				c.opt.Stalled(command)
+			}
+		}
+	}()
+	return func() { close(done); <-ended }
 }
 
 // complete tells of pieces that begin a DATA answer whether all of it is there; other

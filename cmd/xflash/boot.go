@@ -14,6 +14,7 @@ import (
 
 	"xflash/fastboot"
 	"xflash/internal/bootcheck"
+	"xflash/internal/restore"
 )
 
 // bootOptions are the flags of boot.
@@ -245,6 +246,7 @@ func (a *app) loaderOptions(what string) fastboot.Options {
 		Info:     func(line string) { a.ui.say("(phone) %s", printable(line)) },
 		Progress: func(sent, total int64) { show.file(what, "", sent, total) },
 		Log:      func(text string) { a.ui.say("note: %s", printable(text)) },
+		Stalled:  func(command string) { show.event(restore.Stalled{Doing: printable(command)}) },
 	}
 }
 
