@@ -22,10 +22,13 @@ other if need be. Safe list, looks at the file and explanations are those of xfl
 nothing is written that "xflash flash" would refuse.
 
 Words: devices, getvar NAME, flash PARTITION FILE, erase PARTITION, boot IMAGE,
-reboot [bootloader|recovery|fastboot], reboot-bootloader, continue, oem WORD…,
-flashing WORD…, set_active SLOT, update FILE.zip, flashall (from $ANDROID_PRODUCT_OUT), stage FILE, get_staged FILE, fetch PARTITION FILE,
-create-logical-partition NAME SIZE, delete-logical-partition NAME,
-resize-logical-partition NAME SIZE, snapshot-update cancel|merge.
+format[:TYPE[:SIZE]] PARTITION, reboot [bootloader|recovery|fastboot],
+reboot-bootloader, continue, oem WORD…, flashing WORD…, set_active SLOT,
+update FILE.zip, flashall (from $ANDROID_PRODUCT_OUT), stage FILE, get_staged FILE,
+fetch PARTITION FILE, create-logical-partition NAME SIZE,
+delete-logical-partition NAME, resize-logical-partition NAME SIZE,
+snapshot-update cancel|merge. Words and options for phones of later years are told
+apart from slips, with the reason why they are not for these.
 
 Options: -s DEVICE (serial, usb:…, tcp:…, udp:…), -S BYTES, -w (erases userdata and cache),
 --yes; -i VENDOR of old guides is taken and means nothing here.`,
@@ -155,7 +158,11 @@ func (a *app) aospOption(word string, w *aospWords, o *flashOptions, wipe *bool)
 		err = take("a vendor id")
 	case "--skip-reboot":
 		o.stay = true
-	case "-v", "--verbose", "-u":
+	case "-v", "--verbose", "-u", "--unbuffered", "--skip-secondary":
+	case "--force", "--wipe-and-use-fbe":
+		return fmt.Errorf("%s asks for what is not safe on these phones, and xflash does not do it", name)
+	case "--disable-verity", "--disable-verification", "--slot", "--set-active", "-a":
+		return fmt.Errorf("%s is for phones with vbmeta or slots, from 2017 on; the phones that xflash knows have neither. Leave it out", name)
 	default:
 		return fmt.Errorf("option %s of fastboot is not known to xflash", word)
 	}
@@ -201,7 +208,29 @@ func (a *app) aospJob(word string, w *aospWords, o *flashOptions) (func(context.
 		other, err := w.argument(word, what2)
 		return one, other, err
 	}
+	if kind, ok := strings.CutPrefix(word, "format:"); ok {
+		word = "format"
+		f := formatOptions{}
+		kind, text, sized := strings.Cut(kind, ":")
+		if f.kind = kind; sized {
+			var err error
+			if f.size, err = parseBytes(text); err != nil {
+				return nil, err
+			}
+		}
+		partition, err := w.argument(word, "a partition")
+		return func(ctx context.Context) error { f.flashOptions = *o; return a.format(ctx, partition, f) }, err
+	}
 	switch word {
+	case "format":
+		partition, err := w.argument(word, "a partition")
+		return func(ctx context.Context) error {
+			return a.format(ctx, partition, formatOptions{flashOptions: *o})
+		}, err
+	case "signature":
+		return nil, errors.New("signature belongs to loaders from before 2012, and the loaders of these phones do not know it; leave it out")
+	case "gsi", "wipe-super":
+		return nil, fmt.Errorf("%s is for phones with dynamic partitions, from 2019 on; the phones that xflash knows have none", word)
 	case "devices":
 		return func(ctx context.Context) error { return runSub(ctx, newDevicesCommand(a)) }, nil
 	case "flash":

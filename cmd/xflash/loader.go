@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strconv"
 	"strings"
 
@@ -63,6 +64,30 @@ func (a *app) loaderCommands() []*cobra.Command {
 					return err
 				}
 				return a.done("Slot " + words[0] + " is active.")
+			}),
+		a.loaderCommand("stage FILE", "leave a file in the memory of a phone in fastboot mode",
+			"Sends a file into the phone's memory, for the command of the maker's own that follows.",
+			cobra.ExactArgs(1), func(ctx context.Context, c *loaderConn, words []string) error {
+				if err := stage(ctx, c, words[0]); err != nil {
+					return err
+				}
+				return a.done(words[0] + " is in the phone's memory.")
+			}),
+		a.loaderCommand("get-staged FILE", "take what a phone in fastboot mode has left in its memory",
+			"Writes what the command before left in the phone's memory to a new file. Few loaders can\ndo that.",
+			cobra.ExactArgs(1), func(ctx context.Context, c *loaderConn, words []string) error {
+				if err := saved(words[0], func(f *os.File) error { _, err := c.Upload(ctx, f); return err }); err != nil {
+					return err
+				}
+				return a.done(words[0] + " is written.")
+			}),
+		a.loaderCommand("fetch PARTITION FILE", "read a partition of a phone in fastboot mode",
+			"Reads a partition into a new file. The loaders of Sony's phones refuse that, as most do;\nit is for userspace fastboot.",
+			cobra.ExactArgs(2), func(ctx context.Context, c *loaderConn, words []string) error {
+				if err := saved(words[1], func(f *os.File) error { _, err := c.Fetch(ctx, words[0], f); return err }); err != nil {
+					return err
+				}
+				return a.done(words[1] + " is written.")
 			}),
 		a.oemCommand(), a.unlockCommand(),
 	}

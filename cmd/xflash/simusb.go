@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"time"
 
 	"xflash/internal/simphone"
 	"xflash/internal/usbsim"
@@ -47,6 +48,9 @@ func (a *app) serveUSBIP(ctx context.Context, phone *simphone.Phone, address str
 	return errors.Join(err, server.Close())
 }
 
+// startTime is how long a phone is off the bus when it starts again.
+const startTime = 3 * time.Second
+
 // onBus gives the USB device of the phone to plug, once for each mode that the phone is in
 // until it is switched off: a phone in fastboot may come back in fastboot, or start.
 func (a *app) onBus(ctx context.Context, phone *simphone.Phone, plug func(context.Context, *usbsim.Device) error) error {
@@ -57,6 +61,12 @@ func (a *app) onBus(ctx context.Context, phone *simphone.Phone, plug func(contex
 		aboot := phone.Fastboot()
 		if err := a.stay(ctx, usbsim.Fastboot(phone.Serial()), aboot.Conn(), plug); err != nil || ctx.Err() != nil {
 			return err
+		}
+		// A phone needs some seconds to start, and the kernel to free its port.
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(startTime):
 		}
 		switch {
 		case aboot.Started == "reboot-bootloader":

@@ -1,0 +1,156 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"xflash/internal/bootcheck"
+	"xflash/internal/phone"
+)
+
+// cryptoFooter is what Android keeps behind the file system of userdata for its encryption,
+// bytes (device-rescue.md §1.3).
+const cryptoFooter = 16 << 10
+
+// formatOptions are the type and the size that a person gives, or nothing.
+type formatOptions struct {
+	flashOptions
+	kind string // ext4 or f2fs
+	size int64  // bytes
+}
+
+func newFormatCommand(a *app) *cobra.Command {
+	var o formatOptions
+	cmd := &cobra.Command{
+		Use:   "format userdata|cache",
+		Short: "put an empty file system onto a partition of a phone in fastboot mode",
+		Long: `Makes an empty file system on this computer, as large as the partition of the phone, and
+writes it there. Unlike "erase" this leaves a phone that needs no other step before it
+starts. Everything on the partition is lost; it asks before.
+
+The phone says which type and how many bytes; --type and --size are for phones that do
+not. A large partition takes some minutes. It needs mkfs.ext4 (package e2fsprogs) or mkfs.f2fs (package f2fs-tools).`,
+		Example: `  xflash format cache
+  xflash format userdata --type ext4`,
+		Args: args(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, words []string) error {
+			ctx, stop := firstStop(cmd.Context())
+			defer stop()
+			return a.format(ctx, words[0], o)
+		},
+	}
+	cmd.Flags().StringVar(&o.kind, "type", "", "ext4 or f2fs (default: what the phone says)")
+	cmd.Flags().Int64Var(&o.size, "size", 0, "bytes of the file system (default: what the phone says)")
+	cmd.Flags().BoolVar(&o.yes, "yes", false, "do not ask before user data are lost")
+	cmd.Flags().StringVar(&o.model, "model", "", "model of the phone, such as D5803, when it does not tell")
+	return cmd
+}
+
+func (a *app) format(ctx context.Context, name string, o formatOptions) error {
+	return a.onSafe(ctx, name, "sending "+name, o.flashOptions, func(c *loaderConn, target bootcheck.Target, p phone.Partition) error {
+		if p.Label != "userdata" && p.Label != "cache" {
+			return &failure{exit: exitPolicy, code: "not-safe", what: "an empty " + p.Label + " would leave a phone that does not start",
+				hints: []string{"userdata and cache can be formatted; " + `"xflash flash" writes an image`}}
+		}
+		if err := unlocked(target); err != nil {
+			return err
+		}
+		kind, bytes, err := a.fileSystemOf(ctx, c, name, p, o)
+		if err != nil {
+			return err
+		}
+		if err := a.confirmLoss(ctx, p, o.yes); err != nil {
+			return err
+		}
+		dir, err := unpackingFolder()
+		if err != nil {
+			return err
+		}
+		defer func() { _ = os.RemoveAll(dir) }() // nothing of it is needed any more
+		path := filepath.Join(dir, name+".img")
+		if err := makeFileSystem(ctx, kind, path, bytes); err != nil {
+			return err
+		}
+		if err := flashFile(ctx, c, name, path, bytes, o.limit); err != nil {
+			return err
+		}
+		return a.done(fmt.Sprintf("%s has an empty %s file system of %s.", name, kind, size(bytes)))
+	})
+}
+
+// fileSystemOf asks the phone for type and size, as far as the person does not say them.
+func (a *app) fileSystemOf(ctx context.Context, c *loaderConn, name string, p phone.Partition, o formatOptions) (kind string, bytes int64, err error) {
+	if kind = o.kind; kind == "" {
+		if kind, err = c.told(ctx, "partition-type:"+name); err != nil {
+			return "", 0, err
+		}
+	}
+	switch kind = strings.TrimSpace(kind); kind {
+	case "", "raw":
+		kind = "ext4" // of all S1 phones (boot-fastboot.md §8.3)
+	case "ext4", "f2fs":
+	default:
+		return "", 0, &failure{exit: exitPolicy, code: "file-system", what: fmt.Sprintf("a file system of the type %q cannot be made here", kind),
+			hints: []string{"--type ext4 makes that one; the phone may not start with another type than its own"}}
+	}
+	if bytes = o.size; bytes == 0 {
+		if bytes, err = c.PartitionSize(ctx, name); err != nil {
+			return "", 0, err
+		}
+	}
+	if bytes == 0 {
+		bytes = p.Size
+	}
+	if bytes == 0 {
+		return "", 0, &failure{exit: exitPolicy, code: "no-size", what: "the phone does not say how large " + name + " is", hints: []string{"give the number of bytes with --size"}}
+	}
+	if p.Label == "userdata" && o.size == 0 {
+		bytes -= cryptoFooter
+	}
+	return kind, bytes / 4096 * 4096, nil
+}
+
+// makeFileSystem makes an empty file system with the tools of this computer.
+func makeFileSystem(ctx context.Context, kind, path string, bytes int64) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(f.Truncate(bytes), f.Close()); err != nil {
+		return err
+	}
+	tool, words, pkg := "mkfs.ext4", []string{"-q", "-F", "-b", "4096", "-O", "^metadata_csum,^64bit", "-E", "nodiscard"}, "e2fsprogs"
+	if kind == "f2fs" {
+		tool, words, pkg = "mkfs.f2fs", []string{"-q", "-t", "0"}, "f2fs-tools"
+	}
+	program, err := exec.LookPath(tool)
+	if err != nil {
+		program = "/sbin/" + tool // often not on the path of an ordinary user
+	}
+	out, err := exec.CommandContext(ctx, program, append(words, path)...).CombinedOutput()
+	if errors.Is(err, os.ErrNotExist) {
+		return &failure{exit: exitOther, code: "no-tool", what: "the program " + tool + " is not on this computer", hints: []string{"install the package " + pkg + ", then run this again"}}
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w: %s", tool, err, strings.TrimSpace(string(out)))
+	}
+	return nil
+}
+
+// flashFile writes a file to a partition. Nothing of it is left out: what the new file system
+// takes for zero must be zero.
+func flashFile(ctx context.Context, c *loaderConn, name, path string, bytes, limit int64) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return c.Flash(ctx, name, f, bytes, limit)
+}
