@@ -40,6 +40,7 @@ type udpConn struct {
 	seq    uint16
 	max    int    // longest packet to send
 	rest   []byte // of a message that was read and did not fit
+	asked  bool   // the phone was asked for a message, and has not given all of it
 	closed bool
 }
 
@@ -144,6 +145,13 @@ func (u *udpConn) Write(ctx context.Context, p []byte) (int, error) {
 	if u.closed {
 		return 0, u.fail("write", 0, usbproto.ErrClosed)
 	}
+	// A question that was given up may have reached the phone: another packet with its number
+	// would be taken for the same one.
+	for u.asked {
+		if err := u.ask(ctx); err != nil {
+			return 0, u.fail("write", 0, err)
+		}
+	}
 	room := u.max - udpHeader
 	for sent := 0; ; {
 		n := min(room, len(p)-sent)
@@ -168,14 +176,8 @@ func (u *udpConn) Read(ctx context.Context, p []byte) (int, error) {
 	if u.closed {
 		return 0, u.fail("read", 0, usbproto.ErrClosed)
 	}
-	for len(u.rest) == 0 {
-		data, more, err := u.exchange(ctx, udpData, 0, nil)
-		u.rest = append(u.rest, data...)
-		for err == nil && more && len(u.rest) < maxAnswer {
-			data, more, err = u.exchange(ctx, udpData, 0, nil)
-			u.rest = append(u.rest, data...)
-		}
-		if err != nil {
+	for len(u.rest) == 0 || u.asked {
+		if err := u.ask(ctx); err != nil {
 			return 0, u.fail("read", 0, err)
 		}
 		if len(u.rest) == 0 { // it is at work; do not fill the line with questions
@@ -185,10 +187,24 @@ func (u *udpConn) Read(ctx context.Context, p []byte) (int, error) {
 			case <-time.After(10 * time.Millisecond):
 			}
 		}
+		if len(u.rest) > maxAnswer {
+			break
+		}
 	}
 	n := copy(p, u.rest)
 	u.rest = u.rest[n:]
 	return n, nil
+}
+
+// ask sends one empty packet and keeps what the phone answers.
+func (u *udpConn) ask(ctx context.Context) error {
+	u.asked = true
+	data, more, err := u.exchange(ctx, udpData, 0, nil)
+	u.rest = append(u.rest, data...)
+	if err == nil {
+		u.asked = more
+	}
+	return err
 }
 
 func (u *udpConn) fail(op string, done int, err error) error {

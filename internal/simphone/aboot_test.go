@@ -258,6 +258,54 @@ func TestClientOverNetworks(t *testing.T) {
 	}
 }
 
+// lateOnce is a network on which the answer to a read of the host takes longer than the host
+// waits.
+type lateOnce struct {
+	net.PacketConn
+	packets int
+}
+
+func (l *lateOnce) WriteTo(b []byte, to net.Addr) (int, error) {
+	if l.packets++; l.packets == 3 { // query, init, and the first look for left-over answers
+		time.Sleep(200 * time.Millisecond)
+	}
+	return l.PacketConn.WriteTo(b, to)
+}
+
+// A read that is given up while the phone's answer is on its way does not swallow the
+// command that follows.
+func TestUDPLateAnswer(t *testing.T) {
+	phone := inFastboot(t, simphone.Options{})
+	c, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	done := make(chan error, 1)
+	go func() { done <- phone.Fastboot().ServeUDP(ctx, &lateOnce{PacketConn: c}) }()
+	conn, err := fastboot.DialUDP(ctx, c.LocalAddr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, err := fastboot.Open(ctx, conn, fastboot.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v, err := client.Getvar(ctx, "product"); err != nil || v != "D5803" {
+		t.Errorf("%q, %v", v, err)
+	}
+	if err := client.Reboot(ctx, ""); err != nil {
+		t.Error(err)
+	}
+	if err := client.Close(); err != nil {
+		t.Error(err)
+	}
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
 // holds compares the beginning of a partition with what it should be.
 func holds(t *testing.T, phone *simphone.Phone, label string, want io.Reader, size int64) {
 	t.Helper()
