@@ -412,3 +412,54 @@ func TestFastbootMask(t *testing.T) {
 		t.Error("the image is not in the capture as it was sent")
 	}
 }
+
+// sender is a Conn with several requests on the way, which breaks after some bytes.
+type sender struct {
+	broken
+	got  bytes.Buffer
+	stop int
+}
+
+func (s *sender) Send(_ context.Context, r io.Reader, size int64, o usbproto.SendOptions) (int64, error) {
+	buf := make([]byte, 300<<10)
+	for s.got.Len() < int(size) {
+		n, err := r.Read(buf)
+		if err != nil {
+			return int64(s.got.Len()), err
+		}
+		if s.got.Len()+n > s.stop {
+			return int64(s.got.Len()), s.fail("write", s.got.Len())
+		}
+		s.got.Write(buf[:n])
+		o.Progress(int64(s.got.Len()))
+	}
+	return size, nil
+}
+
+// Data that go out with several requests on the way are in the capture as far as the phone
+// took them, and so is how it ended.
+func TestRecordOfSend(t *testing.T) {
+	data := bytes.Repeat([]byte("0123456789abcdef"), 1<<16)
+	for _, stop := range []int{len(data), 700 << 10} {
+		file, inner := &memory{}, &sender{broken: broken{usbproto.ErrGone}, stop: stop}
+		c := capture.Record(inner, file, capture.Options{})
+		if _, ok := c.(usbproto.Sender); !ok {
+			t.Fatal("with a trace data go out in another way")
+		}
+		n, err := usbproto.Send(t.Context(), c, bytes.NewReader(data), int64(len(data)), usbproto.SendOptions{Patience: time.Second})
+		if whole := stop == len(data); whole != (err == nil) || int(n) != inner.got.Len() || !bytes.Equal(inner.got.Bytes(), data[:n]) {
+			t.Fatalf("%d bytes, %v", n, err)
+		}
+		if err := c.Close(); err != nil {
+			t.Fatal(err)
+		}
+		p, err := capture.NewReplay(bytes.NewReader(file.Bytes()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := p.Write(t.Context(), data)
+		if stop == len(data) && err != nil || stop < len(data) && !errors.Is(err, usbproto.ErrGone) || again != int(n) {
+			t.Errorf("played back: %d bytes, %v", again, err)
+		}
+	}
+}

@@ -12,7 +12,6 @@ package capture
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -201,7 +200,7 @@ func readGrowing(r io.Reader, n int) ([]byte, error) {
 		k := min(n-at, max(64<<10, at))
 		b = append(b, make([]byte, k)...)
 		if _, err := io.ReadFull(r, b[at:]); err != nil {
-			return nil, errors.Join(err)
+			return nil, err
 		}
 	}
 	return b, nil

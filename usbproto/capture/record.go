@@ -226,13 +226,13 @@ func (r *sendRecorder) Send(ctx context.Context, src io.Reader, size int64, o us
 	kept := &keeper{r: src}
 	noted := int64(0)
 	note := func(sent int64, err error) {
-		take := kept.take(int(sent - noted))
-		noted = sent
-		if len(take) > 0 || err != nil {
+		if take := kept.take(int(sent - noted)); len(take) > 0 {
 			r.sent(take, len(take), nil)
 		}
-		if err != nil && statusOf(err) != syscall.EPROTO {
-			r.sent(kept.take(min(maxData, len(kept.data))), 0, err)
+		noted = sent
+		var broken *usbproto.TransferError
+		if errors.As(err, &broken) { // else the source failed, and nothing went wrong on the wire
+			r.sent(kept.take(maxData), 0, err)
 		}
 	}
 	inner := o
