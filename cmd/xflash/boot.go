@@ -220,10 +220,10 @@ func (a *app) boot(ctx context.Context, path string, o bootOptions) (err error) 
 				return refusalPredicted(path, d)
 			}
 		}
-		data = fixed.Image
+		data, d = fixed.Image, fixed.Diagnosis
 	}
 	if err := c.Boot(ctx, bytes.NewReader(data), int64(len(data))); err != nil {
-		return err
+		return foretold(err, d)
 	}
 	if !a.ui.json {
 		a.ui.result("The phone took the image and starts it.\n")
@@ -237,6 +237,35 @@ func (a *app) boot(ctx context.Context, path string, o bootOptions) (err error) 
 	}
 	a.ui.hanging("", bootTexts[after])
 	return nil
+}
+
+// foretold adds to a refusal which rule predicted it, or that none did.
+func foretold(err error, d *bootcheck.Diagnosis) error {
+	var refusal *fastboot.Refusal
+	f := fastbootFailure(err)
+	if f == nil || !errors.As(err, &refusal) || refusal.Command != "boot" {
+		return err
+	}
+	var loaders, rules []string
+	for _, g := range bootcheck.Generations {
+		if d.Answers[g] == strings.TrimSpace(refusal.Text) {
+			loaders = append(loaders, g.String())
+		}
+	}
+	for _, finding := range d.Findings {
+		if finding.Severity == bootcheck.Fails || finding.Severity == bootcheck.Warning && strings.HasPrefix(finding.Rule, "D") {
+			rules = append(rules, finding.Rule)
+		}
+	}
+	text := "The look at the image did not foretell this answer. Please report it, with --trace and the image."
+	if len(loaders) > 0 && len(rules) > 0 {
+		text = fmt.Sprintf("This was foretold: by rule %s, loaders of %s give this answer to the image.", strings.Join(rules, ", "), strings.Join(loaders, ", "))
+	}
+	f.text = strings.TrimRight(f.text, "\n") + "\n" + wrap(text, 80, "")
+	if d.Curable() {
+		f.hints = append(f.hints, "the same command without --force offers the repaired image")
+	}
+	return f
 }
 
 // loaderOptions show what the loader says and how far a download is.

@@ -1,0 +1,101 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"xflash/fastboot/bootimg"
+	"xflash/fastboot/bootimg/imagetest"
+	"xflash/internal/unpack"
+)
+
+// storyImage is a recovery image in one of the forms of boot-fastboot.md §1 and §4.
+func storyImage(t *testing.T, table bool, tree []byte, ramdisk unpack.Format, ramdiskAt, tagsAt uint32) string {
+	t.Helper()
+	code := imagetest.Kernel{Banner: "Linux version 3.4.0", Config: "CONFIG_ARCH_MSM8974=y\nCONFIG_BLK_DEV_INITRD=y\nCONFIG_RD_GZIP=y\nCONFIG_RD_LZMA=y\n"}.Bytes()
+	m := &bootimg.Image{PageSize: 2048, KernelAddr: 0x8000, RamdiskAddr: ramdiskAt, SecondAddr: 0xF00000, TagsAddr: tagsAt,
+		Cmdline: "androidboot.hardware=qcom user_debug=31",
+		Kernel:  imagetest.ZImage(imagetest.Pack(code, unpack.Gzip), unpack.Gzip, len(code)),
+		Ramdisk: imagetest.Pack(imagetest.Ramdisk("init.rc"), ramdisk)}
+	if table {
+		var err error
+		if m.DT, err = bootimg.BuildQCDT(2, 2048, []bootimg.Tree{{DTB: tree, IDs: []bootimg.ID{{Platform: 194, Variant: 8, Rev: 0x10000}}}}); err != nil {
+			t.Fatal(err)
+		}
+	} else {
+		m.Kernel = append(m.Kernel, tree...)
+	}
+	m.ID = m.ComputeID()
+	data, err := m.Build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "twrp.img")
+	if err := os.WriteFile(path, data, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// TestStory is what happens to the owner of a Z3 Compact with four recovery images: what is
+// said of each before, what the loader of 2013 answers, and what cures it. Expected are the
+// answers of boot-fastboot.md §2.6 and §3.2.
+func TestStory(t *testing.T) {
+	split := imagetest.SplitDTB("SoMC Aries ROW", "somc,aries-row", imagetest.AriesChips, imagetest.AriesBoard)
+	onePiece := imagetest.OnePieceDTB("SoMC Aries ROW", "somc,aries-row", 194, 8, 0x10000)
+	for _, tt := range []struct {
+		name  string
+		image string
+		taken bool // by a loader of 2013, as it is
+	}{
+		{"QCDT", storyImage(t, true, split, unpack.Gzip, 0x02000000, 0x01E00000), true},
+		{"appended, split ids, LZMA", storyImage(t, false, split, unpack.LZMA, 0x02000000, 0x01E00000), false},
+		{"one piece", storyImage(t, false, onePiece, unpack.Gzip, 0x02000000, 0x01E00000), true},
+		{"z3c-pie head", storyImage(t, false, split, unpack.LZMA, 0x01000000, 0x00000100), false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			dir := t.TempDir()
+			run := func(code int, words ...string) string {
+				t.Helper()
+				cmd := program(t, dir, append(words, "--sim-state", filepath.Join(dir, "phone"))...)
+				out, _ := cmd.CombinedOutput() // the code tells
+				if got := cmd.ProcessState.ExitCode(); got != code {
+					t.Fatalf("%v: exit code %d, want %d\n%s", words, got, code, out)
+				}
+				return string(out)
+			}
+			phone := func(year string) string { return "sim:z3c,disk=4G,mode=fastboot,aboot=" + year }
+			if tt.taken {
+				run(0, "boot", tt.image, "--check", "--model", "D5803")
+				for _, year := range []string{"2013", "2014", "2015"} {
+					if out := run(0, "boot", tt.image, "--device", phone(year)); !strings.Contains(out, "It runs") {
+						t.Errorf("%s: %s", year, out)
+					}
+				}
+				return
+			}
+			if out := run(8, "boot", tt.image, "--check", "--model", "D5803"); !strings.Contains(out, "D2a") || !strings.Contains(out, "--repack") {
+				t.Errorf("the diagnosis is\n%s", out)
+			}
+			// Sent all the same, it is refused in the words of the story, and explained.
+			out := strings.Join(strings.Fields(run(8, "boot", tt.image, "--force", "--device", phone("2013"))), " ")
+			for _, want := range []string{"dtb not found", "This was foretold: by rule D2a", "2013"} {
+				if !strings.Contains(out, want) {
+					t.Errorf("%q is missing in: %s", want, out)
+				}
+			}
+			fixed := filepath.Join(dir, "fixed.img")
+			if out := run(0, "boot", tt.image, "--repack", "--model", "D5803", "-o", fixed); !strings.Contains(out, "QCDT") {
+				t.Errorf("the repair is\n%s", out)
+			}
+			run(0, "boot", fixed, "--check", "--model", "D5803")
+			for _, year := range []string{"2013", "2014", "2015"} {
+				if out := run(0, "boot", fixed, "--device", phone(year)); !strings.Contains(out, "It runs") {
+					t.Errorf("%s: %s", year, out)
+				}
+			}
+		})
+	}
+}
