@@ -22,6 +22,7 @@ other if need be. Safe list, looks at the file and explanations are those of xfl
 nothing is written that "xflash flash" would refuse.
 
 Words: devices, getvar NAME, flash PARTITION FILE, erase PARTITION, boot IMAGE,
+flash:raw PARTITION KERNEL [RAMDISK [SECOND]],
 format[:TYPE[:SIZE]] PARTITION, reboot [bootloader|recovery|fastboot],
 reboot-bootloader, continue, oem WORD…, flashing WORD…, set_active SLOT,
 update FILE.zip, flashall (from $ANDROID_PRODUCT_OUT), stage FILE, get_staged FILE,
@@ -31,7 +32,8 @@ snapshot-update cancel|merge. Words and options for phones of later years are to
 apart from slips, with the reason why they are not for these.
 
 Options: -s DEVICE (serial, usb:…, tcp:…, udp:…), -S BYTES, -w (erases userdata and cache),
---yes; -i VENDOR of old guides is taken and means nothing here.`,
+--slot SLOT, --skip-reboot, --yes; for flash:raw --base, --kernel-offset, --ramdisk-offset,
+--second-offset, --tags-offset, --page-size and --cmdline; -i VENDOR of old guides is taken and means nothing here.`,
 		Example: `  xflash fastboot -i 0x0fce flash recovery twrp.img
   xflash fastboot -s tcp:192.168.1.5 getvar all`,
 		DisableFlagParsing: true,
@@ -76,6 +78,15 @@ func (w *aospWords) argument(of, what string) (string, error) {
 	return word, nil
 }
 
+// upTo takes up to n words that are no options, as Android's client does.
+func (w *aospWords) upTo(n int) (words []string) {
+	for len(words) < n && len(w.rest) > 0 && !strings.HasPrefix(w.rest[0], "-") {
+		word, _ := w.next()
+		words = append(words, word)
+	}
+	return words
+}
+
 // all takes the words up to the end.
 func (w *aospWords) all() []string {
 	rest := w.rest
@@ -87,7 +98,7 @@ func (w *aospWords) all() []string {
 // does not leave the phone half-way.
 func (a *app) aospJobs(words []string) ([]func(context.Context) error, error) {
 	w := &aospWords{words}
-	var o flashOptions
+	o := flashOptions{raw: newRawHeader()}
 	wipe := false
 	var jobs []func(context.Context) error
 	for {
@@ -161,8 +172,23 @@ func (a *app) aospOption(word string, w *aospWords, o *flashOptions, wipe *bool)
 	case "-v", "--verbose", "-u", "--unbuffered", "--skip-secondary":
 	case "--force", "--wipe-and-use-fbe":
 		return fmt.Errorf("%s asks for what is not safe on these phones, and xflash does not do it", name)
-	case "--disable-verity", "--disable-verification", "--slot", "--set-active", "-a":
-		return fmt.Errorf("%s is for phones with vbmeta or slots, from 2017 on; the phones that xflash knows have neither. Leave it out", name)
+	case "--slot":
+		err = take("a slot")
+		o.slot = value
+	case "--base", "--kernel-offset", "--ramdisk-offset", "--second-offset", "--tags-offset", "--page-size":
+		if err := take("a number"); err != nil {
+			return err
+		}
+		n, err := strconv.ParseUint(value, 0, 32)
+		if err != nil {
+			return fmt.Errorf("%s: %q is no number of 32 bits", name, value)
+		}
+		*o.raw.number(name) = uint32(n)
+	case "--cmdline", "-c":
+		err = take("a command line")
+		o.raw.cmdline = value
+	case "--disable-verity", "--disable-verification", "--set-active", "-a", "--dtb", "--dtb-offset", "--header-version", "--os-version", "--os-patch-level":
+		return fmt.Errorf("%s is for phones from 2016 and later; the phones that xflash knows have nothing of the kind. Leave it out", name)
 	default:
 		return fmt.Errorf("option %s of fastboot is not known to xflash", word)
 	}
@@ -236,6 +262,10 @@ func (a *app) aospJob(word string, w *aospWords, o *flashOptions) (func(context.
 	case "flash":
 		partition, file, err := two("a partition", "a file")
 		return func(ctx context.Context) error { return a.flash(ctx, partition, file, *o) }, err
+	case "flash:raw":
+		partition, kernel, err := two("a partition", "a kernel")
+		parts := append([]string{kernel}, w.upTo(2)...)
+		return func(ctx context.Context) error { return a.flashRaw(ctx, partition, parts, *o) }, err
 	case "erase":
 		partition, err := w.argument(word, "a partition")
 		return func(ctx context.Context) error { return a.erase(ctx, partition, *o) }, err

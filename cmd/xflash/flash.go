@@ -22,6 +22,8 @@ type flashOptions struct {
 	stay  bool // in fastboot mode after an update
 	model string
 	limit int64
+	slot  string    // a, b, all, other; "" is the current one
+	raw   rawHeader // of flash:raw
 }
 
 func newFlashCommand(a *app) *cobra.Command {
@@ -48,6 +50,7 @@ refused whatever the options; "xflash restore" writes Sony's signed ones in flas
 	f := cmd.Flags()
 	f.BoolVar(&o.yes, "yes", false, "do not ask before user data are overwritten")
 	f.StringVar(&o.model, "model", "", "model of the phone, such as D5803, when it does not tell")
+	f.StringVar(&o.slot, "slot", "", "a, b, all or other, on a phone with two of each partition (default: the one in use)")
 	f.Int64VarP(&o.limit, "max-download", "S", 0, "most bytes for one download (default: what the phone says)")
 	return cmd
 }
@@ -166,17 +169,55 @@ func (a *app) flash(ctx context.Context, name, path string, o flashOptions) erro
 		return err
 	}
 	return a.onSafe(ctx, name, "sending "+name, o, func(c *loaderConn, target bootcheck.Target, p phone.Partition) error {
-		if err := a.admitImage(ctx, c, target, p, name, path, f, st.Size()); err != nil {
+		names, err := slotNames(ctx, c, name, o.slot)
+		if err != nil {
+			return err
+		}
+		if err := a.admitImage(ctx, c, target, p, names[0], path, f, st.Size()); err != nil {
 			return err
 		}
 		if err := a.confirmLoss(ctx, p, o.yes); err != nil {
 			return err
 		}
-		if err := c.Flash(ctx, name, f, st.Size(), o.limit); err != nil {
-			return err
+		for _, name := range names {
+			if err := c.Flash(ctx, name, f, st.Size(), o.limit); err != nil {
+				return err
+			}
 		}
 		return a.done(fmt.Sprintf("%s is written (%s).", name, size(st.Size())))
 	})
+}
+
+// slotNames are the names of a partition in the slots that are meant: its own name on a
+// phone without slots.
+func slotNames(ctx context.Context, c *loaderConn, name, slot string) ([]string, error) {
+	has, err := c.HasSlots(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	if !has {
+		if slot != "" {
+			return nil, &failure{exit: exitPolicy, code: "no-slots", what: "this phone has one " + name + " only, and no slots; nothing was sent", hints: []string{"leave --slot out"}}
+		}
+		return []string{name}, nil
+	}
+	current, err := c.CurrentSlot(ctx)
+	if err != nil {
+		return nil, err
+	}
+	other := map[string]string{"a": "b", "b": "a"}[current]
+	switch slot {
+	case "":
+		slot = current
+	case "other":
+		slot = other
+	case "all":
+		return []string{name + "_a", name + "_b"}, nil
+	}
+	if slot != "a" && slot != "b" {
+		return nil, usageError{fmt.Errorf("%q is no slot: a, b, all or other", slot)}
+	}
+	return []string{name + "_" + slot}, nil
 }
 
 // admitImage says why an image must not be written to a partition, or would be refused.

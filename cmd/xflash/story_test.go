@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"encoding/binary"
 	"os"
 	"path/filepath"
 	"strings"
@@ -97,5 +99,42 @@ func TestStory(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestFlashRaw makes an image of a kernel and a ramdisk on the way, with the addresses that
+// are asked for, and looks for them on the phone's disk, where boot-fastboot.md §1.1 has them.
+func TestFlashRaw(t *testing.T) {
+	dir := t.TempDir()
+	code := imagetest.Kernel{Banner: "Linux version 3.4.0", Config: "CONFIG_ARCH_MSM8974=y\nCONFIG_BLK_DEV_INITRD=y\nCONFIG_RD_GZIP=y\n"}.Bytes()
+	kernel := append(imagetest.ZImage(imagetest.Pack(code, unpack.Gzip), unpack.Gzip, len(code)),
+		imagetest.OnePieceDTB("SoMC Aries ROW", "somc,aries-row", 194, 8, 0x10000)...)
+	ramdisk := imagetest.Pack(imagetest.Ramdisk("init.rc"), unpack.Gzip)
+	for name, data := range map[string][]byte{"zImage": kernel, "ramdisk": ramdisk} {
+		if err := os.WriteFile(filepath.Join(dir, name), data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	phone := filepath.Join(dir, "phone")
+	out, err := program(t, dir, "fastboot", "-s", "sim:z3c,disk=4G,mode=fastboot,aboot=2014", "--sim-state", phone,
+		"--ramdisk-offset", "0x01000000", "--cmdline", "androidboot.hardware=qcom quiet",
+		"flash:raw", "boot", filepath.Join(dir, "zImage"), filepath.Join(dir, "ramdisk")).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	out, err = program(t, dir, "unpack", filepath.Join(phone, "emmc.img"), "-o", dir, "--partition", "boot").CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	got, err := os.ReadFile(filepath.Join(dir, "boot.img"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	word := func(at int) int { return int(binary.LittleEndian.Uint32(got[at:])) }
+	if string(got[:8]) != "ANDROID!" || word(8) != len(kernel) || word(16) != len(ramdisk) || word(20) != 0x01000000 {
+		t.Errorf("the header is % x", got[:48])
+	}
+	if !bytes.Equal(got[2048:2048+len(kernel)], kernel) || !bytes.HasPrefix(got[64:], []byte("androidboot.hardware=qcom quiet\x00")) {
+		t.Error("kernel or command line are not where they belong")
 	}
 }
