@@ -33,7 +33,8 @@ apart from slips, with the reason why they are not for these.
 
 Options: -s DEVICE (serial, usb:…, tcp:…, udp:…), -S BYTES, -w (erases userdata and cache),
 --slot SLOT, --skip-reboot, --yes; for flash:raw --base, --kernel-offset, --ramdisk-offset,
---second-offset, --tags-offset, --page-size and --cmdline; -i VENDOR of old guides is taken and means nothing here.`,
+--second-offset, --tags-offset, --page-size and --cmdline; -i VENDOR of old guides is
+taken and means nothing here.`,
 		Example: `  xflash fastboot -i 0x0fce flash recovery twrp.img
   xflash fastboot -s tcp:192.168.1.5 getvar all`,
 		DisableFlagParsing: true,

@@ -36,7 +36,8 @@ writes it there. Unlike "erase" this leaves a phone that needs no other step bef
 starts. Everything on the partition is lost; it asks before.
 
 The phone says which type and how many bytes; --type and --size are for phones that do
-not. A large partition takes some minutes. It needs mkfs.ext4 (package e2fsprogs) or mkfs.f2fs (package f2fs-tools).`,
+not. A large partition takes some minutes. It needs mkfs.ext4 (package e2fsprogs) or
+mkfs.f2fs (package f2fs-tools).`,
 		Example: `  xflash format cache
   xflash format userdata --type ext4`,
 		Args: args(cobra.ExactArgs(1)),
