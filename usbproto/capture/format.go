@@ -117,6 +117,7 @@ type Reader struct {
 	r      io.Reader
 	offset int64
 	packet int
+	device [3]byte // bus and number of the first device of bulk transfers, 0 before it
 }
 
 // NewReader reads the header of a capture. Only classic pcap of link type 220 in the byte
@@ -190,6 +191,23 @@ func (c *Reader) Next() (Event, error) {
 		c.offset += int64(len(e.Data))
 	}
 	return e, nil
+}
+
+// cutOff is the error of a transfer of which the capture does not hold all data.
+func (c *Reader) cutOff(e Event) error {
+	return c.bad(fmt.Sprintf("it holds %d of the %d bytes of a transfer; capture with a greater snap length", len(e.Data), e.Length))
+}
+
+// sameDevice refuses the bulk transfers of a second device: whose answer is whose?
+func (c *Reader) sameDevice(e Event) error {
+	device := [3]byte{byte(e.Bus), byte(e.Bus >> 8), e.Device}
+	if c.device == [3]byte{} {
+		c.device = device
+	}
+	if c.device != device {
+		return c.bad("it holds transfers of two devices; keep those of the phone")
+	}
+	return nil
 }
 
 // readGrowing reads n bytes without trusting n for the memory it takes.

@@ -10,9 +10,12 @@ import (
 )
 
 // Units whose content is kept: they say the model, the versions and the state of a flash,
-// are the same on every phone of a model and firmware, and without them a capture could
-// not be played back (s1-protocol.md §6.3). Of unit 2003 only REV="…" is kept.
-var openUnits = []uint32{2127, 2202, 2205, 2206, 2207, 2209, 2210, 2212, 2301, 2402, 2404, 10021, 10100}
+// and are the same on every phone of a model and firmware (s1-protocol.md §6.3). All units
+// that a restore may write are among them: they are read back and compared, so without
+// them a capture could not be played back. Of unit 2003 only REV="…" is kept.
+var openUnits = []uint32{
+	2127, 2202, 2205, 2206, 2207, 2209, 2210, 2212, 2301, 2311, 2330, 2402, 2404, 2473, 2486, 2550, 2553, 10021, 10100,
+}
 
 const unitHWConf = 2003
 
@@ -74,7 +77,8 @@ func (s *stream) command() s1.Command { return s1.Command(binary.BigEndian.Uint3
 
 func (s *stream) next() { *s = stream{} }
 
-// Host follows what the host asks for. What it writes is from a firmware bundle.
+// Host follows what the host asks for. What it writes is from a firmware bundle: s1 refuses
+// to write a unit that identifies a phone.
 func (m *flashMask) Host(b []byte) {
 	for len(b) > 0 {
 		rest, complete, err := m.host.feed(b, 4)
@@ -123,7 +127,7 @@ func (m *flashMask) packet() {
 		m.units.mask(data)
 	case s1.CmdError:
 	default:
-		overwrite(data)
+		hide(data)
 	}
 	binary.BigEndian.PutUint32(whole[headerSize+len(data):], s1.CRC(data))
 	for _, part := range m.parts {
@@ -136,7 +140,7 @@ func (m *flashMask) packet() {
 // Abandon overwrites what is there of an incomplete packet.
 func (m *flashMask) Abandon() {
 	for _, part := range m.parts {
-		overwrite(part)
+		hide(part)
 	}
 	m.parts = nil
 	m.phone.next()
@@ -149,17 +153,17 @@ func maskUnit(unit uint32, data []byte) {
 		const mark = `REV="`
 		at := bytes.Index(data, []byte(mark))
 		if at < 0 {
-			overwrite(data)
+			hide(data)
 			return
 		}
 		end := at + len(mark)
 		if n := bytes.IndexByte(data[end:], '"'); n >= 0 {
 			end += n + 1
 		}
-		overwrite(data[:at])
-		overwrite(data[end:])
+		hide(data[:at])
+		hide(data[end:])
 	default:
-		overwrite(data)
+		hide(data)
 	}
 }
 
@@ -175,7 +179,7 @@ func (u *unitMask) mask(b []byte) {
 		if u.left > 0 {
 			n := min(u.left, len(b))
 			if unit := binary.BigEndian.Uint32(u.head); !slices.Contains(openUnits, unit) {
-				overwrite(b[:n])
+				hide(b[:n])
 			}
 			u.left, b = u.left-n, b[n:]
 			if u.left == 0 {
@@ -208,7 +212,7 @@ func maskInfo(data []byte) {
 			continue
 		}
 		if !ok {
-			overwrite(pair)
+			hide(pair)
 			continue
 		}
 		if !slices.Contains(s1.PublicKeys, string(bytes.TrimSpace(key))) {
@@ -217,18 +221,38 @@ func maskInfo(data []byte) {
 	}
 }
 
-// overwrite replaces digits by 0, letters by X, and everything that is no text by zeros, so
-// that a number stays one.
+// overwrite replaces each word by zeros when it is a number, decimal or hexadecimal, and by
+// X when it is not, so that a number stays one. What is between the words stays when it
+// separates text; a value that is no text is hidden whole.
 func overwrite(b []byte) {
-	for i, c := range b {
-		switch {
-		case c >= '0' && c <= '9':
-			b[i] = '0'
-		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z':
-			b[i] = 'X'
-		case c <= ' ' || c == '=' || c == '"' || c == ';' || c == ',' || c == '.' || c == '-' || c == '_':
-		default:
-			b[i] = 0
+	if bytes.ContainsFunc(b, func(r rune) bool { return r < ' ' && !separates(byte(r)) || r > '~' }) {
+		hide(b)
+		return
+	}
+	for at := 0; at < len(b); {
+		end := at
+		for end < len(b) && !separates(b[end]) {
+			end++
 		}
+		fill := byte('0')
+		for _, c := range b[at:end] {
+			if !('0' <= c && c <= '9' || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F') {
+				fill = 'X'
+			}
+		}
+		for ; at < end; at++ {
+			b[at] = fill
+		}
+		at++
+	}
+}
+
+func separates(c byte) bool { return bytes.IndexByte([]byte("\x00\t\r\n =\"';,:.-_/"), c) >= 0 }
+
+// hide leaves nothing of b but its length: numbers in BCD and keys would show through
+// anything that depends on what they are.
+func hide(b []byte) {
+	for i := range b {
+		b[i] = 'X'
 	}
 }

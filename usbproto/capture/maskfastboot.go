@@ -2,49 +2,76 @@ package capture
 
 import (
 	"bytes"
+	"slices"
 	"strconv"
+	"strings"
 )
 
-// FastbootMask masks what goes over in fastboot: the values of variables that identify a
-// phone, unlock codes, and everything that is read out of the phone's storage.
+// FastbootMask masks what goes over in fastboot: the values of variables that may identify
+// a phone, unlock codes, answers to commands that are not known, and everything that is
+// read out of the phone's storage.
 func FastbootMask() Masker { return &fastbootMask{} }
 
 type fastbootMask struct {
 	secret   bool  // the answer to what was asked is a secret
+	list     bool  // what was asked gives all variables, one a line
 	reads    bool  // what was asked gives data of the phone
 	download int64 // bytes of a download that the host has still to send
 	upload   int64 // bytes that the phone has still to send
 }
 
-// secretVariables hold what identifies a phone (boot-fastboot.md §8.3).
-var secretVariables = [][]byte{[]byte("serialno"), []byte("imei"), []byte("cid"), []byte("uid"), []byte("meid"), []byte("wifiaddr"), []byte("btaddr")}
-
-func secretVariable(name []byte) bool {
-	name = bytes.ToLower(bytes.TrimSpace(name))
-	for _, s := range secretVariables {
-		if bytes.HasPrefix(name, s) {
-			return true
-		}
-	}
-	return false
+// openVariables begin with these words: they are the same on every phone of a model, or
+// its state. Everything else may identify a phone (boot-fastboot.md §8.4).
+var openVariables = []string{
+	"version", "product", "variant", "kernel", "secure", "unlocked", "max-", "partition-", "has-slot", "slot-", "current-slot",
+	"is-", "super-partition-name", "snapshot-", "battery", "off-mode-charge", "charger-screen-enabled", "hw-revision", "rollback-index",
 }
 
-// Host follows commands; the data of a download are the host's own.
+func openVariable(name []byte) bool {
+	text := strings.ToLower(strings.TrimSpace(string(name)))
+	return slices.ContainsFunc(openVariables, func(word string) bool { return strings.HasPrefix(text, word) })
+}
+
+// openCommands tell nothing of the phone, and their arguments are the host's own.
+var openCommands = []string{
+	"download", "flash", "erase", "boot", "continue", "reboot", "reboot-bootloader", "reboot-recovery", "reboot-fastboot", "powerdown",
+	"set_active", "signature", "create-logical-partition", "delete-logical-partition", "resize-logical-partition", "update-super",
+	"snapshot-update", "gsi",
+}
+
+// maxCommand is the longest command, bytes; what is longer is no command.
+const maxCommand = 4096
+
+// Host follows commands; the data of a download are the host's own. Unlock codes, and what
+// is given to a command that is not known, are overwritten.
 func (m *fastbootMask) Host(b []byte) {
 	if m.download > 0 {
 		m.download -= min(m.download, int64(len(b)))
 		return
 	}
-	m.secret, m.reads = false, false
-	switch name, ok := bytes.CutPrefix(b, []byte("getvar:")); {
-	case ok:
-		m.secret = secretVariable(name)
-	case bytes.HasPrefix(b, []byte("oem unlock ")):
-		overwrite(b[len("oem unlock "):])
-	case bytes.HasPrefix(b, []byte("oem ")):
-		m.secret = true // nobody knows what it tells
-	case bytes.HasPrefix(b, []byte("upload")), bytes.HasPrefix(b, []byte("fetch:")):
+	m.secret, m.list, m.reads = false, false, false
+	if len(b) > maxCommand {
+		return
+	}
+	end := bytes.IndexAny(b, ": ")
+	if end < 0 {
+		end = len(b)
+	}
+	argument := b[min(end+1, len(b)):]
+	switch word := string(b[:end]); {
+	case word == "getvar":
+		m.list = string(argument) == "all"
+		m.secret = !m.list && !openVariable(argument)
+	case word == "oem", word == "flashing":
+		m.secret = word == "oem" // nobody knows what it tells
+		if at := bytes.IndexByte(argument, ' '); at >= 0 && bytes.HasPrefix(argument, []byte("unlock")) {
+			overwrite(argument[at:])
+		}
+	case word == "upload", word == "fetch":
 		m.reads = true
+	case !slices.Contains(openCommands, word):
+		m.secret = true
+		overwrite(argument)
 	}
 }
 
@@ -67,15 +94,17 @@ func (m *fastbootMask) Phone(b []byte) bool {
 			m.download = int64(n)
 		}
 	case "OKAY", "FAIL":
+		m.download = 0 // a refused one is over
 		if m.secret {
 			overwrite(text)
 		}
 	case "INFO", "TEXT":
 		// A line of "getvar all" is "NAME: VALUE" or "NAME:VALUE".
-		if name, value, ok := bytes.Cut(text, []byte(":")); ok && secretVariable(name) || m.secret {
-			if !ok || m.secret {
-				value = text
-			}
+		name, value, _ := bytes.Cut(text, []byte(":"))
+		switch {
+		case m.secret:
+			overwrite(text)
+		case m.list && !openVariable(name):
 			overwrite(value)
 		}
 	default:

@@ -74,13 +74,33 @@ func (r *recorder) write(b []byte) {
 	}
 }
 
+// sync gives the file what was written so far.
+func (r *recorder) sync() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err := r.w.Flush(); r.err == nil {
+		r.err = err
+	}
+}
+
 func (r *recorder) Read(ctx context.Context, p []byte) (int, error) {
+	// The phone may keep silent until somebody kills the program: what was sent is in the
+	// file by then, and what it answered is there before anything else happens.
+	r.sync()
 	submitted := r.event(Submit, endpointIn, len(p))
 	n, err := r.Conn.Read(ctx, p)
 	r.mu.Lock()
-	defer r.mu.Unlock()
+	data := append([]byte(nil), p[:n]...)
+	for ; len(data) > maxData; data = data[maxData:] {
+		part := *submitted
+		r.put(&part)
+		r.complete(&part, maxData, nil, data[:maxData:maxData])
+	}
+	submitted.Length -= n - len(data)
 	r.put(submitted)
-	r.complete(submitted, n, err, append([]byte(nil), p[:n]...))
+	r.complete(submitted, len(data), err, data)
+	r.mu.Unlock()
+	r.sync()
 	return n, err
 }
 

@@ -1,8 +1,10 @@
 package capture
 
 import (
-	"bytes"
+	"bufio"
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -25,61 +27,117 @@ func (e *MismatchError) Error() string {
 // gives what the recorded phone sent. Where the phone kept silent, so does it. How data were
 // cut into transfers does not matter. Done tells whether all of it was used.
 type Replay struct {
-	turns []turn
-	at    int // in turns
-	used  int // bytes of that turn
-	err   error
+	c      *Reader
+	close  func() error
+	closed bool
+	sent   map[uint64]Event // requests to the phone that are not complete
+	held   int              // bytes in them
+	now    *turn            // nil at the end
+	used   int              // bytes of it
+	err    error
 }
 
-// turn is data in one direction, in one piece.
+// turn is what one request moved, in one direction.
 type turn struct {
 	packet int
 	in     bool
 	data   []byte
-	err    error // how the last of it ended
+	err    error // how the request ended
 }
 
-// maxReplay bounds what is read of a capture, bytes.
-const maxReplay = 1 << 30
+// maxHeld bounds the data of requests that are not complete, bytes: usbfs has 16 MiB on
+// the way at most (usb-rig.md §4).
+const maxHeld = 64 << 20
 
-// NewReplay reads a capture whole.
-func NewReplay(r io.Reader) (*Replay, error) {
-	c, err := NewReader(r)
+// NewReplay plays a capture back from its beginning. It reads all of it first, so that one
+// that is damaged plays nothing back, and then again as far as it is used: of a long one
+// only a little is in memory. r must stay open until the Replay is closed.
+func NewReplay(r io.ReadSeeker) (*Replay, error) {
+	p, err := start(r)
 	if err != nil {
 		return nil, err
 	}
-	p := &Replay{}
-	sent := map[uint64]Event{} // requests to the phone that are not complete
-	total := 0
-	for {
-		e, err := c.Next()
-		if err == io.EOF {
-			return p, nil
-		}
-		if err != nil {
+	for p.now != nil {
+		if err := p.next(); err != nil {
 			return nil, err
 		}
-		if total += len(e.Data); total > maxReplay {
-			return nil, c.bad("it holds more data than can be played back")
-		}
-		switch {
-		case e.Transfer != transferBulk:
-		case e.Kind == Submit && !e.In():
-			sent[e.ID] = e
-		case e.Kind == Complete && e.In():
-			p.add(c.packet, true, e.Data, e)
-		case e.Kind == Complete:
-			s, ok := sent[e.ID]
-			if !ok {
-				return nil, c.bad("a request is complete that was not submitted")
-			}
-			delete(sent, e.ID)
-			p.add(c.packet, false, s.Data[:max(0, min(e.Length, len(s.Data)))], e)
-		}
 	}
+	return start(r)
 }
 
-func (p *Replay) add(packet int, in bool, data []byte, e Event) {
+// start is a Replay at its first turn.
+func start(r io.ReadSeeker) (*Replay, error) {
+	if _, err := r.Seek(0, io.SeekStart); err != nil {
+		return nil, err
+	}
+	c, err := NewReader(bufio.NewReader(r))
+	if err != nil {
+		return nil, err
+	}
+	p := &Replay{c: c, close: func() error { return nil }, sent: map[uint64]Event{}}
+	return p, p.next()
+}
+
+// Open plays a capture back from a file.
+func Open(path string) (*Replay, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	p, err := NewReplay(f)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("%s: %w", path, err), f.Close())
+	}
+	p.close = f.Close
+	return p, nil
+}
+
+// next reads on to the next turn.
+func (p *Replay) next() error {
+	p.now, p.used = nil, 0
+	for p.now == nil {
+		e, err := p.c.Next()
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if e.Transfer != transferBulk {
+			continue
+		}
+		if err := p.c.sameDevice(e); err != nil {
+			return err
+		}
+		switch {
+		case e.Kind == Submit && !e.In():
+			if len(e.Data) < e.Length {
+				return p.c.cutOff(e)
+			}
+			p.held += len(e.Data) - len(p.sent[e.ID].Data)
+			if p.sent[e.ID] = e; p.held > maxHeld {
+				return p.c.bad("more data are on the way than a kernel lets")
+			}
+		case e.Kind == Complete && e.In():
+			if len(e.Data) < e.Length {
+				return p.c.cutOff(e)
+			}
+			p.turn(true, e.Data, e)
+		case e.Kind == Complete:
+			s, ok := p.sent[e.ID]
+			if !ok {
+				return p.c.bad("a request is complete that was not submitted")
+			}
+			delete(p.sent, e.ID)
+			p.held -= len(s.Data)
+			p.turn(false, s.Data[:max(0, min(e.Length, len(s.Data)))], e)
+		}
+	}
+	return nil
+}
+
+// turn takes a request that is complete as the next turn, when it moved or ended anything.
+func (p *Replay) turn(in bool, data []byte, e Event) {
 	var err error
 	switch e.Status {
 	case 0:
@@ -94,41 +152,21 @@ func (p *Replay) add(packet int, in bool, data []byte, e Event) {
 	default:
 		err = e.Status
 	}
-	if len(data) == 0 && err == nil {
-		return
+	if len(data) > 0 || err != nil {
+		p.now = &turn{p.c.packet, in, data, err}
 	}
-	if n := len(p.turns) - 1; n >= 0 && p.turns[n].in == in && p.turns[n].err == nil && !in {
-		p.turns[n].data, p.turns[n].err = append(p.turns[n].data, data...), err
-		return
-	}
-	p.turns = append(p.turns, turn{packet, in, bytes.Clone(data), err})
-}
-
-// Open reads a capture from a file.
-func Open(path string) (*Replay, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	p, err := NewReplay(f)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return p, nil
 }
 
 // Done tells whether everything in the capture has been played back.
-func (p *Replay) Done() bool { return p.at == len(p.turns) && p.err == nil }
+func (p *Replay) Done() bool { return p.now == nil && p.err == nil }
 
 // advance leaves a turn that is used up, and gives the error it ended with.
 func (p *Replay) advance() error {
-	t := p.turns[p.at]
-	if p.used < len(t.data) {
+	ended := p.now.err
+	if p.used < len(p.now.data) {
 		return nil
 	}
-	p.at, p.used = p.at+1, 0
-	return t.err
+	return cmp.Or(p.next(), ended)
 }
 
 func (p *Replay) fail(op string, n int, err error) (int, error) {
@@ -138,37 +176,43 @@ func (p *Replay) fail(op string, n int, err error) (int, error) {
 // Read gives what the phone sent next. When the capture has the host sending first, or
 // ends, the phone keeps silent until the deadline.
 func (p *Replay) Read(ctx context.Context, b []byte) (int, error) {
-	if p.err != nil {
+	switch {
+	case p.closed:
+		return p.fail("read", 0, usbproto.ErrClosed)
+	case p.err != nil:
 		return p.fail("read", 0, p.err)
-	}
-	if p.at == len(p.turns) || !p.turns[p.at].in {
+	case p.now == nil || !p.now.in:
 		<-ctx.Done()
 		if ctx.Err() == context.DeadlineExceeded {
 			return p.fail("read", 0, usbproto.ErrTimeout)
 		}
 		return p.fail("read", 0, ctx.Err())
 	}
-	n := copy(b, p.turns[p.at].data[p.used:])
+	n := copy(b, p.now.data[p.used:])
 	p.used += n
-	if err := p.advance(); err != nil && n == 0 {
-		return p.fail("read", 0, err)
-	} else if err != nil {
-		p.turns[p.at-1].data, p.at = nil, p.at-1 // the error comes with the next read
+	if n > 0 && p.now.err != nil {
+		return n, nil // the error comes with the next read
+	}
+	if err := p.advance(); err != nil {
+		return p.fail("read", n, err)
 	}
 	return n, nil
 }
 
 // Write compares what is sent with what was sent.
 func (p *Replay) Write(_ context.Context, b []byte) (int, error) {
-	if p.err != nil {
+	switch {
+	case p.closed:
+		return p.fail("write", 0, usbproto.ErrClosed)
+	case p.err != nil:
 		return p.fail("write", 0, p.err)
 	}
 	done := 0
 	for done < len(b) {
-		if p.at == len(p.turns) {
-			return p.mismatch(done, len(p.turns), -1, "the recorded host sent nothing more")
+		t := p.now
+		if t == nil {
+			return p.mismatch(done, p.c.packet, -1, "the recorded host sent nothing more")
 		}
-		t := &p.turns[p.at]
 		if t.in {
 			return p.mismatch(done, t.packet, -1, "the recorded host waited for the phone, and this one sends")
 		}
@@ -193,5 +237,11 @@ func (p *Replay) mismatch(n, packet, at int, reason string) (int, error) {
 	return p.fail("write", n, p.err)
 }
 
-// Close ends the replay.
-func (p *Replay) Close() error { return nil }
+// Close ends the replay and closes its file.
+func (p *Replay) Close() error {
+	if p.closed {
+		return nil
+	}
+	p.closed = true
+	return p.close()
+}
