@@ -86,7 +86,8 @@ func (a *app) replay(path string) (usbproto.Conn, error) {
 func traceReadme(ids bool) string {
 	masked := `Serial number, IMEI and other identities of the phone are overwritten with X and 0 in
 it, and so are the contents of the trim area, but for the few units that say which model
-and firmware it has. The files that were sent to the phone are in it as they were.`
+and firmware it has. The files that were sent to the phone are in it as they were, so it
+is as large as they are.`
 	if ids {
 		masked = `It was made with --trace-ids: serial number, IMEI and contents of the trim area ARE in
 it. Give it only to people you trust.`
