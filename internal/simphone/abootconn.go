@@ -26,7 +26,11 @@ func (a *Aboot) Conn() usbproto.Conn {
 func (c *abootConn) Write(ctx context.Context, b []byte) (int, error) {
 	gone := false
 	n, err := c.transfer(ctx, "write", func() (int, bool) {
-		if gone = c.aboot.gone; gone || len(b) == 0 {
+		if len(b) == 0 { // it leaves when its last answer has been fetched
+			gone = c.aboot.gone && len(c.cable.in) == 0
+			return 0, true
+		}
+		if gone = c.aboot.gone; gone {
 			return 0, true
 		}
 		answers, delay := c.aboot.message(b)

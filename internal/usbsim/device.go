@@ -27,6 +27,10 @@ import (
 // phone that has left is taken off the bus that much later.
 const goneInterval = 20 * time.Millisecond
 
+// leaveTime is how long a phone that has left stays on the bus, so that its last answer has
+// reached the host. Real ones take longer to restart.
+const leaveTime = 200 * time.Millisecond
+
 // A Device is one stay of a phone on the bus, in one mode.
 type Device struct {
 	identity Identity
@@ -80,7 +84,12 @@ func (d *Device) follow() {
 			return
 		case <-tick.C:
 			if _, err := d.conn.Write(d.ctx, nil); errors.Is(err, usbproto.ErrGone) {
+				select {
+				case <-d.ctx.Done():
+				case <-time.After(leaveTime):
+				}
 				d.leave()
+				return
 			}
 		}
 	}

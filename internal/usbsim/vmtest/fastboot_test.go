@@ -243,6 +243,7 @@ func TestSimOnTheBus(t *testing.T) {
 		wait(tt.mode)
 		if tt.mode == "fastboot" {
 			run(b.home, nil, program, "reboot", "bootloader").want(t, 0)
+			b.until("the phone has left to start again", func() bool { return len(busIDs(t)) == 0 })
 			wait("fastboot")
 			contains(t, run(b.home, nil, program, "boot", bootImage(t)).want(t, 0).stdout, "It runs")
 			wait("adb")
