@@ -43,31 +43,36 @@ func (a *app) traced(conn usbproto.Conn, mode usbproto.Mode) (usbproto.Conn, err
 	f, err := a.traceFile(o.Device)
 	if err != nil {
 		return nil, errors.Join(&failure{exit: exitOther, code: "trace", what: "the trace cannot be written: " + err.Error(),
-			hints: []string{"name a file or folder that can be written with --trace, or leave it out"}}, conn.Close())
+			hints: []string{"name a new file or a new folder with --trace: nothing that is there is written over"}}, conn.Close())
 	}
 	return capture.Record(conn, f, o), nil
 }
 
-// traceFile makes the file for the next connection, and in a folder what belongs to it.
+// traceFile makes the file for the next connection, and in a folder what belongs to it. No
+// file that is there is touched.
 func (a *app) traceFile(d usbproto.Device) (*os.File, error) {
 	path := a.trace.path
+	a.trace.count++
 	info, err := os.Stat(path)
 	if folder := strings.HasSuffix(path, "/") || err == nil && info.IsDir(); folder {
 		if err := os.MkdirAll(path, 0o755); err != nil {
 			return nil, err
 		}
 		for name, text := range map[string]string{deviceFile: capture.Describe(d), readmeFile: traceReadme(a.trace.ids)} {
-			if err := os.WriteFile(filepath.Join(path, name), []byte(text), 0o644); err != nil {
+			if a.trace.count > 1 {
+				break // they belong to the first connection of this run
+			}
+			if err := saved(filepath.Join(path, name), func(f *os.File) error { _, err := f.WriteString(text); return err }); err != nil {
 				return nil, err
 			}
 		}
 		path = filepath.Join(path, traceFile)
 	}
-	if a.trace.count++; a.trace.count > 1 {
+	if a.trace.count > 1 {
 		ending := filepath.Ext(path)
 		path = fmt.Sprintf("%s-%d%s", strings.TrimSuffix(path, ending), a.trace.count, ending)
 	}
-	return os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	return os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 }
 
 // replay plays a trace back in the place of a phone.

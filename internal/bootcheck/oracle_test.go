@@ -2,6 +2,7 @@ package bootcheck
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -9,6 +10,8 @@ import (
 	"testing"
 
 	"xflash/fastboot/bootimg"
+	"xflash/fastboot/bootimg/imagetest"
+	"xflash/internal/unpack"
 )
 
 // tool runs a program of the system in dir, or skips the test.
@@ -27,10 +30,25 @@ func tool(t *testing.T, dir, name string, args ...string) string {
 	return string(out)
 }
 
+// storyForms are the images of the story that a loader of 2013 refuses (boot-fastboot.md
+// §4.1): with and without an LZMA ramdisk, and with the addresses of z3c-pie's tree.
+var storyForms = map[string]func(*bootimg.Image){
+	"split": appending(ariesSplit()),
+	"split, LZMA": func(m *bootimg.Image) {
+		m.Kernel = zimage(config34+"CONFIG_RD_LZMA=y\n", ariesSplit())
+		m.Ramdisk = imagetest.Pack(imagetest.Ramdisk("init.rc"), unpack.LZMA)
+	},
+	"z3c-pie head": func(m *bootimg.Image) {
+		m.Kernel = zimage(config34+"CONFIG_RD_LZMA=y\n", ariesSplit())
+		m.Ramdisk = imagetest.Pack(imagetest.Ramdisk("init.rc"), unpack.LZMA)
+		m.RamdiskAddr, m.TagsAddr = 0x01000000, 0x00000100
+	},
+}
+
 // repairedFile is a repaired image of the story as a file, and what it was made from.
-func repairedFile(t *testing.T) (dir string, before, after *bootimg.Image) {
+func repairedFile(t *testing.T, form func(*bootimg.Image)) (dir string, before, after *bootimg.Image) {
 	t.Helper()
-	d, err := Diagnose(image(t, appending(ariesSplit())), z3c(t))
+	d, err := Diagnose(image(t, form), z3c(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,6 +66,8 @@ func repairedFile(t *testing.T) (dir string, before, after *bootimg.Image) {
 	return dir, d.image, after
 }
 
+func hex(n uint32) string { return fmt.Sprintf("0x%x", n) }
+
 func sameFile(t *testing.T, path string, want []byte) {
 	t.Helper()
 	got, err := os.ReadFile(path)
@@ -59,26 +79,60 @@ func sameFile(t *testing.T, path string, want []byte) {
 	}
 }
 
-// Two programs that are not ours find the parts of the repaired image where they belong.
-func TestRepairedPartsAgreeWithAbootimg(t *testing.T) {
-	dir, before, _ := repairedFile(t)
-	tool(t, dir, "abootimg", "-x", "fixed.img")
-	sameFile(t, filepath.Join(dir, "zImage"), before.Kernel)
-	sameFile(t, filepath.Join(dir, "initrd.img"), before.Ramdisk)
-	cfg, err := os.ReadFile(filepath.Join(dir, "bootimg.cfg"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, want := range []string{"pagesize = 0x800", "kerneladdr = 0x8000", "ramdiskaddr = 0x2000000", "tagsaddr = 0x1e00000", "cmdline = " + cmdline} {
-		if !strings.Contains(string(cfg), want) {
-			t.Errorf("%q is not in\n%s", want, cfg)
-		}
+// Programs that are not ours find the parts of the repaired images where they belong.
+func TestRepairedPartsAgreeWithOthers(t *testing.T) {
+	for name, form := range storyForms {
+		t.Run(name, func(t *testing.T) {
+			dir, before, after := repairedFile(t, form)
+			tool(t, dir, "abootimg", "-x", "fixed.img")
+			sameFile(t, filepath.Join(dir, "zImage"), before.Kernel)
+			sameFile(t, filepath.Join(dir, "initrd.img"), before.Ramdisk)
+			cfg, err := os.ReadFile(filepath.Join(dir, "bootimg.cfg"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			wanted := []string{"pagesize = 0x800", "kerneladdr = 0x8000", "cmdline = " + cmdline}
+			if name != "z3c-pie head" { // whose addresses may stay: these loaders take their own
+				wanted = append(wanted, "ramdiskaddr = 0x2000000", "tagsaddr = 0x1e00000")
+			}
+			for _, want := range wanted {
+				if !strings.Contains(string(cfg), want) {
+					t.Errorf("%q is not in\n%s", want, cfg)
+				}
+			}
+			// Android's own packer makes the same image of these parts, but for the table, of
+			// which it knows nothing: its size in the header, the id, and what is behind; and for the
+			// address of a second stage, which it leaves out where there is none.
+			tool(t, dir, "mkbootimg", "--kernel", "zImage", "--ramdisk", "initrd.img", "--base", "0", "--kernel_offset", "0x8000",
+				"--ramdisk_offset", hex(after.RamdiskAddr), "--second_offset", hex(after.SecondAddr), "--tags_offset", hex(after.TagsAddr),
+				"--pagesize", "2048", "--cmdline", after.Cmdline, "-o", "theirs.img")
+			theirs, err := os.ReadFile(filepath.Join(dir, "theirs.img"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			ours, err := os.ReadFile(filepath.Join(dir, "fixed.img"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, part := range [][2]int{{0, 28}, {32, 40}, {44, 48}, {64, 576}, {608, len(theirs)}} {
+				if from, to := part[0], part[1]; !bytes.Equal(ours[from:to], theirs[from:to]) {
+					t.Errorf("mkbootimg has other bytes at %d to %d", from, to)
+				}
+			}
+		})
 	}
 }
 
 // The trees of the table are those that dtc reads, with the ids they had.
 func TestRepairedTreesAgreeWithDtc(t *testing.T) {
-	dir, _, after := repairedFile(t)
+	for name, form := range storyForms {
+		t.Run(name, func(t *testing.T) { treesAgree(t, form) })
+	}
+}
+
+func treesAgree(t *testing.T, form func(*bootimg.Image)) {
+	t.Helper()
+	dir, _, after := repairedFile(t, form)
 	table, err := bootimg.ParseQCDT(after.DT)
 	if err != nil || table.Version != 2 || len(table.Entries) != 8 {
 		t.Fatalf("%+v, %v", table, err)
