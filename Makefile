@@ -2,7 +2,7 @@
 GO      ?= go
 FUZZTIME ?= 20s
 
-.PHONY: demo test test-usb lint build bench bench-usb fuzz setup setup-test clean install
+.PHONY: demo test test-usb test-uboot lint build bench bench-usb fuzz setup setup-test clean install
 
 demo: build
 	./xflash demo
@@ -23,6 +23,10 @@ test: setup-test lint build
 USBFLAGS ?= -short
 test-usb: setup-test
 	packaging/vm/test.sh $(USBFLAGS)
+
+# The fastboot client against a server that is not ours: U-Boot, built from Debian's source.
+test-uboot: setup-test
+	packaging/uboot/test.sh
 
 # 256 MB over that bus with xflash and with Debian's fastboot, in turn.
 bench-usb: setup-test

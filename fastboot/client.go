@@ -131,8 +131,13 @@ func (c *Client) log(text string) {
 	}
 }
 
-// drain reads what nobody asked for.
+// drain reads what nobody asked for. Over UDP each session is a new one, and to read is to
+// send an empty message, which a loader that has nothing to say takes for a command: U-Boot
+// answers "unrecognized command" each time.
 func (c *Client) drain(ctx context.Context) error {
+	if _, ok := c.conn.(*udpConn); ok {
+		return nil
+	}
 	for range maxStale {
 		short, cancel := context.WithTimeout(ctx, staleTime)
 		n, err := c.conn.Read(short, c.buf[:])

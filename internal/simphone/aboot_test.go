@@ -258,22 +258,22 @@ func TestClientOverNetworks(t *testing.T) {
 	}
 }
 
-// lateOnce is a network on which the answer to a read of the host takes longer than the host
-// waits.
+// lateOnce is a network on which the answer to the first read of the host takes longer than
+// the host waits.
 type lateOnce struct {
 	net.PacketConn
 	packets int
 }
 
 func (l *lateOnce) WriteTo(b []byte, to net.Addr) (int, error) {
-	if l.packets++; l.packets == 3 { // query, init, and the first look for left-over answers
+	if l.packets++; l.packets == 4 { // query, init, the command, its answer
 		time.Sleep(200 * time.Millisecond)
 	}
 	return l.PacketConn.WriteTo(b, to)
 }
 
-// A read that is given up while the phone's answer is on its way does not swallow the
-// command that follows.
+// A read that is given up while the phone's answer is on its way swallows neither that
+// answer nor the command that follows.
 func TestUDPLateAnswer(t *testing.T) {
 	phone := inFastboot(t, simphone.Options{})
 	c, err := net.ListenPacket("udp", "127.0.0.1:0")
@@ -288,17 +288,30 @@ func TestUDPLateAnswer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	client, err := fastboot.Open(ctx, conn, fastboot.Options{})
-	if err != nil {
-		t.Fatal(err)
+	var buf [64]byte
+	say := func(command string) {
+		t.Helper()
+		if _, err := conn.Write(ctx, []byte(command)); err != nil {
+			t.Fatal(err)
+		}
 	}
-	if v, err := client.Getvar(ctx, "product"); err != nil || v != "D5803" {
-		t.Errorf("%q, %v", v, err)
+	say("getvar:product")
+	short, stop := context.WithTimeout(ctx, 50*time.Millisecond)
+	if n, err := conn.Read(short, buf[:]); !errors.Is(err, usbproto.ErrTimeout) {
+		t.Errorf("the answer came in time: %q, %v", buf[:n], err)
 	}
-	if err := client.Reboot(ctx, ""); err != nil {
-		t.Error(err)
+	stop()
+	say("getvar:version")
+	for _, want := range []string{"OKAYD5803", "OKAY0.5"} {
+		if n, err := conn.Read(ctx, buf[:]); err != nil || string(buf[:n]) != want {
+			t.Errorf("%q, %v, want %q", buf[:n], err, want)
+		}
 	}
-	if err := client.Close(); err != nil {
+	say("reboot")
+	if n, err := conn.Read(ctx, buf[:]); err != nil || string(buf[:n]) != "OKAY" {
+		t.Errorf("%q, %v", buf[:n], err)
+	}
+	if err := conn.Close(); err != nil {
 		t.Error(err)
 	}
 	if err := <-done; err != nil {

@@ -91,22 +91,16 @@ func (u *udpPhone) packet(ctx context.Context, b []byte) []byte {
 	return u.last
 }
 
-// begin starts a session: what an earlier one did not fetch comes first.
+// begin starts a session, in which nothing of an earlier one is left.
 func (u *udpPhone) begin() {
-	u.incoming, u.outgoing, u.aboot.want = nil, nil, 0
-	for _, t := range u.aboot.cable.in {
-		u.outgoing = append(u.outgoing, t.rest)
-	}
-	u.aboot.cable.in = nil
+	u.incoming, u.outgoing, u.aboot.want, u.aboot.cable.in = nil, nil, 0, nil
 }
 
-// message takes a part of a message, or gives the next answer for an empty one.
+// message takes a part of a message, or gives the next answer for an empty one. An empty one
+// to which there is nothing to say is a command without a name, as with U-Boot 2025.01.
 func (u *udpPhone) message(ctx context.Context, flags byte, data []byte) []byte {
 	more := flags&udpMore != 0
-	if len(data) == 0 && !more && len(u.incoming) == 0 {
-		if len(u.outgoing) == 0 {
-			return nil
-		}
+	if len(data) == 0 && !more && len(u.incoming) == 0 && len(u.outgoing) > 0 {
 		next := u.outgoing[0]
 		u.outgoing = u.outgoing[1:]
 		return next
