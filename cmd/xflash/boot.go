@@ -45,7 +45,7 @@ refuse (or refused) the image, 6 that it is no boot image.`,
 			ctx, stop := firstStop(cmd.Context())
 			defer stop()
 			if o.check || o.repack {
-				return a.bootWithoutPhone(paths[0], o)
+				return a.bootWithoutPhone(ctx, paths[0], o)
 			}
 			return a.boot(ctx, paths[0], o)
 		},
@@ -63,7 +63,7 @@ refuse (or refused) the image, 6 that it is no boot image.`,
 }
 
 // readImage reads a boot image into memory; larger files are none.
-func readImage(path string) ([]byte, error) {
+func readImage(ctx context.Context, path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
@@ -71,34 +71,44 @@ func readImage(path string) ([]byte, error) {
 	defer f.Close()
 	data, err := io.ReadAll(io.LimitReader(f, bootcheck.MaxImage+1))
 	if err == nil && len(data) > bootcheck.MaxImage {
-		err = &failure{exit: exitFile, code: "not-an-image", what: path + ": too large for a boot image",
-			hints: []string{`"xflash inspect ` + path + `" tells what it is`}}
+		return nil, notAnImage(ctx, path, "too large for one")
 	}
 	return data, err
 }
 
+// notAnImage is the failure of a file that is no boot image; is says what it seems to be.
+func notAnImage(ctx context.Context, path, is string) error {
+	known, hints, err := wrongFile(ctx, path)
+	if err != nil {
+		return err
+	}
+	if known != "" {
+		is = known
+	}
+	return &failure{exit: exitFile, code: "not-an-image", what: path + " is no boot image, but " + is, hints: hints}
+}
+
 // diagnose reads an image and looks at it for a phone.
-func diagnose(path string, t bootcheck.Target) (*bootcheck.Diagnosis, []byte, error) {
-	data, err := readImage(path)
+func diagnose(ctx context.Context, path string, t bootcheck.Target) (*bootcheck.Diagnosis, []byte, error) {
+	data, err := readImage(ctx, path)
 	if err != nil {
 		return nil, nil, err
 	}
 	d, err := bootcheck.Diagnose(data, t)
 	var not *bootcheck.NotAnImage
 	if errors.As(err, &not) {
-		err = &failure{exit: exitFile, code: "not-an-image", what: path + " is no boot image, but " + not.Is,
-			hints: []string{`"xflash inspect ` + path + `" says more`}}
+		err = notAnImage(ctx, path, not.Is)
 	}
 	return d, data, err
 }
 
 // bootWithoutPhone is --check and --repack.
-func (a *app) bootWithoutPhone(path string, o bootOptions) error {
+func (a *app) bootWithoutPhone(ctx context.Context, path string, o bootOptions) error {
 	target, err := wantedModel(o.model)
 	if err != nil {
 		return err
 	}
-	d, _, err := diagnose(path, target)
+	d, _, err := diagnose(ctx, path, target)
 	if err != nil {
 		return err
 	}
@@ -189,7 +199,7 @@ func (a *app) boot(ctx context.Context, path string, o bootOptions) (err error) 
 	if target.Family == nil {
 		a.ui.warn("this phone calls itself by no name that is known; with --model D5803 the image is looked at for that model")
 	}
-	d, data, err := diagnose(path, target)
+	d, data, err := diagnose(ctx, path, target)
 	if err != nil {
 		return err
 	}

@@ -100,22 +100,24 @@ func safePartition(t bootcheck.Target, name string) (phone.Partition, error) {
 }
 
 // fits says why an image must not be written to a partition, nil when it may.
-func fits(p phone.Partition, path string, r io.ReaderAt, size int64) error {
-	refuse := func(format string, args ...any) error {
-		return &failure{exit: exitPolicy, code: "wrong-content", what: path + ": " + fmt.Sprintf(format, args...), hints: []string{`"xflash inspect ` + path + `" says more about the file`}}
+func fits(ctx context.Context, p phone.Partition, path string, r io.ReaderAt, size int64) error {
+	if p.Label == "boot" || p.Label == "FOTAKernel" {
+		return nil // looked at as a boot image
 	}
 	head := make([]byte, min(int64(sin.HeadSize), size))
 	if _, err := r.ReadAt(head, 0); err != nil && err != io.EOF {
 		return err
 	}
 	kind := sin.Recognize(head)
-	switch {
-	case kind == sin.KindSIN:
-		return refuse("a SIN image; fastboot writes plain ones")
-	case p.Label == "boot" || p.Label == "FOTAKernel":
-		return nil // looked at as a boot image
-	case kind != sin.KindExt4 && kind != sin.KindSparse:
-		return refuse("%s takes a file system image (ext4, raw or sparse), and this is %s", p.Label, kind)
+	if kind != sin.KindExt4 && kind != sin.KindSparse {
+		is, hints, err := wrongFile(ctx, path)
+		if err != nil {
+			return err
+		}
+		if is == "" {
+			is = "nothing that xflash knows"
+		}
+		return &failure{exit: exitPolicy, code: "wrong-content", what: fmt.Sprintf("%s: %s takes a file system image (ext4, plain or sparse), and this is %s; nothing was sent", path, p.Label, is), hints: hints}
 	}
 	if kind == sin.KindSparse {
 		image, err := sparse.NewReader(io.NewSectionReader(r, 0, size))
@@ -125,7 +127,8 @@ func fits(p phone.Partition, path string, r io.ReaderAt, size int64) error {
 		size = image.Header().Size()
 	}
 	if p.Size > 0 && size > p.Size {
-		return refuse("it makes %d bytes, and the partition has %d", size, p.Size)
+		return &failure{exit: exitPolicy, code: "wrong-content", what: fmt.Sprintf("%s: it makes %d bytes, and %s has %d; nothing was sent", path, size, p.Label, p.Size),
+			hints: []string{`"xflash inspect ` + path + `" says more about the file`}}
 	}
 	return nil
 }
@@ -229,22 +232,22 @@ func (a *app) admitImage(ctx context.Context, c *loaderConn, target bootcheck.Ta
 	if told > 0 {
 		p.Size = told
 	}
-	if err := fits(p, path, r, size); err != nil {
+	if err := fits(ctx, p, path, r, size); err != nil {
 		return err
 	}
 	if err := unlocked(target); err != nil {
 		return err
 	}
 	if p.Label == "boot" || p.Label == "FOTAKernel" {
-		return a.admitBoot(path, p, target)
+		return a.admitBoot(ctx, path, p, target)
 	}
 	return nil
 }
 
 // admitBoot looks at a boot image that is to be written.
-func (a *app) admitBoot(path string, p phone.Partition, t bootcheck.Target) error {
+func (a *app) admitBoot(ctx context.Context, path string, p phone.Partition, t bootcheck.Target) error {
 	t.Flash, t.Partition = true, p.Size
-	d, _, err := diagnose(path, t)
+	d, _, err := diagnose(ctx, path, t)
 	if err != nil {
 		return err
 	}

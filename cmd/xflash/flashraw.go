@@ -32,7 +32,7 @@ func (h *rawHeader) number(option string) *uint32 {
 func (a *app) flashRaw(ctx context.Context, partition string, files []string, o flashOptions) (err error) {
 	parts := make([][]byte, 3)
 	for i, file := range files {
-		if parts[i], err = readImage(file); err != nil {
+		if parts[i], err = readImage(ctx, file); err != nil {
 			return err
 		}
 	}

@@ -348,3 +348,37 @@ func zipMember(f *zip.File) ([]byte, error) {
 	}
 	return data, errors.Join(err, r.Close())
 }
+
+// Name says what kind of file a file is, without looking at what is in its parts. Errors are
+// those of the file system and of ctx.
+func Name(ctx context.Context, name string) (kind Kind, title string, err error) {
+	f, err := regular(name)
+	if err != nil {
+		return "", "", err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return "", "", err
+	}
+	s := fileSource(name, f, info.Size())
+	head, err := s.head()
+	if err != nil {
+		return "", "", err
+	}
+	switch {
+	case isZip(head):
+		if b, err := ftf.Open(name); err == nil {
+			return KindBundle, "firmware bundle", b.Close()
+		}
+		return KindZip, "zip archive", nil
+	case sin.Detect(head) != 0:
+		return KindSIN, "SIN image", nil
+	}
+	in := &inspector{Options: Options{Roots: &sin.RootSet{}}, depth: maxDepth - 1}
+	rep, err := in.file(ctx, s)
+	if err != nil {
+		return "", "", err
+	}
+	return rep.Kind, rep.Title, nil
+}
