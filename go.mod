@@ -4,6 +4,7 @@ go 1.26.0
 
 require (
 	github.com/google/gousb v1.1.3
+	github.com/klauspost/compress v1.20.3
 	github.com/mikelolasagasti/xz v1.0.1
 	github.com/pierrec/lz4/v4 v4.1.33
 	github.com/rogpeppe/go-internal v1.16.0

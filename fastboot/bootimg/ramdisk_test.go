@@ -14,7 +14,7 @@ import (
 
 func TestRamdisk(t *testing.T) {
 	archive := imagetest.Ramdisk("sbin/recovery", "default.prop")
-	for _, f := range []unpack.Format{unpack.None, unpack.Gzip, unpack.LZMA, unpack.XZ, unpack.LZ4Legacy, unpack.LZ4Frame} {
+	for _, f := range []unpack.Format{unpack.None, unpack.Gzip, unpack.LZMA, unpack.XZ, unpack.LZ4Legacy, unpack.LZ4Frame, unpack.Zstd} {
 		r, err := bootimg.ParseRamdisk(append(imagetest.Pack(archive, f), make([]byte, 37)...)) // padded, as they often are
 		if err != nil || r.Format != f || !r.CPIO || !r.Init || r.Files != 3 || strings.Join(r.Names, " ") != "init sbin/recovery default.prop" {
 			t.Errorf("%v: %+v, %v", f, r, err)
@@ -49,7 +49,7 @@ func TestRamdiskTrouble(t *testing.T) {
 		"cut in the first": {archive[:80], bootimg.ErrTruncated, false},
 		"packed and cut":   {packed[:len(packed)-9], unpack.ErrTruncated, true},
 		"damaged":          {append(bytes.Clone(packed[:len(packed)-8]), make([]byte, 8)...), unpack.ErrCorrupt, true}, // its checksum, behind the end mark
-		"named only":       {[]byte("\x28\xb5\x2f\xfd and so on"), unpack.ErrUnsupported, false},
+		"named only":       {[]byte("\x89LZO\x00\r\n\x1a\n and so on"), unpack.ErrUnsupported, false},
 	} {
 		r, err := bootimg.ParseRamdisk(c.data)
 		if !errors.Is(err, c.reason) || r.CPIO != c.cpio {

@@ -90,6 +90,8 @@ func z3c(t *testing.T) Target {
 	return target
 }
 
+const enough = 64 << 20 // bytes of a ramdisk
+
 var good = [4]uint32{194, 8, 0, 0x10000}
 
 func withQCDT(m *bootimg.Image) { m.DT = table(2, ariesSplit(), good) }
@@ -160,6 +162,7 @@ func cases(t *testing.T) []imageCase {
 		{"LZMA ramdisk", and(withQCDT, func(m *bootimg.Image) { m.Ramdisk = imagetest.Pack(imagetest.Ramdisk(), unpack.LZMA) }), nil, "R4", ok},
 		{"LZMA ramdisk and split, appended", and(appending(ariesSplit()), func(m *bootimg.Image) { m.Ramdisk = imagetest.Pack(imagetest.Ramdisk(), unpack.LZMA) }), nil, "D2a R4", [3]string{no, "", ""}},
 		{"LZ4 ramdisk", and(withQCDT, func(m *bootimg.Image) { m.Ramdisk = imagetest.Pack(imagetest.Ramdisk(), unpack.LZ4Legacy) }), nil, "R2", ok},
+		{"zstd ramdisk", and(withQCDT, func(m *bootimg.Image) { m.Ramdisk = imagetest.Pack(imagetest.Ramdisk(), unpack.Zstd) }), nil, "R2", ok},
 		{"no ramdisk", and(withQCDT, func(m *bootimg.Image) { m.Ramdisk = nil }), nil, "R1", ok},
 		{"ramdisk of noise", and(withQCDT, func(m *bootimg.Image) { m.Ramdisk = bytes.Repeat([]byte("noise"), 1000) }), nil, "R3", ok},
 		{"a cut ramdisk", and(withQCDT, func(m *bootimg.Image) { m.Ramdisk = m.Ramdisk[:len(m.Ramdisk)/2] }), nil, "R3", ok},
@@ -315,6 +318,13 @@ func TestRepair(t *testing.T) {
 		repaired++
 		if r.Diagnosis.AcceptedBy() != "all" && !slices.Contains(d.Rules(), "D2d") {
 			t.Errorf("%s: accepted by %s: %v", c.name, r.Diagnosis.AcceptedBy(), r.Changes)
+		}
+		if slices.Contains(d.Rules(), "R2") {
+			before, _, err1 := unpack.First(d.image.Ramdisk, unpack.Detect(d.image.Ramdisk), enough)
+			after, _, err2 := unpack.First(r.Diagnosis.image.Ramdisk, unpack.Gzip, enough)
+			if err := errors.Join(err1, err2); err != nil || !bytes.Equal(before, after) || slices.Contains(r.Diagnosis.Rules(), "R2") {
+				t.Errorf("%s: the ramdisk packed anew differs: %v", c.name, err)
+			}
 		}
 		if again, err := Repair(r.Diagnosis, target); err == nil {
 			t.Errorf("%s: repaired again: %v", c.name, again.Changes)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 
+	"github.com/klauspost/compress/zstd"
 	"github.com/mikelolasagasti/xz"
 	"github.com/pierrec/lz4/v4"
 	"github.com/ulikunitz/xz/lzma"
@@ -14,7 +15,7 @@ import (
 type opener func(*source) (stream io.Reader, again func() (io.Reader, error), err error)
 
 var decoders = map[Format]opener{
-	Gzip: openGzip, Bzip2: openBzip2, LZMA: openLZMA, XZ: openXZ, LZ4Legacy: openLegacy, LZ4Frame: openFrame,
+	Gzip: openGzip, Bzip2: openBzip2, LZMA: openLZMA, XZ: openXZ, LZ4Legacy: openLegacy, LZ4Frame: openFrame, Zstd: openZstd,
 }
 
 func openGzip(src *source) (io.Reader, func() (io.Reader, error), error) {
@@ -83,6 +84,26 @@ func openFrame(src *source) (io.Reader, func() (io.Reader, error), error) {
 	}), func() (io.Reader, error) { return nil, io.EOF }, nil
 }
 
+func openZstd(src *source) (io.Reader, func() (io.Reader, error), error) {
+	if err := follows(src, ""); err != nil { // it takes an empty input for an empty frame
+		src.ended = true
+		return nil, nil, err
+	}
+	z, err := zstd.NewReader(src, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(MaxDictionary))
+	if err != nil {
+		return nil, nil, err
+	}
+	var began bool
+	return readerFunc(func(p []byte) (int, error) {
+		n, err := z.Read(p)
+		if began && errors.Is(err, zstd.ErrMagicMismatch) { // it goes to the next frame by itself
+			err = errTrailing
+		}
+		began = began || n > 0
+		return n, err
+	}), func() (io.Reader, error) { return nil, io.EOF }, nil
+}
+
 type readerFunc func([]byte) (int, error)
 
 func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
@@ -111,7 +132,7 @@ func unexpected(err error) error {
 
 func isDictionary(err error) bool {
 	var size *lzma.ErrDictSize
-	return errors.Is(err, xz.ErrMemlimit) || errors.As(err, &size)
+	return errors.Is(err, xz.ErrMemlimit) || errors.As(err, &size) || errors.Is(err, zstd.ErrWindowSizeExceeded)
 }
 
 // isOption reports a filter or a check that the xz library does not have.

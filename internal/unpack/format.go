@@ -22,7 +22,7 @@ const HeadSize = 13
 // Format is a compression format.
 type Format int
 
-// Formats. LZO and Zstd are recognised and named, not decompressed.
+// Formats. LZO is recognised and named, not decompressed.
 const (
 	None Format = iota
 	Gzip
@@ -41,7 +41,7 @@ var formatNames = [...]string{"none", "gzip", "bzip2", "lzma", "xz", "lzo", "lz4
 func (f Format) String() string { return formatNames[f] }
 
 // Supported reports whether the format can be decompressed here.
-func (f Format) Supported() bool { return f != None && f != LZO && f != Zstd }
+func (f Format) Supported() bool { return f != None && f != LZO }
 
 var magics = []struct {
 	format Format

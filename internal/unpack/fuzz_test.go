@@ -35,10 +35,11 @@ func FuzzUnpack(f *testing.F) {
 		}
 		f.Add(b.Bytes(), byte(format))
 	}
-	// by hand: an empty bzip2 file, one literal run in the two forms of lz4
+	// by hand: an empty bzip2 file, one literal run in the two forms of lz4 and in zstd
 	f.Add([]byte("BZh9\x17\x72\x45\x38\x50\x90\x00\x00\x00\x00"), byte(Bzip2))
 	f.Add([]byte("\x02\x21\x4c\x18\x06\x00\x00\x00\x50hello"), byte(LZ4Legacy))
 	f.Add([]byte("\x04\x22\x4d\x18\x60\x40\x82\x05\x00\x00\x80hello\x00\x00\x00\x00"), byte(LZ4Frame))
+	f.Add([]byte("\x28\xb5\x2f\xfd\x20\x05\x29\x00\x00hello"), byte(Zstd))
 	f.Fuzz(func(t *testing.T, data []byte, number byte) {
 		const limit = 1 << 16
 		format := Format(int(number) % len(formatNames))
@@ -48,6 +49,8 @@ func FuzzUnpack(f *testing.F) {
 			data[17] = min(data[17], 10)
 		case format == LZMA && len(data) > 4:
 			data[3], data[4] = data[3]&0x0f, 0
+		case format == Zstd && len(data) > 5:
+			data[5] = min(data[5], 0x40)
 		}
 		Detect(data)
 		out, used, err := First(data, format, limit)

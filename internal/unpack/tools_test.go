@@ -41,6 +41,7 @@ var packers = map[string]struct {
 	"lzma":       {LZMA, []string{"xz", "-c", "--format=lzma", "--lzma1=dict=64KiB"}, false},
 	"lz4 legacy": {LZ4Legacy, []string{"lz4", "-l", "-c"}, false},
 	"lz4 frame":  {LZ4Frame, []string{"lz4", "-c", "--content-size", "-BX", "-B4"}, true},
+	"zstd":       {Zstd, []string{"zstd", "-c", "--check", "-q"}, true},
 }
 
 // machineCode is n bytes that look like ARM code to a BCJ filter: branches with

@@ -21,12 +21,14 @@ type Stream struct{ out *output }
 // Open begins with the stream at the start of data. At most limit bytes come
 // out, then ErrLimit; what follows the stream is no error.
 func Open(data []byte, f Format, limit int64) (*Stream, error) {
-	// Two decoders read ahead or go on by themselves: they get to see one stream only.
+	// Three decoders read ahead or go on by themselves: they get to see one stream only.
 	switch f {
 	case XZ:
 		data = data[:xzEnd(data)]
 	case LZ4Frame:
 		data = data[:lz4FrameEnd(data)]
+	case Zstd:
+		data = data[:zstdFrameEnd(data)]
 	}
 	out, err := newOutput(newSource(bytes.NewReader(data)), f, limit, true)
 	if err != nil {

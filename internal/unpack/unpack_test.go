@@ -91,6 +91,11 @@ func TestDictionaryCap(t *testing.T) {
 			}
 		}
 	}
+	for long, reason := range map[string]error{"--long=26": nil, "--long=27": ErrDictionary} {
+		if got, err := all(t, pack(t, data, "zstd", "-c", "-q", long), Zstd, enough); !errors.Is(err, reason) || reason == nil && !bytes.Equal(got, data) {
+			t.Errorf("zstd with %s: %d bytes, %v", long, len(got), err)
+		}
+	}
 	// A header that asks for much in a file of 19 bytes.
 	hostile := append([]byte{0x5d, 0, 0, 0, 0x40}, bytes.Repeat([]byte{0xff}, 8)...)
 	hostile = append(hostile, 0, 0, 0, 0, 0, 0)
@@ -152,8 +157,8 @@ func TestTrailing(t *testing.T) {
 			}
 			_, err = all(t, append(bytes.Clone(packed), tail...), p.format, enough)
 			zeros := len(bytes.Trim(tail, "\x00")) == 0
-			// a cut further stream may be called so, and two decoders read ahead
-			exact := !bytes.HasPrefix(packed, tail) && p.format != XZ && p.format != LZ4Frame
+			// a cut further stream may be called so, and three decoders read ahead
+			exact := !bytes.HasPrefix(packed, tail) && p.format != XZ && p.format != LZ4Frame && p.format != Zstd
 			switch {
 			case len(tail) == 0 || what == "itself":
 				if err != nil {
@@ -171,9 +176,9 @@ func TestTrailing(t *testing.T) {
 	}
 }
 
-// TestTrailingReason: the two decoders that read ahead say it too, when the tail is long enough to tell.
+// TestTrailingReason: the decoders that read ahead say it too, when the tail is long enough to tell.
 func TestTrailingReason(t *testing.T) {
-	for _, name := range []string{"xz", "lz4 frame"} {
+	for _, name := range []string{"xz", "lz4 frame", "zstd"} {
 		p := packers[name]
 		packed := pack(t, machineCode(5000), p.args[0], p.args[1:]...)
 		if _, err := all(t, append(packed, "a line of text behind it"...), p.format, enough); !errors.Is(err, ErrTrailing) {
@@ -298,7 +303,7 @@ func TestSourceFailure(t *testing.T) {
 }
 
 func TestUnsupported(t *testing.T) {
-	for _, f := range []Format{None, LZO, Zstd} {
+	for _, f := range []Format{None, LZO} {
 		if _, err := NewReader(bytes.NewReader(nil), f, 1); !errors.Is(err, ErrUnsupported) || f.Supported() {
 			t.Errorf("%v: %v", f, err)
 		}

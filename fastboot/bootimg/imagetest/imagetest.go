@@ -11,6 +11,7 @@ import (
 	"io"
 	"math/rand/v2"
 
+	"github.com/klauspost/compress/zstd"
 	"github.com/pierrec/lz4/v4"
 	"github.com/ulikunitz/xz"
 	"github.com/ulikunitz/xz/lzma"
@@ -90,6 +91,8 @@ func Pack(data []byte, f unpack.Format) []byte {
 	case unpack.LZ4Legacy, unpack.LZ4Frame:
 		z := lz4.NewWriter(&b)
 		w, err = z, z.Apply(lz4.LegacyOption(f == unpack.LZ4Legacy))
+	case unpack.Zstd:
+		w, err = zstd.NewWriter(&b, zstd.WithEncoderConcurrency(1))
 	default:
 		panic("imagetest: cannot write " + f.String())
 	}
