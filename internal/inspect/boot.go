@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -69,6 +70,17 @@ func bootData(s source) ([]byte, error) {
 	return s.all()
 }
 
+// cmdline hides the identity of a phone in a command line: an image that was made on a phone
+// may hold what its loader had put there.
+func (in *inspector) cmdline(line string) string {
+	return identity.ReplaceAllStringFunc(line, func(word string) string {
+		key, value, _ := strings.Cut(word, "=")
+		return key + "=" + in.masked(value)
+	})
+}
+
+var identity = regexp.MustCompile(`(?i)[\w.]*(serialno|serial|imei|meid|cid|bdaddr|macaddr|btmac|wifimac)\d?=[^\s"]+`)
+
 // android inspects an Android boot image.
 func (in *inspector) android(_ context.Context, rep *Report, s source) error {
 	rep.Kind, rep.Title = KindAndroid, "Android boot image"
@@ -82,7 +94,7 @@ func (in *inspector) android(_ context.Context, rep *Report, s source) error {
 		return nil
 	}
 	rep.Title = fmt.Sprintf("Android boot image, header version %d", m.Version)
-	rep.Boot = &Boot{HeaderVersion: m.Version, PageSize: m.PageSize, OSVersion: m.OSVersion.String(), Name: m.Name, Cmdline: m.Cmdline}
+	rep.Boot = &Boot{HeaderVersion: m.Version, PageSize: m.PageSize, OSVersion: m.OSVersion.String(), Name: m.Name, Cmdline: in.cmdline(m.Cmdline)}
 	rep.Boot.Addresses = addresses(m)
 	l := Layout{Of: "file", Size: s.size}
 	page := int64(m.PageSize)
@@ -303,7 +315,7 @@ func (in *inspector) vendorBoot(_ context.Context, rep *Report, s source) error 
 		rep.bootFault(err)
 		return nil
 	}
-	rep.Boot = &Boot{HeaderVersion: v.Version, PageSize: v.PageSize, Name: v.Name, Cmdline: v.Cmdline}
+	rep.Boot = &Boot{HeaderVersion: v.Version, PageSize: v.PageSize, Name: v.Name, Cmdline: in.cmdline(v.Cmdline)}
 	rep.ramdisk(v.Ramdisk)
 	if len(v.DTB) > 0 {
 		rep.addTree(v.DTB, "device tree section")

@@ -37,7 +37,7 @@ func (in *inspector) sonyELF(ctx context.Context, rep *Report, s source) error {
 		return in.elf(ctx, rep, s) // a loader or a program, not a kernel with its ramdisk
 	}
 	rep.Kind, rep.Title = KindSonyELF, "boot image in Sony's ELF form"
-	rep.Boot = &Boot{Cmdline: e.Cmdline()}
+	rep.Boot = &Boot{Cmdline: in.cmdline(e.Cmdline())}
 	l := Layout{Of: "file", Size: s.size}
 	l.add(RegionHeader, "", 0, 52+32*int64(len(e.Segments)))
 	for _, seg := range e.Segments {

@@ -197,3 +197,22 @@ func TestDiskOfSgdisk(t *testing.T) {
 		t.Errorf("warning: %s", rep.Warning)
 	}
 }
+
+// The identity of a phone in a command line is masked, and nothing else of it.
+func TestCommandLineIsMasked(t *testing.T) {
+	line := "androidboot.hardware=qcom androidboot.serialno=CB5A25XYZ1 androidboot.serialconsole=0 oemandroidboot.imei=0044015467654321 androidboot.imei2=5 console=ttyHSL0"
+	want := "androidboot.hardware=qcom androidboot.serialno=********** androidboot.serialconsole=0 oemandroidboot.imei=**************** androidboot.imei2=* console=ttyHSL0"
+	image, err := (&bootimg.Image{PageSize: 2048, Kernel: pattern(3000), Ramdisk: pattern(700), Cmdline: line}).Build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for shown, want := range map[bool]string{false: want, true: line} {
+		rep, err := File(t.Context(), "boot.img", bytes.NewReader(image), int64(len(image)), Options{ShowIDs: shown})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if rep.Boot == nil || rep.Boot.Cmdline != want {
+			t.Errorf("ids shown %v: %+v", shown, rep.Boot)
+		}
+	}
+}
