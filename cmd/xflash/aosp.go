@@ -1,10 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -21,20 +23,21 @@ func newFastbootCommand(a *app) *cobra.Command {
 other if need be. Safe list, looks at the file and explanations are those of xflash:
 nothing is written that "xflash flash" would refuse.
 
-Words: devices, getvar NAME, flash PARTITION FILE, erase PARTITION, boot IMAGE,
-flash:raw PARTITION KERNEL [RAMDISK [SECOND]],
+Words: devices, getvar NAME, flash PARTITION [FILE], erase PARTITION,
+boot IMAGE, boot KERNEL RAMDISK [SECOND], flash:raw PARTITION KERNEL [RAMDISK [SECOND]],
 format[:TYPE[:SIZE]] PARTITION, reboot [bootloader|recovery|fastboot],
 reboot-bootloader, continue, oem WORD…, flashing WORD…, set_active SLOT,
-update FILE.zip, flashall (from $ANDROID_PRODUCT_OUT), stage FILE, get_staged FILE,
-fetch PARTITION FILE, create-logical-partition NAME SIZE,
+update FILE.zip, flashall, stage FILE, get_staged FILE, fetch PARTITION FILE, create-logical-partition NAME SIZE,
 delete-logical-partition NAME, resize-logical-partition NAME SIZE,
 snapshot-update cancel|merge. Words and options for phones of later years are told
-apart from slips, with the reason why they are not for these.
+apart from slips, with the reason why they are not for these. flashall, and flash without
+a file, take images from $ANDROID_PRODUCT_OUT.
 
 Options: -s DEVICE (serial, usb:…, tcp:…, udp:…), -S BYTES, -w (erases userdata and cache),
---slot SLOT, --skip-reboot, --yes; for flash:raw --base, --kernel-offset, --ramdisk-offset,
---second-offset, --tags-offset, --page-size and --cmdline; -i VENDOR of old guides is
-taken and means nothing here.`,
+--slot SLOT, --skip-reboot, --yes; for images that are made of parts --base (-b),
+--kernel-offset, --ramdisk-offset, --second-offset, --tags-offset, --page-size (-n), and
+--cmdline (-c), which also replaces that of a whole image; -i VENDOR of old guides is taken
+and means nothing here. Without -s the phone is the one that $ANDROID_SERIAL names.`,
 		Example: `  xflash fastboot -i 0x0fce flash recovery twrp.img
   xflash fastboot -s tcp:192.168.1.5 getvar all`,
 		DisableFlagParsing: true,
@@ -99,6 +102,9 @@ func (w *aospWords) all() []string {
 // does not leave the phone half-way.
 func (a *app) aospJobs(words []string) ([]func(context.Context) error, error) {
 	w := &aospWords{words}
+	if a.device == "" {
+		a.device = cmp.Or(os.Getenv("ANDROID_SERIAL"), os.Getenv("FASTBOOT_DEVICE"))
+	}
 	o := flashOptions{raw: newRawHeader()}
 	wipe := false
 	var jobs []func(context.Context) error
@@ -170,13 +176,13 @@ func (a *app) aospOption(word string, w *aospWords, o *flashOptions, wipe *bool)
 		err = take("a vendor id")
 	case "--skip-reboot":
 		o.stay = true
-	case "-v", "--verbose", "-u", "--unbuffered", "--skip-secondary":
+	case "-v", "--verbose", "-u", "--unbuffered", "--skip-secondary", "-l":
 	case "--force", "--wipe-and-use-fbe":
 		return fmt.Errorf("%s asks for what is not safe on these phones, and xflash does not do it", name)
 	case "--slot":
 		err = take("a slot")
 		o.slot = value
-	case "--base", "--kernel-offset", "--ramdisk-offset", "--second-offset", "--tags-offset", "--page-size":
+	case "--base", "--kernel-offset", "--ramdisk-offset", "--second-offset", "--tags-offset", "--page-size", "-b", "-n":
 		if err := take("a number"); err != nil {
 			return err
 		}
@@ -188,7 +194,10 @@ func (a *app) aospOption(word string, w *aospWords, o *flashOptions, wipe *bool)
 	case "--cmdline", "-c":
 		err = take("a command line")
 		o.raw.cmdline = value
-	case "--disable-verity", "--disable-verification", "--set-active", "-a", "--dtb", "--dtb-offset", "--header-version", "--os-version", "--os-patch-level":
+	case "-p":
+		return errors.New("-p chose one of several products of old build trees; set ANDROID_PRODUCT_OUT to the folder with the images instead")
+	case "--disable-verity", "--disable-verification", "--set-active", "-a", "--dtb", "--dtb-offset", "--header-version", "--os-version", "--os-patch-level",
+		"--fs-options", "--disable-super-optimization", "--exclude-dynamic-partitions", "--disable-fastboot-info":
 		return fmt.Errorf("%s is for phones from 2016 and later; the phones that xflash knows have nothing of the kind. Leave it out", name)
 	default:
 		return fmt.Errorf("option %s of fastboot is not known to xflash", word)
@@ -258,21 +267,41 @@ func (a *app) aospJob(word string, w *aospWords, o *flashOptions) (func(context.
 		return nil, errors.New("signature belongs to loaders from before 2012, and the loaders of these phones do not know it; leave it out")
 	case "gsi", "wipe-super":
 		return nil, fmt.Errorf("%s is for phones with dynamic partitions, from 2019 on; the phones that xflash knows have none", word)
+	case "connect", "disconnect":
+		return nil, fmt.Errorf("%s is not needed: -s tcp:HOST or -s udp:HOST with each command names a phone on the network", word)
 	case "devices":
 		return func(ctx context.Context) error { return runSub(ctx, newDevicesCommand(a)) }, nil
 	case "flash":
-		partition, file, err := two("a partition", "a file")
+		partition, err := w.argument(word, "a partition")
+		if err != nil {
+			return nil, err
+		}
+		file, ok := w.next()
+		if folder := os.Getenv("ANDROID_PRODUCT_OUT"); !ok && folder != "" {
+			file = filepath.Join(folder, partition+".img")
+		} else if !ok {
+			err = errors.New("flash needs a file, or a folder with the images in ANDROID_PRODUCT_OUT")
+		}
 		return func(ctx context.Context) error { return a.flash(ctx, partition, file, *o) }, err
 	case "flash:raw":
 		partition, kernel, err := two("a partition", "a kernel")
 		parts := append([]string{kernel}, w.upTo(2)...)
-		return func(ctx context.Context) error { return a.flashRaw(ctx, partition, parts, *o) }, err
+		return func(ctx context.Context) error {
+			return o.raw.withRaw(ctx, parts, filepath.Base(partition)+".img", func(path string) error { return a.flash(ctx, partition, path, *o) })
+		}, err
 	case "erase":
 		partition, err := w.argument(word, "a partition")
 		return func(ctx context.Context) error { return a.erase(ctx, partition, *o) }, err
 	case "boot":
 		image, err := w.argument(word, "an image")
-		return func(ctx context.Context) error { return a.boot(ctx, image, bootOptions{yes: o.yes, model: o.model}) }, err
+		parts := append([]string{image}, w.upTo(2)...)
+		return func(ctx context.Context) error {
+			b := bootOptions{yes: o.yes, model: o.model}
+			if len(parts) == 1 && o.raw == newRawHeader() {
+				return a.boot(ctx, image, b)
+			}
+			return o.raw.withRaw(ctx, parts, "boot.img", func(path string) error { return a.boot(ctx, path, b) })
+		}, err
 	case "update":
 		file, err := w.argument(word, "a zip archive")
 		return func(ctx context.Context) error { return a.updateZip(ctx, file, *o) }, err
@@ -308,7 +337,7 @@ func (a *app) aospJob(word string, w *aospWords, o *flashOptions) (func(context.
 		if len(words) == 0 {
 			return nil, fmt.Errorf("%s needs a word", word)
 		}
-		if strings.Contains(words[0], "lock") {
+		if strings.Contains(words[0], "lock") && words[0] != "get_unlock_ability" {
 			return nil, fmt.Errorf(`%s %s changes the phone for good: "xflash unlock CODE" says what is lost, and asks`, word, words[0])
 		}
 		return simple(func(ctx context.Context, c *loaderConn) error {

@@ -9,7 +9,8 @@ import (
 	"xflash/fastboot/bootimg"
 )
 
-// rawHeader is what "flash:raw" puts into the header of the image that it makes. Addresses
+// rawHeader is what "flash:raw", and "boot" with a kernel, put into the header of the image
+// that they make. Addresses
 // are base plus offset, with the defaults of Android's client but for the base: these
 // phones load at 0 (boot-fastboot.md §1.6).
 type rawHeader struct {
@@ -23,36 +24,62 @@ func newRawHeader() rawHeader {
 
 // number is the field that an option sets.
 func (h *rawHeader) number(option string) *uint32 {
-	return map[string]*uint32{"--base": &h.base, "--kernel-offset": &h.kernel, "--ramdisk-offset": &h.ramdisk,
-		"--second-offset": &h.second, "--tags-offset": &h.tags, "--page-size": &h.page}[option]
+	return map[string]*uint32{"--base": &h.base, "-b": &h.base, "--kernel-offset": &h.kernel, "--ramdisk-offset": &h.ramdisk,
+		"--second-offset": &h.second, "--tags-offset": &h.tags, "--page-size": &h.page, "-n": &h.page}[option]
 }
 
-// flashRaw makes an Android image of a kernel, a ramdisk and a second stage, and flashes it
-// as flash does.
-func (a *app) flashRaw(ctx context.Context, partition string, files []string, o flashOptions) (err error) {
+// build makes an Android image of a kernel, a ramdisk and a second stage. A file that is an
+// Android image already stays as it is, but for a command line that is given.
+func (h rawHeader) build(ctx context.Context, files []string) ([]byte, error) {
 	parts := make([][]byte, 3)
+	var err error
 	for i, file := range files {
 		if parts[i], err = readImage(ctx, file); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	h := o.raw
 	image := &bootimg.Image{PageSize: h.page, KernelAddr: h.base + h.kernel, RamdiskAddr: h.base + h.ramdisk,
 		SecondAddr: h.base + h.second, TagsAddr: h.base + h.tags, Cmdline: h.cmdline,
 		Kernel: parts[0], Ramdisk: parts[1], Second: parts[2]}
+	switch bootimg.Sniff(parts[0][:min(bootimg.SniffLen, len(parts[0]))]) {
+	case bootimg.KindAndroid:
+		if len(files) > 1 {
+			return nil, usageError{errors.New(files[0] + " is a whole boot image already, so there is no place for " + files[1])}
+		}
+		if h.cmdline == "" {
+			return parts[0], nil
+		}
+		if image, err = bootimg.Parse(parts[0]); err != nil {
+			return nil, &failure{exit: exitFile, code: "not-an-image", what: files[0] + ": " + err.Error()}
+		}
+		image.Cmdline = h.cmdline
+		return image.Build()
+	case bootimg.KindSonyELF:
+		return nil, &failure{exit: exitFile, code: "not-an-image", what: files[0] + " is no kernel, but a whole boot image in Sony's form, a Sony ELF image",
+			hints: []string{`"xflash boot ` + files[0] + ` --repack" makes an Android image of it`}}
+	}
 	image.ID = image.ComputeID()
 	data, err := image.Build()
 	if err != nil {
-		return &failure{exit: exitFile, code: "not-an-image", what: "no boot image can be made of these parts: " + err.Error()}
+		return nil, &failure{exit: exitFile, code: "not-an-image", what: "no boot image can be made of these parts: " + err.Error()}
+	}
+	return data, nil
+}
+
+// withRaw gives run the image that build makes, as a file of this name.
+func (h rawHeader) withRaw(ctx context.Context, files []string, name string, run func(path string) error) (err error) {
+	data, err := h.build(ctx, files)
+	if err != nil {
+		return err
 	}
 	dir, err := os.MkdirTemp("", "xflash-raw-")
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	path := filepath.Join(dir, partition+".img")
+	path := filepath.Join(dir, name)
 	if err := os.WriteFile(path, data, 0o600); err != nil {
 		return err
 	}
-	return a.flash(ctx, partition, path, o)
+	return run(path)
 }

@@ -137,4 +137,52 @@ func TestFlashRaw(t *testing.T) {
 	if !bytes.Equal(got[2048:2048+len(kernel)], kernel) || !bytes.HasPrefix(got[64:], []byte("androidboot.hardware=qcom quiet\x00")) {
 		t.Error("kernel or command line are not where they belong")
 	}
+
+	// "boot" of the parts; of the image, whose command line can be replaced; and what is refused.
+	for _, c := range []struct {
+		words string
+		exit  int
+		says  string
+	}{
+		{"boot zImage ramdisk", exitOK, "starts it"},
+		{"-c androidboot.hardware=qcom boot zImage ramdisk", exitOK, "starts it"},
+		{"boot boot.img", exitOK, "starts it"},
+		{"boot boot.img ramdisk", exitUsage, "whole boot image already"},
+		{"-b 0x10000000 -n 4096 boot zImage ramdisk", exitOK, "H3"},
+		{"-c androidboot.hardware=qcom~loud flash:raw boot boot.img", exitOK, "written"},
+		{"boot zImage no-such-file", exitOther, "no-such-file"},
+		{"-p aries flash boot", exitUsage, "ANDROID_PRODUCT_OUT"},
+		{"connect tcp:1.2.3.4", exitUsage, "-s tcp:HOST"},
+		{"--fs-options casefold getvar all", exitUsage, "2016"},
+		{"flashing get_unlock_ability", exitRefused, "unknown command"},
+		{"flashing unlock", exitUsage, "xflash unlock"},
+	} {
+		words := strings.Fields(c.words)
+		for i := range words {
+			words[i] = strings.ReplaceAll(words[i], "~", " ")
+		}
+		cmd := program(t, dir, append([]string{"fastboot", "-s", "sim:z3c,disk=4G,mode=fastboot,aboot=2014", "--sim-state", phone}, words...)...)
+		cmd.Dir = dir
+		out, _ := cmd.CombinedOutput() // the exit code says it
+		if code := cmd.ProcessState.ExitCode(); code != c.exit || !strings.Contains(string(out), c.says) {
+			t.Errorf("%s: exit code %d, want %d:\n%s", c.words, code, c.exit, out)
+		}
+	}
+	if out, err := program(t, dir, "unpack", filepath.Join(phone, "emmc.img"), "-o", dir, "--partition", "boot", "--force").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	after, err := os.ReadFile(filepath.Join(dir, "boot.img"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.HasPrefix(after[64:], []byte("androidboot.hardware=qcom loud\x00")) || !bytes.Equal(after[:64], got[:64]) || !bytes.Equal(after[576:], got[576:]) {
+		t.Error("more or less than the command line was replaced")
+	}
+
+	// An environment names the phone and the folder with the images.
+	cmd := program(t, dir, "fastboot", "--sim-state", phone, "flash", "boot")
+	cmd.Env = append(os.Environ(), "ANDROID_SERIAL=sim:z3c,disk=4G,mode=fastboot", "ANDROID_PRODUCT_OUT="+dir)
+	if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "boot is written") {
+		t.Errorf("%v\n%s", err, out)
+	}
 }
