@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -48,7 +49,7 @@ refused whatever the options; "xflash restore" writes Sony's signed ones in flas
 		},
 	}
 	f := cmd.Flags()
-	f.BoolVar(&o.yes, "yes", false, "do not ask before user data are overwritten")
+	f.BoolVar(&o.yes, "yes", false, "do not ask before user data are overwritten, or an image is written that will likely not run")
 	f.StringVar(&o.model, "model", "", "model of the phone, such as D5803, when it does not tell")
 	f.StringVar(&o.slot, "slot", "", "a, b, all or other, on a phone with two of each partition (default: the one in use)")
 	f.Int64VarP(&o.limit, "max-download", "S", 0, "most bytes for one download (default: what the phone says)")
@@ -176,7 +177,7 @@ func (a *app) flash(ctx context.Context, name, path string, o flashOptions) erro
 		if err != nil {
 			return err
 		}
-		if err := a.admitImage(ctx, c, target, p, names[0], path, f, st.Size()); err != nil {
+		if err := a.admitImage(ctx, c, target, p, names[0], path, f, st.Size(), o.yes); err != nil {
 			return err
 		}
 		if err := a.confirmLoss(ctx, p, o.yes); err != nil {
@@ -224,7 +225,7 @@ func slotNames(ctx context.Context, c *loaderConn, name, slot string) ([]string,
 }
 
 // admitImage says why an image must not be written to a partition, or would be refused.
-func (a *app) admitImage(ctx context.Context, c *loaderConn, target bootcheck.Target, p phone.Partition, name, path string, r io.ReaderAt, size int64) error {
+func (a *app) admitImage(ctx context.Context, c *loaderConn, target bootcheck.Target, p phone.Partition, name, path string, r io.ReaderAt, size int64, yes bool) error {
 	told, err := c.PartitionSize(ctx, name)
 	if err != nil {
 		return err
@@ -239,13 +240,14 @@ func (a *app) admitImage(ctx context.Context, c *loaderConn, target bootcheck.Ta
 		return err
 	}
 	if p.Label == "boot" || p.Label == "FOTAKernel" {
-		return a.admitBoot(ctx, path, p, target)
+		return a.admitBoot(ctx, path, p, target, yes)
 	}
 	return nil
 }
 
-// admitBoot looks at a boot image that is to be written.
-func (a *app) admitBoot(ctx context.Context, path string, p phone.Partition, t bootcheck.Target) error {
+// admitBoot looks at a boot image that is to be written. One for another model is refused;
+// one that the phone takes and that will likely not run is a question.
+func (a *app) admitBoot(ctx context.Context, path string, p phone.Partition, t bootcheck.Target, yes bool) error {
 	t.Flash, t.Partition = true, p.Size
 	d, _, err := diagnose(ctx, path, t)
 	if err != nil {
@@ -256,7 +258,17 @@ func (a *app) admitBoot(ctx context.Context, path string, p phone.Partition, t b
 			return err
 		}
 	}
-	return refusalPredicted(path, d)
+	if err := refusalPredicted(path, d); err != nil {
+		return err
+	}
+	if d.Has("D6") {
+		return &failure{exit: exitPolicy, code: "other-model", what: path + ": its device tree is that of another model, so it is not written to " + p.Label + "; nothing was sent",
+			hints: []string{"get the image for " + t.Model.Code, `"xflash boot ` + path + `" starts it once without writing it`}}
+	}
+	if yes || !slices.ContainsFunc(d.Findings, func(f bootcheck.Finding) bool { return f.Severity == bootcheck.Useless }) {
+		return nil
+	}
+	return a.confirm(ctx, "what is said above makes it likely that "+path+" will not run", "Write it to "+p.Label+" all the same?", "--yes writes it all the same")
 }
 
 // confirmLoss asks before what a person cannot get back is overwritten.
@@ -264,10 +276,15 @@ func (a *app) confirmLoss(ctx context.Context, p phone.Partition, yes bool) erro
 	if p.Verdict != phone.Wipe || yes {
 		return nil
 	}
+	return a.confirm(ctx, p.Label+" holds "+p.Note, "All of it will be lost. Go on?", "--yes says that they may be lost")
+}
+
+// confirm asks a question, where somebody is there to answer it.
+func (a *app) confirm(ctx context.Context, why, question, hint string) error {
 	if !a.ui.inTTY || a.ui.json {
-		return &failure{exit: exitPolicy, code: "not-confirmed", what: p.Label + " holds " + p.Note + "; nothing was done", hints: []string{"--yes says that they may be lost"}}
+		return &failure{exit: exitPolicy, code: "not-confirmed", what: why + "; nothing was done", hints: []string{hint}}
 	}
-	answer, err := a.ui.ask(ctx, p.Label+" holds "+p.Note+". All of it will be lost. Go on? [y/N]")
+	answer, err := a.ui.ask(ctx, strings.ToUpper(why[:1])+why[1:]+". "+question+" [y/N]")
 	if err != nil {
 		return err
 	}

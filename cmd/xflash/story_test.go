@@ -102,6 +102,32 @@ func TestStory(t *testing.T) {
 	}
 }
 
+// What a loader takes and what will not run is written only when somebody says so, and the
+// image of another model not at all; starting it once is harmless.
+func TestFlashOfDoubtfulImages(t *testing.T) {
+	aries := imagetest.SplitDTB("SoMC Aries ROW", "somc,aries-row", imagetest.AriesChips, imagetest.AriesBoard)
+	leo := imagetest.SplitDTB("SoMC Leo ROW", "somc,leo-row", imagetest.AriesChips, imagetest.AriesBoard)
+	dir := t.TempDir()
+	for _, tt := range []struct {
+		name, image, words string
+		exit               int
+		says               string
+	}{
+		{"another model", storyImage(t, true, leo, unpack.Gzip, 0x02000000, 0x01E00000), "flash boot", exitPolicy, "get the image for D5803"},
+		{"another model, --yes", storyImage(t, true, leo, unpack.Gzip, 0x02000000, 0x01E00000), "flash recovery --yes", exitPolicy, "another model"},
+		{"another model, started once", storyImage(t, true, leo, unpack.Gzip, 0x02000000, 0x01E00000), "boot", exitOK, "D6"},
+		{"LZ4", storyImage(t, true, aries, unpack.LZ4Legacy, 0x02000000, 0x01E00000), "flash boot", exitPolicy, "--yes writes it"},
+		{"LZ4, --yes", storyImage(t, true, aries, unpack.LZ4Legacy, 0x02000000, 0x01E00000), "flash boot --yes", exitOK, "boot is written"},
+		{"good", storyImage(t, true, aries, unpack.Gzip, 0x02000000, 0x01E00000), "flash recovery", exitOK, "recovery is written"},
+	} {
+		cmd := program(t, dir, append(strings.Fields(tt.words), tt.image, "--device", "sim:z3c,disk=4G,mode=fastboot", "--sim-state", filepath.Join(dir, "phone"))...)
+		out, _ := cmd.CombinedOutput() // the exit code says it
+		if code := cmd.ProcessState.ExitCode(); code != tt.exit || !strings.Contains(strings.Join(strings.Fields(string(out)), " "), tt.says) {
+			t.Errorf("%s: exit code %d, want %d:\n%s", tt.name, code, tt.exit, out)
+		}
+	}
+}
+
 // TestFlashRaw makes an image of a kernel and a ramdisk on the way, with the addresses that
 // are asked for, and looks for them on the phone's disk, where boot-fastboot.md §1.1 has them.
 func TestFlashRaw(t *testing.T) {

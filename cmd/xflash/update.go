@@ -63,7 +63,7 @@ func (a *app) update(ctx context.Context, files fs.FS, name string, o flashOptio
 			return err
 		}
 		if err := a.withFile(dir, image, func(f *os.File) error {
-			return a.admitImage(ctx, c, target, p, image.Partition, f.Name(), f, image.Size)
+			return a.admitImage(ctx, c, target, p, image.Partition, f.Name(), f, image.Size, o.yes)
 		}); err != nil {
 			return err
 		}
