@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"strings"
 	"time"
 
 	"xflash/internal/restore"
@@ -17,7 +16,6 @@ type progress struct {
 	begun   time.Time // of the first byte sent, for the time that is left
 	resent  int64     // bytes counted as done before this run
 	last    time.Time // of the last report, to keep the pace
-	line    int       // width of the moving line on the screen
 }
 
 func newProgress(ui *terminal) *progress { return &progress{ui: ui, now: time.Now} }
@@ -115,21 +113,11 @@ func (p *progress) status(s string) {
 		p.ui.say("%s", s)
 		return
 	}
-	if w := p.ui.width() - 1; len(s) > w {
-		s = s[:w]
-	}
-	pad := max(p.line-len(s), 0)
-	fmt.Fprintf(p.ui.err, "\r%s%s", s, strings.Repeat(" ", pad))
-	p.line = len(s)
+	p.ui.moveLine(s)
 }
 
 // clear takes the moving line off the screen.
-func (p *progress) clear() {
-	if p.ui.errTTY && p.line > 0 {
-		fmt.Fprintf(p.ui.err, "\r%s\r", strings.Repeat(" ", p.line))
-		p.line = 0
-	}
-}
+func (p *progress) clear() { p.ui.clearLine() }
 
 func (p *progress) jsonEvent(e restore.Event) {
 	switch e := e.(type) {

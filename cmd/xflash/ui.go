@@ -27,6 +27,7 @@ type terminal struct {
 	errTTY   bool
 	json     bool
 	quiet    bool
+	line     int // length of the moving line, which all other text takes off the screen
 }
 
 func newTerminal() *terminal {
@@ -51,8 +52,28 @@ func (t *terminal) colour() bool {
 	return t.errTTY && !t.json && os.Getenv("NO_COLOR") == "" && os.Getenv("CLICOLOR") != "0" && os.Getenv("TERM") != "dumb"
 }
 
+// moveLine puts text in the place of the moving line on stderr, which is a terminal.
+func (t *terminal) moveLine(s string) {
+	if w := t.width() - 1; len(s) > w {
+		s = s[:w]
+	}
+	fmt.Fprintf(t.err, "\r%s%s", s, strings.Repeat(" ", max(t.line-len(s), 0)))
+	t.line = len(s)
+}
+
+// clearLine takes the moving line off the screen.
+func (t *terminal) clearLine() {
+	if t.line > 0 {
+		fmt.Fprintf(t.err, "\r%s\r", strings.Repeat(" ", t.line))
+		t.line = 0
+	}
+}
+
 // result writes to stdout.
-func (t *terminal) result(format string, a ...any) { fmt.Fprintf(t.out, format, a...) }
+func (t *terminal) result(format string, a ...any) {
+	t.clearLine()
+	fmt.Fprintf(t.out, format, a...)
+}
 
 // resultJSON writes one value to stdout as one line of JSON.
 func (t *terminal) resultJSON(v any) error {
@@ -64,6 +85,7 @@ func (t *terminal) resultJSON(v any) error {
 // say tells what goes on; nothing with --quiet or --json.
 func (t *terminal) say(format string, a ...any) {
 	if !t.quiet && !t.json {
+		t.clearLine()
 		fmt.Fprintf(t.err, format+"\n", a...)
 	}
 }
@@ -71,6 +93,7 @@ func (t *terminal) say(format string, a ...any) {
 // warn tells something that should not be missed, also with --quiet.
 func (t *terminal) warn(format string, a ...any) {
 	if !t.json {
+		t.clearLine()
 		fmt.Fprintf(t.err, "%s\n", wrap("note: "+fmt.Sprintf(format, a...), t.width(), "      "))
 	}
 }
@@ -93,7 +116,8 @@ func (t *terminal) bold(s string) string {
 // context that ends, by Ctrl-C, ends the question; the read that is then left over ends
 // with the process.
 func (t *terminal) ask(ctx context.Context, question string) (string, error) {
-	fmt.Fprintf(t.err, "%s ", question)
+	t.clearLine()
+	fmt.Fprintf(t.err, "%s ", wrap(question, t.width()-1, ""))
 	type answer struct {
 		line string
 		err  error
@@ -138,6 +162,7 @@ func (t *terminal) fail(f *failure) {
 	if f.quiet {
 		return
 	}
+	t.clearLine()
 	prefix := "xflash: "
 	if t.colour() {
 		prefix = "\x1b[1;31mxflash:\x1b[0m "
