@@ -138,7 +138,16 @@ func (u *uboot) serve(ctx context.Context, network string, dial func(context.Con
 		}
 	}
 	u.sees("Listening", listening+1)
-	conn, err := dial(ctx, "127.0.0.1:"+u.port)
+	// QEMU takes a connection at once and knocks at U-Boot again only after seconds when that
+	// was not quite ready, which is longer than a handshake may last.
+	var conn usbproto.Conn
+	var err error
+	for range 8 {
+		if conn, err = dial(ctx, "127.0.0.1:"+u.port); err == nil {
+			break
+		}
+		u.t.Logf("dialled once more: %v", err)
+	}
 	if err != nil {
 		u.t.Fatal(err)
 	}
@@ -297,9 +306,11 @@ func TestUBootTCP(t *testing.T) {
 	}
 	u.erased("cache", 4<<20)
 
-	// It takes the data of a download for a command, and hangs up. That is told, not waited for.
+	// It takes the data of a download for commands, and hangs up or falls silent.
 	boot := bytes.Repeat([]byte("boot"), 1<<18)
-	err = c.Flash(ctx, "boot", bytes.NewReader(boot), int64(len(boot)), 0)
+	short, stop := context.WithTimeout(ctx, 15*time.Second)
+	defer stop()
+	err = c.Flash(short, "boot", bytes.NewReader(boot), int64(len(boot)), 0)
 	if !errors.Is(err, usbproto.ErrGone) && !errors.Is(err, usbproto.ErrTimeout) {
 		t.Errorf("a download that the server cannot take: %v", err)
 	}

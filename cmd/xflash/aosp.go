@@ -27,9 +27,9 @@ Words: devices, getvar NAME, flash PARTITION [FILE], erase PARTITION,
 boot IMAGE, boot KERNEL RAMDISK [SECOND], flash:raw PARTITION KERNEL [RAMDISK [SECOND]],
 format[:TYPE[:SIZE]] PARTITION, reboot [bootloader|recovery|fastboot],
 reboot-bootloader, continue, oem WORD…, flashing WORD…, set_active SLOT,
-update FILE.zip, flashall, stage FILE, get_staged FILE, fetch PARTITION FILE, create-logical-partition NAME SIZE,
-delete-logical-partition NAME, resize-logical-partition NAME SIZE,
-snapshot-update cancel|merge. Words and options for phones of later years are told
+update FILE.zip, flashall, stage FILE, get_staged FILE, fetch PARTITION FILE,
+create-logical-partition NAME SIZE, delete-logical-partition NAME,
+resize-logical-partition NAME SIZE, snapshot-update cancel|merge. Words and options for phones of later years are told
 apart from slips, with the reason why they are not for these. flashall, and flash without
 a file, take images from $ANDROID_PRODUCT_OUT.
 
