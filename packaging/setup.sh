@@ -18,29 +18,5 @@ if ! command -v dpkg-query >/dev/null 2>&1 || ! command -v apt-get >/dev/null 2>
     exit 0
 fi
 
-missing=""
-for package in $need; do
-    state=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true)
-    [ "$state" = installed ] || missing="$missing $package"
-done
-[ -n "$missing" ] || exit 0
-
-as_root=""
-if [ "$(id -u)" -ne 0 ]; then
-    if ! command -v sudo >/dev/null 2>&1; then
-        echo "setup: these packages are missing, and there is no sudo to install them:$missing" >&2
-        echo "setup: as root, run: apt-get install$missing" >&2
-        exit 1
-    fi
-    as_root=sudo
-fi
-echo "setup: installing Debian packages:$missing"
-log=$(mktemp)
-trap 'rm -f "$log"' EXIT
 # shellcheck disable=SC2086 # a list of package names, meant to be split
-if ! { $as_root env DEBIAN_FRONTEND=noninteractive apt-get update -q &&
-       $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $missing; } >"$log" 2>&1; then
-    tail -n 20 "$log" >&2
-    echo "setup: apt-get could not install:$missing" >&2
-    exit 1
-fi
+"$(dirname "$0")/install.sh" setup $need || exit 1

@@ -29,9 +29,9 @@ format[:TYPE[:SIZE]] PARTITION, reboot [bootloader|recovery|fastboot],
 reboot-bootloader, continue, oem WORD…, flashing WORD…, set_active SLOT,
 update FILE.zip, flashall, stage FILE, get_staged FILE, fetch PARTITION FILE,
 create-logical-partition NAME SIZE, delete-logical-partition NAME,
-resize-logical-partition NAME SIZE, snapshot-update cancel|merge. Words and options for phones of later years are told
-apart from slips, with the reason why they are not for these. flashall, and flash without
-a file, take images from $ANDROID_PRODUCT_OUT.
+resize-logical-partition NAME SIZE, snapshot-update cancel|merge. Words and options for
+phones of later years are told apart from slips, with the reason why they are not for
+these. flashall, and flash without a file, take images from $ANDROID_PRODUCT_OUT.
 
 Options: -s DEVICE (serial, usb:…, tcp:…, udp:…), -S BYTES, -w (erases userdata and cache),
 --slot SLOT, --skip-reboot, --yes; for images that are made of parts --base (-b),

@@ -78,7 +78,7 @@ func readImage(ctx context.Context, path string) ([]byte, error) {
 
 // notAnImage is the failure of a file that is no boot image; is says what it seems to be.
 func notAnImage(ctx context.Context, path, is string) error {
-	known, hints, err := wrongFile(ctx, path)
+	known, hints, err := wrongFile(ctx, path, true)
 	if err != nil {
 		return err
 	}

@@ -111,7 +111,7 @@ func fits(ctx context.Context, p phone.Partition, path string, r io.ReaderAt, si
 	}
 	kind := sin.Recognize(head)
 	if kind != sin.KindExt4 && kind != sin.KindSparse {
-		is, hints, err := wrongFile(ctx, path)
+		is, hints, err := wrongFile(ctx, path, false)
 		if err != nil {
 			return err
 		}

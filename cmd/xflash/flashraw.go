@@ -10,9 +10,8 @@ import (
 )
 
 // rawHeader is what "flash:raw", and "boot" with a kernel, put into the header of the image
-// that they make. Addresses
-// are base plus offset, with the defaults of Android's client but for the base: these
-// phones load at 0 (boot-fastboot.md §1.6).
+// that they make. Addresses are base plus offset, with the defaults of Android's client but
+// for the base: these phones load at 0 (boot-fastboot.md §1.6).
 type rawHeader struct {
 	base, kernel, ramdisk, second, tags, page uint32
 	cmdline                                   string
@@ -41,6 +40,7 @@ func (h rawHeader) build(ctx context.Context, files []string) ([]byte, error) {
 	image := &bootimg.Image{PageSize: h.page, KernelAddr: h.base + h.kernel, RamdiskAddr: h.base + h.ramdisk,
 		SecondAddr: h.base + h.second, TagsAddr: h.base + h.tags, Cmdline: h.cmdline,
 		Kernel: parts[0], Ramdisk: parts[1], Second: parts[2]}
+	image.ID = image.ComputeID()
 	switch bootimg.Sniff(parts[0][:min(bootimg.SniffLen, len(parts[0]))]) {
 	case bootimg.KindAndroid:
 		if len(files) > 1 {
@@ -53,12 +53,10 @@ func (h rawHeader) build(ctx context.Context, files []string) ([]byte, error) {
 			return nil, &failure{exit: exitFile, code: "not-an-image", what: files[0] + ": " + err.Error()}
 		}
 		image.Cmdline = h.cmdline
-		return image.Build()
 	case bootimg.KindSonyELF:
 		return nil, &failure{exit: exitFile, code: "not-an-image", what: files[0] + " is no kernel, but a whole boot image in Sony's form, a Sony ELF image",
 			hints: []string{`"xflash boot ` + files[0] + ` --repack" makes an Android image of it`}}
 	}
-	image.ID = image.ComputeID()
 	data, err := image.Build()
 	if err != nil {
 		return nil, &failure{exit: exitFile, code: "not-an-image", what: "no boot image can be made of these parts: " + err.Error()}
@@ -66,8 +64,9 @@ func (h rawHeader) build(ctx context.Context, files []string) ([]byte, error) {
 	return data, nil
 }
 
-// withRaw gives run the image that build makes, as a file of this name.
-func (h rawHeader) withRaw(ctx context.Context, files []string, name string, run func(path string) error) (err error) {
+// withRaw gives run the image that build makes, as a file of this name. The file stays when
+// run fails, because what a person is told then names it, to be looked at or repaired.
+func (h rawHeader) withRaw(ctx context.Context, files []string, name string, run func(path string) error) error {
 	data, err := h.build(ctx, files)
 	if err != nil {
 		return err
@@ -76,10 +75,12 @@ func (h rawHeader) withRaw(ctx context.Context, files []string, name string, run
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	path := filepath.Join(dir, name)
 	if err := os.WriteFile(path, data, 0o600); err != nil {
+		return errors.Join(err, os.RemoveAll(dir))
+	}
+	if err := run(path); err != nil {
 		return err
 	}
-	return run(path)
+	return os.RemoveAll(dir)
 }

@@ -8,15 +8,17 @@ import (
 )
 
 // wrongFile says of a file that cannot be what was asked for what it is, and what can be done
-// with it; is is "" of one that xflash does not know.
-func wrongFile(ctx context.Context, path string) (is string, hints []string, err error) {
+// with it. bootImage says that a boot image was asked for, else a file system was. is is "" of
+// one that xflash does not know, and of one that is of the right kind and has another fault.
+func wrongFile(ctx context.Context, path string, bootImage bool) (is string, hints []string, err error) {
 	kind, title, err := inspect.Name(ctx, path)
 	if err != nil {
 		return "", nil, err
 	}
+	look := []string{`"xflash inspect ` + path + `" says more about the file`}
 	switch kind {
 	case inspect.KindUnknown, inspect.KindOtherFile:
-		return "", []string{`"xflash inspect ` + path + `" says more about the file`}, nil
+		return "", look, nil
 	case inspect.KindSIN:
 		return "a SIN image of Sony's firmware, and fastboot writes plain ones",
 			[]string{`"xflash unpack ` + path + ` -o DIR" takes the plain image out of it`, `"xflash restore" writes the whole firmware, in flash mode`}, nil
@@ -36,9 +38,15 @@ func wrongFile(ctx context.Context, path string) (is string, hints []string, err
 	case inspect.KindEmpty:
 		return "empty", []string{"get the file again"}, nil
 	case inspect.KindExt, inspect.KindSparse:
+		if !bootImage {
+			return "", look, nil
+		}
 		return "a file system (" + strings.TrimSuffix(title, " file system") + ")", []string{`such an image belongs to system, cache or userdata: "xflash flash system ` + path + `"`}, nil
 	case inspect.KindAndroid, inspect.KindSonyELF:
+		if bootImage {
+			return "", look, nil
+		}
 		return "a boot image (" + title + ")", []string{`such an image belongs to boot or recovery: "xflash flash boot ` + path + `"`}, nil
 	}
-	return "something else: " + title, []string{`"xflash inspect ` + path + `" says more about the file`}, nil
+	return "something else: " + title, look, nil
 }

@@ -73,15 +73,7 @@ func openFrame(src *source) (io.Reader, func() (io.Reader, error), error) {
 		src.ended = true
 		return nil, nil, err
 	}
-	var began bool
-	return readerFunc(func(p []byte) (int, error) {
-		n, err := z.Read(p)
-		if began && errors.Is(err, lz4.ErrInvalidFrame) { // it goes to the next frame by itself
-			err = errTrailing
-		}
-		began = began || n > 0
-		return n, err
-	}), func() (io.Reader, error) { return nil, io.EOF }, nil
+	return byItself(z, lz4.ErrInvalidFrame)
 }
 
 func openZstd(src *source) (io.Reader, func() (io.Reader, error), error) {
@@ -93,10 +85,16 @@ func openZstd(src *source) (io.Reader, func() (io.Reader, error), error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	return byItself(z, zstd.ErrMagicMismatch)
+}
+
+// byItself is a decoder that goes to the next frame by itself; noFrame is its error where
+// none begins.
+func byItself(z io.Reader, noFrame error) (io.Reader, func() (io.Reader, error), error) {
 	var began bool
 	return readerFunc(func(p []byte) (int, error) {
 		n, err := z.Read(p)
-		if began && errors.Is(err, zstd.ErrMagicMismatch) { // it goes to the next frame by itself
+		if began && errors.Is(err, noFrame) {
 			err = errTrailing
 		}
 		began = began || n > 0

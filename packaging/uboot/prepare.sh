@@ -20,25 +20,8 @@ command -v apt-get >/dev/null 2>&1 || skip "this is not a Debian-like system; th
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/xflash/uboot
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
-missing=""
-for package in $need; do
-    state=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true)
-    [ "$state" = installed ] || missing="$missing $package"
-done
-if [ -n "$missing" ]; then
-    as_root=""
-    if [ "$(id -u)" -ne 0 ]; then
-        command -v sudo >/dev/null 2>&1 || skip "these packages are missing, and there is no sudo to install them:$missing"
-        as_root=sudo
-    fi
-    echo "uboot: installing Debian packages:$missing" >&2
-    # shellcheck disable=SC2086 # a list of package names, meant to be split
-    { $as_root apt-get update -q && $as_root env DEBIAN_FRONTEND=noninteractive \
-        apt-get install -q -y --no-install-recommends $missing; } >"$log" 2>&1 || {
-        tail -n 5 "$log" >&2
-        skip "apt-get could not install:$missing"
-    }
-fi
+# shellcheck disable=SC2086 # a list of package names, meant to be split
+"$here/../install.sh" uboot $need
 
 made=$cache/$(cat "$here/prepare.sh" "$here/config" | sha256sum | cut -c 1-8).rom
 if [ -f "$made" ]; then
