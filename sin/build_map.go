@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"io"
 
-	"xflash/internal/gpt"
+	"xflash/sin/gpt"
 )
 
 // DefaultChunk is the length in bytes in which MapBuilder.Image cuts an image.

@@ -14,7 +14,7 @@ import (
 
 	"github.com/pierrec/lz4/v4"
 
-	"xflash/internal/gpt"
+	"xflash/sin/gpt"
 )
 
 // TestReadersOfAnyShape: the result does not depend on how the stream comes in.

@@ -8,7 +8,7 @@ import (
 	"io"
 	"testing"
 
-	"xflash/internal/gpt"
+	"xflash/sin/gpt"
 )
 
 // seeds are small files of every kind, whole and nearly whole.

@@ -4,7 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 
-	"xflash/internal/gpt"
+	"xflash/sin/gpt"
 )
 
 // maxLayout bounds the payload of a partition layout; real ones are below 100 KiB.

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"xflash/internal/gpt"
+	"xflash/sin/gpt"
 )
 
 // partition makes an entry that is used.

@@ -9,7 +9,7 @@ import (
 	"iter"
 	"slices"
 
-	"xflash/internal/gpt"
+	"xflash/sin/gpt"
 )
 
 // Limits of a map. 8 MiB of tags describe some 12 GiB of image in LZ4A blocks of

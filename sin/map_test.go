@@ -11,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"xflash/internal/gpt"
+	"xflash/sin/gpt"
 )
 
 // The tags of a map written down by hand, big-endian (sin-ftf-format.md §4.2).

@@ -9,7 +9,7 @@ import (
 	"sync"
 	"testing"
 
-	"xflash/internal/gpt"
+	"xflash/sin/gpt"
 )
 
 // pat is n bytes, byte i being i mod 251 (sin-ftf-format.md §10.2).

@@ -16,8 +16,8 @@ import (
 	"github.com/pierrec/lz4/v4"
 
 	"xflash/fastboot/sparse"
-	"xflash/internal/gpt"
 	"xflash/sin"
+	"xflash/sin/gpt"
 )
 
 // mostMemory is what no file may make the program need, however large it is or says it is

@@ -10,7 +10,7 @@ import (
 
 	"xflash/fastboot/bootimg"
 	"xflash/fastboot/bootimg/imagetest"
-	"xflash/internal/unpack"
+	"xflash/fastboot/bootimg/unpack"
 )
 
 // storyImage is a recovery image in one of the forms of boot-fastboot.md §1 and §4.

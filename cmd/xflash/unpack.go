@@ -9,8 +9,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"xflash/fastboot/sparse"
-	"xflash/internal/gpt"
 	"xflash/internal/workbench"
+	"xflash/sin/gpt"
 )
 
 func newUnpackCommand(a *app) *cobra.Command {

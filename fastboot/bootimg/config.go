@@ -5,7 +5,7 @@ import (
 	"bytes"
 	"strings"
 
-	"xflash/internal/unpack"
+	"xflash/fastboot/bootimg/unpack"
 )
 
 // maxConfig is the most that an embedded configuration may expand to, bytes.

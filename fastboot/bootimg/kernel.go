@@ -5,7 +5,7 @@ import (
 	"encoding/binary"
 	"io"
 
-	"xflash/internal/unpack"
+	"xflash/fastboot/bootimg/unpack"
 )
 
 // KernelKind is the form in which a kernel stands in an image.

@@ -11,7 +11,7 @@ import (
 
 	"xflash/fastboot/bootimg"
 	"xflash/fastboot/bootimg/imagetest"
-	"xflash/internal/unpack"
+	"xflash/fastboot/bootimg/unpack"
 )
 
 const banner34 = "Linux version 3.4.0-lineage (build@host) (gcc version 4.9) #1 SMP PREEMPT Sat Oct 5 2019"

@@ -3,7 +3,7 @@ package bootimg
 import (
 	"bytes"
 
-	"xflash/internal/unpack"
+	"xflash/fastboot/bootimg/unpack"
 )
 
 // Kind is what a file is that somebody wants to boot or to flash.

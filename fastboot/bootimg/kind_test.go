@@ -5,7 +5,7 @@ import (
 
 	"xflash/fastboot/bootimg"
 	"xflash/fastboot/bootimg/imagetest"
-	"xflash/internal/unpack"
+	"xflash/fastboot/bootimg/unpack"
 )
 
 func TestSniff(t *testing.T) {

@@ -7,7 +7,7 @@ import (
 	"regexp"
 	"strconv"
 
-	"xflash/internal/unpack"
+	"xflash/fastboot/bootimg/unpack"
 )
 
 // MaxKernel is the most that a kernel may expand to, bytes; those of the phones

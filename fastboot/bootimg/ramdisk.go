@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"io"
 
-	"xflash/internal/unpack"
+	"xflash/fastboot/bootimg/unpack"
 )
 
 // MaxRamdisk is the most that a ramdisk may expand to, bytes.

@@ -11,7 +11,7 @@ import (
 
 	"xflash/fastboot/bootimg"
 	"xflash/fastboot/bootimg/imagetest"
-	"xflash/internal/unpack"
+	"xflash/fastboot/bootimg/unpack"
 )
 
 // tool runs a program of the system in dir, or skips the test.

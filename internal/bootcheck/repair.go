@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"xflash/fastboot/bootimg"
-	"xflash/internal/unpack"
+	"xflash/fastboot/bootimg/unpack"
 )
 
 // Repaired is a repaired image and everything that was changed.

@@ -7,8 +7,8 @@ import (
 	"strings"
 
 	"xflash/fastboot/bootimg"
+	"xflash/fastboot/bootimg/unpack"
 	"xflash/internal/phone"
-	"xflash/internal/unpack"
 )
 
 // container: is it an image at all (C1, C3).

@@ -11,8 +11,8 @@ import (
 	"strings"
 
 	"xflash/fastboot/bootimg"
+	"xflash/fastboot/bootimg/unpack"
 	"xflash/internal/phone"
-	"xflash/internal/unpack"
 )
 
 // Boot is what is in an image that a phone starts.

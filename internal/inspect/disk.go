@@ -7,8 +7,8 @@ import (
 	"io"
 	"strings"
 
-	"xflash/internal/gpt"
 	"xflash/internal/phone"
+	"xflash/sin/gpt"
 )
 
 // Disk is the partition table of a whole-disk dump.

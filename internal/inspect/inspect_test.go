@@ -14,12 +14,12 @@ import (
 	"testing"
 
 	"xflash/ftf"
-	"xflash/internal/gpt"
 	"xflash/internal/phone"
 	"xflash/internal/simphone"
 	"xflash/internal/simphone/firmware"
 	"xflash/internal/trimarea"
 	"xflash/sin"
+	"xflash/sin/gpt"
 )
 
 // inspected is the report of a file, which also must keep to the schema.

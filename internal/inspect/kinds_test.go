@@ -9,8 +9,8 @@ import (
 
 	"xflash/fastboot/bootimg"
 	"xflash/fastboot/sparse"
-	"xflash/internal/gpt"
 	"xflash/sin"
+	"xflash/sin/gpt"
 )
 
 // pattern is n bytes that nothing mistakes for a format.

@@ -7,10 +7,10 @@ import (
 	"io"
 	"strings"
 
-	"xflash/internal/gpt"
 	"xflash/internal/phone"
 	"xflash/internal/trimarea"
 	"xflash/sin"
+	"xflash/sin/gpt"
 )
 
 // Payload is what a SIN image carries.

@@ -3,8 +3,8 @@ package inspect
 import (
 	"fmt"
 
-	"xflash/internal/gpt"
 	"xflash/sin"
+	"xflash/sin/gpt"
 )
 
 // sinLayouts shows where the parts of a version 1 to 3 lie: in the file, and in every

@@ -12,7 +12,7 @@ import (
 	"strconv"
 	"sync"
 
-	"xflash/internal/gpt"
+	"xflash/sin/gpt"
 )
 
 //go:embed images.json units.json families/*.json

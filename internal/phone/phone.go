@@ -18,7 +18,7 @@ package phone
 import (
 	"strings"
 
-	"xflash/internal/gpt"
+	"xflash/sin/gpt"
 )
 
 // Family is a group of models with one platform: same trust root, same loader

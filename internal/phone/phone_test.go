@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"xflash/internal/gpt"
+	"xflash/sin/gpt"
 )
 
 func mustFamily(t *testing.T, code string) (*Family, Model) {

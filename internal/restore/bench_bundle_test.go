@@ -10,9 +10,9 @@ import (
 	"testing"
 
 	"xflash/ftf"
-	"xflash/internal/gpt"
 	"xflash/internal/phone"
 	"xflash/sin"
+	"xflash/sin/gpt"
 )
 
 // benchFolder is where BenchmarkMakeBundle leaves what the other benchmarks read. They

@@ -13,8 +13,8 @@ import (
 	"sync"
 	"testing"
 
-	"xflash/internal/gpt"
 	"xflash/sin"
+	"xflash/sin/gpt"
 )
 
 func itoa(n int) string { return strconv.Itoa(n) }

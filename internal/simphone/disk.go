@@ -7,7 +7,7 @@ import (
 	"os"
 	"sync/atomic"
 
-	"xflash/internal/gpt"
+	"xflash/sin/gpt"
 )
 
 // A disk is the phone's eMMC: a sparse file with a real partition table. Writes

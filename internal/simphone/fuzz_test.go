@@ -4,7 +4,7 @@ import (
 	"encoding/binary"
 	"testing"
 
-	"xflash/internal/gpt"
+	"xflash/sin/gpt"
 )
 
 func FuzzSINHeader(f *testing.F) {

@@ -7,9 +7,9 @@ import (
 	"strings"
 	"sync"
 
-	"xflash/internal/gpt"
 	"xflash/internal/trimarea"
 	"xflash/sin"
+	"xflash/sin/gpt"
 )
 
 // Bits of the flags word of the hardware configuration, told as GLOB_SEC.

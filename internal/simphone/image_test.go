@@ -8,7 +8,7 @@ import (
 
 	"github.com/pierrec/lz4/v4"
 
-	"xflash/internal/gpt"
+	"xflash/sin/gpt"
 )
 
 // sin-ftf-format.md §4: ADDR, LZ4A and FILL end up where the map says, gaps are

@@ -3,7 +3,7 @@ package simphone
 import (
 	"encoding/binary"
 
-	"xflash/internal/gpt"
+	"xflash/sin/gpt"
 )
 
 // maxBlock bounds both lengths of an LZ4A block, sin-ftf-format.md §4.2.

@@ -3,7 +3,7 @@ package simphone
 import (
 	"fmt"
 
-	"xflash/internal/gpt"
+	"xflash/sin/gpt"
 )
 
 // DiskSize is the size of a new phone's eMMC in bytes. It is chosen so that

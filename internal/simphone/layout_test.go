@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"xflash/internal/gpt"
+	"xflash/sin/gpt"
 )
 
 // layoutPayload is a payload of type 0x24, sin-ftf-format.md §4.4, of one layout per

@@ -7,7 +7,7 @@ import (
 
 	"github.com/pierrec/lz4/v4"
 
-	"xflash/internal/gpt"
+	"xflash/sin/gpt"
 )
 
 // A mapWriter is the sink of an image (type 0x27): MMCF header, then data that

@@ -4,9 +4,9 @@ import (
 	"slices"
 	"strings"
 
-	"xflash/internal/gpt"
 	"xflash/internal/trimarea"
 	"xflash/sin"
+	"xflash/sin/gpt"
 )
 
 // The roots that a Z3 Compact accepts, by the SHA-256 of their certificates

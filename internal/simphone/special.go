@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"slices"
 
-	"xflash/internal/gpt"
 	"xflash/internal/trimarea"
+	"xflash/sin/gpt"
 )
 
 // A layoutWriter is the sink of a partition layout (type 0x24).

@@ -8,8 +8,8 @@ import (
 	"io/fs"
 	"os"
 
-	"xflash/internal/gpt"
 	"xflash/internal/trimarea"
+	"xflash/sin/gpt"
 )
 
 // Files of the state directory. phone.json is written last, so a directory

@@ -12,7 +12,7 @@ import (
 	"path"
 	"strings"
 
-	"xflash/internal/gpt"
+	"xflash/sin/gpt"
 )
 
 // Container is what a trim-area image was found in.

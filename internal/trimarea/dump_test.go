@@ -12,7 +12,7 @@ import (
 	"strings"
 	"testing"
 
-	"xflash/internal/gpt"
+	"xflash/sin/gpt"
 )
 
 // backup makes a zip of pairs of name and content.

@@ -6,7 +6,7 @@ import (
 	"errors"
 	"fmt"
 
-	"xflash/internal/gpt"
+	"xflash/sin/gpt"
 )
 
 // HWConf is the payload of a hardware configuration record, version 6: the

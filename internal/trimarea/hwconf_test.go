@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"xflash/internal/gpt"
+	"xflash/sin/gpt"
 )
 
 // recordHex is a record spelled out by hand from sin-ftf-format.md §12.4 with the

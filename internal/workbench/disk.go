@@ -8,9 +8,9 @@ import (
 	"slices"
 	"strings"
 
-	"xflash/internal/gpt"
 	"xflash/internal/phone"
 	"xflash/sin"
+	"xflash/sin/gpt"
 )
 
 // dump takes partitions out of a whole-disk dump. Only their own bytes are read.

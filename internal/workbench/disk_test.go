@@ -15,9 +15,9 @@ import (
 	"testing"
 
 	"xflash/fastboot/sparse"
-	"xflash/internal/gpt"
 	"xflash/internal/simphone"
 	"xflash/sin"
+	"xflash/sin/gpt"
 )
 
 const dumpSize = 16 << 30

@@ -9,8 +9,8 @@ import (
 
 	"xflash/fastboot/sparse"
 	"xflash/ftf"
-	"xflash/internal/gpt"
 	"xflash/sin"
+	"xflash/sin/gpt"
 )
 
 // FormatError is a file that is none of the formats that can be taken apart.

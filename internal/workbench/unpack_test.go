@@ -13,8 +13,8 @@ import (
 	"testing"
 
 	"xflash/ftf"
-	"xflash/internal/gpt"
 	"xflash/sin"
+	"xflash/sin/gpt"
 )
 
 // shortOf is the member that makes a partition of the simulated phone.

@@ -18,8 +18,8 @@ import (
 	"os"
 
 	"xflash/fastboot/sparse"
-	"xflash/internal/gpt"
 	"xflash/sin"
+	"xflash/sin/gpt"
 )
 
 // Format is what kind of container a file is.

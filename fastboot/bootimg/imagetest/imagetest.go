@@ -17,7 +17,7 @@ import (
 	"github.com/ulikunitz/xz/lzma"
 
 	"xflash/fastboot/bootimg"
-	"xflash/internal/unpack"
+	"xflash/fastboot/bootimg/unpack"
 )
 
 // Kernel describes an unpacked kernel.

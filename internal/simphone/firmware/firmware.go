@@ -16,9 +16,9 @@ import (
 	"path/filepath"
 
 	"xflash/ftf"
-	"xflash/internal/gpt"
 	"xflash/internal/simphone"
 	"xflash/sin"
+	"xflash/sin/gpt"
 )
 
 // Options say what the bundle is like. The zero value needs only an Authority.

@@ -5,7 +5,7 @@ import (
 
 	"xflash/fastboot/bootimg"
 	"xflash/fastboot/bootimg/imagetest"
-	"xflash/internal/unpack"
+	"xflash/fastboot/bootimg/unpack"
 )
 
 // Where a stock image of this phone loads its parts (boot-fastboot.md §1.6).

@@ -13,9 +13,9 @@ import (
 
 	"xflash/fastboot/bootimg"
 	"xflash/fastboot/bootimg/imagetest"
+	"xflash/fastboot/bootimg/unpack"
 	"xflash/fastboot/sparse"
 	"xflash/internal/simphone"
-	"xflash/internal/unpack"
 	"xflash/internal/usbsim"
 )
 
