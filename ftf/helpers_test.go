@@ -102,17 +102,3 @@ func tool(t *testing.T, name string) string {
 	}
 	return path
 }
-
-// sample gives the path of a real file, or skips.
-func sample(t testing.TB, name string) string {
-	t.Helper()
-	dir := os.Getenv("XFLASH_SAMPLES")
-	if dir == "" {
-		dir = filepath.Join("..", "..", "shared", "samples")
-	}
-	path := filepath.Join(dir, name)
-	if _, err := os.Stat(path); err != nil {
-		t.Skipf("the real file %s is not here: %v", name, err)
-	}
-	return path
-}

@@ -6,6 +6,8 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"xflash/internal/samples"
 )
 
 func parseScript(t *testing.T, text string) *Script {
@@ -19,7 +21,7 @@ func parseScript(t *testing.T, text string) *Script {
 
 // The order of the real D58XX script as s1-protocol.md §4.5 has it.
 func TestRealScript(t *testing.T) {
-	data, err := os.ReadFile(sample(t, "D58XX-default.fsc"))
+	data, err := os.ReadFile(samples.Path(t, "D58XX-default.fsc"))
 	if err != nil {
 		t.Fatal(err)
 	}

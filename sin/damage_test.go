@@ -7,8 +7,9 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"path/filepath"
 	"testing"
+
+	"xflash/internal/samples"
 )
 
 // signedFile12 is a small partition image of version 1 or 2 with a partition info and
@@ -169,7 +170,7 @@ func oneByteTooMany(t *testing.T, file []byte, roots *RootSet) {
 
 // TestRealLoaderDamage cuts and changes a real file at 1000 places.
 func TestRealLoaderDamage(t *testing.T) {
-	file, err := os.ReadFile(filepath.Join(samples(t), "loader-D58XX.sin"))
+	file, err := os.ReadFile(samples.Path(t, "loader-D58XX.sin"))
 	if err != nil {
 		t.Skip(err)
 	}

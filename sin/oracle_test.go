@@ -13,6 +13,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"xflash/internal/samples"
 )
 
 // TestOpensslVerifies lets openssl verify the signatures of real files and of our own,
@@ -33,7 +35,7 @@ func TestOpensslVerifies(t *testing.T) {
 	}
 	for _, model := range []string{"D58XX", "D200X", "LT26", "X10"} {
 		t.Run(model, func(t *testing.T) {
-			file, err := os.ReadFile(filepath.Join(samples(t), "loader-"+model+".sin"))
+			file, err := os.ReadFile(samples.Path(t, "loader-"+model+".sin"))
 			if err != nil {
 				t.Skip(err)
 			}

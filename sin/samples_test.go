@@ -9,29 +9,18 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
-)
 
-// samples is the folder with real files, which are not in the repository.
-func samples(t testing.TB) string {
-	dir := os.Getenv("XFLASH_SAMPLES")
-	if dir == "" {
-		dir = filepath.Join("..", "..", "shared", "samples")
-	}
-	if _, err := os.Stat(dir); err != nil {
-		t.Skipf("no real files: set XFLASH_SAMPLES (%v)", err)
-	}
-	return dir
-}
+	"xflash/internal/samples"
+)
 
 // knownAnswers is the table of what a right parser says, by model and column.
 func knownAnswers(t testing.TB) map[string]map[string]string {
-	f, err := os.Open(filepath.Join(samples(t), "loader-known-answers.tsv"))
+	f, err := os.Open(samples.Path(t, "loader-known-answers.tsv"))
 	if err != nil {
-		t.Skipf("no known answers: %v", err)
+		t.Fatal(err)
 	}
 	defer f.Close()
 	r := csv.NewReader(f)
@@ -52,9 +41,9 @@ func knownAnswers(t testing.TB) map[string]map[string]string {
 
 // answers computes the columns of the table from a real file.
 func answers(t testing.TB, model string) map[string]string {
-	file, err := os.ReadFile(filepath.Join(samples(t), "loader-"+model+".sin"))
+	file, err := os.ReadFile(samples.Path(t, "loader-"+model+".sin"))
 	if err != nil {
-		t.Skipf("%s is not there: %v", model, err)
+		t.Fatal(err)
 	}
 	report, err := Check(context.Background(), bytes.NewReader(file), int64(len(file)), CheckOptions{Name: model})
 	if err != nil {
@@ -130,7 +119,7 @@ func TestKnownAnswers(t *testing.T) {
 
 // TestD58XX holds the facts of §10.3 that are no column of the table.
 func TestD58XX(t *testing.T) {
-	file, err := os.ReadFile(filepath.Join(samples(t), "loader-D58XX.sin"))
+	file, err := os.ReadFile(samples.Path(t, "loader-D58XX.sin"))
 	if err != nil {
 		t.Skip(err)
 	}
@@ -168,7 +157,7 @@ func TestD58XX(t *testing.T) {
 func TestRebuildSamples(t *testing.T) {
 	for _, model := range []string{"D58XX", "D200X", "LT26", "X10"} {
 		t.Run(model, func(t *testing.T) {
-			file, err := os.ReadFile(filepath.Join(samples(t), "loader-"+model+".sin"))
+			file, err := os.ReadFile(samples.Path(t, "loader-"+model+".sin"))
 			if err != nil {
 				t.Skip(err)
 			}

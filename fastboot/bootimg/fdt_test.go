@@ -11,6 +11,7 @@ import (
 
 	"xflash/fastboot/bootimg"
 	"xflash/fastboot/bootimg/imagetest"
+	"xflash/internal/samples"
 )
 
 func fdtTree() bootimg.Node {
@@ -67,7 +68,7 @@ func TestFDT(t *testing.T) {
 
 // TestSampleTree reads the device tree of a real Z3.
 func TestSampleTree(t *testing.T) {
-	f, err := bootimg.ParseFDT(sample(t, "qcdt-v2-shinano-z3.img")[0x800:])
+	f, err := bootimg.ParseFDT(samples.Read(t, "qcdt-v2-shinano-z3.img")[0x800:])
 	if err != nil {
 		t.Fatal(err)
 	}

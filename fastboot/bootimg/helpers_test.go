@@ -13,23 +13,6 @@ import (
 	"xflash/fastboot/bootimg"
 )
 
-// sample reads a real file that is not part of the repository.
-func sample(t testing.TB, name string) []byte {
-	t.Helper()
-	dir := os.Getenv("XFLASH_SAMPLES")
-	if dir == "" {
-		dir = "../../../shared/samples"
-	}
-	b, err := os.ReadFile(filepath.Join(dir, name))
-	if errors.Is(err, os.ErrNotExist) {
-		t.Skipf("the sample %s is not here; XFLASH_SAMPLES names the folder", name)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
-
 // run calls a program of Debian, which must be there in CI, and gives what it prints.
 func run(t *testing.T, name string, args ...string) string {
 	t.Helper()

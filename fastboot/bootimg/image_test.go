@@ -10,11 +10,12 @@ import (
 	"testing"
 
 	"xflash/fastboot/bootimg"
+	"xflash/internal/samples"
 )
 
 // TestSampleX10 compares with what is known of a real Sony Ericsson image (its header as abootimg prints it).
 func TestSampleX10(t *testing.T) {
-	b := sample(t, "boot-v0-x10.img")
+	b := samples.Read(t, "boot-v0-x10.img")
 	m, err := bootimg.Parse(b)
 	if err != nil {
 		t.Fatal(err)
@@ -37,7 +38,7 @@ func TestSampleX10(t *testing.T) {
 
 // TestSampleLK2nd: a real image with a version 3 table and a mark of Samsung behind it.
 func TestSampleLK2nd(t *testing.T) {
-	b := sample(t, "boot-v0-qcdt-v3-lk2nd-msm8916.img")
+	b := samples.Read(t, "boot-v0-qcdt-v3-lk2nd-msm8916.img")
 	m, err := bootimg.Parse(b)
 	if err != nil {
 		t.Fatal(err)

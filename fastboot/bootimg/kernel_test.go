@@ -12,6 +12,7 @@ import (
 	"xflash/fastboot/bootimg"
 	"xflash/fastboot/bootimg/imagetest"
 	"xflash/fastboot/bootimg/unpack"
+	"xflash/internal/samples"
 )
 
 const banner34 = "Linux version 3.4.0-lineage (build@host) (gcc version 4.9) #1 SMP PREEMPT Sat Oct 5 2019"
@@ -86,7 +87,7 @@ func TestPayload(t *testing.T) {
 
 // TestSampleKernel: known answers of a real kernel (boot-fastboot.md §6.2, §6.4).
 func TestSampleKernel(t *testing.T) {
-	m, err := bootimg.Parse(sample(t, "boot-v0-x10.img"))
+	m, err := bootimg.Parse(samples.Read(t, "boot-v0-x10.img"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,12 +8,13 @@ import (
 
 	"xflash/fastboot/bootimg"
 	"xflash/fastboot/bootimg/imagetest"
+	"xflash/internal/samples"
 )
 
 // TestSampleTables: two real tables are read as known, and built again byte for byte.
 func TestSampleTables(t *testing.T) {
 	lk2nd := func() []byte {
-		m, err := bootimg.Parse(sample(t, "boot-v0-qcdt-v3-lk2nd-msm8916.img"))
+		m, err := bootimg.Parse(samples.Read(t, "boot-v0-qcdt-v3-lk2nd-msm8916.img"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -25,7 +26,7 @@ func TestSampleTables(t *testing.T) {
 		entries, trees int
 		first          bootimg.ID
 	}{
-		"shinano z3": {func() []byte { return sample(t, "qcdt-v2-shinano-z3.img") }, 2, 8, 1, bootimg.ID{Platform: 194, Variant: 8, Rev: 0x10000}},
+		"shinano z3": {func() []byte { return samples.Read(t, "qcdt-v2-shinano-z3.img") }, 2, 8, 1, bootimg.ID{Platform: 194, Variant: 8, Rev: 0x10000}},
 		"lk2nd":      {lk2nd, 3, 63, 40, bootimg.ID{Platform: 206, Variant: 8}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -2,9 +2,10 @@ package explain
 
 import (
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
+
+	"xflash/internal/samples"
 )
 
 // corrected are the rows whose advice differs from error-codes.tsv because the loader was
@@ -22,13 +23,9 @@ func key(f ...string) string { return strings.Join(f, "|") }
 // TestEveryRowOfTheReference: each row of error-codes.tsv has its counterpart here, with
 // the same name, advice and confidence, and it is found by what the phone says.
 func TestEveryRowOfTheReference(t *testing.T) {
-	dir := os.Getenv("XFLASH_REFERENCE")
-	if dir == "" {
-		dir = filepath.Join("..", "..", "..", "shared", "reference")
-	}
-	data, err := os.ReadFile(filepath.Join(dir, "error-codes.tsv"))
+	data, err := os.ReadFile(samples.Reference(t, "error-codes.tsv"))
 	if err != nil {
-		t.Skipf("the reference is not at hand (XFLASH_REFERENCE names its folder): %v", err)
+		t.Fatal(err)
 	}
 	rows := map[string]*entry{}
 	for _, e := range book().rows {

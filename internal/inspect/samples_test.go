@@ -9,20 +9,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
-)
 
-// samples is the folder of real files; the test is skipped when it is not there.
-func samples(t *testing.T) string {
-	t.Helper()
-	dir := os.Getenv("XFLASH_SAMPLES")
-	if dir == "" {
-		dir = filepath.Join("..", "..", "..", "shared", "samples")
-	}
-	if _, err := os.Stat(dir); err != nil {
-		t.Skipf("the real files are not here: %v", err)
-	}
-	return dir
-}
+	"xflash/internal/samples"
+)
 
 // asJSON is the report as programs see it: every top-level member as text.
 func asJSON(t *testing.T, r *Report) map[string]any {
@@ -43,7 +32,7 @@ func asJSON(t *testing.T, r *Report) map[string]any {
 // TestKnownAnswers compares every column of the table of real loaders, apart from those
 // that say where a file came from.
 func TestKnownAnswers(t *testing.T) {
-	dir := samples(t)
+	dir := samples.Path(t, ".")
 	table, err := os.ReadFile(filepath.Join(dir, "loader-known-answers.tsv"))
 	if err != nil {
 		t.Skipf("the table of known answers is not here: %v", err)
@@ -88,7 +77,7 @@ func TestKnownAnswers(t *testing.T) {
 // TestTablesOfSamples wants every entry of the two real tables, whose numbers are those of
 // the list that comes with the samples.
 func TestTablesOfSamples(t *testing.T) {
-	dir := samples(t)
+	dir := samples.Path(t, ".")
 	for name, entries := range map[string]int{"qcdt-v2-shinano-z3.img": 8, "boot-v0-qcdt-v3-lk2nd-msm8916.img": 63} {
 		path := filepath.Join(dir, name)
 		if _, err := os.Stat(path); err != nil {

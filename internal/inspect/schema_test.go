@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"xflash/internal/samples"
 )
 
 //go:embed schema.json
@@ -152,7 +154,7 @@ func TestSchemaRefuses(t *testing.T) {
 }
 
 func TestSamplesMatchTheSchema(t *testing.T) {
-	s, dir := loadSchema(t), samples(t)
+	s, dir := loadSchema(t), samples.Path(t, ".")
 	files, err := os.ReadDir(dir)
 	if err != nil {
 		t.Fatal(err)

@@ -3,12 +3,12 @@ package phone
 import (
 	"bufio"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
 
+	"xflash/internal/samples"
 	"xflash/sin/gpt"
 )
 
@@ -153,7 +153,7 @@ func TestImagePolicy(t *testing.T) {
 func script(t *testing.T, path string) (groups []string) {
 	f, err := os.Open(path)
 	if err != nil {
-		t.Skipf("the flash script of the Z3 Compact is not here: %v", err)
+		t.Fatal(err)
 	}
 	defer f.Close()
 	open, group := false, []string(nil)
@@ -224,11 +224,7 @@ func groupsOf(o Order, leaveOut string) (groups []string) {
 
 // The order of the Z3 Compact is its script plus ramdump (s1-protocol.md §4.5).
 func TestOrderIsTheScript(t *testing.T) {
-	samples := os.Getenv("XFLASH_SAMPLES")
-	if samples == "" {
-		samples = filepath.Join("..", "..", "..", "shared", "samples")
-	}
-	want := script(t, filepath.Join(samples, "D58XX-default.fsc"))
+	want := script(t, samples.Path(t, "D58XX-default.fsc"))
 	f, m := mustFamily(t, "D5803")
 	o, ok := f.Order(m)
 	if !ok {

@@ -13,27 +13,11 @@ import (
 	"time"
 
 	"xflash/internal/restore"
+	"xflash/internal/samples"
 	"xflash/internal/simphone"
 	"xflash/internal/simphone/firmware"
 	"xflash/usbproto/s1"
 )
-
-// sample finds a real file that is not part of the repository.
-func sample(t *testing.T, name string) string {
-	t.Helper()
-	dir := os.Getenv("XFLASH_SAMPLES")
-	if dir == "" {
-		dir = filepath.Join("..", "..", "..", "shared", "samples")
-	}
-	path, err := filepath.Abs(filepath.Join(dir, name))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := os.Stat(path); err != nil {
-		t.Skipf("the real file %s is not at hand (XFLASH_SAMPLES names its folder): %v", name, err)
-	}
-	return path
-}
 
 // tool runs a program of another project.
 func tool(t *testing.T, name string, args ...string) string {
@@ -53,7 +37,7 @@ func tool(t *testing.T, name string, args ...string) string {
 // loader of a Z3 Compact and lets other programs judge the disk: sgdisk the partition
 // tables, debugfs the file system.
 func TestRestore300MB(t *testing.T) {
-	loader := sample(t, "loader-D58XX.sin")
+	loader := samples.Path(t, "loader-D58XX.sin")
 	if testing.Short() {
 		t.Skip("makes a bundle of 300 MB")
 	}

@@ -5,12 +5,14 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"xflash/internal/samples"
 )
 
 // s1-protocol.md §10.3, the loader part with the real file: 3 chunks of 65536 and one of
 // 49388 bytes, and a loader that tells what the file says.
 func TestTraceWithTheRealLoader(t *testing.T) {
-	file := sample(t, "loader-D58XX.sin")
+	file := samples.Read(t, "loader-D58XX.sin")
 	var log []string
 	p, err := Open(Options{Log: func(e Event) {
 		if e.FromHost && (e.Command == 5 || e.Command == 6) {

@@ -1,7 +1,6 @@
 package simphone
 
 import (
-	"bytes"
 	"context"
 	"encoding/binary"
 	"encoding/hex"
@@ -312,21 +311,4 @@ func unhex(t testing.TB, s string) []byte {
 		t.Fatal(err)
 	}
 	return b
-}
-
-// sample finds one of the real files.
-func sample(t testing.TB, name string) []byte {
-	t.Helper()
-	dir := os.Getenv("XFLASH_SAMPLES")
-	if dir == "" {
-		dir = "../../../shared/samples"
-	}
-	b, err := os.ReadFile(filepath.Join(dir, name))
-	if errors.Is(err, os.ErrNotExist) {
-		t.Skipf("no real file %s: set XFLASH_SAMPLES", name)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	return bytes.Clone(b)
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"xflash/internal/samples"
 	"xflash/sin"
 )
 
@@ -12,7 +13,7 @@ import (
 // and inside hash list, certificate contents and signature it is the signature
 // that fails (error-codes.md, main result).
 func TestRealLoaderWithAFlippedHeaderBit(t *testing.T) {
-	file := sample(t, "loader-D58XX.sin")
+	file := samples.Read(t, "loader-D58XX.sin")
 	p, err := Open(Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -43,7 +44,7 @@ func TestRealLoaderWithAFlippedHeaderBit(t *testing.T) {
 
 // A bit of the payload: found when the only hash chunk is complete.
 func TestRealLoaderWithAFlippedPayloadBit(t *testing.T) {
-	file := sample(t, "loader-D58XX.sin")
+	file := samples.Read(t, "loader-D58XX.sin")
 	p, err := Open(Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -73,7 +74,7 @@ func TestForgedSonyRoot(t *testing.T) {
 	for name, payload := range map[string][]byte{
 		"without a root in it":   pattern(30000, "\x7fELF"),
 		"with its own root":      append(pattern(30000, "\x7fELF"), forger.Root...),
-		"with the real root too": append(pattern(30000, "\x7fELF"), sample(t, "loader-D58XX.sin")[0x400:]...),
+		"with the real root too": append(pattern(30000, "\x7fELF"), samples.Read(t, "loader-D58XX.sin")[0x400:]...),
 	} {
 		file := sinFile{kind: 0x20, role: "S1_Loader", aid: 4, by: forger, payload: payload}.build(t)
 		got := h.trySIN(file, len(file))
@@ -99,8 +100,8 @@ func TestBootStageRefuses(t *testing.T) {
 		{"an image", sinFile{kind: 0x27, role: "S1_SW", payload: []byte("x")}.build(t), "8009001F"},
 		{"a loader signed for software", sinFile{kind: 0x20, role: "S1_SW", payload: []byte("x")}.build(t), "80080023"},
 		{"another platform's root", sinFile{kind: 0x20, role: "S1_Loader", by: stranger, payload: []byte("x")}.build(t), "800A0017"},
-		{"the real loader of the E1", sample(t, "loader-D200X.sin"), "800A0017"},
-		{"the real loader of the Xperia S", sample(t, "loader-LT26.sin")[:0x1000], "80060011"},
+		{"the real loader of the E1", samples.Read(t, "loader-D200X.sin"), "800A0017"},
+		{"the real loader of the Xperia S", samples.Read(t, "loader-LT26.sin")[:0x1000], "80060011"},
 	} {
 		size := 0x400
 		if len(test.file) < size || test.name[0] == 'a' {

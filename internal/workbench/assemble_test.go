@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -13,6 +12,7 @@ import (
 	"testing"
 
 	"xflash/ftf"
+	"xflash/internal/samples"
 	"xflash/sin"
 )
 
@@ -244,10 +244,7 @@ func TestDamageIsNotBundled(t *testing.T) {
 }
 
 func TestForeignRootAndOldLoaderAreTold(t *testing.T) {
-	loader, err := os.ReadFile(filepath.Join(samples(), "loader-D200X.sin"))
-	if err != nil {
-		t.Skip("the sample loader-D200X.sin is not there")
-	}
+	loader := samples.Read(t, "loader-D200X.sin")
 	dir := xperiFirm(t, func(name string) bool { return name == "loader.sin" }, map[string]string{"loader.sin": string(loader)})
 	a := mustAssemble(t, dir, AssembleOptions{Device: "D5803", Version: "1"})
 	told := strings.Join(a.Notes, "\n")
@@ -256,11 +253,4 @@ func TestForeignRootAndOldLoaderAreTold(t *testing.T) {
 			t.Errorf("%q is not in %s", want, told)
 		}
 	}
-}
-
-func samples() string {
-	if dir := os.Getenv("XFLASH_SAMPLES"); dir != "" {
-		return dir
-	}
-	return filepath.Join("..", "..", "..", "shared", "samples")
 }
