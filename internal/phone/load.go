@@ -185,6 +185,21 @@ type familyData struct {
 		Verdict Verdict  `json:"verdict"`
 		Note    string   `json:"note"`
 	} `json:"partitions"`
+	Loaders []struct {
+		Version         string       `json:"version"`
+		ID              string       `json:"id"`
+		MD5             string       `json:"md5"`
+		Folders         []string     `json:"folders"`
+		Sets            [][]string   `json:"sets"`
+		LZ4A            bool         `json:"lz4a"`
+		Fill            FillForm     `json:"fill"`
+		PacketsPerBlock int          `json:"packets_per_block"`
+		HeaderUnit      string       `json:"header_unit"`
+		HeaderChecksum  bool         `json:"header_checksum"`
+		IgnoresEnd      bool         `json:"ignores_end"`
+		StopsUnplugged  bool         `json:"stops_unplugged"`
+		Verified        Verification `json:"verified"`
+	} `json:"loaders"`
 	Targets map[string][]string `json:"targets"`
 	Orders  []struct {
 		Name   string `json:"name"`
@@ -223,6 +238,11 @@ func loadFamily(files fs.FS, name string) (*Family, error) {
 	}
 	for _, d := range data.Partitions {
 		f.Partitions = append(f.Partitions, Partition(d))
+	}
+	for _, d := range data.Loaders {
+		f.Loaders = append(f.Loaders, Loader{Version: d.Version, ID: d.ID, MD5: d.MD5, Folders: d.Folders, Sets: d.Sets,
+			LZ4A: d.LZ4A, Fill: d.Fill, PacketsPerBlock: d.PacketsPerBlock, HeaderUnit: d.HeaderUnit,
+			HeaderChecksum: d.HeaderChecksum, ChecksEnd: !d.IgnoresEnd, StopsUnplugged: d.StopsUnplugged, Verified: d.Verified})
 	}
 	for _, d := range data.Orders {
 		f.orders = append(f.orders, Order(d))

@@ -32,6 +32,7 @@ type Family struct {
 	Models     []Model
 	Boards     []Board
 	Partitions []Partition
+	Loaders    []Loader
 
 	targets map[string][]string // image short name → labels
 	orders  []Order
