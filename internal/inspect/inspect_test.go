@@ -17,6 +17,7 @@ import (
 	"xflash/internal/phone"
 	"xflash/internal/simphone"
 	"xflash/internal/simphone/firmware"
+	"xflash/internal/simphone/taimage"
 	"xflash/internal/trimarea"
 	"xflash/sin"
 	"xflash/sin/gpt"
@@ -201,7 +202,7 @@ func TestWholeDisk(t *testing.T) {
 	if !ok {
 		t.Fatal("no TA")
 	}
-	im := trimarea.New()
+	im := taimage.New()
 	if err := im.Set(trimarea.Misc, 2210, []byte("D5803\x00")); err != nil {
 		t.Fatal(err)
 	}

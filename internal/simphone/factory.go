@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"sync"
 
-	"xflash/internal/trimarea"
+	"xflash/internal/simphone/taimage"
 )
 
 // softwareVersion is the version of Android on a healthy phone.
@@ -33,7 +33,7 @@ var factoryTrim = sync.OnceValues(func() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	image := trimarea.New()
+	image := taimage.New()
 	for _, u := range append(factoryUnits(s), factoryUnit{2, unitHWConf, conf}) {
 		if err := image.Set(u.partition, u.unit, u.data); err != nil {
 			return nil, err

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"xflash/internal/simphone/taimage"
 	"xflash/internal/trimarea"
 )
 
@@ -95,7 +96,7 @@ func TestKilledProcessLeavesAWholeTrimArea(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		image, err := trimarea.Parse(raw)
+		image, err := taimage.Parse(raw)
 		if err != nil {
 			t.Fatalf("packet %d: %v", at, err)
 		}

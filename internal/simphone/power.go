@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"fmt"
 
-	"xflash/internal/trimarea"
+	"xflash/internal/simphone/taimage"
 )
 
 // A BootMode is where a phone ends up after its power key was pressed.
@@ -83,7 +83,7 @@ func (p *Phone) PowerOn() BootResult {
 
 // kernelHeader looks at the SIN header that the loader keeps of the last kernel.
 // Phones that never got one by flash mode have none.
-func (p *Phone) kernelHeader(image *trimarea.Image) string {
+func (p *Phone) kernelHeader(image *taimage.Image) string {
 	u, ok := image.Unit(2, unitKernelHeader)
 	if !ok {
 		return ""

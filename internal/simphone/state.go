@@ -8,7 +8,7 @@ import (
 	"io/fs"
 	"os"
 
-	"xflash/internal/trimarea"
+	"xflash/internal/simphone/taimage"
 	"xflash/sin/gpt"
 )
 
@@ -165,17 +165,17 @@ func (p *Phone) saveSettings() error {
 }
 
 // readTrimArea reads the trim area as it is stored.
-func (p *Phone) readTrimArea() (*trimarea.Image, error) {
+func (p *Phone) readTrimArea() (*taimage.Image, error) {
 	b, err := os.ReadFile(p.TrimArea())
 	if err != nil {
 		return nil, err
 	}
-	return trimarea.Parse(b)
+	return taimage.Parse(b)
 }
 
 // storeTrimArea stores the whole trim area in one step: whoever is killed at
 // any time leaves the old or the new one.
-func (p *Phone) storeTrimArea(image *trimarea.Image) error {
+func (p *Phone) storeTrimArea(image *taimage.Image) error {
 	return replaceFile(p.TrimArea(), image.Encode())
 }
 

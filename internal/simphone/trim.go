@@ -4,7 +4,7 @@ import (
 	"encoding/binary"
 	"slices"
 
-	"xflash/internal/trimarea"
+	"xflash/internal/simphone/taimage"
 )
 
 // Units of trim area 2 that the phone itself knows (s1-protocol.md §6.3).
@@ -33,7 +33,7 @@ const (
 // written lives in memory until the partition is closed.
 type openTrim struct {
 	partition int // 1 or 2; 0: none is open
-	image     *trimarea.Image
+	image     *taimage.Image
 	changed   bool
 }
 

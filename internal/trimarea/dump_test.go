@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"xflash/internal/trimarea/tatest"
 	"xflash/sin/gpt"
 )
 
@@ -38,7 +39,7 @@ func backup(t testing.TB, pairs ...string) []byte {
 func find(b []byte) (*Dump, error) { return Find(bytes.NewReader(b), int64(len(b))) }
 
 func TestContainers(t *testing.T) {
-	image := sample()
+	image := tatest.Sample()
 	sum := fmt.Sprintf("%x", md5.Sum(image))
 	d, err := find(image)
 	if err != nil || d.Container != PlainDump || !bytes.Equal(d.Data, image) || d.Sum != sum || d.MD5 != "" {
@@ -74,9 +75,9 @@ func TestWholeDisk(t *testing.T) {
 		}
 	}
 	write("TA")
-	copy(disk[256*512:], sample())
+	copy(disk[256*512:], tatest.Sample())
 	d, err := find(disk)
-	if err != nil || d.Container != WholeDisk || d.Offset != 256*512 || !bytes.Equal(d.Data, sample()) {
+	if err != nil || d.Container != WholeDisk || d.Offset != 256*512 || !bytes.Equal(d.Data, tatest.Sample()) {
 		t.Errorf("%v", err)
 	}
 	if _, err := find(disk[:256*512+8<<20]); err != nil {
@@ -97,7 +98,7 @@ func TestHostileBackups(t *testing.T) {
 	for i := range maxMembers + 1 {
 		many = append(many, fmt.Sprint(i), "")
 	}
-	whole := backup(t, "TA.img", string(sample()))
+	whole := backup(t, "TA.img", string(tatest.Sample()))
 	broken := bytes.Clone(whole)
 	copy(broken[len(broken)/2:], "flipped")
 	for name, c := range map[string]struct {
@@ -133,7 +134,7 @@ func TestBackupThatLies(t *testing.T) {
 func TestOpen(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "TA.img")
-	if err := os.WriteFile(path, sample(), 0o600); err != nil {
+	if err := os.WriteFile(path, tatest.Sample(), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if d, err := Open(path); err != nil || len(d.Data) != 2<<20 {
@@ -182,11 +183,11 @@ func TestBelongs(t *testing.T) {
 
 // A record that is no SIN is a damaged one; none at all is missing. Neither gives an IMEI.
 func TestIdentity(t *testing.T) {
-	id, record := examine(t, sample()).Identity(context.Background(), nil)
+	id, record := examine(t, tatest.Sample()).Identity(context.Background(), nil)
 	if id.Model != "D5833" || id.Serial != "" || id.IMEIs != nil || !record.Present || record.Err == nil || record.Whole() {
 		t.Errorf("%+v, %+v", id, record)
 	}
-	b := build(rawPart{0, 2, 0, 0, []rawUnit{{2210, live, "Unknown: D5803"}, {4900, live, "CB5A1\x00"}}})
+	b := tatest.Build(tatest.Block(0, 2, 0, 0, tatest.NewUnit(2210, tatest.Live, "Unknown: D5803"), tatest.NewUnit(4900, tatest.Live, "CB5A1\x00")))
 	id, record = examine(t, b).Identity(context.Background(), nil)
 	if id.Model != "" || id.Serial != "CB5A1" || record.Present || record.Whole() {
 		t.Errorf("%+v, %+v", id, record)

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"slices"
 	"testing"
+
+	"xflash/internal/trimarea/tatest"
 )
 
 func examine(t *testing.T, b []byte) *Survey {
@@ -20,7 +22,7 @@ func examine(t *testing.T, b []byte) *Survey {
 // Everything is listed, deleted units and older copies too, and what counts is what the
 // phone would read.
 func TestExamine(t *testing.T) {
-	s := examine(t, sample())
+	s := examine(t, tatest.Sample())
 	if len(s.Faults) != 0 || len(s.Blocks) != 3 || s.BlockSize != 0x20000 {
 		t.Fatalf("%+v", s)
 	}
@@ -56,21 +58,7 @@ func TestExamine(t *testing.T) {
 		live = append(live, u.Number)
 	}
 	if !slices.Equal(live, []uint32{2003, 2210, 2212, 66667}) {
-		t.Errorf("live %v", live)
-	}
-}
-
-// What counts in a whole image is the same for Examine and for Parse.
-func TestExamineAgreesWithParse(t *testing.T) {
-	b := sample()
-	im, s := mustParse(t, b), examine(t, b)
-	for _, p := range []int{Trim, Misc} {
-		for i, u := range im.Units(p) {
-			v := s.Live(p)[i]
-			if u.Number != v.Number || u.Offset != v.Offset || !bytes.Equal(u.Data, v.Data) {
-				t.Errorf("%+v and %+v", u, v)
-			}
-		}
+		t.Errorf("live %v", tatest.Live)
 	}
 }
 
@@ -80,7 +68,7 @@ func TestExamineLarge(t *testing.T) {
 	block := b[0x80000:0x100000]
 	copy(block, []byte{0xC1, 0xE9, 0xF8, 0x3B, 0, 0, 0, 0, 2, 0, 2, 0xFF})
 	copy(block[12:], []byte{0xA2, 0x08, 0, 0, 5, 0, 0, 0, 0xC1, 0xE9, 0xF8, 0x3B, 0xFF, 0xFF, 0xFF, 0xFF, 'F', '5', '1', '2', '1'})
-	binary.LittleEndian.PutUint32(block[4:], adler(block[8:]))
+	binary.LittleEndian.PutUint32(block[4:], tatest.Adler(block[8:]))
 	s := examine(t, b)
 	if len(s.Faults) != 0 || len(s.Blocks) != 1 || s.Blocks[0].Size != 0x80000 || s.BlockSize != 0x80000 {
 		t.Fatalf("%+v", s)
@@ -101,13 +89,13 @@ func TestExamineFaults(t *testing.T) {
 	}{
 		"a bit of a unit":     {func(b []byte) { b[2*0x20000+30] ^= 1 }, ErrChecksum, 2 * 0x20000, 0, 7},
 		"the checksum":        {func(b []byte) { b[4] ^= 1 }, ErrChecksum, 0, 0, 7},
-		"an unknown part":     {func(b []byte) { b[10] = 3; seal(b, 0) }, ErrPartition, 0, 0, 7},
-		"the same part twice": {func(b []byte) { b[3*0x20000+9] = 0; seal(b, 3) }, ErrSamePart, 3 * 0x20000, 0, 7},
-		"a length too large":  {func(b []byte) { b[2*0x20000+12+6] = 1; seal(b, 2) }, ErrLength, 2*0x20000 + 12, 2003, 2},
-		"a length of 4 GiB": {func(b []byte) { copy(b[16:], "\xff\xff\xff\xff"); seal(b, 0) },
+		"an unknown part":     {func(b []byte) { b[10] = 3; tatest.Seal(b, 0) }, ErrPartition, 0, 0, 7},
+		"the same part twice": {func(b []byte) { b[3*0x20000+9] = 0; tatest.Seal(b, 3) }, ErrSamePart, 3 * 0x20000, 0, 7},
+		"a length too large":  {func(b []byte) { b[2*0x20000+12+6] = 1; tatest.Seal(b, 2) }, ErrLength, 2*0x20000 + 12, 2003, 2},
+		"a length of 4 GiB": {func(b []byte) { copy(b[16:], "\xff\xff\xff\xff"); tatest.Seal(b, 0) },
 			ErrLength, 12, 1877, 6},
 	} {
-		b := sample()
+		b := tatest.Sample()
 		c.spoil(b)
 		s := examine(t, b)
 		if len(s.Faults) != 1 {
@@ -134,7 +122,7 @@ func TestExamineSizes(t *testing.T) {
 
 // No bit of what a checksum covers can flip unseen.
 func TestEveryFlipIsSeen(t *testing.T) {
-	b := sample()
+	b := tatest.Sample()
 	for at := 3 * 0x20000; at < 3*0x20000+0x800; at++ {
 		for bit := range 8 {
 			b[at] ^= 1 << bit
@@ -147,29 +135,4 @@ func TestEveryFlipIsSeen(t *testing.T) {
 			}
 		}
 	}
-}
-
-func FuzzExamine(f *testing.F) {
-	s := sample()
-	f.Add(s[:2048], s[2*0x20000:2*0x20000+4096])
-	f.Fuzz(func(t *testing.T, first, second []byte) {
-		b := bytes.Repeat([]byte{0xFF}, 2<<20)
-		copy(b[:0x20000], first)
-		copy(b[0x20000:0x40000], second)
-		s, err := Examine(b)
-		if err != nil {
-			t.Fatal(err)
-		}
-		im, err := Parse(b)
-		if (err == nil) != (len(s.Faults) == 0) {
-			t.Fatalf("Parse says %v, Examine %v", err, s.Faults)
-		}
-		if err == nil {
-			for _, p := range []int{Trim, Misc} {
-				if len(im.Units(p)) != len(s.Live(p)) {
-					t.Fatalf("partition %d: %d and %d units", p, len(im.Units(p)), len(s.Live(p)))
-				}
-			}
-		}
-	})
 }

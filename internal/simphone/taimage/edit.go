@@ -1,9 +1,11 @@
-package trimarea
+package taimage
 
 import (
 	"bytes"
 	"encoding/binary"
 	"hash/adler32"
+
+	"xflash/internal/trimarea"
 )
 
 const (
@@ -13,9 +15,9 @@ const (
 
 // New makes an image with both partitions and no unit.
 func New() *Image {
-	im := &Image{raw: bytes.Repeat([]byte{0xFF}, ImageSize)}
-	im.format(0, Trim, 0, 0xFF)
-	im.format(BlockSize, Misc, 0, 0)
+	im := &Image{raw: bytes.Repeat([]byte{0xFF}, trimarea.ImageSize)}
+	im.format(0, trimarea.Trim, 0, 0xFF)
+	im.format(trimarea.BlockSize, trimarea.Misc, 0, 0)
 	im.reindex()
 	return im
 }
@@ -23,16 +25,16 @@ func New() *Image {
 // Set stores a unit. A unit of the same length is rewritten in place; another
 // one is marked deleted and the new data appended, to a part with room, to a
 // part that has room once deleted units are dropped, or to a new part in an
-// unused block. On error (*Error with ErrPartition or ErrFull) nothing changes.
+// unused block. On error (*trimarea.Error with trimarea.ErrPartition or ErrFull) nothing changes.
 func (im *Image) Set(partition int, number uint32, data []byte) error {
 	fail := func(cause error) error {
-		return &Error{Offset: -1, Unit: number, InUnit: true, Err: cause}
+		return unitError(-1, number, cause)
 	}
-	if partition != Trim && partition != Misc {
-		return fail(ErrPartition)
+	if partition != trimarea.Trim && partition != trimarea.Misc {
+		return fail(trimarea.ErrPartition)
 	}
 	need := unitHeaderSize + padded(len(data))
-	if len(data) > BlockSize || need > BlockSize-partHeaderSize {
+	if len(data) > trimarea.BlockSize || need > trimarea.BlockSize-partHeaderSize {
 		return fail(ErrFull)
 	}
 	if im.rewrite(partition, number, data) {
@@ -86,8 +88,8 @@ func (im *Image) rewrite(partition int, number uint32, data []byte) bool {
 	if !bytes.Equal(u.Data, data) {
 		copy(im.raw[u.Offset:], data)
 		im.put32(offset+12, stateRewritten)
-		start := offset / BlockSize * BlockSize
-		im.sum(start, min((int(im.raw[start+11])+1)*sizeStep, BlockSize))
+		start := offset / trimarea.BlockSize * trimarea.BlockSize
+		im.sum(start, min((int(im.raw[start+11])+1)*sizeStep, trimarea.BlockSize))
 	}
 	im.deleteFrom(partition, number, offset)
 	im.reindex()
@@ -98,7 +100,7 @@ func (im *Image) rewrite(partition int, number uint32, data []byte) bool {
 func (im *Image) roomFor(partition, need int) *part {
 	fits := func() *part {
 		for i := range im.parts {
-			if p := &im.parts[i]; p.partition == partition && p.start+BlockSize-p.end >= need {
+			if p := &im.parts[i]; p.partition == partition && p.start+trimarea.BlockSize-p.end >= need {
 				return p
 			}
 		}
@@ -122,7 +124,7 @@ func (im *Image) roomFor(partition, need int) *part {
 			index = int(p.index) + 1
 		}
 	}
-	for start := 0; start < ImageSize && index <= 0xFF; start += BlockSize {
+	for start := 0; start < trimarea.ImageSize && index <= 0xFF; start += trimarea.BlockSize {
 		if im.u32(start) != magic {
 			im.format(start, partition, byte(index), 0)
 			im.reindex()
@@ -138,7 +140,7 @@ func (im *Image) append(p *part, number uint32, data []byte) {
 	if used := end - p.start; used > p.size {
 		n := (used+sizeStep-1)/sizeStep - 1
 		im.raw[p.start+11] = byte(n)
-		p.size = min((n+1)*sizeStep, BlockSize)
+		p.size = min((n+1)*sizeStep, trimarea.BlockSize)
 	}
 	im.put32(p.end, number)
 	im.put32(p.end+4, uint32(len(data)))
@@ -146,7 +148,7 @@ func (im *Image) append(p *part, number uint32, data []byte) {
 	im.put32(p.end+12, stateAdded)
 	copy(im.raw[p.end+unitHeaderSize:], data)
 	// What was behind the list before must not be taken for more of it.
-	im.blank(p.end+unitHeaderSize+len(data), p.start+BlockSize)
+	im.blank(p.end+unitHeaderSize+len(data), p.start+trimarea.BlockSize)
 	im.sum(p.start, p.size)
 	im.reindex()
 }
@@ -160,7 +162,7 @@ func (im *Image) compact(p *part) {
 		}
 	}
 	copy(im.raw[p.start:], kept)
-	im.blank(p.start+len(kept), p.start+BlockSize)
+	im.blank(p.start+len(kept), p.start+trimarea.BlockSize)
 	im.sum(p.start, p.size)
 }
 
@@ -168,8 +170,8 @@ func (im *Image) compact(p *part) {
 func (im *Image) format(start, partition int, index, n byte) {
 	im.put32(start, magic)
 	copy(im.raw[start+8:], []byte{byte(partition), index, byte(partition), n})
-	im.blank(start+partHeaderSize, start+BlockSize)
-	im.sum(start, min((int(n)+1)*sizeStep, BlockSize))
+	im.blank(start+partHeaderSize, start+trimarea.BlockSize)
+	im.sum(start, min((int(n)+1)*sizeStep, trimarea.BlockSize))
 }
 
 func (im *Image) blank(from, to int) {
@@ -188,6 +190,6 @@ func (im *Image) put32(at int, v uint32) { binary.LittleEndian.PutUint32(im.raw[
 // a valid image.
 func (im *Image) reindex() {
 	if err := im.index(); err != nil {
-		panic("trimarea: a change left an image that does not parse: " + err.Error())
+		panic("taimage: a change left an image that does not parse: " + err.Error())
 	}
 }
