@@ -2,7 +2,7 @@
 //
 // It knows in which mode a Sony phone is from its USB ids, tells the four reasons why
 // a phone cannot be used apart (nothing there, another mode, no access, busy), and
-// hides libusb behind the interface Conn: everything above it, the flash-mode
+// hides USB behind the interface Conn: everything above it, the flash-mode
 // protocol in usbproto/s1 and fastboot, works on any Conn, also on a pipe over TCP or
 // a simulated phone. Facts: s1-protocol.md §1, device-rescue.md §3, ecosystem.md §6.6.
 package usbproto

@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strings"
-
-	"xflash/internal/phone"
 )
 
 // Bus is where phones are plugged in.
@@ -13,7 +11,7 @@ type Bus interface {
 	// List gives the phones on the bus in the order of their ports, without opening any.
 	List(ctx context.Context) ([]Device, error)
 	// Open gives the byte pipe to a phone that List gave. A phone that may not be opened
-	// or is in use gives a *Verdict of kind NoAccess or Busy.
+	// or is in use gives a *NoPhoneError of kind NoAccess or Busy.
 	Open(ctx context.Context, d Device) (Conn, error)
 	Close() error
 }
@@ -28,40 +26,13 @@ type Device struct {
 	Serial   string // empty in flash mode (s1-protocol.md §1.3)
 	Product  string // what the phone calls itself, "S1 Service" in flash mode
 	Speed    string // "480 Mbit/s"
-	Models   []string
 }
 
 // Path names the phone by its place, as ParseSelector takes it: "usb:1-2.3".
 func (d Device) Path() string { return "usb:" + d.Port }
 
-// node is the file that stands for the phone.
-func (d Device) node() string { return fmt.Sprintf("/dev/bus/usb/%03d/%03d", d.Bus, d.Address) }
-
-// title is how texts name the phone: "usb:1-2.3, fastboot (0fce:0dde)" and its model
-// where the id tells it.
-func (d Device) title() string {
-	s := fmt.Sprintf("%s, %s (%04x:%04x)", d.Path(), d.Mode, d.VID, d.PID)
-	if len(d.Models) == 0 {
-		return s
-	}
-	codes := strings.Join(d.Models, " or ")
-	if _, m, ok := phone.ByModel(d.Models[0]); ok { // one id is one name with several codes
-		return fmt.Sprintf("%s, %s (%s)", s, m.Name, codes)
-	}
-	return s + ", " + codes
-}
-
-// modelsOf gives the model codes that share the id of a phone that runs Android.
-func modelsOf(vid, pid uint16) []string {
-	if vid != vendorSony || !modeOf(vid, pid).android() {
-		return nil
-	}
-	var codes []string
-	for _, m := range phone.ByUSB(pid) {
-		codes = append(codes, m.Code)
-	}
-	return codes
-}
+// Node is the device file of the phone, /dev/bus/usb/001/005.
+func (d Device) Node() string { return fmt.Sprintf("/dev/bus/usb/%03d/%03d", d.Bus, d.Address) }
 
 // Selector chooses among phones. The zero value takes any.
 type Selector struct {
@@ -97,7 +68,7 @@ func (s Selector) matches(d Device) bool {
 
 // Find chooses the phone to work with: the only one that fits the selector and is in the
 // mode that is wanted. Phones in other modes do not count, they cannot be mistaken for
-// it. When there is not exactly one, the error is a *Verdict.
+// it. When there is not exactly one, the error is a *NoPhoneError.
 func Find(ctx context.Context, bus Bus, sel Selector, want Mode) (Device, error) {
 	all, err := bus.List(ctx)
 	if err != nil {
@@ -113,16 +84,16 @@ func Find(ctx context.Context, bus Bus, sel Selector, want Mode) (Device, error)
 			ready = append(ready, d)
 		}
 	}
-	verdict := &Verdict{Want: want, Selector: sel}
+	none := &NoPhoneError{Want: want, Selector: sel}
 	switch {
 	case len(ready) == 1:
 		return ready[0], nil
 	case len(ready) > 1:
-		verdict.Kind, verdict.Devices = Ambiguous, ready
+		none.Kind, none.Devices = Ambiguous, ready
 	case len(chosen) > 0:
-		verdict.Kind, verdict.Devices = OtherMode, chosen
+		none.Kind, none.Devices = OtherMode, chosen
 	default:
-		verdict.Kind, verdict.Devices = NothingThere, all
+		none.Kind, none.Devices = NothingThere, all
 	}
-	return Device{}, verdict
+	return Device{}, none
 }

@@ -43,26 +43,26 @@ func (b fakeBus) Close() error { return nil }
 
 // plugged makes a device as List would.
 func plugged(vid, pid uint16, port, serial string) Device {
-	return Device{VID: vid, PID: pid, Mode: modeOf(vid, pid), Bus: 1, Address: 7, Port: port, Serial: serial, Models: modelsOf(vid, pid)}
+	return Device{VID: vid, PID: pid, Mode: ModeOf(vid, pid), Bus: 1, Address: 7, Port: port, Serial: serial}
 }
 
 var (
-	flashing  = plugged(vendorSony, 0xadde, "1-2", "") // no serial number in flash mode
-	flashing2 = plugged(vendorSony, 0xadde, "3-1.4", "")
-	fastboot  = plugged(vendorSony, 0x0dde, "1-2", "CB5A1YPAZF")
-	fastboot2 = plugged(vendorSony, 0x0dde, "1-3", "CB5A2222ZF")
-	android   = plugged(vendorSony, 0x51bb, "2-1", "CB5A3333ZF")
-	newer     = plugged(vendorSony, 0xb00b, "1-2", "")
+	flashing  = plugged(VendorSony, 0xadde, "1-2", "") // no serial number in flash mode
+	flashing2 = plugged(VendorSony, 0xadde, "3-1.4", "")
+	fastboot  = plugged(VendorSony, 0x0dde, "1-2", "CB5A1YPAZF")
+	fastboot2 = plugged(VendorSony, 0x0dde, "1-3", "CB5A2222ZF")
+	android   = plugged(VendorSony, 0x51bb, "2-1", "CB5A3333ZF")
+	newer     = plugged(VendorSony, 0xb00b, "1-2", "")
 )
 
 func TestFind(t *testing.T) {
 	type answer struct {
 		device  Device
-		kind    VerdictKind
+		kind    NoPhoneKind
 		devices []Device
 	}
 	found := func(d Device) answer { return answer{device: d} }
-	verdict := func(k VerdictKind, d ...Device) answer { return answer{kind: k, devices: d} }
+	none := func(k NoPhoneKind, d ...Device) answer { return answer{kind: k, devices: d} }
 	bySerial, byPort := func(s string) Selector { return Selector{Serial: s} }, func(s string) Selector { return Selector{Port: s} }
 	for _, c := range []struct {
 		name   string
@@ -72,19 +72,19 @@ func TestFind(t *testing.T) {
 		answer answer
 	}{
 		{"the only phone", []Device{flashing}, Selector{}, ModeFlash, found(flashing)},
-		{"nothing", nil, Selector{}, ModeFlash, verdict(NothingThere)},
-		{"another mode", []Device{fastboot}, Selector{}, ModeFlash, verdict(OtherMode, fastboot)},
-		{"the other way round", []Device{flashing}, Selector{}, ModeFastboot, verdict(OtherMode, flashing)},
-		{"2017 is not 2016", []Device{newer}, Selector{}, ModeFlash, verdict(OtherMode, newer)},
-		{"two that fit", []Device{flashing, flashing2}, Selector{}, ModeFlash, verdict(Ambiguous, flashing, flashing2)},
+		{"nothing", nil, Selector{}, ModeFlash, none(NothingThere)},
+		{"another mode", []Device{fastboot}, Selector{}, ModeFlash, none(OtherMode, fastboot)},
+		{"the other way round", []Device{flashing}, Selector{}, ModeFastboot, none(OtherMode, flashing)},
+		{"2017 is not 2016", []Device{newer}, Selector{}, ModeFlash, none(OtherMode, newer)},
+		{"two that fit", []Device{flashing, flashing2}, Selector{}, ModeFlash, none(Ambiguous, flashing, flashing2)},
 		{"two, one chosen by its port", []Device{flashing, flashing2}, byPort("3-1.4"), ModeFlash, found(flashing2)},
 		{"two, one chosen by its serial number", []Device{fastboot, fastboot2}, bySerial("CB5A2222ZF"), ModeFastboot, found(fastboot2)},
 		{"a phone in Android cannot be meant", []Device{flashing, android}, Selector{}, ModeFlash, found(flashing)},
-		{"two, both in another mode", []Device{fastboot, android}, Selector{}, ModeFlash, verdict(OtherMode, fastboot, android)},
-		{"nobody at the port", []Device{flashing}, byPort("1-3"), ModeFlash, verdict(NothingThere, flashing)},
-		{"a port is not a prefix", []Device{flashing}, byPort("1-2.1"), ModeFlash, verdict(NothingThere, flashing)},
-		{"nobody of that name", []Device{flashing}, bySerial("CB5A1YPAZF"), ModeFlash, verdict(NothingThere, flashing)},
-		{"chosen, but in another mode", []Device{flashing, android}, byPort("2-1"), ModeFlash, verdict(OtherMode, android)},
+		{"two, both in another mode", []Device{fastboot, android}, Selector{}, ModeFlash, none(OtherMode, fastboot, android)},
+		{"nobody at the port", []Device{flashing}, byPort("1-3"), ModeFlash, none(NothingThere, flashing)},
+		{"a port is not a prefix", []Device{flashing}, byPort("1-2.1"), ModeFlash, none(NothingThere, flashing)},
+		{"nobody of that name", []Device{flashing}, bySerial("CB5A1YPAZF"), ModeFlash, none(NothingThere, flashing)},
+		{"chosen, but in another mode", []Device{flashing, android}, byPort("2-1"), ModeFlash, none(OtherMode, android)},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			d, err := Find(t.Context(), fakeBus{phones: c.phones}, c.sel, c.want)
@@ -94,7 +94,7 @@ func TestFind(t *testing.T) {
 				}
 				return
 			}
-			var v *Verdict
+			var v *NoPhoneError
 			if !errors.As(err, &v) {
 				t.Fatalf("got %v", err)
 			}

@@ -14,6 +14,10 @@ type Holder struct {
 	Program string // its short name, at most 15 characters
 }
 
+// HoldersOf finds the programs that have the file of a phone open. A user sees only their
+// own programs, so an empty list does not prove that there are none.
+func HoldersOf(node string) []Holder { return holders("/proc", node) }
+
 // holders finds who has the file of a phone open, from /proc. Without being root one sees
 // one's own programs only, so that none found does not mean that there is none.
 func holders(proc, node string) []Holder {

@@ -2,7 +2,6 @@ package usbproto
 
 import (
 	"fmt"
-	"strings"
 	"testing"
 )
 
@@ -52,58 +51,22 @@ func TestModeOf(t *testing.T) {
 		if _, err := fmt.Sscanf(c.id, "%x:%x", &vid, &pid); err != nil {
 			t.Fatal(err)
 		}
-		if got := modeOf(vid, pid); got != c.want {
+		if got := ModeOf(vid, pid); got != c.want {
 			t.Errorf("%s is %q, want %q", c.id, got, c.want)
 		}
 	}
 }
 
-func TestModelsOf(t *testing.T) {
-	for _, c := range []struct {
-		vid, pid uint16
-		want     string // the first model
-	}{
-		{0x0fce, 0x01bb, "D5803"},
-		{0x0fce, 0xb1bb, "D5803"},
-		{0x0fce, 0xadde, ""}, // the boot modes tell no model
-		{0x0fce, 0x91bb, ""},
-		{0x18d1, 0x01bb, ""},
-	} {
-		models := modelsOf(c.vid, c.pid)
-		if c.want == "" && len(models) > 0 || c.want != "" && (len(models) == 0 || models[0] != c.want) {
-			t.Errorf("%04x:%04x: %v, want %q", c.vid, c.pid, models, c.want)
-		}
-	}
-}
-
-// Every mode has its own words: a short name that fits into "the phone is in …", a
-// sentence, and keys for both boot modes.
-func TestModeTexts(t *testing.T) {
+// Every mode has a name of its own, which fits into "the phone is in …".
+func TestModeNames(t *testing.T) {
 	seen := map[string]Mode{}
 	for m := ModeUnknown; m <= ModeOther; m++ {
-		for _, text := range []string{m.String(), m.Describe()} {
-			if other, double := seen[text]; double || text == "" {
-				t.Errorf("mode %d and %d share the text %q", m, other, text)
-			}
-			seen[text] = m
+		if other, double := seen[m.String()]; double || m.String() == "" {
+			t.Errorf("modes %d and %d share the name %q", m, other, m)
 		}
-		if !strings.HasSuffix(m.Describe(), ".") {
-			t.Errorf("not a sentence: %q", m.Describe())
-		}
-		if !strings.Contains(m.Keys(), "Volume Down") || !strings.Contains(m.Keys(), "green") || m.Keys() != m.KeysTo(ModeFlash) {
-			t.Errorf("%s: keys into flash mode: %q", m, m.Keys())
-		}
-		if keys := m.KeysTo(ModeFastboot); !strings.Contains(keys, "Volume Up while") || !strings.Contains(keys, "blue") {
-			t.Errorf("%s: keys into fastboot: %q", m, keys)
-		}
-		if keys := m.KeysTo(ModeMTP); keys != "" {
-			t.Errorf("%s: no key leads to MTP, but: %q", m, keys)
-		}
-		if byMenu := strings.Contains(m.Keys(), "menu"); byMenu != m.android() {
-			t.Errorf("%s: a menu to switch off: %t", m, byMenu)
-		}
+		seen[m.String()] = m
 	}
-	if Mode(-1).String() != ModeUnknown.String() || (ModeOther+1).Describe() != ModeUnknown.Describe() {
-		t.Error("a number that is no mode has another text than an unknown one")
+	if Mode(-1).String() != ModeUnknown.String() || (ModeOther+1).String() != ModeUnknown.String() {
+		t.Error("a number outside the modes must read as an unknown mode")
 	}
 }

@@ -55,7 +55,7 @@ func (n *netConn) transfer(ctx context.Context, op string, p []byte, limit func(
 		return 0, n.fail(op, 0, ErrClosed)
 	}
 	if ctx.Err() != nil {
-		return 0, n.fail(op, 0, contextError(ctx))
+		return 0, n.fail(op, 0, ContextError(ctx))
 	}
 	deadline, _ := ctx.Deadline() // the zero time means none
 	if err := limit(deadline); err != nil {
@@ -94,16 +94,16 @@ func (n *netConn) cause(ctx context.Context, err error) error {
 	}
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return contextError(ctx)
+		return ContextError(ctx)
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrClosedPipe), errors.Is(err, net.ErrClosed), isReset(err):
 		return ErrGone
 	}
 	return err
 }
 
-// contextError is the transfer error for a context that ended, or is about to: a
+// ContextError is the transfer error for a context that ended, or is about to: a
 // socket may notice the deadline a moment before the context does.
-func contextError(ctx context.Context) error {
+func ContextError(ctx context.Context) error {
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return context.Canceled
 	}

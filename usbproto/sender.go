@@ -50,6 +50,9 @@ func Send(ctx context.Context, c Conn, r io.Reader, size int64, o SendOptions) (
 	return sent, nil
 }
 
+// requestSize is how much of a source is read and sent at once.
+const requestSize = 1 << 20
+
 // reader reads a source in pieces of requestSize bytes on a goroutine of its own.
 type reader struct {
 	free chan []byte
@@ -96,7 +99,7 @@ func (a *reader) next(ctx context.Context) ([]byte, error) {
 	case p := <-a.full:
 		return p.data, p.err
 	case <-ctx.Done():
-		return nil, contextError(ctx)
+		return nil, ContextError(ctx)
 	}
 }
 

@@ -13,11 +13,14 @@ import (
 // everyone and reading it disturbs no device, unlike opening its node.
 const usbDevices = "/sys/bus/usb/devices"
 
-// scan lists the phones in a device folder of sysfs, in the order of their ports.
-func scan(dir string) ([]Device, error) {
+// Scan lists the phones on this computer's bus in the order of their ports, from the
+// kernel's files alone. root is the folder that holds /sys, empty except in test beds.
+// A computer without a bus gives a *NoBusError.
+func Scan(root string) ([]Device, error) {
+	dir := root + usbDevices
 	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return nil, err
+	if err != nil || len(entries) == 0 {
+		return nil, &NoBusError{}
 	}
 	var phones []Device
 	for _, e := range entries {
@@ -52,8 +55,8 @@ func readDevice(dir string) (Device, bool) {
 		return Device{}, false
 	}
 	d := Device{
-		VID: uint16(vid), PID: uint16(pid), Mode: modeOf(uint16(vid), uint16(pid)), Bus: bus, Address: address,
-		Serial: attr("serial"), Product: attr("product"), Models: modelsOf(uint16(vid), uint16(pid)),
+		VID: uint16(vid), PID: uint16(pid), Mode: ModeOf(uint16(vid), uint16(pid)), Bus: bus, Address: address,
+		Serial: attr("serial"), Product: attr("product"),
 	}
 	if speed := attr("speed"); speed != "" {
 		d.Speed = speed + " Mbit/s"
@@ -95,12 +98,3 @@ func (e *NoBusError) Error() string {
 
 // Unwrap gives what libusb said.
 func (e *NoBusError) Unwrap() error { return e.Err }
-
-// Hints say what to do, one step each.
-func (e *NoBusError) Hints() []string {
-	return []string{
-		"run xflash on the computer that the phone is plugged into, outside of containers and virtual machines",
-		"or give this machine the bus: a container needs /dev/bus/usb, a virtual machine a USB controller that the phone is passed to",
-		"to look around without a phone, use a simulated one: --device sim:z3c",
-	}
-}

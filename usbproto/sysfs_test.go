@@ -11,7 +11,11 @@ import (
 // sysfs builds a device folder: attributes "name=value" for each device.
 func sysfs(t *testing.T, devices map[string]string) string {
 	t.Helper()
-	dir := t.TempDir()
+	root := t.TempDir()
+	dir := filepath.Join(root, usbDevices)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
 	for name, attributes := range devices {
 		if err := os.Mkdir(filepath.Join(dir, name), 0o755); err != nil {
 			t.Fatal(err)
@@ -23,7 +27,7 @@ func sysfs(t *testing.T, devices map[string]string) string {
 			}
 		}
 	}
-	return dir
+	return root
 }
 
 func TestScan(t *testing.T) {
@@ -39,7 +43,7 @@ func TestScan(t *testing.T) {
 		"10-1.10.2": "idVendor=0fce;idProduct=0dde;busnum=10;devnum=112",
 		"10-1.9":    "idVendor=0fce;idProduct=0dde;busnum=10;devnum=113",
 	})
-	got, err := scan(dir)
+	got, err := Scan(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,17 +58,13 @@ func TestScan(t *testing.T) {
 		t.Fatalf("got %d phones: %+v", len(got), got)
 	}
 	for i, d := range got {
-		if d.Port == "1-10" && (len(d.Models) == 0 || d.Models[0] != "D5803") {
-			t.Errorf("models of %s: %v", d.Port, d.Models)
-		}
-		d.Models = nil
 		w := want[i]
 		if d.VID != w.VID || d.PID != w.PID || d.Mode != w.Mode || d.Bus != w.Bus || d.Address != w.Address || d.Port != w.Port ||
 			d.Serial != w.Serial || d.Product != w.Product || d.Speed != w.Speed {
 			t.Errorf("got  %+v\nwant %+v", d, w)
 		}
 	}
-	if got := want[1].node(); got != "/dev/bus/usb/001/012" {
+	if got := want[1].Node(); got != "/dev/bus/usb/001/012" {
 		t.Errorf("node %s", got)
 	}
 }
@@ -75,18 +75,18 @@ func TestPrintable(t *testing.T) {
 	}
 }
 
-// A machine without USB says so, in words for people.
+// A machine without USB says so.
 func TestNoBus(t *testing.T) {
-	t.Setenv("UMOCKDEV_DIR", t.TempDir())
-	empty := filepath.Join(os.Getenv("UMOCKDEV_DIR"), usbDevices)
+	root := t.TempDir()
+	empty := filepath.Join(root, usbDevices)
 	for range 2 { // first without the folder, then with an empty one
-		_, err := NewUSB(Options{})
+		_, err := Scan(root)
 		var noBus *NoBusError
 		if !errors.As(err, &noBus) {
 			t.Fatalf("got %v", err)
 		}
-		if noBus.Error() != "this machine has no USB bus, so no phone can be plugged in here" || len(noBus.Hints()) == 0 || len(noBus.Hints()) > 3 {
-			t.Errorf("%q, hints %q", noBus, noBus.Hints())
+		if noBus.Error() != "this machine has no USB bus, so no phone can be plugged in here" {
+			t.Errorf("%q", noBus)
 		}
 		if err := os.MkdirAll(empty, 0o755); err != nil {
 			t.Fatal(err)

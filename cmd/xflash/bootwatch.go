@@ -8,6 +8,7 @@ import (
 
 	"xflash/internal/simphone"
 	"xflash/usbproto"
+	"xflash/usbproto/libusb"
 )
 
 // afterBoot is what becomes of a phone that took an image (boot-fastboot.md §5.1).
@@ -86,7 +87,7 @@ func (a *app) afterOkay(ctx context.Context, c *loaderConn) (afterBoot, error) {
 	}
 	a.ui.say("watching the USB bus for up to %s; Ctrl-C ends that and does no harm", bootWatch)
 	return watchBoot(ctx, func(ctx context.Context) ([]usbproto.Device, error) {
-		bus, err := usbproto.NewUSB(usbproto.Options{})
+		bus, err := libusb.New(libusb.Options{})
 		if err != nil {
 			return nil, err
 		}

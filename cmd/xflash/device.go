@@ -11,6 +11,7 @@ import (
 	"xflash/internal/simphone"
 	"xflash/sin"
 	"xflash/usbproto"
+	"xflash/usbproto/libusb"
 	"xflash/usbproto/s1"
 )
 
@@ -84,7 +85,7 @@ func (a *app) usb(ctx context.Context, mode usbproto.Mode) (usbproto.Conn, usbpr
 	if err != nil {
 		return nil, usbproto.Device{}, usageError{err}
 	}
-	bus, err := usbproto.NewUSB(usbproto.Options{SmallRequests: a.small})
+	bus, err := libusb.New(libusb.Options{SmallRequests: a.small})
 	if err != nil {
 		return nil, usbproto.Device{}, err
 	}

@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"xflash/usbproto"
+	"xflash/usbproto/libusb"
 )
 
 func newDevicesCommand(a *app) *cobra.Command {
@@ -16,7 +17,7 @@ func newDevicesCommand(a *app) *cobra.Command {
 lead into flash mode. No phone is opened or changed by this.`,
 		Args: args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			bus, err := usbproto.NewUSB(usbproto.Options{})
+			bus, err := libusb.New(libusb.Options{})
 			if err != nil {
 				return err
 			}
@@ -26,7 +27,7 @@ lead into flash mode. No phone is opened or changed by this.`,
 				return err
 			}
 			if len(devices) == 0 {
-				return &usbproto.Verdict{Kind: usbproto.NothingThere, Want: usbproto.ModeFlash}
+				return &usbproto.NoPhoneError{Kind: usbproto.NothingThere, Want: usbproto.ModeFlash}
 			}
 			return a.listDevices(devices)
 		},
@@ -37,20 +38,21 @@ func (a *app) listDevices(devices []usbproto.Device) error {
 	if a.ui.json {
 		type row struct {
 			usbproto.Device
-			Path string `json:"path"`
-			Mode string `json:"mode"`
+			Models []string
+			Path   string `json:"path"`
+			Mode   string `json:"mode"`
 		}
 		rows := []row{}
 		for _, d := range devices {
 			if !a.showIDs && d.Serial != "" {
 				d.Serial = "(masked)"
 			}
-			rows = append(rows, row{d, d.Path(), d.Mode.String()})
+			rows = append(rows, row{d, modelsOf(d), d.Path(), d.Mode.String()})
 		}
 		return a.ui.resultJSON(map[string]any{"type": "devices", "devices": rows})
 	}
 	for _, d := range devices {
-		name := strings.Join(d.Models, " or ")
+		name := strings.Join(modelsOf(d), " or ")
 		if name == "" {
 			name = d.Product
 		}
@@ -59,7 +61,7 @@ func (a *app) listDevices(devices []usbproto.Device) error {
 		}
 		a.ui.result("%-14s %04x:%04x  %-16s %s\n", d.Path(), d.VID, d.PID, d.Mode, printable(name))
 		if d.Mode != usbproto.ModeFlash {
-			a.ui.result("    %s\n", wrap(d.Mode.Describe()+" "+d.Mode.Keys(), a.ui.width()-4, "    "))
+			a.ui.result("    %s\n", wrap(textOf(d.Mode).describe+" "+keysTo(d.Mode, usbproto.ModeFlash), a.ui.width()-4, "    "))
 		}
 	}
 	return nil

@@ -4,13 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"xflash/usbproto"
+	"xflash/usbproto/libusb"
 )
 
 // waitModes are the modes that can be waited and looked for by name.
@@ -45,7 +44,7 @@ it. Ends with the one next step to a phone in flash mode, or in the mode that is
 	}
 }
 
-func (a *app) doctor(c usbproto.Checkup, want usbproto.Mode) error {
+func (a *app) doctor(c usbproto.BusReport, want usbproto.Mode) error {
 	if a.ui.json {
 		phones := []map[string]any{}
 		for _, p := range c.Phones {
@@ -53,7 +52,7 @@ func (a *app) doctor(c usbproto.Checkup, want usbproto.Mode) error {
 				"autosuspend": p.Autosleep, "node": p.Node, "access": p.Access == nil, "holders": append([]usbproto.Holder{}, p.Holders...)}
 			phones = append(phones, row)
 		}
-		return a.ui.resultJSON(map[string]any{"type": "doctor", "bus": c.Bus, "kernel": c.Kernel, "phones": phones, "next": c.Next(want)})
+		return a.ui.resultJSON(map[string]any{"type": "doctor", "bus": c.Bus, "kernel": c.Kernel, "phones": phones, "next": nextStep(c, want)})
 	}
 	state := "here"
 	if !c.Bus {
@@ -78,7 +77,7 @@ func (a *app) doctor(c usbproto.Checkup, want usbproto.Mode) error {
 			a.ui.hanging("  sleep      ", "the kernel may let it sleep when it is idle; that is usual and does no harm")
 		}
 	}
-	a.ui.hanging("next step    ", c.Next(want))
+	a.ui.hanging("next step    ", nextStep(c, want))
 	return nil
 }
 
@@ -117,7 +116,7 @@ func (a *app) wait(ctx context.Context, mode usbproto.Mode, limit time.Duration)
 	defer cancel()
 	for {
 		d, err := look(ctx, selector, mode)
-		var none *usbproto.Verdict
+		var none *usbproto.NoPhoneError
 		switch {
 		case err == nil:
 			if a.ui.json {
@@ -135,7 +134,7 @@ func (a *app) wait(ctx context.Context, mode usbproto.Mode, limit time.Duration)
 			if !errors.Is(ctx.Err(), context.DeadlineExceeded) {
 				return context.Cause(ctx)
 			}
-			keys := usbproto.ModeUnknown.KeysTo(mode)
+			keys := keysTo(usbproto.ModeUnknown, mode)
 			if keys == "" {
 				keys = "start the phone, and allow USB debugging in its developer options"
 			}
@@ -147,67 +146,10 @@ func (a *app) wait(ctx context.Context, mode usbproto.Mode, limit time.Duration)
 }
 
 func look(ctx context.Context, selector usbproto.Selector, mode usbproto.Mode) (usbproto.Device, error) {
-	bus, err := usbproto.NewUSB(usbproto.Options{})
+	bus, err := libusb.New(libusb.Options{})
 	if err != nil {
 		return usbproto.Device{}, err
 	}
 	d, err := usbproto.Find(ctx, bus, selector, mode)
 	return d, errors.Join(err, bus.Close())
-}
-
-// udevFolder is where rules of this computer's owner stand.
-const udevFolder = "/etc/udev/rules.d"
-
-func newUdevCommand(a *app) *cobra.Command {
-	var install bool
-	cmd := &cobra.Command{
-		Use:   "udev",
-		Short: "the rule that lets you use phones without being root",
-		Long: `Prints the udev rule that gives whoever sits at this computer the right to use Sony phones,
-and the commands that install it. --install does it, as root.`,
-		Example: `  xflash udev
-  sudo xflash udev --install`,
-		Args: args(cobra.NoArgs),
-		RunE: func(*cobra.Command, []string) error {
-			if !install {
-				a.ui.result("%s", usbproto.UdevRule())
-				a.ui.say("\nTo install it:\n  xflash udev | sudo tee %s\n  sudo udevadm control --reload && sudo udevadm trigger --subsystem-match=usb", filepath.Join(udevFolder, usbproto.UdevFile))
-				return nil
-			}
-			return a.installRule(udevFolder)
-		},
-	}
-	cmd.Flags().BoolVar(&install, "install", false, "write the rule; needs root")
-	return cmd
-}
-
-// installRule writes the rule into a folder, whole or not at all.
-func (a *app) installRule(folder string) error {
-	path := filepath.Join(folder, usbproto.UdevFile)
-	fail := func(err error) error {
-		if errors.Is(err, os.ErrPermission) {
-			return &failure{exit: exitNoAccess, code: "no-access", what: "the rule can only be written by root: " + err.Error(), hints: []string{"sudo xflash udev --install"}}
-		}
-		return err
-	}
-	if old, err := os.ReadFile(path); err == nil && string(old) == usbproto.UdevRule() {
-		return a.done(path + " is there already.")
-	}
-	f, err := os.CreateTemp(folder, ".xflash-*")
-	if err != nil {
-		return fail(err)
-	}
-	_, err = f.WriteString(usbproto.UdevRule())
-	if err = errors.Join(err, f.Chmod(0o644), f.Close()); err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		_ = os.Remove(f.Name()) // the failure before it matters
-		return fail(err)
-	}
-	if err := a.done("Wrote " + path + "."); err != nil {
-		return err
-	}
-	a.ui.say("Now run: udevadm control --reload && udevadm trigger --subsystem-match=usb, or plug the phone in again.")
-	return nil
 }

@@ -46,7 +46,7 @@ func classify(err error) *failure {
 		refusal  *s1.Refusal
 		talk     *s1.Error
 		noBus    *usbproto.NoBusError
-		verdict  *usbproto.Verdict
+		verdict  *usbproto.NoPhoneError
 		transfer *usbproto.TransferError
 		signal   *signalError
 		bundle   *ftf.Error
@@ -79,7 +79,7 @@ func classify(err error) *failure {
 	case fastbootFailure(err) != nil:
 		return fastbootFailure(err)
 	case errors.As(err, &noBus):
-		return &failure{exit: exitNoPhone, code: "no-usb", what: noBus.Error(), hints: noBus.Hints()}
+		return &failure{exit: exitNoPhone, code: "no-usb", what: noBus.Error(), hints: noBusHints}
 	case errors.As(err, &verdict):
 		return verdictFailure(verdict)
 	case errors.As(err, &talk):
@@ -201,8 +201,8 @@ func brokenFailure(err error, doing string, resumable bool) *failure {
 }
 
 // verdictFailure is a phone that could not be opened.
-func verdictFailure(v *usbproto.Verdict) *failure {
-	f := &failure{exit: exitNoPhone, code: "no-phone", what: v.Error(), text: v.Text(), hints: v.Hints()}
+func verdictFailure(v *usbproto.NoPhoneError) *failure {
+	f := &failure{exit: exitNoPhone, code: "no-phone", what: v.Error(), text: noPhoneText(v), hints: noPhoneHints(v)}
 	switch v.Kind {
 	case usbproto.NoAccess:
 		f.exit, f.code = exitNoAccess, "no-access"

@@ -134,7 +134,7 @@ func (c *restoreCommand) loaderFacts(ctx context.Context, conn *loaderConn) (*re
 // offerFastboot adds the second way to the failure of a restore that found its phone in
 // fastboot mode.
 func (c *restoreCommand) offerFastboot(err error) error {
-	var verdict *usbproto.Verdict
+	var verdict *usbproto.NoPhoneError
 	if !errors.As(err, &verdict) || verdict.Kind != usbproto.OtherMode || len(verdict.Devices) != 1 || verdict.Devices[0].Mode != usbproto.ModeFastboot {
 		return err
 	}

@@ -1,4 +1,6 @@
-package usbproto
+// Package libusb opens phones on this computer's USB bus through libusb. It is the only
+// package that uses cgo and gousb; everything else works on any usbproto.Conn.
+package libusb
 
 import (
 	"context"
@@ -12,9 +14,9 @@ import (
 	"time"
 
 	"github.com/google/gousb"
-)
 
-// This is the only file that knows gousb and libusb.
+	"xflash/usbproto"
+)
 
 // How long Open is patient (ecosystem.md §3.2, §5.3): udev may still be setting the
 // rights of a phone that was just plugged in, and other programs look at new phones.
@@ -45,25 +47,25 @@ type Options struct {
 //
 // In a test bed of umockdev, which makes a USB bus for libusb but cannot make one for
 // Go's own file reads, the bed's folder is where /sys is.
-func NewUSB(o Options) (Bus, error) {
+func New(o Options) (usbproto.Bus, error) {
 	b := &usb{root: os.Getenv("UMOCKDEV_DIR"), opt: o}
-	if entries, err := os.ReadDir(b.root + usbDevices); err != nil || len(entries) == 0 {
-		return nil, &NoBusError{}
+	if _, err := usbproto.Scan(b.root); err != nil {
+		return nil, err
 	}
 	return b, nil
 }
 
-func (b *usb) List(ctx context.Context) ([]Device, error) {
+func (b *usb) List(ctx context.Context) ([]usbproto.Device, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	return scan(b.root + usbDevices)
+	return usbproto.Scan(b.root)
 }
 
 // Close has nothing to do: every Conn holds and closes what it needs itself.
 func (b *usb) Close() error { return nil }
 
-func (b *usb) Open(ctx context.Context, d Device) (Conn, error) {
+func (b *usb) Open(ctx context.Context, d usbproto.Device) (usbproto.Conn, error) {
 	libusb, err := newContext()
 	if err != nil {
 		return nil, err
@@ -71,10 +73,10 @@ func (b *usb) Open(ctx context.Context, d Device) (Conn, error) {
 	pipe := &gousbBulk{bus: b, phone: d, libusb: libusb}
 	if err := pipe.open(ctx); err != nil {
 		closing := pipe.close()
-		var verdict *Verdict
-		if errors.As(err, &verdict) && verdict.Kind == Busy {
+		var none *usbproto.NoPhoneError
+		if errors.As(err, &none) && none.Kind == usbproto.Busy {
 			// Only now, with our own handle closed, all who are left are others.
-			verdict.Holders = holders("/proc", b.root+d.node())
+			none.Holders = usbproto.HoldersOf(b.root + d.Node())
 		}
 		return nil, errors.Join(err, closing)
 	}
@@ -92,7 +94,7 @@ func newContext() (c *gousb.Context, err error) {
 		switch reason := recover().(type) { // gousb panics when libusb cannot start
 		case nil:
 		case gousb.Error:
-			err = &NoBusError{Err: reason}
+			err = &usbproto.NoBusError{Err: reason}
 		default:
 			panic(reason)
 		}
@@ -103,7 +105,7 @@ func newContext() (c *gousb.Context, err error) {
 // gousbBulk is the pair of bulk endpoints of a phone.
 type gousbBulk struct {
 	bus    *usb
-	phone  Device
+	phone  usbproto.Device
 	libusb *gousb.Context
 	device *gousb.Device
 	config *gousb.Config
@@ -134,7 +136,7 @@ func (g *gousbBulk) open(ctx context.Context) error {
 		return err
 	})
 	if codeOf(err) == gousb.ErrorBusy {
-		return &Verdict{Kind: Busy, Devices: []Device{g.phone}, Want: g.phone.Mode, Err: err}
+		return &usbproto.NoPhoneError{Kind: usbproto.Busy, Devices: []usbproto.Device{g.phone}, Want: g.phone.Mode, Err: err}
 	}
 	if err == nil {
 		g.in, err = g.iface.InEndpoint(in)
@@ -176,11 +178,11 @@ func (g *gousbBulk) openNode(ctx context.Context) error {
 			g.device = devices[0] // err, if any, is about a device that is not ours
 			return nil
 		case !found && (err == nil || !g.present()):
-			return g.openError(ErrGone)
+			return g.openError(usbproto.ErrGone)
 		case !g.refused(err):
 			return g.openError(err)
 		case time.Now().After(limit):
-			return &Verdict{Kind: NoAccess, Devices: []Device{g.phone}, Want: g.phone.Mode, Root: os.Getuid() == 0, Err: err}
+			return &usbproto.NoPhoneError{Kind: usbproto.NoAccess, Devices: []usbproto.Device{g.phone}, Want: g.phone.Mode, Root: os.Getuid() == 0, Err: err}
 		}
 		if err := pause(ctx, accessPause); err != nil {
 			return g.openError(err)
@@ -194,7 +196,7 @@ func (g *gousbBulk) refused(err error) bool {
 	if !errors.Is(err, gousb.ErrorIO) {
 		return errors.Is(err, gousb.ErrorAccess)
 	}
-	f, err := os.OpenFile(g.bus.root+g.phone.node(), os.O_RDWR, 0)
+	f, err := os.OpenFile(g.bus.root+g.phone.Node(), os.O_RDWR, 0)
 	if err == nil {
 		err = f.Close()
 	}
@@ -204,9 +206,9 @@ func (g *gousbBulk) refused(err error) bool {
 // openError is an error of Open.
 func (g *gousbBulk) openError(err error) error {
 	if code := codeOf(err); code == gousb.ErrorNoDevice || code == gousb.ErrorNotFound {
-		err = ErrGone
+		err = usbproto.ErrGone
 	}
-	return &TransferError{Op: "open", Device: g.phone.Path(), Err: err}
+	return &usbproto.TransferError{Op: "open", Device: g.phone.Path(), Err: err}
 }
 
 // bulkSetting finds the first interface of the vendor's own class that has bulk endpoints
@@ -291,22 +293,22 @@ func (g *gousbBulk) cause(ctx context.Context, err error) error {
 	case nil:
 		return nil
 	case gousb.TransferCancelled:
-		return contextError(ctx)
+		return usbproto.ContextError(ctx)
 	case gousb.TransferTimedOut, gousb.ErrorTimeout:
-		return ErrTimeout
+		return usbproto.ErrTimeout
 	case gousb.TransferStall, gousb.ErrorPipe:
-		return ErrStalled
+		return usbproto.ErrStalled
 	case gousb.TransferOverflow, gousb.ErrorOverflow:
-		return ErrOverflow
+		return usbproto.ErrOverflow
 	case gousb.TransferNoDevice, gousb.ErrorNoDevice, gousb.ErrorNotFound:
-		return ErrGone
+		return usbproto.ErrGone
 	case gousb.ErrorNoMem:
 		return errNoMemory
 	case gousb.TransferError, gousb.ErrorIO, gousb.ErrorOther:
 		// A cable that is pulled gives these until the kernel has noticed.
 		for limit := time.Now().Add(goneTime); time.Now().Before(limit); time.Sleep(accessPause) {
 			if !g.present() {
-				return ErrGone
+				return usbproto.ErrGone
 			}
 		}
 		return fmt.Errorf("the transfer broke on the cable or in the port (%w)", err)
@@ -316,8 +318,10 @@ func (g *gousbBulk) cause(ctx context.Context, err error) error {
 
 // present says whether the phone is still on the bus, where it was and not plugged in anew.
 func (g *gousbBulk) present() bool {
-	d, ok := readDevice(g.bus.root + usbDevices + "/" + g.phone.Port)
-	return ok && d.Address == g.phone.Address
+	phones, err := usbproto.Scan(g.bus.root)
+	return err == nil && slices.ContainsFunc(phones, func(d usbproto.Device) bool {
+		return d.Port == g.phone.Port && d.Address == g.phone.Address
+	})
 }
 
 func (g *gousbBulk) close() error {
@@ -357,7 +361,7 @@ func pause(ctx context.Context, d time.Duration) error {
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():
-		return contextError(ctx)
+		return usbproto.ContextError(ctx)
 	case <-timer.C:
 		return nil
 	}

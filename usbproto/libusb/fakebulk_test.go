@@ -1,4 +1,4 @@
-package usbproto
+package libusb
 
 import (
 	"bytes"
@@ -6,6 +6,8 @@ import (
 	"errors"
 	"sync"
 	"testing"
+
+	"xflash/usbproto"
 )
 
 // fakeBulk is a pair of bulk endpoints with a phone behind them, with the rules of USB: a
@@ -36,7 +38,7 @@ const outLimit = 4 << 20
 
 // NewFakeBulk gives a Conn over fake endpoints with packets of 512 bytes, and the phone's
 // end of it.
-func NewFakeBulk(t *testing.T) (Conn, *fakeBulk) {
+func NewFakeBulk(t *testing.T) (usbproto.Conn, *fakeBulk) {
 	f := &fakeBulk{t: t, packet: 512}
 	f.news = sync.NewCond(&f.mu)
 	return newUSBConn(f, "usb:1-2"), f
@@ -84,9 +86,9 @@ func (f *fakeBulk) request(ctx context.Context, p []byte, step func() (done bool
 	})
 	switch {
 	case f.gone:
-		return ErrGone
+		return usbproto.ErrGone
 	case !finished:
-		return contextError(ctx)
+		return usbproto.ContextError(ctx)
 	}
 	return nil
 }

@@ -1,4 +1,4 @@
-package usbproto
+package libusb
 
 import (
 	"context"
@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"xflash/usbproto"
 )
 
 // Ten thousand times a phone is opened, spoken to, and closed: in the middle of a read that
@@ -24,13 +26,13 @@ func TestOpenCloseCancelCycles(t *testing.T) {
 			go func() { _, err := c.Read(ctx, make([]byte, 512)); ended <- err }()
 			cancel()
 		case 1: // closed from another goroutine
-			want = ErrClosed
+			want = usbproto.ErrClosed
 			go func() { _, err := c.Read(ctx, make([]byte, 512)); ended <- err }()
 			if err := c.Close(); err != nil {
 				t.Fatal(err)
 			}
 		case 2: // unplugged
-			want = ErrGone
+			want = usbproto.ErrGone
 			go func() { _, err := c.Write(ctx, make([]byte, outLimit+1)); ended <- err }()
 			f.Unplug()
 		case 3: // answered

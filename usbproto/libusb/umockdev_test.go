@@ -1,4 +1,4 @@
-package usbproto
+package libusb
 
 import (
 	"encoding/hex"
@@ -11,11 +11,13 @@ import (
 	"testing"
 
 	"go.uber.org/goleak"
+
+	"xflash/usbproto"
 )
 
 // The phone of the test bed: ids, port and descriptors of a Z3 Compact in flash mode
 // (s1-protocol.md §1.3).
-var bedPhone = Device{VID: 0x0fce, PID: 0xadde, Mode: ModeFlash, Bus: 1, Address: 5, Port: "1-2", Product: "S1 Service", Speed: "480 Mbit/s"}
+var bedPhone = usbproto.Device{VID: 0x0fce, PID: 0xadde, Mode: usbproto.ModeFlash, Bus: 1, Address: 5, Port: "1-2", Product: "S1 Service", Speed: "480 Mbit/s"}
 
 const bedPath = "/devices/pci0000:00/0000:00:14.0/usb1/1-2"
 
@@ -91,14 +93,14 @@ func inBed(t *testing.T, descriptors []byte, c *capture, preload ...string) bool
 
 // openBed opens the phone of the test bed, as a command does. Afterwards it must close
 // cleanly and leave no goroutine behind.
-func openBed(t *testing.T) Conn {
+func openBed(t *testing.T) usbproto.Conn {
 	t.Helper()
 	leaks := goleak.IgnoreCurrent()
-	bus, err := NewUSB(Options{})
+	bus, err := New(Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	d, err := Find(t.Context(), bus, Selector{}, ModeFlash)
+	d, err := usbproto.Find(t.Context(), bus, usbproto.Selector{}, usbproto.ModeFlash)
 	if err != nil {
 		t.Fatal(err)
 	}

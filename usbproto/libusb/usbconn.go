@@ -1,9 +1,11 @@
-package usbproto
+package libusb
 
 import (
 	"context"
 	"errors"
 	"sync"
+
+	"xflash/usbproto"
 )
 
 // Sizes of one request to the kernel. Larger ones do not get faster (usb-rig.md §4); when
@@ -111,13 +113,13 @@ func (c *usbConn) transfer(ctx context.Context, op string, do func(context.Conte
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	fail := func(n int, err error) (int, error) {
-		return n, &TransferError{Op: op, Device: c.name, N: n, Err: err}
+		return n, &usbproto.TransferError{Op: op, Device: c.name, N: n, Err: err}
 	}
 	if c.closed || c.life.Err() != nil {
-		return fail(0, ErrClosed)
+		return fail(0, usbproto.ErrClosed)
 	}
 	if ctx.Err() != nil {
-		return fail(0, contextError(ctx))
+		return fail(0, usbproto.ContextError(ctx))
 	}
 	both, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -127,9 +129,9 @@ func (c *usbConn) transfer(ctx context.Context, op string, do func(context.Conte
 	case err == nil:
 		return n, nil
 	case errors.Is(err, context.Canceled) && c.life.Err() != nil:
-		err = ErrClosed
+		err = usbproto.ErrClosed
 	case errors.Is(err, context.Canceled):
-		err = contextError(ctx)
+		err = usbproto.ContextError(ctx)
 	}
 	return fail(n, err)
 }

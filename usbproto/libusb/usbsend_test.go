@@ -1,4 +1,4 @@
-package usbproto
+package libusb
 
 import (
 	"bytes"
@@ -10,6 +10,8 @@ import (
 	"testing"
 	"testing/iotest"
 	"time"
+
+	"xflash/usbproto"
 )
 
 // taking lets the phone take everything, and gives it when the test asks.
@@ -47,7 +49,7 @@ func noise(n int) []byte {
 	return b
 }
 
-var patient = SendOptions{Patience: 5 * time.Second}
+var patient = usbproto.SendOptions{Patience: 5 * time.Second}
 
 // Long data goes out in requests of 1 MiB, four at once; what is left over at the end is
 // one short request and no byte more.
@@ -63,7 +65,7 @@ func TestSendKeepsFourRequestsOnTheWay(t *testing.T) {
 		}
 		last = sent
 	}
-	sent, err := Send(t.Context(), c, bytes.NewReader(data), int64(len(data)), o)
+	sent, err := usbproto.Send(t.Context(), c, bytes.NewReader(data), int64(len(data)), o)
 	if err != nil || sent != int64(len(data)) || last != sent {
 		t.Fatalf("%d bytes, progress %d, %v", sent, last, err)
 	}
@@ -102,7 +104,7 @@ func TestSendWithoutMemory(t *testing.T) {
 					f.scarce, again = again, 0
 				}
 			}
-			sent, err := Send(t.Context(), c, bytes.NewReader(data), int64(len(data)), o)
+			sent, err := usbproto.Send(t.Context(), c, bytes.NewReader(data), int64(len(data)), o)
 			if err != nil || sent != int64(len(data)) {
 				t.Fatalf("no memory at %d: %d bytes, %v", scarce, sent, err)
 			}
@@ -119,18 +121,18 @@ func TestSendWithoutMemory(t *testing.T) {
 // What breaks off says how much the phone has taken, and leaves nothing on the way.
 func TestSendBreaksOff(t *testing.T) {
 	data := noise(8 << 20)
-	quick := SendOptions{Patience: 50 * time.Millisecond}
+	quick := usbproto.SendOptions{Patience: 50 * time.Millisecond}
 	for name, tt := range map[string]struct {
 		source io.Reader
-		o      SendOptions
+		o      usbproto.SendOptions
 		before func(*fakeBulk)
 		want   error
 	}{
 		"the source ends":     {iotest.HalfReader(bytes.NewReader(data[:3<<20])), patient, nil, io.ErrUnexpectedEOF},
 		"the source fails":    {io.MultiReader(bytes.NewReader(data[:5<<20]), iotest.ErrReader(errors.ErrUnsupported)), patient, nil, errors.ErrUnsupported},
-		"the phone is silent": {bytes.NewReader(data), quick, func(f *fakeBulk) { f.out.Write(make([]byte, outLimit)) }, ErrTimeout},
-		"unplugged":           {bytes.NewReader(data), patient, func(f *fakeBulk) { f.fault = ErrGone }, ErrGone},
-		"halted":              {bytes.NewReader(data), patient, func(f *fakeBulk) { f.fault = ErrStalled }, ErrStalled},
+		"the phone is silent": {bytes.NewReader(data), quick, func(f *fakeBulk) { f.out.Write(make([]byte, outLimit)) }, usbproto.ErrTimeout},
+		"unplugged":           {bytes.NewReader(data), patient, func(f *fakeBulk) { f.fault = usbproto.ErrGone }, usbproto.ErrGone},
+		"halted":              {bytes.NewReader(data), patient, func(f *fakeBulk) { f.fault = usbproto.ErrStalled }, usbproto.ErrStalled},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c, f := NewFakeBulk(t)
@@ -139,11 +141,11 @@ func TestSendBreaksOff(t *testing.T) {
 			} else {
 				defer taking(t, f)()
 			}
-			sent, err := Send(t.Context(), c, tt.source, int64(len(data)), tt.o)
+			sent, err := usbproto.Send(t.Context(), c, tt.source, int64(len(data)), tt.o)
 			if !errors.Is(err, tt.want) || sent >= int64(len(data)) {
 				t.Errorf("%d bytes, %v", sent, err)
 			}
-			var transfer *TransferError
+			var transfer *usbproto.TransferError
 			if fromSource := strings.HasPrefix(name, "the source"); errors.As(err, &transfer) == fromSource {
 				t.Errorf("%v", err)
 			} else if transfer != nil && int64(transfer.N) != sent {
@@ -164,17 +166,17 @@ func TestSendOverAnyConn(t *testing.T) {
 	c, f := NewFakeBulk(t)
 	all := taking(t, f)
 	data := noise(3<<20 + 5)
-	sent, err := Send(t.Context(), struct{ Conn }{c}, bytes.NewReader(data), int64(len(data)), patient)
+	sent, err := usbproto.Send(t.Context(), struct{ usbproto.Conn }{c}, bytes.NewReader(data), int64(len(data)), patient)
 	if err != nil || sent != int64(len(data)) || !bytes.Equal(all(), data) || f.flight != 0 {
 		t.Errorf("%d bytes, %v, %d at once", sent, err, f.flight)
 	}
-	_, err = Send(t.Context(), struct{ Conn }{c}, bytes.NewReader(data[:10]), 20, patient)
+	_, err = usbproto.Send(t.Context(), struct{ usbproto.Conn }{c}, bytes.NewReader(data[:10]), 20, patient)
 	if !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Error(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := Send(ctx, struct{ Conn }{c}, bytes.NewReader(data), int64(len(data)), patient); !errors.Is(err, context.Canceled) {
+	if _, err := usbproto.Send(ctx, struct{ usbproto.Conn }{c}, bytes.NewReader(data), int64(len(data)), patient); !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
 }

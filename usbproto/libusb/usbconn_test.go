@@ -1,4 +1,4 @@
-package usbproto
+package libusb
 
 import (
 	"bytes"
@@ -7,6 +7,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"xflash/usbproto"
 )
 
 func TestUSBConnAsksForWholePackets(t *testing.T) {
@@ -74,8 +76,8 @@ func TestUSBConnPartOfATransfer(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
 	n, err := conn.Read(ctx, make([]byte, 4096))
-	var transfer *TransferError
-	if n != 1024 || !errors.As(err, &transfer) || transfer.N != 1024 || !errors.Is(err, ErrTimeout) {
+	var transfer *usbproto.TransferError
+	if n != 1024 || !errors.As(err, &transfer) || transfer.N != 1024 || !errors.Is(err, usbproto.ErrTimeout) {
 		t.Fatal(n, err)
 	}
 }
@@ -123,18 +125,18 @@ func TestUSBConnWriteBreaksOff(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	n, err := conn.Write(ctx, make([]byte, outLimit+2<<20))
-	if n != outLimit || !errors.Is(err, ErrTimeout) {
+	if n != outLimit || !errors.Is(err, usbproto.ErrTimeout) {
 		t.Fatal(n, err)
 	}
-	phone.fault = ErrStalled
-	if n, err := conn.Write(t.Context(), []byte("more")); n != 0 || !errors.Is(err, ErrStalled) {
+	phone.fault = usbproto.ErrStalled
+	if n, err := conn.Write(t.Context(), []byte("more")); n != 0 || !errors.Is(err, usbproto.ErrStalled) {
 		t.Fatal(n, err)
 	}
 }
 
 func TestUSBConnGivesErrorsOn(t *testing.T) {
 	cause := errors.New("bad cable")
-	for _, want := range []error{ErrStalled, ErrOverflow, ErrGone, cause} {
+	for _, want := range []error{usbproto.ErrStalled, usbproto.ErrOverflow, usbproto.ErrGone, cause} {
 		conn, phone := NewFakeBulk(t)
 		phone.fault = want
 		_, err := conn.Read(t.Context(), make([]byte, 9))
@@ -163,7 +165,7 @@ func TestUSBConnCloseDuringRead(t *testing.T) {
 		if err := errors.Join(conn.Close(), conn.Close()); err != nil {
 			t.Fatal(err)
 		}
-		if err := <-ended; !errors.Is(err, ErrClosed) {
+		if err := <-ended; !errors.Is(err, usbproto.ErrClosed) {
 			t.Fatal(err)
 		}
 		if phone.closed != 1 {

@@ -1,4 +1,4 @@
-package usbproto
+package main
 
 import (
 	"fmt"
@@ -6,27 +6,29 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"xflash/usbproto"
 )
 
 // Packages install the file, "xflash udev" prints the constant: the same bytes.
 func TestUdevRuleIsTheFile(t *testing.T) {
-	file, err := os.ReadFile("../packaging/udev/" + UdevFile)
+	file, err := os.ReadFile("../../packaging/udev/" + udevFile)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if string(file) != UdevRule() {
-		t.Errorf("packaging/udev/%s differs from UdevRule:\n%s", UdevFile, UdevRule())
+	if string(file) != udevRule {
+		t.Errorf("packaging/udev/%s differs from UdevRule:\n%s", udevFile, udevRule)
 	}
 }
 
 // ecosystem.md §6.7: before 73-seat-late.rules, for Sony's three boot modes and nothing
 // else, with the tag and not with a mode that lets everybody in.
 func TestUdevRule(t *testing.T) {
-	if UdevFile >= "73-seat-late.rules" {
-		t.Errorf("%s comes after the rule that acts on its tag", UdevFile)
+	if udevFile >= "73-seat-late.rules" {
+		t.Errorf("%s comes after the rule that acts on its tag", udevFile)
 	}
 	var rules []string
-	for line := range strings.Lines(UdevRule()) {
+	for line := range strings.Lines(udevRule) {
 		if !strings.HasPrefix(line, "#") {
 			rules = append(rules, strings.TrimSpace(line))
 		}
@@ -46,15 +48,15 @@ func TestUdevRule(t *testing.T) {
 	if ids == nil {
 		t.Fatal("no product ids")
 	}
-	modes := map[Mode]bool{}
+	modes := map[usbproto.Mode]bool{}
 	for _, id := range strings.Split(ids[1], "|") {
 		var pid uint16
 		if _, err := fmt.Sscanf(id, "%04x", &pid); err != nil {
 			t.Fatal(err)
 		}
-		modes[modeOf(vendorSony, pid)] = true
+		modes[usbproto.ModeOf(usbproto.VendorSony, pid)] = true
 	}
-	if len(modes) != 3 || !modes[ModeFlash] || !modes[ModeFastboot] || !modes[ModeFlash2017] {
+	if len(modes) != 3 || !modes[usbproto.ModeFlash] || !modes[usbproto.ModeFastboot] || !modes[usbproto.ModeFlash2017] {
 		t.Errorf("the rule is for %v", modes)
 	}
 }

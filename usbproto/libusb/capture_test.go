@@ -1,9 +1,11 @@
-package usbproto
+package libusb
 
 import (
 	"bytes"
 	"encoding/binary"
 	"syscall"
+
+	"xflash/usbproto"
 )
 
 // capture is a packet capture as the kernel's usbmon makes them: classic pcap, link type
@@ -11,11 +13,11 @@ import (
 // plays it back: it answers what the host submits with what was recorded.
 type capture struct {
 	buf   bytes.Buffer
-	phone Device
+	phone usbproto.Device
 	id    uint64
 }
 
-func newCapture(phone Device) *capture {
+func newCapture(phone usbproto.Device) *capture {
 	c := &capture{phone: phone}
 	c.put(uint32(0xa1b2c3d4), uint16(2), uint16(4), uint32(0), uint32(0), uint32(1<<20), uint32(220))
 	return c

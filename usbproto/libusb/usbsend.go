@@ -1,4 +1,4 @@
-package usbproto
+package libusb
 
 import (
 	"cmp"
@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+
+	"xflash/usbproto"
 )
 
 // inFlight is how many requests of image data are on the way at once (usb-rig.md §4).
@@ -23,7 +25,7 @@ type bulkStream interface {
 }
 
 // Send implements Sender.
-func (c *usbConn) Send(ctx context.Context, r io.Reader, size int64, o SendOptions) (sent int64, err error) {
+func (c *usbConn) Send(ctx context.Context, r io.Reader, size int64, o usbproto.SendOptions) (sent int64, err error) {
 	var source error
 	_, err = c.transfer(ctx, "write", func(ctx context.Context) (int, error) {
 		s := &usbSend{c: c, ctx: ctx, o: o}
@@ -44,7 +46,7 @@ func (c *usbConn) Send(ctx context.Context, r io.Reader, size int64, o SendOptio
 type usbSend struct {
 	c      *usbConn
 	ctx    context.Context
-	o      SendOptions
+	o      usbproto.SendOptions
 	stream bulkStream // nil while there is none
 	before int64      // bytes taken by other means, and by earlier streams
 }
@@ -60,8 +62,10 @@ func (s *usbSend) sent() int64 {
 func (s *usbSend) all(r io.Reader, size int64) (source, err error) {
 	buf := make([]byte, requestSize)
 	for left := size; left > 0; {
-		p, err := readPiece(r, buf, left)
-		if err != nil {
+		p := buf[:min(left, int64(len(buf)))]
+		if _, err := io.ReadFull(r, p); err == io.EOF {
+			return io.ErrUnexpectedEOF, nil
+		} else if err != nil {
 			return err, nil
 		}
 		left -= int64(len(p))

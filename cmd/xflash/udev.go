@@ -1,0 +1,76 @@
+package main
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+)
+
+// udevFile is the name of the rule's file. It must sort before 73-seat-late.rules, which
+// acts on the tag that the rule sets (ecosystem.md §6.7).
+const udevFile = "70-xflash.rules"
+
+// udevRule is the text of that file. packaging/udev holds the same bytes for packages.
+const udevRule = `# Sony Xperia phones in fastboot, flash mode and the flash mode of 2017: whoever sits at
+# this computer may use them, and ModemManager keeps its hands off.
+SUBSYSTEM=="usb", ENV{DEVTYPE}=="usb_device", ATTR{idVendor}=="0fce", ATTR{idProduct}=="0dde|adde|b00b", TAG+="uaccess", ENV{ID_MM_DEVICE_IGNORE}="1"
+`
+
+// udevFolder is where rules of this computer's owner stand.
+const udevFolder = "/etc/udev/rules.d"
+
+func newUdevCommand(a *app) *cobra.Command {
+	var install bool
+	cmd := &cobra.Command{
+		Use:   "udev",
+		Short: "the rule that lets you use phones without being root",
+		Long: `Prints the udev rule that gives whoever sits at this computer the right to use Sony phones,
+and the commands that install it. --install does it, as root.`,
+		Example: `  xflash udev
+  sudo xflash udev --install`,
+		Args: args(cobra.NoArgs),
+		RunE: func(*cobra.Command, []string) error {
+			if !install {
+				a.ui.result("%s", udevRule)
+				a.ui.say("\nTo install it:\n  xflash udev | sudo tee %s\n  sudo udevadm control --reload && sudo udevadm trigger --subsystem-match=usb", filepath.Join(udevFolder, udevFile))
+				return nil
+			}
+			return a.installRule(udevFolder)
+		},
+	}
+	cmd.Flags().BoolVar(&install, "install", false, "write the rule; needs root")
+	return cmd
+}
+
+// installRule writes the rule into a folder, whole or not at all.
+func (a *app) installRule(folder string) error {
+	path := filepath.Join(folder, udevFile)
+	fail := func(err error) error {
+		if errors.Is(err, os.ErrPermission) {
+			return &failure{exit: exitNoAccess, code: "no-access", what: "the rule can only be written by root: " + err.Error(), hints: []string{"sudo xflash udev --install"}}
+		}
+		return err
+	}
+	if old, err := os.ReadFile(path); err == nil && string(old) == udevRule {
+		return a.done(path + " is there already.")
+	}
+	f, err := os.CreateTemp(folder, ".xflash-*")
+	if err != nil {
+		return fail(err)
+	}
+	_, err = f.WriteString(udevRule)
+	if err = errors.Join(err, f.Chmod(0o644), f.Close()); err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		_ = os.Remove(f.Name()) // the failure before it matters
+		return fail(err)
+	}
+	if err := a.done("Wrote " + path + "."); err != nil {
+		return err
+	}
+	a.ui.say("Now run: udevadm control --reload && udevadm trigger --subsystem-match=usb, or plug the phone in again.")
+	return nil
+}
