@@ -64,7 +64,7 @@ func (a *app) doctor(c usbproto.BusReport, want usbproto.Mode) error {
 	}
 	for _, p := range c.Phones {
 		a.ui.hanging("phone        ", fmt.Sprintf("%s, %04x:%04x, in %s", p.Path(), p.VID, p.PID, p.Mode))
-		a.ui.hanging("  way        ", fmt.Sprintf("%s, %s, %s on the way", orUnknown(p.Controller, "the controller does not tell"), p.Speed, many(p.Hubs, "hub")))
+		a.ui.hanging("  way        ", fmt.Sprintf("%s, %s, %s on the way", orUnknown(p.Controller, "the controller does not tell"), p.Speed, countOf(p.Hubs, "hub")))
 		access := "yes, " + p.Node
 		if p.Access != nil {
 			access = "NO: " + p.Access.Error()

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"xflash/internal/text"
 	"xflash/internal/trimarea"
 	"xflash/usbproto/s1"
 )
@@ -86,7 +87,7 @@ func (a *app) infoRows(info *s1.Info) []infoRow {
 	for _, key := range info.Keys() {
 		value, _ := info.Get(key)
 		if s1.Secret(key) && !a.showIDs {
-			value = s1.Mask(value)
+			value = text.Mask(value)
 		}
 		rows = append(rows, infoRow{key, printable(value), meaning(key, info)})
 	}
@@ -134,7 +135,7 @@ func (a *app) unitRows(cmd *cobra.Command, s *s1.Session) ([]infoRow, error) {
 		case err != nil:
 			return nil, err
 		case m.Secret && !a.showIDs:
-			row.Value = s1.Mask(unitText(data))
+			row.Value = text.Mask(unitText(data))
 		default:
 			row.Value = unitText(data)
 		}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"xflash/internal/text"
 	"xflash/internal/trimarea"
 	"xflash/sin"
 	"xflash/usbproto/s1"
@@ -112,15 +113,8 @@ func (d *trimDump) damaged() error {
 	if n == 0 {
 		return nil
 	}
-	return &failure{exit: exitFile, code: "file-invalid", what: fmt.Sprintf("%s: %s", d.path, many(n, "fault")),
+	return &failure{exit: exitFile, code: "file-invalid", what: fmt.Sprintf("%s: %s", d.path, countOf(n, "fault")),
 		hints: []string{"keep it all the same: parts of it may be whole, and there is no other source of what it holds"}}
-}
-
-func many(n int, thing string) string {
-	if n == 1 {
-		return "1 " + thing
-	}
-	return fmt.Sprintf("%d %ss", n, thing)
 }
 
 func trimPartition(p int) string {
@@ -167,7 +161,7 @@ func (d *trimDump) hwText() string {
 		}
 	}
 	if r.Config != nil {
-		text += fmt.Sprintf("; %s may sign for this phone", many(len(r.Config.Roles), "role"))
+		text += fmt.Sprintf("; %s may sign for this phone", countOf(len(r.Config.Roles), "role"))
 	}
 	return text
 }
@@ -177,7 +171,7 @@ func (a *app) masked(value string) string {
 	if a.showIDs || value == "" {
 		return value
 	}
-	return s1.Mask(value)
+	return text.Mask(value)
 }
 
 // phoneIdentity asks the phone that --device names who it is. Nothing is written.

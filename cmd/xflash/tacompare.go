@@ -92,7 +92,7 @@ func (a *app) compareTrim(one, two *trimDump) error {
 	a.ui.result("\n%s\n\n", wrap("Same phone? "+map[trimarea.Belonging]string{
 		trimarea.SamePhone: "Yes", trimarea.OtherPhone: "NO, two phones", trimarea.Undecided: "It cannot be decided"}[verdict]+
 		": "+joined(reasons)+".", a.ui.width(), ""))
-	a.ui.result("%s the same, %s not.\n", many(same, "unit"), many(len(list), "unit"))
+	a.ui.result("%s the same, %s not.\n", countOf(same, "unit"), countOf(len(list), "unit"))
 	for _, c := range list {
 		m, _ := trimarea.Describe(c.partition, c.number)
 		text := map[string]string{"only-first": "only in the first", "only-second": "only in the second", "different": "different"}[c.kind()]

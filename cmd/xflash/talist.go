@@ -183,9 +183,9 @@ func (a *app) showTrimHead(d *trimDump) {
 	}
 	faults := d.faults()
 	if len(faults) == 0 {
-		line("whole", "yes: "+many(len(d.Blocks), "block")+" in use, every one with the right checksum")
+		line("whole", "yes: "+countOf(len(d.Blocks), "block")+" in use, every one with the right checksum")
 	} else {
-		line("whole", "NO: "+many(len(faults), "fault"))
+		line("whole", "NO: "+countOf(len(faults), "fault"))
 	}
 	for _, f := range faults {
 		line("fault", f)

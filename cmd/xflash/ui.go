@@ -15,9 +15,10 @@ import (
 	"io"
 	"os"
 	"strings"
-	"unicode/utf8"
 
 	"golang.org/x/term"
+
+	"xflash/internal/text"
 )
 
 type terminal struct {
@@ -27,7 +28,7 @@ type terminal struct {
 	errTTY   bool
 	json     bool
 	quiet    bool
-	line     int // length of the moving line, which all other text takes off the screen
+	line     int // columns of the moving line, which all other text takes off the screen
 }
 
 func newTerminal() *terminal {
@@ -54,11 +55,10 @@ func (t *terminal) colour() bool {
 
 // moveLine puts text in the place of the moving line on stderr, which is a terminal.
 func (t *terminal) moveLine(s string) {
-	if w := t.width() - 1; len(s) > w {
-		s = s[:w]
-	}
-	fmt.Fprintf(t.err, "\r%s%s", s, strings.Repeat(" ", max(t.line-len(s), 0)))
-	t.line = len(s)
+	s = text.Cut(s, t.width()-1)
+	n := text.Width(s)
+	fmt.Fprintf(t.err, "\r%s%s", s, strings.Repeat(" ", max(t.line-n, 0)))
+	t.line = n
 }
 
 // clearLine takes the moving line off the screen.
@@ -98,11 +98,9 @@ func (t *terminal) warn(format string, a ...any) {
 	}
 }
 
-// hanging writes text to stdout behind a lead, its other lines below the first one.
-func (t *terminal) hanging(lead, text string) {
-	indent := strings.Repeat(" ", utf8.RuneCountInString(lead))
-	lines := strings.Split(wrap(printable(text), max(t.width()-len(indent), 30), ""), "\n")
-	t.result("%s%s\n", lead, strings.Join(lines, "\n"+indent))
+// hanging writes text to stdout after a lead, its other lines below the first one.
+func (t *terminal) hanging(lead, s string) {
+	t.result("%s\n", text.Hanging(lead, printable(s), t.width()))
 }
 
 func (t *terminal) bold(s string) string {
@@ -176,62 +174,11 @@ func (t *terminal) fail(f *failure) {
 	}
 }
 
-// wrap breaks text at blanks so that no line is longer than width where that can be
-// had; lines after the first begin with indent. Line ends in the text stay, and so do
-// the blanks it begins with.
-func wrap(text string, width int, indent string) string {
-	var lines []string
-	for _, paragraph := range strings.Split(text, "\n") {
-		line := paragraph[:len(paragraph)-len(strings.TrimLeft(paragraph, " "))]
-		for i, word := range strings.Fields(paragraph) {
-			switch {
-			case i == 0:
-				line += word
-			case len([]rune(line))+1+len([]rune(word)) > width:
-				lines = append(lines, line)
-				line = indent + word
-			default:
-				line += " " + word
-			}
-		}
-		lines = append(lines, line)
-	}
-	for i := 1; i < len(lines); i++ {
-		if lines[i] != "" && !strings.HasPrefix(lines[i], indent) {
-			lines[i] = indent + lines[i]
-		}
-	}
-	return strings.Join(lines, "\n")
-}
-
-// size shows bytes as people read them.
-func size(n int64) string {
-	switch {
-	case n >= 1e9:
-		return fmt.Sprintf("%.2f GB", float64(n)/1e9)
-	case n >= 1e6:
-		return fmt.Sprintf("%.1f MB", float64(n)/1e6)
-	case n >= 1e3:
-		return fmt.Sprintf("%.1f kB", float64(n)/1e3)
-	}
-	return fmt.Sprintf("%d B", n)
-}
-
-// printable quotes control characters, for text that comes from a phone or a file.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || (r >= 0x80 && r < 0xa0) {
-			return '?'
-		}
-		return r
-	}, s)
-}
-
-// printableText is printable for text of several lines.
-func printableText(s string) string {
-	lines := strings.Split(s, "\n")
-	for i, l := range lines {
-		lines[i] = printable(l)
-	}
-	return strings.Join(lines, "\n")
-}
+// The words of the program, under the short names that the commands use.
+var (
+	size          = text.Size
+	countOf       = text.Count
+	wrap          = text.Wrap
+	printable     = text.Clean
+	printableText = text.CleanLines
+)

@@ -177,11 +177,3 @@ func (a *app) choiceFailure(e *workbench.ChoiceError) error {
 	f.hints = []string{hint}
 	return f
 }
-
-// countOf is a number of things in words.
-func countOf(n int, thing string) string {
-	if n == 1 {
-		return "1 " + thing
-	}
-	return fmt.Sprintf("%d %ss", n, thing)
-}

@@ -9,6 +9,7 @@ import (
 
 	"xflash/fastboot/bootimg"
 	"xflash/fastboot/bootimg/unpack"
+	"xflash/internal/text"
 )
 
 // Repaired is a repaired image and everything that was changed.
@@ -70,7 +71,7 @@ func Repair(d *Diagnosis, t Target) (*Repaired, error) {
 		return nil, &NotRepairable{Reason: "there is nothing to repair"}
 	}
 	if n := len(r.image.Trailing); n > 0 {
-		r.did("left out the %s behind the image", many(n, "byte"))
+		r.did("left out the %s behind the image", text.Count(n, "byte"))
 		r.image.Trailing = nil
 	}
 	r.image.ID = r.image.ComputeID()
@@ -194,15 +195,8 @@ func (r *repair) table(t Target) error {
 		return &NotRepairable{Reason: "no table can be made of the device trees: " + err.Error()}
 	}
 	r.image.DT = table
-	r.did("added a table of device trees (QCDT version 2, %d bytes) made of the %s in the image; kernel untouched", len(table), many(len(trees), "device tree"))
+	r.did("added a table of device trees (QCDT version 2, %d bytes) made of the %s in the image; kernel untouched", len(table), text.Count(len(trees), "device tree"))
 	return nil
-}
-
-func many(n int, thing string) string {
-	if n == 1 {
-		return "1 " + thing
-	}
-	return fmt.Sprintf("%d %ss", n, thing)
 }
 
 // ramdisk packs the ramdisk anew when the kernel cannot unpack it.

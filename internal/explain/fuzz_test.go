@@ -47,7 +47,7 @@ func FuzzExplain(f *testing.F) {
 					t.Errorf("not printable: %q", line)
 				}
 			}
-			if longDigits.MatchString(quoted.ReplaceAllString(e.Said+" "+e.What, "?")) {
+			if regexp.MustCompile(`\d{14,}`).MatchString(quoted.ReplaceAllString(e.Said+" "+e.What, "?")) {
 				t.Errorf("shows a number that may be an IMEI: %q", e.Said)
 			}
 		}

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"xflash/internal/text"
 )
 
 // Text is the plan for people, a table that fits 80 columns. The same plan gives the
@@ -19,7 +21,7 @@ func (p *Plan) Text() string {
 		if i == 0 {
 			label = "because"
 		}
-		for j, l := range fold(e, 66) {
+		for j, l := range text.Fold(e, 66) {
 			if j > 0 {
 				label = ""
 			}
@@ -35,14 +37,14 @@ func (p *Plan) Text() string {
 			line("  %s", l)
 		}
 	}
-	line("  %-16s %10s", "in all", bytesText(p.Bytes))
+	line("  %-16s %10s", "in all", text.Size(p.Bytes))
 	if len(p.Skipped) > 0 {
 		b.WriteString("\nLeft out:\n")
 		for _, group := range p.skipGroups() {
-			for _, l := range fold(strings.Join(group.names, ", "), 74) {
+			for _, l := range text.Fold(strings.Join(group.names, ", "), 74) {
 				line("  %s", l)
 			}
-			for _, l := range fold(group.reason, 70) {
+			for _, l := range text.Fold(group.reason, 70) {
 				line("      %s", l)
 			}
 		}
@@ -50,7 +52,7 @@ func (p *Plan) Text() string {
 	if len(p.Notes) > 0 {
 		b.WriteString("\nTo know:\n")
 		for _, n := range p.Notes {
-			for i, l := range fold(n, 74) {
+			for i, l := range text.Fold(n, 74) {
 				mark := "-"
 				if i > 0 {
 					mark = " "
@@ -71,21 +73,21 @@ func (p *Plan) Text() string {
 func (s Step) line() string {
 	switch s.Kind {
 	case StepLoader:
-		return fmt.Sprintf("%-16s %10s  into memory: the flash program", s.Name, bytesText(s.Bytes))
+		return fmt.Sprintf("%-16s %10s  into memory: the flash program", s.Name, text.Size(s.Bytes))
 	case StepImage:
 		to := strings.Join(s.Partitions, ", ")
 		if to == "" {
 			to = "the partition table"
 		}
-		return fmt.Sprintf("%-16s %10s  to %s", s.Name, bytesText(s.Bytes), to)
+		return fmt.Sprintf("%-16s %10s  to %s", s.Name, text.Size(s.Bytes), to)
 	case StepFlash:
-		return fmt.Sprintf("%-16s %10s  to %s", s.Name, bytesText(s.Bytes), strings.Join(s.Partitions, ", "))
+		return fmt.Sprintf("%-16s %10s  to %s", s.Name, text.Size(s.Bytes), strings.Join(s.Partitions, ", "))
 	case StepErase:
 		return fmt.Sprintf("%-16s %10s  erased", s.Name, "")
 	case StepUnit:
-		return fmt.Sprintf("%-16s %10s  to trim-area unit %d%s", s.Name, bytesText(int64(len(s.Value))), s.Unit, shortValue(s.Value))
+		return fmt.Sprintf("%-16s %10s  to trim-area unit %d%s", s.Name, text.Size(int64(len(s.Value))), s.Unit, shortValue(s.Value))
 	case StepTimestamp:
-		return fmt.Sprintf("%-16s %10s  to trim-area unit %d", s.Name, bytesText(20), s.Unit)
+		return fmt.Sprintf("%-16s %10s  to trim-area unit %d", s.Name, text.Size(20), s.Unit)
 	}
 	return ""
 }
@@ -95,35 +97,6 @@ func shortValue(v HexBytes) string {
 		return ""
 	}
 	return fmt.Sprintf(" = %X", []byte(v))
-}
-
-func bytesText(n int64) string {
-	switch {
-	case n >= 1e9:
-		return fmt.Sprintf("%.2f GB", float64(n)/1e9)
-	case n >= 1e6:
-		return fmt.Sprintf("%.1f MB", float64(n)/1e6)
-	case n >= 1e3:
-		return fmt.Sprintf("%.1f kB", float64(n)/1e3)
-	}
-	return fmt.Sprintf("%d B", n)
-}
-
-// fold breaks a text into lines of at most width characters where it has blanks.
-func fold(text string, width int) (lines []string) {
-	line := ""
-	for _, word := range strings.Fields(text) {
-		switch {
-		case line == "":
-			line = word
-		case len([]rune(line))+1+len([]rune(word)) > width:
-			lines = append(lines, line)
-			line = word
-		default:
-			line += " " + word
-		}
-	}
-	return append(lines, line)
 }
 
 // skipGroup is what is left out for one reason.

@@ -64,14 +64,3 @@ func Secret(key string) bool {
 }
 
 var secretWords = []string{"IMEI", "PHONE_ID", "MSN", "UNIQUE_DEV_ID", "SERIAL", "CARD_DATA"}
-
-// Mask hides all but the shape of a value: letters and digits become x, so that an
-// empty or malformed value can still be told.
-func Mask(value string) string {
-	return strings.Map(func(r rune) rune {
-		if r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' {
-			return 'x'
-		}
-		return r
-	}, value)
-}
