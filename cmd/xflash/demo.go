@@ -232,7 +232,7 @@ func (d *demo) attempt(ctx context.Context, fw *firmware.Firmware, policy restor
 	if told && !d.ui.json {
 		d.ui.result("%s\n", plan.Text())
 	}
-	return restore.Run(ctx, session, checked, plan, restore.RunOptions{Journal: journal, Emit: show.event})
+	return restore.Run(ctx, session, plan, restore.RunOptions{Journal: journal, Emit: show.event})
 }
 
 // refusedTry flashes firmware that this phone must refuse, and shows the explanation.

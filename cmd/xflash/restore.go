@@ -177,7 +177,7 @@ func (c *restoreCommand) flash(ctx context.Context, fw *restore.Firmware) (err e
 	}
 	stop() // from here on the first Ctrl-C waits for a safe point
 	soft, _ := softStop(ctx)
-	err = restore.Run(ctx, conn.Session, fw, plan, restore.RunOptions{
+	err = restore.Run(ctx, conn.Session, plan, restore.RunOptions{
 		Journal: journal, From: journal.Done, Stop: soft, Now: clock(), Emit: show.event})
 	show.clear()
 	if err != nil {

@@ -79,9 +79,9 @@ func (c *restoreCommand) throughFastboot(ctx context.Context, fw *restore.Firmwa
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	stop() // from here on the first Ctrl-C waits for a safe point
 	soft, _ := softStop(ctx)
-	err = restore.RunLoader(ctx, conn.Client, fw, plan, restore.LoaderOptions{
+	err = restore.RunLoader(ctx, conn.Client, plan, restore.LoaderOptions{
 		RunOptions: restore.RunOptions{Journal: journal, From: journal.Done, Stop: soft, Emit: show.event},
-		Boots:      boots, Dir: dir, Limit: limit, Meter: meter})
+		Dir:        dir, Limit: limit, Meter: meter})
 	show.clear()
 	if err != nil {
 		return err

@@ -51,7 +51,7 @@ func granted(info *s1.Info, step Step) bool {
 
 // offer sends the header of a step's file and takes it back.
 func (r *runner) offer(step Step) error {
-	file, h, err := r.fw.member(step.Member).begin(step.HeaderSHA256)
+	file, h, err := step.open()
 	if err != nil {
 		return err
 	}

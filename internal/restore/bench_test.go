@@ -208,7 +208,7 @@ func sendAll(ctx context.Context, fw *restore.Firmware, store restore.Store) (in
 	if err != nil {
 		return 0, err
 	}
-	if err := restore.Run(ctx, s, fw, plan, restore.RunOptions{Journal: journal}); err != nil {
+	if err := restore.Run(ctx, s, plan, restore.RunOptions{Journal: journal}); err != nil {
 		return 0, err
 	}
 	return phone.taken, s.Close()

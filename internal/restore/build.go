@@ -85,7 +85,7 @@ func (b *builder) build() {
 		}
 		b.group(group, i == 0)
 	}
-	b.plan.Steps = append(b.plan.Steps, Step{Kind: StepEnd})
+	b.plan.Steps = append(b.plan.Steps, session(StepEnd))
 	b.skips()
 	b.finish(order)
 }
@@ -107,26 +107,21 @@ func (b *builder) loader() {
 		return
 	}
 	b.used[it.Member] = true
-	b.plan.Steps = append(b.plan.Steps, b.imageStep(StepLoader, it))
+	b.plan.Steps = append(b.plan.Steps, b.imageStep(it))
 	b.send = append(b.send, it)
 }
 
-func (b *builder) imageStep(kind StepKind, it *Item) Step {
-	s := Step{Kind: kind, Name: it.Short, Member: it.Member, Bytes: it.Bytes,
-		HeaderSHA256: it.HeaderSHA256, Signer: it.Signer, Issuer: it.Issuer}
+func (b *builder) imageStep(it *Item) Step {
+	c := cleared{item: it}
+	c.img, _ = b.fw.Family.Image(it.Short)
 	for _, t := range it.Targets {
-		if l := b.fw.label(t); l != "" && !slices.Contains(s.Partitions, l) {
-			s.Partitions = append(s.Partitions, l)
+		if l := b.fw.label(t); l != "" && !slices.Contains(c.labels, l) {
+			c.labels = append(c.labels, l)
 		}
 	}
-	if img, ok := b.fw.Family.Image(it.Short); ok {
-		s.Fragile = img.Danger
-		if img.Policy == phone.PolicyWipe {
-			b.plan.Wipes = true
-		}
-	}
+	b.plan.Wipes = b.plan.Wipes || c.img.Policy == phone.PolicyWipe
 	b.plan.Bytes += it.Bytes
-	return s
+	return imageStep(c)
 }
 
 // group adds the steps of one group of the flash order. Units of a group share one
@@ -138,7 +133,7 @@ func (b *builder) group(g phone.Step, first bool) {
 		if it := b.imageFor(short); it != nil {
 			b.used[it.Member] = true
 			b.send = append(b.send, it)
-			b.add(g.TA, []Step{b.imageStep(StepImage, it)})
+			b.add(g.TA, []Step{b.imageStep(it)})
 		}
 	}
 	var steps []Step
@@ -156,7 +151,7 @@ func (b *builder) add(ta bool, steps []Step) {
 		return
 	}
 	if ta {
-		steps = slices.Concat([]Step{{Kind: StepOpenTA}}, steps, []Step{{Kind: StepCloseTA}})
+		steps = slices.Concat([]Step{session(StepOpenTA)}, steps, []Step{session(StepCloseTA)})
 	}
 	b.plan.Steps = append(b.plan.Steps, steps...)
 }
@@ -181,30 +176,26 @@ func (b *builder) imageFor(short string) *Item {
 }
 
 func (b *builder) unitStep(unit uint32, first bool) (Step, bool) {
-	s := Step{Kind: StepUnit, Unit: unit}
-	switch unit {
-	case unitFlashState:
-		s.Name, s.Value, s.Why = "flash state", HexBytes{0}, "the flash is complete"
-		if first {
-			s.Value, s.Why = HexBytes{1}, "a flash is in progress: the phone stays in flash mode until it is complete"
-		}
-		return s, true
-	case unitTimestamp:
-		return Step{Kind: StepTimestamp, Name: "time stamp", Unit: unit}, true
-	}
-	if phone.UnitVerdict(unit).Verdict == phone.Delivery {
+	switch {
+	case unit == unitFlashState && first:
+		return flashState(1, "a flash is in progress: the phone stays in flash mode until it is complete"), true
+	case unit == unitFlashState:
+		return flashState(0, "the flash is complete"), true
+	case unit == unitTimestamp:
+		return timestamp(), true
+	case phone.UnitVerdict(unit).Verdict == phone.Delivery:
 		if b.boot == nil || b.boot.units[unit] == nil {
-			return s, false
+			return Step{}, false
 		}
 		it := b.boot.units[unit]
 		b.used[it.Member] = true
-		s.Name, s.Member, s.Value, s.Fragile = "boot config", it.Member, unitData(it, unit), true
-		return s, true
+		s, ok := unitStep(cleared{item: it}, unit)
+		s.Name, s.Fragile = "boot config", true
+		return s, ok
 	}
 	if it := b.unitItem(unit); it != nil {
 		b.used[it.Member] = true
-		s.Name, s.Member, s.Value = it.Short, it.Member, unitData(it, unit)
-		return s, true
+		return unitStep(cleared{item: it}, unit)
 	}
 	return b.madeUp(unit)
 }
@@ -241,7 +232,7 @@ func (b *builder) madeUp(unit uint32) (Step, bool) {
 			return Step{}, false
 		}
 		b.note("the bundle has no %s.ta; xflash adds it, because it %s (--skip %s leaves it out)", name, f.Reason, name)
-		return Step{Kind: StepUnit, Name: name, Unit: unit, Value: f.Data, Why: "added by xflash: it " + f.Reason}, true
+		return resetStep(f, unit), true
 	}
 	return Step{}, false
 }
@@ -262,7 +253,9 @@ func (b *builder) otherUnits() {
 		for _, u := range it.Units {
 			if phone.UnitVerdict(u.Unit).Verdict == phone.Allow && b.unitItem(u.Unit) == it {
 				b.used[it.Member] = true
-				steps = append(steps, Step{Kind: StepUnit, Name: it.Short, Member: it.Member, Unit: u.Unit, Value: append(HexBytes{}, u.Data...)})
+				if s, ok := unitStep(cleared{item: it}, u.Unit); ok {
+					steps = append(steps, s)
+				}
 			}
 		}
 	}

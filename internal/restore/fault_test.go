@@ -150,7 +150,7 @@ func flash(conn usbproto.Conn, fw *restore.Firmware, store restore.Store, p rest
 	if err != nil {
 		return err
 	}
-	return restore.Run(ctx, s, fw, plan, restore.RunOptions{Journal: journal})
+	return restore.Run(ctx, s, plan, restore.RunOptions{Journal: journal})
 }
 
 // TestResumeAfterUnplug pulls the cable at some packets and goes on with --resume, as

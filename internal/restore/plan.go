@@ -14,54 +14,6 @@ import (
 	"encoding/json"
 )
 
-// StepKind is one kind of action on the phone.
-type StepKind string
-
-// The actions a plan is made of.
-const (
-	StepLoader    StepKind = "loader"    // upload loader.sin and wait for its hello
-	StepOpenTA    StepKind = "open-ta"   // open trim-area partition 2
-	StepCloseTA   StepKind = "close-ta"  // close it, which stores what was written
-	StepUnit      StepKind = "unit"      // write one trim-area unit
-	StepTimestamp StepKind = "timestamp" // write the time of the flash into unit 10021
-	StepImage     StepKind = "image"     // send one SIN file
-	StepEnd       StepKind = "end"       // end the session; the phone switches itself off
-	StepFlash     StepKind = "flash"     // write an image through fastboot
-	StepErase     StepKind = "erase"     // erase a partition through fastboot
-	StepReboot    StepKind = "reboot"    // leave fastboot; the phone starts
-)
-
-// Step is one action of a plan.
-type Step struct {
-	Kind       StepKind `json:"kind"`
-	Name       string   `json:"name,omitempty"`       // short name: kernel, fota-reset
-	Member     string   `json:"member,omitempty"`     // file in the bundle
-	Partitions []string `json:"partitions,omitempty"` // labels it writes
-	Bytes      int64    `json:"bytes,omitempty"`      // bytes sent to the phone
-	Unit       uint32   `json:"unit,omitempty"`       // trim-area unit
-	Value      HexBytes `json:"value,omitempty"`      // what is written into it
-	Why        string   `json:"why,omitempty"`        // for steps that are not plainly a file of the bundle
-	// Fragile marks steps that must not be interrupted on purpose: a stop waits for
-	// the end of the run of fragile steps (s1-protocol.md §4.10).
-	Fragile bool `json:"fragile,omitempty"`
-	// HeaderSHA256 identifies the exact file that was checked.
-	HeaderSHA256 string `json:"header_sha256,omitempty"`
-	Signer       string `json:"signer,omitempty"` // subject of the certificate: S1_SW
-	Issuer       string `json:"issuer,omitempty"` // root that signed it
-}
-
-// HexBytes is shown as hexadecimal digits in JSON.
-type HexBytes []byte
-
-// MarshalText implements encoding.TextMarshaler.
-func (h HexBytes) MarshalText() ([]byte, error) { return []byte(hex.EncodeToString(h)), nil }
-
-// UnmarshalText implements encoding.TextUnmarshaler.
-func (h *HexBytes) UnmarshalText(text []byte) (err error) {
-	*h, err = hex.DecodeString(string(text))
-	return err
-}
-
 // Skip is something in the bundle that the plan leaves out.
 type Skip struct {
 	Name   string `json:"name"`

@@ -170,7 +170,7 @@ func (b *bench) attempt(p restore.Policy, resume bool, opt restore.RunOptions) (
 		return err
 	}
 	opt.Journal, opt.From = journal, journal.Done
-	return restore.Run(ctx, s, b.fw, plan, opt)
+	return restore.Run(ctx, s, plan, opt)
 }
 
 // restored fails unless the phone holds what the bundle holds.

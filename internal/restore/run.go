@@ -27,8 +27,8 @@ type RunOptions struct {
 // unit 10100 keeps the phone in flash mode.
 //
 // The session is left open with the trim area closed where that was possible.
-func Run(ctx context.Context, s *s1.Session, fw *Firmware, plan *Plan, opt RunOptions) error {
-	r := &runner{ctx: ctx, s: s, fw: fw, plan: plan, opt: opt}
+func Run(ctx context.Context, s *s1.Session, plan *Plan, opt RunOptions) error {
+	r := &runner{ctx: ctx, s: s, plan: plan, opt: opt}
 	if r.opt.Now == nil {
 		r.opt.Now = time.Now
 	}
@@ -59,31 +59,9 @@ type Stopped struct {
 
 func (e *Stopped) Error() string { return "stopped before " + e.Step.Title() }
 
-// Title names a step in the middle of a sentence.
-func (s Step) Title() string {
-	switch s.Kind {
-	case StepLoader, StepImage, StepFlash:
-		return "sending " + s.Name
-	case StepOpenTA:
-		return "opening the trim area"
-	case StepCloseTA:
-		return "closing the trim area"
-	case StepUnit:
-		return fmt.Sprintf("writing trim-area unit %d", s.Unit)
-	case StepTimestamp:
-		return "writing the time stamp"
-	case StepErase:
-		return "erasing " + s.Name
-	case StepReboot:
-		return "restarting the phone"
-	}
-	return "ending the session"
-}
-
 type runner struct {
 	ctx  context.Context
 	s    *s1.Session
-	fw   *Firmware
 	plan *Plan
 	opt  RunOptions
 	done int64 // bytes of the files behind us
@@ -213,11 +191,12 @@ func (r *runner) step(i int, step Step) error {
 		return r.s.OpenTA(r.ctx, 2)
 	case StepCloseTA:
 		return r.s.CloseTA(r.ctx)
-	case StepUnit:
-		return r.s.WriteUnit(r.ctx, step.Unit, step.Value)
-	case StepTimestamp:
-		// s1-protocol.md §4.5: local time, 19 characters and a NUL.
-		return r.s.WriteUnit(r.ctx, step.Unit, append([]byte(r.opt.Now().Format("2006-01-02 15:04:05")), 0))
+	case StepUnit, StepTimestamp:
+		unit, value, err := step.unit(r.opt.Now())
+		if err != nil {
+			return err
+		}
+		return r.s.WriteUnit(r.ctx, unit, value)
 	case StepEnd:
 		return r.s.End(r.ctx)
 	}
@@ -227,11 +206,7 @@ func (r *runner) step(i int, step Step) error {
 // send sends one SIN file. It is read and hashed again on the way, so that what is sent
 // is what was checked.
 func (r *runner) send(i int, step Step) (err error) {
-	it := r.fw.member(step.Member)
-	if it == nil {
-		return fmt.Errorf("%s is no longer in the bundle", step.Member)
-	}
-	file, h, err := it.begin(step.HeaderSHA256)
+	file, h, err := step.open()
 	if err != nil {
 		return err
 	}

@@ -172,7 +172,7 @@ func BuildLoader(fw *Firmware, ph *LoaderFacts, boots map[string]BootImage, p Po
 	if len(b.plan.Steps) == 0 {
 		b.refuse(fw.Name, "nothing of it is left to flash", "fastboot writes kernel, fotakernel, system, cache and userdata only", "look at --only and --skip")
 	}
-	b.plan.Steps = append(b.plan.Steps, Step{Kind: StepReboot})
+	b.plan.Steps = append(b.plan.Steps, session(StepReboot))
 	for _, it := range fw.Items {
 		if it.Kind != ItemOther && !b.used[it.Member] {
 			b.plan.Skipped = append(b.plan.Skipped, Skip{Name: it.Short, Member: it.Member, Bytes: it.Bytes, Reason: b.loaderSkips(it)})
@@ -219,24 +219,21 @@ func (b *builder) loaderModel(ph *LoaderFacts) {
 // loaderStep adds the step for one partition.
 func (b *builder) loaderStep(short, partition string, ph *LoaderFacts, boots map[string]BootImage) {
 	it := b.fw.chosen(short, b.policy)
-	step := Step{Kind: StepFlash, Name: short, Partitions: []string{labelOf(partition)}}
 	part, _ := b.fw.Family.Partition(labelOf(partition))
+	var step Step
 	if it == nil {
 		wiped := part.Verdict != phone.Wipe || b.policy.Wipe
 		if b.fw.image(short) != nil || !wiped || short != "cache" && short != "userdata" || b.policy.excluded(short) != "" {
 			return
 		}
-		step.Kind = StepErase
+		step = eraseStep(short, partition)
 	} else {
 		b.used[it.Member] = true
-		step.Member, step.HeaderSHA256 = it.Member, it.HeaderSHA256
-		step.Bytes = it.unpackedSize()
-		if image, ok := boots[short]; ok {
-			step.Bytes = int64(len(image.Data))
-			for _, c := range image.Changes {
-				b.note("%s: %s", short, c)
-			}
+		image := boots[short]
+		for _, c := range image.Changes {
+			b.note("%s: %s", short, c)
 		}
+		step = flashStep(cleared{item: it}, short, partition, image.Data)
 		if room := ph.room(b.fw, partition); room > 0 && step.Bytes > room {
 			b.refuse(it.Member, fmt.Sprintf("it makes %d bytes, and %s has room for %d", step.Bytes, step.Partitions[0], room), "the file is not made for this phone", "")
 		}

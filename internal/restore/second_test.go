@@ -63,9 +63,9 @@ func (b *loaderBench) restore(resume bool, stop <-chan struct{}, emit func(resto
 	if err != nil {
 		return err
 	}
-	return restore.RunLoader(ctx, c, b.fw, plan, restore.LoaderOptions{
+	return restore.RunLoader(ctx, c, plan, restore.LoaderOptions{
 		RunOptions: restore.RunOptions{Journal: journal, From: journal.Done, Stop: stop, Emit: emit},
-		Boots:      boots, Dir: b.t.TempDir(), Limit: b.limit, Meter: meter})
+		Dir:        b.t.TempDir(), Limit: b.limit, Meter: meter})
 }
 
 // partition reads n bytes of a partition.

@@ -27,7 +27,6 @@ func (m *Meter) Sent(sent, _ int64) {
 // LoaderOptions are what a run of the second way needs besides phone, plan and bundle.
 type LoaderOptions struct {
 	RunOptions
-	Boots map[string]BootImage
 	Dir   string // a folder for the unpacked file systems; the caller removes it
 	Limit int64  // the most bytes of one download
 	Meter *Meter
@@ -36,10 +35,10 @@ type LoaderOptions struct {
 // RunLoader carries out a plan of the second way. Everything is unpacked and looked at
 // before the first byte is sent. The errors are those of Run; a step that was done need
 // not be done again.
-func RunLoader(ctx context.Context, c *fastboot.Client, fw *Firmware, plan *Plan, opt LoaderOptions) error {
+func RunLoader(ctx context.Context, c *fastboot.Client, plan *Plan, opt LoaderOptions) error {
 	r := &loaderRun{ctx: ctx, c: c, plan: plan, opt: opt, images: make([]loaderImage, len(plan.Steps))}
 	defer r.close()
-	if err := r.prepare(fw); err != nil {
+	if err := r.prepare(); err != nil {
 		return err
 	}
 	for i, step := range plan.Steps {
@@ -105,16 +104,16 @@ func (r *loaderRun) close() {
 }
 
 // prepare has everything ready that is to be sent.
-func (r *loaderRun) prepare(fw *Firmware) error {
+func (r *loaderRun) prepare() error {
 	for i, step := range r.plan.Steps {
 		if i < r.opt.From || step.Kind != StepFlash {
 			continue
 		}
 		var err error
-		if boot, ok := r.opt.Boots[step.Name]; ok {
-			r.images[i], err = r.split(bytes.NewReader(boot.Data), int64(len(boot.Data)))
+		if boot, ok := step.boot(); ok {
+			r.images[i], err = r.split(bytes.NewReader(boot), int64(len(boot)))
 		} else {
-			r.images[i], err = r.fileSystem(fw.member(step.Member), step)
+			r.images[i], err = r.fileSystem(step)
 		}
 		if err != nil {
 			return err
@@ -125,17 +124,14 @@ func (r *loaderRun) prepare(fw *Firmware) error {
 }
 
 // fileSystem unpacks one image and makes sure that it is what its partition holds.
-func (r *loaderRun) fileSystem(it *Item, step Step) (image loaderImage, err error) {
-	if it == nil || it.HeaderSHA256 != step.HeaderSHA256 {
-		return image, fmt.Errorf("%s is no longer in the bundle as it was checked", step.Member)
-	}
+func (r *loaderRun) fileSystem(step Step) (image loaderImage, err error) {
 	f, err := os.OpenFile(filepath.Join(r.opt.Dir, step.Name+".img"), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return image, err
 	}
-	err = it.unpack(r.ctx, f, func(n int64) { r.emit(Unpacking{Name: it.Short, Done: n, Total: it.Bytes}) })
+	err = step.unpack(r.ctx, f, func(done, total int64) { r.emit(Unpacking{Name: step.Name, Done: done, Total: total}) })
 	if err == nil {
-		image, err = r.look(f, it)
+		image, err = r.look(f, step)
 	}
 	image.file = f
 	if err != nil {
@@ -144,7 +140,7 @@ func (r *loaderRun) fileSystem(it *Item, step Step) (image loaderImage, err erro
 	return image, nil
 }
 
-func (r *loaderRun) look(f *os.File, it *Item) (loaderImage, error) {
+func (r *loaderRun) look(f *os.File, step Step) (loaderImage, error) {
 	st, err := f.Stat()
 	if err != nil {
 		return loaderImage{}, err
@@ -154,8 +150,8 @@ func (r *loaderRun) look(f *os.File, it *Item) (loaderImage, error) {
 		return loaderImage{}, err
 	}
 	if kind := sin.Recognize(head); kind != sin.KindExt4 {
-		return loaderImage{}, Problems{{Kind: PolicyRefusal, Item: it.Member, What: fmt.Sprintf("it holds no ext4 file system, but %s", kind),
-			Why: "fastboot would write it as it is, and the phone could not use it", Next: "leave it out: --skip " + it.Short}}
+		return loaderImage{}, Problems{{Kind: PolicyRefusal, Item: step.Member, What: fmt.Sprintf("it holds no ext4 file system, but %s", kind),
+			Why: "fastboot would write it as it is, and the phone could not use it", Next: "leave it out: --skip " + step.Name}}
 	}
 	return r.split(f, st.Size())
 }
@@ -180,7 +176,11 @@ func (r *loaderRun) step(i int, step Step) error {
 	case StepFlash:
 		return r.flash(i, step)
 	case StepErase:
-		return r.c.Erase(r.ctx, fastbootName(step))
+		partition, err := step.partition()
+		if err != nil {
+			return err
+		}
+		return r.c.Erase(r.ctx, partition)
 	case StepReboot:
 		return r.c.Reboot(r.ctx, "")
 	}
@@ -190,6 +190,10 @@ func (r *loaderRun) step(i int, step Step) error {
 // flash sends one image. Between two pieces it can be stopped: the partition is written
 // anew from its beginning when the restore goes on.
 func (r *loaderRun) flash(i int, step Step) error {
+	partition, err := step.partition()
+	if err != nil {
+		return err
+	}
 	image := r.images[i]
 	sent := int64(0)
 	defer func() { r.opt.Meter.to = nil }()
@@ -204,21 +208,11 @@ func (r *loaderRun) flash(i int, step Step) error {
 		r.opt.Meter.to = func(now int64) {
 			r.emit(Sending{Index: i, Step: step, Sent: sent + now, Size: image.size, Done: r.done + sent + now, Total: r.total})
 		}
-		if err := r.c.FlashPiece(r.ctx, fastbootName(step), p.open(), p.size); err != nil {
+		if err := r.c.FlashPiece(r.ctx, partition, p.open(), p.size); err != nil {
 			return err
 		}
 		sent += p.size
 	}
 	r.done += image.size
 	return nil
-}
-
-// fastbootName is the name that fastboot has for the partition of a step.
-func fastbootName(step Step) string {
-	for _, o := range loaderOrder {
-		if o.short == step.Name {
-			return o.partition
-		}
-	}
-	return ""
 }
