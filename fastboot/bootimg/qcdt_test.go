@@ -13,7 +13,7 @@ import (
 
 // TestSampleTables: two real tables are read as known, and built again byte for byte.
 func TestSampleTables(t *testing.T) {
-	lk2nd := func() []byte {
+	lk2nd := func(t *testing.T) []byte {
 		m, err := bootimg.Parse(samples.Read(t, "boot-v0-qcdt-v3-lk2nd-msm8916.img"))
 		if err != nil {
 			t.Fatal(err)
@@ -21,16 +21,16 @@ func TestSampleTables(t *testing.T) {
 		return m.DT
 	}
 	for name, c := range map[string]struct {
-		data           func() []byte
+		data           func(*testing.T) []byte
 		version        uint32
 		entries, trees int
 		first          bootimg.ID
 	}{
-		"shinano z3": {func() []byte { return samples.Read(t, "qcdt-v2-shinano-z3.img") }, 2, 8, 1, bootimg.ID{Platform: 194, Variant: 8, Rev: 0x10000}},
+		"shinano z3": {func(t *testing.T) []byte { return samples.Read(t, "qcdt-v2-shinano-z3.img") }, 2, 8, 1, bootimg.ID{Platform: 194, Variant: 8, Rev: 0x10000}},
 		"lk2nd":      {lk2nd, 3, 63, 40, bootimg.ID{Platform: 206, Variant: 8}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			data := c.data()
+			data := c.data(t)
 			table, err := bootimg.ParseQCDT(data)
 			if err != nil {
 				t.Fatal(err)
