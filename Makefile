@@ -2,7 +2,7 @@
 GO      ?= go
 FUZZTIME ?= 20s
 
-.PHONY: demo test test-usb test-uboot lint build bench bench-usb fuzz setup setup-test clean install
+.PHONY: demo check test test-all test-long test-usb test-uboot lint build bench bench-usb fuzz setup setup-test clean
 
 demo: build
 	./xflash demo
@@ -10,13 +10,32 @@ demo: build
 build: setup
 	$(GO) build -trimpath -o xflash ./cmd/xflash
 
-# Tests that try something at every place, or with very large files, are shorter under the
-# race detector (-short) and run whole without it.
-LONG = ./internal/restore ./internal/simphone ./cmd/xflash
+# Three layers by time, on two cores with the packages installed and a warm build cache:
+#   make check      lint and unit tests, two minutes: before every commit
+#   make test       everything a change can break, eight minutes: what README names
+#   make test-all   long runs, fuzzing, the virtual machine, U-Boot: what CI adds
+# gotestsum names each skipped test with its reason and counts them at the end.
+TOOL    = $(GO) tool -modfile=packaging/tools/go.mod
+GOTEST  = $(TOOL) gotestsum --format pkgname-and-test-fails --format-icons text --hide-summary=output -- -timeout 30m
+# What runs in several goroutines or processes is tested under the race detector.
+RACE    = ./usbproto/... ./fastboot ./internal/restore ./internal/simphone ./cmd/xflash
+# Tests that try something at every place, or with very large files, are short with -short.
+LONG    = ./internal/restore ./internal/simphone ./cmd/xflash
+OTHERS  = $$($(GO) list ./... | grep -vxF "$$($(GO) list $(RACE))")
+
+check: setup-test lint
+	$(GOTEST) -short $$($(GO) list ./... | grep -v /cmd/)
+
 test: setup-test lint build
-	$(GO) test -race -short -timeout 30m ./...
-	$(GO) test -timeout 30m $(LONG)
-	packaging/fuzz.sh $(FUZZTIME)
+	$(GOTEST) -race -short $(RACE)
+	$(GOTEST) $(OTHERS)
+
+test-all: test test-long fuzz
+	$(MAKE) test-uboot
+	$(MAKE) test-usb
+
+test-long: setup-test
+	$(GOTEST) $(LONG)
 
 # The program against simulated phones on a real USB bus, in a virtual machine.
 # USBFLAGS=-v tries every fault at every place, which takes three times as long.
@@ -35,7 +54,7 @@ bench-usb: setup-test
 lint:
 	@files=$$(git ls-files '*.go' | xargs gofmt -l); if [ -n "$$files" ]; then echo "gofmt differs: $$files"; exit 1; fi
 	$(GO) vet ./...
-	$(GO) tool staticcheck ./...
+	$(TOOL) staticcheck ./...
 
 bench: setup-test build
 	packaging/bench.sh

@@ -8,10 +8,18 @@ if [ "${1:-build}" = test ]; then
     need="$need dosfstools umockdev fastboot mkbootimg abootimg device-tree-compiler android-sdk-libsparse-utils xz-utils bzip2 lz4 zstd zip unzip openssl time tshark git"
 fi
 
-if ! command -v go >/dev/null 2>&1; then
-    echo "setup: Go is not installed. xflash needs Go 1.26 or newer: https://go.dev/dl/" >&2
+# Go comes first: nothing is installed on a machine that could not build xflash afterwards.
+# Go 1.21 and newer fetch the release that go.mod names by themselves.
+howto="install a newer Go: https://go.dev/dl/, or on Debian 12: apt install -t bookworm-backports golang-go"
+have=$(go env GOVERSION 2>/dev/null || true) # go1.21.3
+case "$have" in
+"") echo "setup: Go is not installed. On Debian 13 or Ubuntu 24.04: apt install golang-go. Otherwise $howto" >&2; exit 1 ;;
+go1.[0-9] | go1.[0-9].* | go1.1[0-9] | go1.1[0-9].* | go1.20 | go1.20.*)
+    echo "setup: this Go ($have) is too old to build xflash or to fetch a newer Go; $howto" >&2
     exit 1
-fi
+    ;;
+esac
+
 if ! command -v dpkg-query >/dev/null 2>&1 || ! command -v apt-get >/dev/null 2>&1; then
     echo "setup: this is not a Debian-like system, so nothing was installed." >&2
     echo "setup: xflash needs the counterparts of these Debian packages: $need" >&2
