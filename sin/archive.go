@@ -51,6 +51,7 @@ type archiveCheck struct {
 func checkArchive(ctx context.Context, version int, r *bufio.Reader, opt CheckOptions, to *sink) (*Report, error) {
 	c := &archiveCheck{ctx: ctx, opt: opt, to: to, a: &Archive{}, size: -1}
 	c.rep = &Report{Header: &Header{Version: version}, Archive: c.a}
+	c.rep.Unsendable = c.rep.Header.Unsendable()
 	c.rep.Header.sigErr = fail(SignatureDamaged, -1, "how version %d is signed is not known, so it cannot be verified", version)
 	counted := &countedReader{ctx: ctx, r: r, progress: opt.Progress}
 	if version == 5 {

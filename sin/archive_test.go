@@ -90,7 +90,7 @@ func TestVectorTar(t *testing.T) {
 				t.Errorf("version %d: %+v", version, a)
 			}
 			// The vector's CMS is a stub, and nobody knows how a real one binds the chunks.
-			if a.CMS != nil || len(report.Notes) != 1 || report.Trust.Proven() || report.Header.VerifySignature() == nil || report.Header.Sendable() == nil {
+			if a.CMS != nil || len(report.Notes) != 1 || report.Trust.Proven() || report.Header.VerifySignature() == nil || report.Unsendable == "" {
 				t.Errorf("version %d: %+v, %v", version, a.CMS, report.Notes)
 			}
 			if !bytes.Equal(report.Parts[0].Head, pat(HeadSize)) || report.Parts[0].Target.Name != "system" {

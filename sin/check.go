@@ -21,7 +21,7 @@ const maxRemembered = 1000
 // CheckOptions steers Check and Unpack. The zero value is good.
 type CheckOptions struct {
 	Name      string   // of the file, for errors
-	Roots     *RootSet // root certificates at hand; with nil an unknown root is no failure
+	Roots     *RootSet // root certificates at hand
 	MaxOutput int64    // bytes an image may reach to; 0 is DefaultMaxOutput
 	Workers   int      // 0 is one per processor
 	// PartitionSize gives the size in bytes of a partition where it is known.
@@ -35,6 +35,9 @@ type CheckOptions struct {
 type Report struct {
 	Header *Header
 	Trust  Trust
+	// Unsendable says why a phone in S1 flash mode must not get the file, whole and genuine
+	// as it may be; "" when it may.
+	Unsendable string
 	// Damaged is the blocks with a wrong hash, by offset, the first 1000 of DamagedCount.
 	Damaged      []*Error
 	DamagedCount int
@@ -95,6 +98,7 @@ func run(ctx context.Context, r io.Reader, size int64, opt CheckOptions, to *sin
 	err = c.payload(ctx)
 	if err == nil || errors.As(err, new(*Error)) {
 		err = c.verdict(ctx, trustErr, err)
+		report.Unsendable = c.unsendable()
 	}
 	return report, inFile(err, opt.Name)
 }
@@ -250,7 +254,7 @@ func (c *checker) verdict(ctx context.Context, trustErr, streamErr error) error 
 		if err != nil && !errors.As(err, new(*Error)) {
 			return err
 		}
-		found = append(found, err, c.sendable())
+		found = append(found, err)
 	}
 	if c.report.Loader != nil {
 		// A loader brings the certificate of its own root along.
@@ -258,9 +262,7 @@ func (c *checker) verdict(ctx context.Context, trustErr, streamErr error) error 
 		roots.AddLoader(c.report.Loader)
 		c.report.Trust, trustErr = c.h.Verify(roots)
 	}
-	if c.opt.Roots != nil || !errors.Is(trustErr, Because(UnknownRoot)) {
-		found = append(found, trustErr)
-	}
+	found = append(found, trustErr)
 	var worst error
 	for _, err := range found {
 		if err != nil && (worst == nil || reasonOf(err) < reasonOf(worst)) {
@@ -278,10 +280,10 @@ func reasonOf(err error) Reason {
 	return 0
 }
 
-// sendable is Header.Sendable and what only the payload shows.
-func (c *checker) sendable() error {
+// unsendable is Header.Unsendable and what only the payload shows.
+func (c *checker) unsendable() string {
 	if c.h.Version == 3 && c.h.Type == TypeImage && c.report.Map == nil {
-		return fail(Unsendable, int64(len(c.h.Raw)), "an image without a map is refused with 80090003")
+		return "an image without a map is refused with 80090003"
 	}
-	return c.h.Sendable()
+	return c.h.Unsendable()
 }

@@ -6,7 +6,7 @@ import (
 )
 
 // Reason says in which way a file is wrong. Each reason calls for another action:
-// a truncated file is downloaded again, an unknown root means another phone.
+// a truncated file is downloaded again, a forged root means another source.
 type Reason int
 
 // Reasons, in the order in which Check prefers them when several apply.
@@ -24,13 +24,11 @@ const (
 	BadData                              // the data of an image do not give what its map says
 	BadLayout                            // a partition layout breaks a rule
 	BadArchive                           // the archive of version 4 or 5 breaks a rule
-	UnknownRoot                          // signed by a root that nobody knows
-	Unsendable                           // whole and genuine, but a phone must not get it
 )
 
 var reasonNames = [...]string{"", "not a SIN file", "truncated", "malformed header", "header changed",
 	"certificate damaged", "signature damaged", "forged root", "corrupt block", "trailing data",
-	"bad image map", "bad image data", "bad partition layout", "bad archive", "unknown root", "must not be sent"}
+	"bad image map", "bad image data", "bad partition layout", "bad archive"}
 
 // String names the reason in a few words.
 func (r Reason) String() string {

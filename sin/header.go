@@ -97,16 +97,16 @@ func (h *Header) Revision() int64 {
 	return -1
 }
 
-// Sendable says whether a phone in S1 flash mode may get the file, as far as its header
-// tells: nil, or an *Error with reason Unsendable.
-func (h *Header) Sendable() error {
+// Unsendable says why a phone in S1 flash mode must not get the file, as far as its header
+// tells, whole and genuine as it may be; "" when nothing speaks against it.
+func (h *Header) Unsendable() string {
 	if h.Version > 3 {
-		return fail(Unsendable, -1, "version %d is for phones of 2017 and later, which have another protocol", h.Version)
+		return fmt.Sprintf("version %d is for phones of 2017 and later, which have another protocol", h.Version)
 	}
 	if h.Version == 3 && h.HashType == SHA1 {
-		return fail(Unsendable, 12, "SHA-1 block hashes in a version 3 header crash the loader")
+		return "SHA-1 block hashes in a version 3 header crash the loader"
 	}
-	return nil
+	return ""
 }
 
 func (h *Header) note(offset int64, format string, args ...any) {

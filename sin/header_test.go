@@ -170,7 +170,7 @@ func TestNames(t *testing.T) {
 	for got, want := range map[string]string{
 		TypeImage.String(): "0x27 (partition data)", TypeLoader12.String(): "0x00 (loader)", PayloadType(0x26).String(): "0x26",
 		SHA1.String(): "SHA-1", NoHash.String(): "none", HashType(7).String(): "hash type 7",
-		Truncated.String(): "truncated", Unsendable.String(): "must not be sent", Reason(99).String(): "reason 99", Reason(0).String(): "reason 0",
+		Truncated.String(): "truncated", Reason(99).String(): "reason 99", Reason(0).String(): "reason 0",
 		TrustPinned.String(): "proven by a known root", TrustNothing.String(): "not proven",
 		(&Error{File: "a.sin", Reason: CorruptBlock, Block: 3, Offset: 0x80, Detail: "bad"}).Error(): "a.sin: corrupt block 3 at file offset 0x80: bad",
 		(&Error{Reason: Malformed, Block: -1, Offset: -1, Err: errDER}).Error():                      "malformed header: not a certificate",
@@ -179,12 +179,12 @@ func TestNames(t *testing.T) {
 			t.Errorf("%q, want %q", got, want)
 		}
 	}
-	for r := NotSIN; r <= Unsendable; r++ {
+	for r := NotSIN; r <= BadArchive; r++ {
 		if reasonNames[r] == "" {
 			t.Errorf("reason %d has no name", r)
 		}
 	}
-	if len(reasonNames) != int(Unsendable)+1 {
+	if len(reasonNames) != int(BadArchive)+1 {
 		t.Error("more names than reasons")
 	}
 }

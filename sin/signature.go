@@ -108,10 +108,9 @@ func (h *Header) VerifySignature() error {
 // VerifyChain finds the root that signed the certificate.
 //
 // Only the key counts, not the issuer's name (loader-behaviour.md 15). Errors are
-// ForgedRoot (the issuer is in roots, but its key did not sign this),
-// CertificateDamaged (a root signed this certificate, but with other content) and
-// UnknownRoot (the issuer is neither in roots nor known by name). A root that is known
-// by name only is no error; Trust.State says that nothing is proven.
+// ForgedRoot (the issuer is in roots, but its key did not sign this) and
+// CertificateDamaged (a root signed this certificate, but with other content). A root that
+// is known by name only or not at all is no error: Trust.State says that nothing is proven.
 func (h *Header) VerifyChain(roots *RootSet) (Trust, error) {
 	if h.Signature == nil {
 		return Trust{}, h.sigErr
@@ -142,7 +141,7 @@ func (h *Header) VerifyChain(roots *RootSet) (Trust, error) {
 	case known != nil:
 		return Trust{State: TrustByName, Root: top.Issuer, Known: known}, nil
 	}
-	return Trust{State: TrustUnknown, Root: top.Issuer}, fail(UnknownRoot, int64(h.CertOffset), "issuer %q", top.Issuer)
+	return Trust{State: TrustUnknown, Root: top.Issuer}, nil
 }
 
 // Verify checks signature and chain together, which tells apart what one of them

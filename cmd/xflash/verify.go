@@ -193,9 +193,6 @@ func (v *verifier) sin(ctx context.Context, j judgement, report *sin.Report, err
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	if errors.Is(err, sin.Because(sin.UnknownRoot)) {
-		err = nil // said by the trust, and no damage
-	}
 	if err != nil {
 		j.Reason = err.Error()
 	}

@@ -265,7 +265,7 @@ func learn(ctx context.Context, f io.ReaderAt, size int64, roots *sin.RootSet) e
 		return ErrNoLoader
 	}
 	found, err := sin.Check(ctx, io.NewSectionReader(f, 0, size), size, sin.CheckOptions{})
-	if err != nil && !errors.Is(err, sin.Because(sin.Unsendable)) {
+	if err != nil {
 		return err
 	}
 	before := len(roots.All())

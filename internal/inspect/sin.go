@@ -96,14 +96,15 @@ func (r *Report) sinFaults(found *sin.Report, err error) {
 	}
 	var e *sin.Error
 	switch {
-	case !errors.As(err, &e), e.Reason == sin.UnknownRoot: // said by Genuine
-	case e.Reason == sin.Unsendable:
-		r.Notes = append(r.Notes, "a phone in flash mode must not get it: "+e.Detail)
+	case !errors.As(err, &e):
 	case e.Reason != sin.CorruptBlock:
 		r.fault(Fault{Reason: e.Reason.String(), Offset: e.Offset, Block: e.Block, Text: e.Error()})
 	}
 	if found == nil {
 		return
+	}
+	if found.Header.Version <= 3 && found.Unsendable != "" {
+		r.Notes = append(r.Notes, "a phone in flash mode must not get it: "+found.Unsendable)
 	}
 	for _, d := range found.Damaged {
 		r.fault(Fault{Reason: d.Reason.String(), Offset: d.Offset, Block: d.Block, Text: d.Error()})

@@ -196,13 +196,11 @@ func (c *checkRun) sin(ctx context.Context, it *Item) (err error) {
 		it.Proven = report.Trust.Proven()
 		c.keep(it, report)
 	}
-	// A root that nobody knows is no damage. Whether it may be used is decided
-	// when the phone has named the roots it trusts.
-	if errors.Is(err, sin.Because(sin.UnknownRoot)) {
-		err = nil
-	}
 	if err == nil && report.Header.Version != 3 {
 		err = fmt.Errorf("it is a SIN file of version %d, and these phones take version 3", report.Header.Version)
+	}
+	if err == nil && report.Unsendable != "" {
+		err = errors.New(report.Unsendable)
 	}
 	it.Checked = err == nil
 	return err

@@ -3,7 +3,6 @@ package trimarea
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -44,13 +43,6 @@ func (s *Survey) Identity(ctx context.Context, roots *sin.RootSet) (Identity, *R
 	}
 	record.Present = true
 	record.Report, record.Err = sin.Check(ctx, bytes.NewReader(u.Data), int64(len(u.Data)), sin.CheckOptions{Roots: roots})
-	for _, harmless := range []sin.Reason{sin.Unsendable, sin.UnknownRoot} {
-		// A phone never gets such a record from a flash program, and whose root it is
-		// is told by Trust.
-		if errors.Is(record.Err, sin.Because(harmless)) {
-			record.Err = nil
-		}
-	}
 	if record.Report != nil {
 		record.Trust = record.Report.Trust
 	}

@@ -2,7 +2,6 @@ package workbench
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -65,15 +64,10 @@ func (a *assembler) checkSIN(ctx context.Context, m *ftf.Member) (reason string,
 	}
 	// Whose root a phone takes is decided when it is asked, and for what only other
 	// protocols can send there are other programs; here it is told.
-	var e *sin.Error
-	if errors.As(err, &e) && e.Reason == sin.Unsendable {
-		a.note("%s: %s", m.Name, e.Detail)
-		err = nil
-	}
-	if errors.Is(err, sin.Because(sin.UnknownRoot)) {
-		err = nil
-	}
 	if err == nil {
+		if report.Unsendable != "" {
+			a.note("%s: %s", m.Name, report.Unsendable)
+		}
 		a.learn(m, report)
 	}
 	return "", err

@@ -2,7 +2,6 @@ package workbench
 
 import (
 	"context"
-	"errors"
 	"io"
 	"os"
 
@@ -143,18 +142,12 @@ func (u *unpacker) sin(ctx context.Context, r io.Reader, size int64, name, stem 
 			return p, err
 		},
 	})
-	// A file is no less whole because nobody knows the root, which is told as Trust, or
-	// because no phone should get it.
-	var notes []string
-	var e *sin.Error
-	if errors.As(err, &e) && e.Reason == sin.Unsendable {
-		notes = append(notes, e.Detail)
-	}
-	if e != nil && (e.Reason == sin.Unsendable || e.Reason == sin.UnknownRoot) {
-		err = nil
-	}
 	if err != nil {
 		return report, err
+	}
+	var notes []string
+	if report.Header.Version <= 3 && report.Unsendable != "" {
+		notes = append(notes, report.Unsendable)
 	}
 	for _, n := range report.Notes {
 		notes = append(notes, n.Text)
