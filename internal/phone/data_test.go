@@ -210,6 +210,7 @@ func TestLoadRefusesMistakes(t *testing.T) {
 		return fstest.MapFS{
 			"images.json":     {Data: []byte(`{"images":[]}`)},
 			"units.json":      {Data: []byte(`{"units":[],"files":[]}`)},
+			"guids.json":      {Data: []byte(`{"partitions":[]}`)},
 			"families/x.json": {Data: []byte(`{"name":"x"}`)},
 		}
 	}

@@ -15,7 +15,7 @@ import (
 	"xflash/sin/gpt"
 )
 
-//go:embed images.json units.json families/*.json
+//go:embed images.json units.json guids.json families/*.json
 var dataFiles embed.FS
 
 // knowledge is everything in the data files.
@@ -24,6 +24,7 @@ type knowledge struct {
 	images   []imageData
 	units    []unitRange
 	files    []TAFile
+	guids    []provenGUID
 }
 
 type imageData struct {
@@ -53,6 +54,9 @@ func load(files fs.FS) (*knowledge, error) {
 		return nil, err
 	}
 	if err := k.loadUnits(files); err != nil {
+		return nil, err
+	}
+	if err := k.loadGUIDs(files); err != nil {
 		return nil, err
 	}
 	names, err := fs.Glob(files, "families/*.json")

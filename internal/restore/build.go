@@ -115,7 +115,7 @@ func (b *builder) imageStep(it *Item) Step {
 	c := cleared{item: it}
 	c.img, _ = b.fw.Family.Image(it.Short)
 	for _, t := range it.Targets {
-		if l := b.fw.label(t); l != "" && !slices.Contains(c.labels, l) {
+		if l := b.fw.tables(nil, true).place(t).Label; l != "" && !slices.Contains(c.labels, l) {
 			c.labels = append(c.labels, l)
 		}
 	}

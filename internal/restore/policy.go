@@ -115,9 +115,9 @@ func (p Policy) safeImage(fw *Firmware, it *Item) (ps Problems) {
 		return ps
 	}
 	for _, t := range it.Targets {
-		label := fw.label(t)
+		place := fw.tables(nil, true).place(t)
+		label := place.Label
 		part, listed := fw.Family.Partition(label)
-		size := fw.sizeOf(t, part)
 		switch {
 		case label == "" && (it.Boot && p.excluded(bootName, it.Short) == "" || known && !it.Boot && p.leavesOut(fw.Family, fw.Manifest, it) == ""):
 			refuse(fmt.Sprintf("it would write a partition that is not known (%s)", t),
@@ -125,8 +125,8 @@ func (p Policy) safeImage(fw *Firmware, it *Item) (ps Problems) {
 		case label == "":
 			// An unknown image for an unknown place is never sent; the plan tells it as skipped.
 		case known && slices.Contains(img.Partitions, label) && part.Verdict != phone.Never:
-			if size > 0 && t.End > size {
-				refuse(fmt.Sprintf("it writes %d bytes into %s, which has room for %d", t.End, label, size), "the file is not made for this phone")
+			if why := place.fits(t); why != "" {
+				refuse(why, "the file is not made for this phone")
 			}
 		case !listed, part.Verdict == phone.Never, part.Class == phone.BootChain, part.Class == phone.Modem:
 			why := part.Note
@@ -171,37 +171,4 @@ func (p Policy) safeUnits(it *Item) (ps Problems) {
 		}
 	}
 	return ps
-}
-
-// label names the partition that an image writes: by the layout of its own bundle, or,
-// without one, by the identifiers known of other Sony phones; "" when neither knows it.
-func (fw *Firmware) label(t sin.Target) string {
-	if t.Name != "" {
-		return t.Name
-	}
-	if fw.Layout != nil {
-		for _, table := range fw.Layout.Tables {
-			if e := table.ByGUID(t.GUID); e != nil {
-				return e.Name
-			}
-		}
-		return "" // a bundle with a layout names all its partitions there
-	}
-	part, _ := fw.Family.PartitionByGUID(t.GUID)
-	return part.Label
-}
-
-// sizeOf is the room in bytes that an image has: the largest that the layout gives it
-// on any storage, else what is known of the family; 0 when it is not known.
-func (fw *Firmware) sizeOf(t sin.Target, part phone.Partition) int64 {
-	if fw.Layout == nil {
-		return part.Size
-	}
-	var size int64
-	for _, table := range fw.Layout.Tables {
-		if e := table.ByGUID(t.GUID); e != nil {
-			size = max(size, int64(e.Last-e.First+1)*512)
-		}
-	}
-	return size
 }

@@ -34,21 +34,21 @@ type partitionSpec struct {
 // partitionSpecs is the order of device-rescue.md §1.1. Sizes with a source
 // there are exact; those of the boot chain, DDR, the modem file systems, ramdump
 // and apps_log are by analogy. Unique GUIDs are those of sin-ftf-format.md §4.4
-// where it has them, others are invented.
+// and s1-families.md §3.2 where those have them, others are invented.
 var partitionSpecs = []partitionSpec{
-	{"TA", 2048, "", fillNone}, // its content is ta.img
-	{"sbl1", 512, "", fillELF},
-	{"s1sbl", 256, "", fillELF},
-	{"dbi", 128, "", fillELF},
-	{"aboot", 512, "", fillELF},
-	{"rpm", 256, "", fillELF},
-	{"tz", 512, "", fillELF},
-	{"alt_sbl1", 512, "", fillELF},
-	{"alt_s1sbl", 256, "", fillELF},
-	{"alt_dbi", 128, "", fillELF},
-	{"alt_aboot", 512, "", fillELF},
-	{"alt_rpm", 256, "", fillELF},
-	{"alt_tz", 512, "", fillELF},
+	{"TA", 2048, "02841782-0268-44D8-8339-11E9E3E5045C", fillNone}, // its content is ta.img
+	{"sbl1", 512, "DC1ECC40-3FA1-D953-4088-F455A8AF9788", fillELF},
+	{"s1sbl", 256, "D28E12EA-2F3D-4C3C-8EB9-2E9CEE3F8FCC", fillELF},
+	{"dbi", 128, "FE44EA4F-54C6-4A40-9DCF-ECE4F7523F42", fillELF},
+	{"aboot", 512, "7EAF38FB-5939-9CB9-432A-A761CD06C9F7", fillELF},
+	{"rpm", 256, "2E074246-C42F-F9AA-D4BE-C77831F4314B", fillELF},
+	{"tz", 512, "36BF6F26-09C2-0446-DD1D-0410FA887DDA", fillELF},
+	{"alt_sbl1", 512, "BD3404CA-2D58-42F3-99A1-57974D792356", fillELF},
+	{"alt_s1sbl", 256, "9C241432-3B47-4750-89A0-0570ECDFF209", fillELF},
+	{"alt_dbi", 128, "0C762340-DAAD-43C3-A63C-F6F8941A949D", fillELF},
+	{"alt_aboot", 512, "6E8C6805-27C9-4379-AC5F-A108E2F5B2C5", fillELF},
+	{"alt_rpm", 256, "DDE410D3-CFFA-48E8-8185-0AE0828DF526", fillELF},
+	{"alt_tz", 512, "52EA74FD-AEF5-404B-88A4-241E4B6171D9", fillELF},
 	{"boot", 20480, "2F50DBC8-FC14-93E4-4A9D-496FBA338B45", fillELF},
 	{"ramdump", 8192, "E46574C6-0A59-4BCC-A6D0-D3827F1D67B9", fillELF},
 	{"FOTAKernel", 16384, "DBE0B276-4DB9-4A0D-ACA7-00684DE9C467", fillELF},

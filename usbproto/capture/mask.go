@@ -125,7 +125,7 @@ func (m *flashMask) packet() {
 		maskUnit(m.host.unit, data)
 	case s1.CmdReadAll:
 		m.units.mask(data)
-	case s1.CmdError:
+	case s1.CmdError, s1.CmdReadTable: // a partition table is the same on every phone of a model
 	default:
 		hide(data)
 	}

@@ -8,7 +8,7 @@
 // last is right.
 //
 // Formatting the trim area, raw reads and erases, authentication and the loader's
-// settings (commands 11, 14, 15, 17, 20, 21, 25, 27, 28) have no function here on
+// settings (commands 11, 14, 15, 17, 20, 25, 27, 28) have no function here on
 // purpose.
 package s1
 
@@ -33,6 +33,7 @@ const (
 	CmdReadUnit  Command = 12
 	CmdWriteUnit Command = 13
 	CmdReadAll   Command = 18
+	CmdReadTable Command = 21
 )
 
 // String names the command in the words of the protocol.
@@ -58,6 +59,8 @@ func (c Command) String() string {
 		return "write unit (13)"
 	case CmdReadAll:
 		return "read all units (18)"
+	case CmdReadTable:
+		return "read partition table (21)"
 	}
 	return fmt.Sprintf("command %d", uint32(c))
 }

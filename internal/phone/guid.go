@@ -1,0 +1,67 @@
+package phone
+
+import (
+	"io/fs"
+	"slices"
+
+	"xflash/sin/gpt"
+)
+
+// provenGUID is a unique GUID that loaders hold in their own code. An entry without
+// families is the same wherever it occurs. Labels of hyp, pmic, sbl2 and sbl3 are those of
+// their public types, so they are an inference (s1-families.md §3.2).
+type provenGUID struct {
+	Label     string   `json:"label"`
+	Families  []string `json:"families"`
+	GUID      gpt.GUID `json:"guid"`
+	Alternate gpt.GUID `json:"alternate"` // of the second copy, which an update of the boot chain writes first
+}
+
+func (k *knowledge) loadGUIDs(files fs.FS) error {
+	var data struct {
+		Partitions []provenGUID `json:"partitions"`
+	}
+	if err := decode(files, "guids.json", &data); err != nil {
+		return err
+	}
+	k.guids = data.Partitions
+	return nil
+}
+
+// alternatePrefix is how the second copies of the boot chain are labelled where the
+// labels are known; elsewhere it is only our name for them.
+const alternatePrefix = "alt_"
+
+// LabelOf names the partition with a unique GUID, by what loaders prove and then by the
+// family's own data; "" when neither knows it. Whatever a partition layout calls such a
+// partition, a loader goes by the GUID.
+func (f *Family) LabelOf(g gpt.GUID) string {
+	if g.IsZero() {
+		return ""
+	}
+	for _, p := range loaded().guids {
+		switch {
+		case len(p.Families) > 0 && !slices.Contains(p.Families, f.Name):
+		case p.GUID == g:
+			return p.Label
+		case p.Alternate == g:
+			return alternatePrefix + p.Label
+		}
+	}
+	p, _ := f.PartitionByGUID(g)
+	return p.Label
+}
+
+// GUIDOf is the proven unique GUID of a partition, zero when none is.
+func (f *Family) GUIDOf(label string) gpt.GUID {
+	for _, p := range loaded().guids {
+		switch {
+		case len(p.Families) > 0 && !slices.Contains(p.Families, f.Name):
+		case p.Label == label:
+			return p.GUID
+		case alternatePrefix+p.Label == label:
+			return p.Alternate
+		}
+	}
+	return gpt.GUID{}
+}
