@@ -173,7 +173,7 @@ func TestSameCommandsAsAOSP(t *testing.T) {
 		}},
 		"reboot":                    {[]string{"reboot"}, func(ctx context.Context, c *Client) error { return c.Reboot(ctx, "") }},
 		"reboot to the boot loader": {[]string{"reboot-bootloader"}, func(ctx context.Context, c *Client) error { return c.Reboot(ctx, "bootloader") }},
-		"a maker's own word":        {[]string{"oem", "device-info"}, func(ctx context.Context, c *Client) error { _, err := c.OEM(ctx, "device-info"); return err }},
+		"a maker's own word":        {[]string{"oem", "device-info"}, func(ctx context.Context, c *Client) error { _, err := c.Command(ctx, "oem device-info"); return err }},
 	} {
 		r.take()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)

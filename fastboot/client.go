@@ -14,10 +14,12 @@ import (
 
 // Limits and deadlines.
 const (
-	maxCommand  = 64   // bytes that every loader takes (boot-fastboot.md §8.1)
-	maxCommand2 = 4096 // bytes that those take which say version 0.5 or later
-	maxAnswer   = 4096 // bytes of one message; loaders send 64 or 256
-	maxInfo     = 10000
+	// maxCommand is what every loader reads of a command in bytes (boot-fastboot.md §8.1). One
+	// that reads no more takes the rest for the next command, so a longer one is never sent,
+	// whatever the loader says of its version.
+	maxCommand = 64
+	maxAnswer  = 4096 // bytes of one message; loaders send 64 or 256
+	maxInfo    = 10000
 
 	answerTime = 30 * time.Second // for an answer in general
 	workTime   = 10 * time.Minute // for an answer to what erases or writes
@@ -43,8 +45,9 @@ type Client struct {
 	conn usbproto.Conn
 	opt  Options
 	buf  [maxAnswer]byte
-	// version is what the loader says of its protocol, "0.4"; long commands are for 0.5.
+	// version is what the loader says of its protocol, such as "0.4".
 	version string
+	agreed  []string // commands of questions that were answered with yes, normalised
 }
 
 // Reply is what came back for a command that the loader took.
@@ -61,7 +64,7 @@ type Refusal struct {
 }
 
 func (e *Refusal) Error() string {
-	return fmt.Sprintf("the phone refused %q: %s", e.Command, strings.TrimSpace(e.Text))
+	return fmt.Sprintf("the phone refused %q: %s", Masked(e.Command), strings.TrimSpace(e.Text))
 }
 
 // ProtocolError is an answer that the protocol does not allow here. The state of the
@@ -73,7 +76,7 @@ type ProtocolError struct {
 }
 
 func (e *ProtocolError) Error() string {
-	return fmt.Sprintf("after %q the phone sent %.80q: %s", e.Command, e.Got, e.Problem)
+	return fmt.Sprintf("after %q the phone sent %.80q: %s", Masked(e.Command), covered(e.Command, e.Got), e.Problem)
 }
 
 // TransferError is a transfer that broke off, with what was being done.
@@ -82,7 +85,7 @@ type TransferError struct {
 	Err     error
 }
 
-func (e *TransferError) Error() string { return fmt.Sprintf("%s: %v", e.Command, e.Err) }
+func (e *TransferError) Error() string { return fmt.Sprintf("%s: %v", Masked(e.Command), e.Err) }
 
 func (e *TransferError) Unwrap() error { return e.Err }
 
@@ -156,8 +159,13 @@ func (c *Client) drain(ctx context.Context) error {
 	return &ProtocolError{"listening", string(c.buf[:16]), "it does not stop sending"}
 }
 
-// Command sends a command and waits for its answer. A FAIL is a *Refusal.
+// Command sends a command and waits for its answer, for a command of the maker's own as long
+// as for one that erases. A FAIL is a *Refusal; one that the guard holds back is a *Question
+// or *Forbidden.
 func (c *Client) Command(ctx context.Context, command string) (Reply, error) {
+	if maker(command) {
+		return c.commandWithin(ctx, command, workTime)
+	}
 	return c.commandWithin(ctx, command, answerTime)
 }
 
@@ -172,22 +180,29 @@ func (c *Client) commandWithin(ctx context.Context, command string, limit time.D
 	return reply, err
 }
 
-// send writes a command as one message.
+// send writes a command as one message, after the last look at it.
 func (c *Client) send(ctx context.Context, command string) error {
-	limit := maxCommand
-	if c.version != "" && c.version != "0.3" && c.version != "0.4" {
-		limit = maxCommand2
+	if err := checkCommand(command); err != nil {
+		return err
 	}
-	if len(command) > limit {
-		return fmt.Errorf("%.40s…: %w", command, ErrCommandTooLong)
-	}
-	if strings.ContainsAny(command, "\x00\n\r") {
-		return fmt.Errorf("%q: a command is one line of text", command)
+	if err := c.guard(command); err != nil {
+		return err
 	}
 	short, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
 	if _, err := c.conn.Write(short, []byte(command)); err != nil {
 		return &TransferError{command, err}
+	}
+	return nil
+}
+
+// checkCommand says why a command cannot be one.
+func checkCommand(command string) error {
+	if len(command) > maxCommand {
+		return fmt.Errorf("%.40s…: %w (%d bytes at most)", Masked(command), ErrCommandTooLong, maxCommand)
+	}
+	if strings.ContainsFunc(command, func(r rune) bool { return r > '~' || r < ' ' && r != '\t' }) {
+		return fmt.Errorf("%q: a command is one line of ASCII text", Masked(command))
 	}
 	return nil
 }
@@ -200,7 +215,7 @@ func (c *Client) answer(ctx context.Context, command string, limit time.Duration
 		if err != nil {
 			return reply, -1, err
 		}
-		kind, text := string(message[:4]), string(message[4:])
+		kind, text := string(message[:4]), covered(command, string(message[4:]))
 		switch kind {
 		case "OKAY":
 			reply.Text = text
@@ -271,7 +286,7 @@ func (c *Client) watch(command string) (stop func()) {
 			case <-done:
 				return
 			case <-tick.C:
-				c.opt.Stalled(command)
+				c.opt.Stalled(Masked(command))
 			}
 		}
 	}()

@@ -184,12 +184,12 @@ func TestAnswerForms(t *testing.T) {
 		"empty packet":   {[]string{"", "OKAYafter"}, "after", 0},
 	} {
 		client, _ := open(t, func(command string) []string {
-			if command == "oem test" {
+			if command == "oem device-info" {
 				return c.messages
 			}
 			return nil
 		})
-		r, err := client.OEM(soon(t), "test")
+		r, err := client.Command(soon(t), "oem device-info")
 		if err != nil || r.Text != c.text || len(r.Info) != c.info {
 			t.Errorf("%s: %+v, %v", name, r.Text, err)
 		}
@@ -279,10 +279,6 @@ func TestCommands(t *testing.T) {
 		func() error { return c.Erase(soon(t), "cache") },
 		func() error { return c.SetActive(soon(t), "a") },
 		func() error { return c.Continue(soon(t)) },
-		func() error { return c.CreateLogical(soon(t), "system_a", 4096) },
-		func() error { return c.ResizeLogical(soon(t), "system_a", 8192) },
-		func() error { return c.DeleteLogical(soon(t), "system_a") },
-		func() error { _, err := c.Flashing(soon(t), "unlock"); return err },
 	} {
 		if err := do(); err != nil {
 			t.Fatal(err)
@@ -297,7 +293,7 @@ func TestCommands(t *testing.T) {
 	}
 	want := "getvar:max-download-size download:000003e8 flash:boot getvar:max-download-size" +
 		strings.Repeat(" download:* flash:system", 4) + // sparse headers need a fourth piece
-		" erase:cache set_active:a continue create-logical-partition:system_a:4096 resize-logical-partition:system_a:8192 delete-logical-partition:system_a flashing_unlock"
+		" erase:cache set_active:a continue"
 	if got := strings.Join(heard, " "); got != strings.ReplaceAll(want, "flashing_", "flashing ") {
 		t.Errorf("%s\nwant %s", got, want)
 	}

@@ -3,7 +3,6 @@ package fastboot
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strconv"
 	"strings"
 
@@ -115,16 +114,6 @@ func (c *Client) SetActive(ctx context.Context, slot string) error {
 	return err
 }
 
-// OEM sends a command of the maker's own.
-func (c *Client) OEM(ctx context.Context, words string) (Reply, error) {
-	return c.commandWithin(ctx, "oem "+words, workTime)
-}
-
-// Flashing is "flashing unlock" and its kin.
-func (c *Client) Flashing(ctx context.Context, words string) (Reply, error) {
-	return c.commandWithin(ctx, "flashing "+words, workTime)
-}
-
 // Continue lets the phone go on to start its system.
 func (c *Client) Continue(ctx context.Context) error { return c.leave(ctx, "continue") }
 
@@ -148,22 +137,5 @@ func (c *Client) leave(ctx context.Context, command string) error {
 		c.log("the phone left before its answer came")
 		return nil
 	}
-	return err
-}
-
-// CreateLogical makes a partition inside the super partition, DeleteLogical removes one,
-// ResizeLogical gives it another size in bytes.
-func (c *Client) CreateLogical(ctx context.Context, name string, size int64) error {
-	_, err := c.Command(ctx, fmt.Sprintf("create-logical-partition:%s:%d", name, size))
-	return err
-}
-
-func (c *Client) DeleteLogical(ctx context.Context, name string) error {
-	_, err := c.Command(ctx, "delete-logical-partition:"+name)
-	return err
-}
-
-func (c *Client) ResizeLogical(ctx context.Context, name string, size int64) error {
-	_, err := c.Command(ctx, fmt.Sprintf("resize-logical-partition:%s:%d", name, size))
 	return err
 }

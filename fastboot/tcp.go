@@ -69,7 +69,7 @@ func shakeHands(ctx context.Context, c usbproto.Conn, addr string) (*tcpConn, er
 // Write sends a command with its length in one packet, because U-Boot takes no other.
 func (t *tcpConn) Write(ctx context.Context, p []byte) (int, error) {
 	head := binary.BigEndian.AppendUint64(nil, uint64(len(p)))
-	if len(p) <= maxCommand2 {
+	if len(p) <= 64*maxCommand {
 		n, err := t.Conn.Write(ctx, append(head, p...))
 		return max(n-len(head), 0), err
 	}

@@ -75,6 +75,10 @@ func (c *Client) Boot(ctx context.Context, image io.Reader, size int64) error {
 // sparse images, whether it was sparse or raw. limit is the most for one download in
 // bytes; 0 asks the phone.
 func (c *Client) Flash(ctx context.Context, partition string, img io.ReaderAt, size, limit int64) error {
+	// Before the data are sent, and not after.
+	if err := errors.Join(checkCommand("flash:"+partition), c.guard("flash:"+partition)); err != nil {
+		return err
+	}
 	if limit == 0 {
 		var err error
 		if limit, _, err = c.MaxDownload(ctx); err != nil {

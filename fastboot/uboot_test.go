@@ -223,7 +223,8 @@ func TestUBootUDP(t *testing.T) {
 	if n, err := c.PartitionSize(ctx, "system"); err != nil || n != 48<<20 {
 		t.Errorf("size of system: %d, %v", n, err)
 	}
-	_, err = c.OEM(ctx, "dance")
+	agreeTo(t, c, "oem dance")
+	_, err = c.Command(ctx, "oem dance")
 	refused(t, err, "unrecognized command")
 	refused(t, c.Erase(ctx, "recovery"), "invalid partition or device")
 
@@ -299,7 +300,8 @@ func TestUBootTCP(t *testing.T) {
 	if n, err := c.PartitionSize(ctx, "cache"); err != nil || n != 4<<20 {
 		t.Errorf("size of cache: %d, %v", n, err)
 	}
-	_, err := c.OEM(ctx, "dance")
+	agreeTo(t, c, "oem dance")
+	_, err := c.Command(ctx, "oem dance")
 	refused(t, err, "unrecognized command")
 	if err := c.Erase(ctx, "cache"); err != nil {
 		t.Fatal(err)

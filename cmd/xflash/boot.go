@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -47,7 +46,7 @@ refuse (or refused) the image, 6 that it is no boot image.`,
 			if o.check || o.repack {
 				return a.bootWithoutPhone(ctx, paths[0], o)
 			}
-			return a.boot(ctx, paths[0], o)
+			return a.boot(ctx, imageFile{path: paths[0]}, o)
 		},
 	}
 	f := cmd.Flags()
@@ -60,20 +59,6 @@ refuse (or refused) the image, 6 that it is no boot image.`,
 	f.BoolVar(&o.force, "force", false, "send the image as it is, although the phone will refuse it")
 	cmd.MarkFlagsMutuallyExclusive("check", "repack")
 	return cmd
-}
-
-// readImage reads a boot image into memory; larger files are none.
-func readImage(ctx context.Context, path string) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, bootcheck.MaxImage+1))
-	if err == nil && len(data) > bootcheck.MaxImage {
-		return nil, notAnImage(ctx, path, "too large for one")
-	}
-	return data, err
 }
 
 // notAnImage is the failure of a file that is no boot image; is says what it seems to be.
@@ -89,17 +74,17 @@ func notAnImage(ctx context.Context, path, is string) error {
 }
 
 // diagnose reads an image and looks at it for a phone.
-func diagnose(ctx context.Context, path string, t bootcheck.Target) (*bootcheck.Diagnosis, []byte, error) {
-	data, err := readImage(ctx, path)
+func diagnose(ctx context.Context, image imageFile, t bootcheck.Target) (*bootcheck.Diagnosis, error) {
+	data, err := image.bytes(ctx)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	d, err := bootcheck.Diagnose(data, t)
 	var not *bootcheck.NotAnImage
 	if errors.As(err, &not) {
-		err = notAnImage(ctx, path, not.Is)
+		err = notAnImage(ctx, image.name(), not.Is)
 	}
-	return d, data, err
+	return d, err
 }
 
 // bootWithoutPhone is --check and --repack.
@@ -108,7 +93,7 @@ func (a *app) bootWithoutPhone(ctx context.Context, path string, o bootOptions) 
 	if err != nil {
 		return err
 	}
-	d, _, err := diagnose(ctx, path, target)
+	d, err := diagnose(ctx, imageFile{path: path}, target)
 	if err != nil {
 		return err
 	}
@@ -118,7 +103,7 @@ func (a *app) bootWithoutPhone(ctx context.Context, path string, o bootOptions) 
 	if o.repack {
 		return a.repack(path, o, d, target)
 	}
-	return refusalPredicted(path, d)
+	return refusalPredicted(imageFile{path: path}, d)
 }
 
 // wantedModel is the phone that --model names: every diagnosis is for one.
@@ -134,13 +119,13 @@ func wantedModel(model string) (bootcheck.Target, error) {
 }
 
 // refusalPredicted is the failure of an image that the phone would refuse, nil for others.
-func refusalPredicted(path string, d *bootcheck.Diagnosis) error {
+func refusalPredicted(image imageFile, d *bootcheck.Diagnosis) error {
 	if !d.Refused() {
 		return nil
 	}
-	f := &failure{exit: exitRefused, code: "would-be-refused", what: path + ": the phone would refuse it; nothing was sent"}
-	if d.Curable() {
-		f.hints = []string{"xflash boot " + path + " --repack makes one that it takes"}
+	f := &failure{exit: exitRefused, code: "would-be-refused", what: image.name() + ": the phone would refuse it; nothing was sent"}
+	if d.Curable() && image.path != "" {
+		f.hints = []string{"xflash boot " + image.path + " --repack makes one that it accepts"}
 	}
 	return f
 }
@@ -186,52 +171,80 @@ func notRepairable(path string, d *bootcheck.Diagnosis, err error) error {
 }
 
 // boot diagnoses the image for the phone that is there, and starts it.
-func (a *app) boot(ctx context.Context, path string, o bootOptions) (err error) {
-	c, err := a.fastbootMode(ctx, a.loaderOptions("sending "+filepath.Base(path)))
+func (a *app) boot(ctx context.Context, image imageFile, o bootOptions) (err error) {
+	c, err := a.fastbootMode(ctx, a.fastbootOptions("sending "+image.short()))
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, c.Close()) }()
-	target, err := c.facts(ctx, o.model)
+	start, err := a.prepareBoot(ctx, c, image, o)
 	if err != nil {
 		return err
+	}
+	return start(ctx)
+}
+
+// prepareBoot looks at an image and offers its repair; what it gives starts the image.
+func (a *app) prepareBoot(ctx context.Context, c *fastbootConn, image imageFile, o bootOptions) (func(context.Context) error, error) {
+	target, err := c.facts(ctx, o.model)
+	if err != nil {
+		return nil, err
 	}
 	if target.Family == nil {
 		a.ui.warn("this phone calls itself by no name that is known; with --model D5803 the image is looked at for that model")
 	}
-	d, data, err := diagnose(ctx, path, target)
+	d, err := diagnose(ctx, image, target)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if err := a.showDiagnosis(path, d, target); err != nil {
-		return err
+	if err := a.showDiagnosis(image.name(), d, target); err != nil {
+		return nil, err
+	}
+	data, err := image.bytes(ctx)
+	if err != nil {
+		return nil, err
 	}
 	if d.Refused() && !o.force {
-		if !d.Curable() {
-			return refusalPredicted(path, d)
-		}
-		fixed, err := bootcheck.Repair(d, target)
+		fixed, err := a.offerRepair(ctx, image, d, target, "Start the repaired image?", o.yes)
 		if err != nil {
-			return notRepairable(path, d, err)
-		}
-		a.ui.say("\nIt can be repaired from its own parts:")
-		for _, change := range fixed.Changes {
-			a.ui.say("%s", wrap("  - "+change, a.ui.width(), "    "))
-		}
-		if !o.yes {
-			if !a.ui.inTTY || a.ui.json {
-				return refusalPredicted(path, d)
-			}
-			answer, err := a.ui.ask(ctx, "Start the repaired image? [y/N]")
-			if err != nil {
-				return err
-			}
-			if !strings.EqualFold(answer, "y") && !strings.EqualFold(answer, "yes") {
-				return refusalPredicted(path, d)
-			}
+			return nil, err
 		}
 		data, d = fixed.Image, fixed.Diagnosis
 	}
+	return func(ctx context.Context) error { return a.start(ctx, c, data, d) }, nil
+}
+
+// offerRepair repairs an image that the phone would refuse, when the owner wants that.
+func (a *app) offerRepair(ctx context.Context, image imageFile, d *bootcheck.Diagnosis, t bootcheck.Target, question string, yes bool) (*bootcheck.Repaired, error) {
+	if !d.Curable() {
+		return nil, refusalPredicted(image, d)
+	}
+	fixed, err := bootcheck.Repair(d, t)
+	if err != nil {
+		return nil, notRepairable(image.name(), d, err)
+	}
+	a.ui.say("\nIt can be repaired from its own parts:")
+	for _, change := range fixed.Changes {
+		a.ui.say("%s", wrap("  - "+change, a.ui.width(), "    "))
+	}
+	if yes {
+		return fixed, nil
+	}
+	if !a.ui.inTTY || a.ui.json {
+		return nil, refusalPredicted(image, d)
+	}
+	answer, err := a.ui.ask(ctx, question+" [y/N]")
+	if err != nil {
+		return nil, err
+	}
+	if !strings.EqualFold(answer, "y") && !strings.EqualFold(answer, "yes") {
+		return nil, refusalPredicted(image, d)
+	}
+	return fixed, nil
+}
+
+// start sends an image, starts it, and tells what becomes of the phone.
+func (a *app) start(ctx context.Context, c *fastbootConn, data []byte, d *bootcheck.Diagnosis) error {
 	if err := c.Boot(ctx, bytes.NewReader(data), int64(len(data))); err != nil {
 		return foretold(err, d)
 	}
@@ -278,8 +291,8 @@ func foretold(err error, d *bootcheck.Diagnosis) error {
 	return f
 }
 
-// loaderOptions show what the loader says and how far a download is.
-func (a *app) loaderOptions(what string) fastboot.Options {
+// fastbootOptions show what the loader says and how far a download is.
+func (a *app) fastbootOptions(what string) fastboot.Options {
 	show := newProgress(a.ui)
 	return fastboot.Options{
 		Info:     func(line string) { a.ui.say("(phone) %s", printable(line)) },

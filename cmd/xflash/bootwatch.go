@@ -72,7 +72,7 @@ func watchBoot(ctx context.Context, list func(context.Context) ([]usbproto.Devic
 }
 
 // afterOkay tells what becomes of the phone that took an image.
-func (a *app) afterOkay(ctx context.Context, c *loaderConn) (afterBoot, error) {
+func (a *app) afterOkay(ctx context.Context, c *fastbootConn) (afterBoot, error) {
 	if c.aboot != nil {
 		switch c.aboot.Outcome {
 		case simphone.OutcomeRuns, simphone.OutcomeDark:

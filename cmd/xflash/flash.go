@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 
@@ -45,7 +44,9 @@ refused whatever the options; "xflash restore" writes Sony's signed ones in flas
 		RunE: func(cmd *cobra.Command, words []string) error {
 			ctx, stop := firstStop(cmd.Context())
 			defer stop()
-			return a.flash(ctx, words[0], words[1], o)
+			return a.oneJob(ctx, "sending "+words[0], func(ctx context.Context, c *fastbootConn) (func(context.Context) error, error) {
+				return a.prepareFlash(ctx, c, words[0], imageFile{path: words[1]}, o)
+			})
 		},
 	}
 	f := cmd.Flags()
@@ -67,7 +68,9 @@ Other partitions are refused. It asks before user data are lost.`,
 		RunE: func(cmd *cobra.Command, words []string) error {
 			ctx, stop := firstStop(cmd.Context())
 			defer stop()
-			return a.erase(ctx, words[0], o)
+			return a.oneJob(ctx, "", func(ctx context.Context, c *fastbootConn) (func(context.Context) error, error) {
+				return a.prepareErase(ctx, c, words[0], o)
+			})
 		},
 	}
 	cmd.Flags().BoolVar(&o.yes, "yes", false, "do not ask before user data are lost")
@@ -143,58 +146,64 @@ func unlocked(t bootcheck.Target) error {
 		hints: []string{`"xflash restore FILE.ftf" works on a locked phone, in flash mode`}}
 }
 
-// onSafe opens the phone and finds the partition on its safe list, before run does anything
-// with it.
-func (a *app) onSafe(ctx context.Context, name, doing string, o flashOptions, run func(*loaderConn, bootcheck.Target, phone.Partition) error) (err error) {
-	c, err := a.fastbootMode(ctx, a.loaderOptions(doing))
+// oneJob opens the phone and does one thing with it.
+func (a *app) oneJob(ctx context.Context, doing string, job fastbootJob) (err error) {
+	c, err := a.fastbootMode(ctx, a.fastbootOptions(doing))
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, c.Close()) }()
-	target, err := c.facts(ctx, o.model)
+	act, err := job(ctx, c)
 	if err != nil {
 		return err
 	}
-	p, err := safePartition(target, name)
-	if err != nil {
-		return err
-	}
-	return run(c, target, p)
+	return act(ctx)
 }
 
-func (a *app) flash(ctx context.Context, name, path string, o flashOptions) error {
-	f, err := os.Open(path)
+// safe finds a partition on the safe list of the phone that is there.
+func (c *fastbootConn) safe(ctx context.Context, name, model string) (bootcheck.Target, phone.Partition, error) {
+	target, err := c.facts(ctx, model)
 	if err != nil {
-		return err
+		return target, phone.Partition{}, err
 	}
-	defer f.Close()
-	st, err := f.Stat()
+	p, err := safePartition(target, name)
+	return target, p, err
+}
+
+// prepareFlash looks at an image and asks what has to be asked; what it gives writes it.
+func (a *app) prepareFlash(ctx context.Context, c *fastbootConn, name string, image imageFile, o flashOptions) (func(context.Context) error, error) {
+	f, bytes, shut, err := image.open()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return a.onSafe(ctx, name, "sending "+name, o, func(c *loaderConn, target bootcheck.Target, p phone.Partition) error {
-		names, err := slotNames(ctx, c, name, o.slot)
-		if err != nil {
-			return err
-		}
-		if err := a.admitImage(ctx, c, target, p, names[0], path, f, st.Size(), o.yes); err != nil {
-			return err
-		}
-		if err := a.confirmLoss(ctx, p, o.yes); err != nil {
-			return err
-		}
+	c.atEnd(shut)
+	target, p, err := c.safe(ctx, name, o.model)
+	if err != nil {
+		return nil, err
+	}
+	names, err := slotNames(ctx, c, name, o.slot)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.admitImage(ctx, c, target, p, names[0], image, f, bytes, o.yes); err != nil {
+		return nil, err
+	}
+	if err := a.confirmLoss(ctx, p, o.yes); err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context) error {
 		for _, name := range names {
-			if err := c.Flash(ctx, name, f, st.Size(), o.limit); err != nil {
+			if err := c.Flash(ctx, name, f, bytes, o.limit); err != nil {
 				return err
 			}
 		}
-		return a.done(fmt.Sprintf("%s is written (%s).", name, size(st.Size())))
-	})
+		return a.done(fmt.Sprintf("%s is written (%s).", name, size(bytes)))
+	}, nil
 }
 
 // slotNames are the names of a partition in the slots that are meant: its own name on a
 // phone without slots.
-func slotNames(ctx context.Context, c *loaderConn, name, slot string) ([]string, error) {
+func slotNames(ctx context.Context, c *fastbootConn, name, slot string) ([]string, error) {
 	has, err := c.HasSlots(ctx, name)
 	if err != nil {
 		return nil, err
@@ -225,7 +234,7 @@ func slotNames(ctx context.Context, c *loaderConn, name, slot string) ([]string,
 }
 
 // admitImage says why an image must not be written to a partition, or would be refused.
-func (a *app) admitImage(ctx context.Context, c *loaderConn, target bootcheck.Target, p phone.Partition, name, path string, r io.ReaderAt, size int64, yes bool) error {
+func (a *app) admitImage(ctx context.Context, c *fastbootConn, target bootcheck.Target, p phone.Partition, name string, image imageFile, r io.ReaderAt, size int64, yes bool) error {
 	told, err := c.PartitionSize(ctx, name)
 	if err != nil {
 		return err
@@ -233,23 +242,24 @@ func (a *app) admitImage(ctx context.Context, c *loaderConn, target bootcheck.Ta
 	if told > 0 {
 		p.Size = told
 	}
-	if err := fits(ctx, p, path, r, size); err != nil {
+	if err := fits(ctx, p, image.name(), r, size); err != nil {
 		return err
 	}
 	if err := unlocked(target); err != nil {
 		return err
 	}
 	if p.Label == "boot" || p.Label == "FOTAKernel" {
-		return a.admitBoot(ctx, path, p, target, yes)
+		return a.admitBoot(ctx, image, p, target, yes)
 	}
 	return nil
 }
 
 // admitBoot looks at a boot image that is to be written. One for another model is refused;
 // one that the phone takes and that will likely not run is a question.
-func (a *app) admitBoot(ctx context.Context, path string, p phone.Partition, t bootcheck.Target, yes bool) error {
+func (a *app) admitBoot(ctx context.Context, image imageFile, p phone.Partition, t bootcheck.Target, yes bool) error {
 	t.Flash, t.Partition = true, p.Size
-	d, _, err := diagnose(ctx, path, t)
+	path := image.name()
+	d, err := diagnose(ctx, image, t)
 	if err != nil {
 		return err
 	}
@@ -258,7 +268,7 @@ func (a *app) admitBoot(ctx context.Context, path string, p phone.Partition, t b
 			return err
 		}
 	}
-	if err := refusalPredicted(path, d); err != nil {
+	if err := refusalPredicted(image, d); err != nil {
 		return err
 	}
 	if d.Has("D6") {
@@ -294,19 +304,29 @@ func (a *app) confirm(ctx context.Context, why, question, hint string) error {
 	return nil
 }
 
-func (a *app) erase(ctx context.Context, name string, o flashOptions) error {
-	return a.onSafe(ctx, name, "", o, func(c *loaderConn, target bootcheck.Target, p phone.Partition) error {
-		if err := unlocked(target); err != nil {
-			return err
-		}
-		if err := a.confirmLoss(ctx, p, o.yes); err != nil {
-			return err
-		}
-		if err := c.Erase(ctx, name); err != nil {
-			return err
+func (a *app) prepareErase(ctx context.Context, c *fastbootConn, name string, o flashOptions) (func(context.Context) error, error) {
+	target, p, err := c.safe(ctx, name, o.model)
+	if err != nil {
+		return nil, err
+	}
+	if err := unlocked(target); err != nil {
+		return nil, err
+	}
+	names, err := slotNames(ctx, c, name, o.slot)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.confirmLoss(ctx, p, o.yes); err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context) error {
+		for _, name := range names {
+			if err := c.Erase(ctx, name); err != nil {
+				return err
+			}
 		}
 		return a.done(name + " is erased.")
-	})
+	}, nil
 }
 
 // done tells of a command that the phone took.

@@ -3,8 +3,7 @@ package main
 import (
 	"context"
 	"errors"
-	"os"
-	"path/filepath"
+	"strings"
 
 	"xflash/fastboot/bootimg"
 )
@@ -29,12 +28,13 @@ func (h *rawHeader) number(option string) *uint32 {
 
 // build makes an Android image of a kernel, a ramdisk and a second stage. A file that is an
 // Android image already stays as it is, but for a command line that is given.
-func (h rawHeader) build(ctx context.Context, files []string) ([]byte, error) {
+func (h rawHeader) build(ctx context.Context, files []string) (imageFile, error) {
+	made := imageFile{of: strings.Join(files, " and ")}
 	parts := make([][]byte, 3)
 	var err error
 	for i, file := range files {
-		if parts[i], err = readImage(ctx, file); err != nil {
-			return nil, err
+		if parts[i], err = (imageFile{path: file}).bytes(ctx); err != nil {
+			return made, err
 		}
 	}
 	image := &bootimg.Image{PageSize: h.page, KernelAddr: h.base + h.kernel, RamdiskAddr: h.base + h.ramdisk,
@@ -44,43 +44,23 @@ func (h rawHeader) build(ctx context.Context, files []string) ([]byte, error) {
 	switch bootimg.Sniff(parts[0][:min(bootimg.SniffLen, len(parts[0]))]) {
 	case bootimg.KindAndroid:
 		if len(files) > 1 {
-			return nil, usageError{errors.New(files[0] + " is a whole boot image already, so there is no place for " + files[1])}
+			return made, usageError{errors.New(files[0] + " is a whole boot image already, so there is no place for " + files[1])}
 		}
 		if h.cmdline == "" {
-			return parts[0], nil
+			return imageFile{path: files[0]}, nil
 		}
 		if image, err = bootimg.Parse(parts[0]); err != nil {
-			return nil, &failure{exit: exitFile, code: "not-an-image", what: files[0] + ": " + err.Error()}
+			return made, &failure{exit: exitFile, code: "not-an-image", what: files[0] + ": " + err.Error()}
 		}
 		image.Cmdline = h.cmdline
 	case bootimg.KindSonyELF:
-		return nil, &failure{exit: exitFile, code: "not-an-image", what: files[0] + " is no kernel, but a whole boot image in Sony's form, a Sony ELF image",
+		return made, &failure{exit: exitFile, code: "not-an-image", what: files[0] + " is not a kernel but a whole boot image in Sony's form, a Sony ELF image",
 			hints: []string{`"xflash boot ` + files[0] + ` --repack" makes an Android image of it`}}
 	}
 	data, err := image.Build()
 	if err != nil {
-		return nil, &failure{exit: exitFile, code: "not-an-image", what: "no boot image can be made of these parts: " + err.Error()}
+		return made, &failure{exit: exitFile, code: "not-an-image", what: "no boot image can be made of these parts: " + err.Error()}
 	}
-	return data, nil
-}
-
-// withRaw gives run the image that build makes, as a file of this name. The file stays when
-// run fails, because what a person is told then names it, to be looked at or repaired.
-func (h rawHeader) withRaw(ctx context.Context, files []string, name string, run func(path string) error) error {
-	data, err := h.build(ctx, files)
-	if err != nil {
-		return err
-	}
-	dir, err := os.MkdirTemp("", "xflash-raw-")
-	if err != nil {
-		return err
-	}
-	path := filepath.Join(dir, name)
-	if err := os.WriteFile(path, data, 0o600); err != nil {
-		return errors.Join(err, os.RemoveAll(dir))
-	}
-	if err := run(path); err != nil {
-		return err
-	}
-	return os.RemoveAll(dir)
+	made.made = data
+	return made, nil
 }

@@ -11,7 +11,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"xflash/internal/bootcheck"
 	"xflash/internal/phone"
 )
 
@@ -44,7 +43,9 @@ mkfs.f2fs (package f2fs-tools).`,
 		RunE: func(cmd *cobra.Command, words []string) error {
 			ctx, stop := firstStop(cmd.Context())
 			defer stop()
-			return a.format(ctx, words[0], o)
+			return a.oneJob(ctx, "sending "+words[0], func(ctx context.Context, c *fastbootConn) (func(context.Context) error, error) {
+				return a.prepareFormat(ctx, c, words[0], o)
+			})
 		},
 	}
 	cmd.Flags().StringVar(&o.kind, "type", "", "ext4 or f2fs (default: what the phone says)")
@@ -54,40 +55,63 @@ mkfs.f2fs (package f2fs-tools).`,
 	return cmd
 }
 
-func (a *app) format(ctx context.Context, name string, o formatOptions) error {
-	return a.onSafe(ctx, name, "sending "+name, o.flashOptions, func(c *loaderConn, target bootcheck.Target, p phone.Partition) error {
-		if p.Label != "userdata" && p.Label != "cache" {
-			return &failure{exit: exitPolicy, code: "not-safe", what: "an empty " + p.Label + " would leave a phone that does not start",
-				hints: []string{"userdata and cache can be formatted; " + `"xflash flash" writes an image`}}
-		}
-		if err := unlocked(target); err != nil {
-			return err
-		}
-		kind, bytes, err := a.fileSystemOf(ctx, c, name, p, o)
-		if err != nil {
-			return err
-		}
-		if err := a.confirmLoss(ctx, p, o.yes); err != nil {
-			return err
-		}
-		dir, err := unpackingFolder()
-		if err != nil {
-			return err
-		}
-		defer func() { _ = os.RemoveAll(dir) }() // nothing of it is needed any more
-		path := filepath.Join(dir, name+".img")
-		if err := makeFileSystem(ctx, kind, path, bytes); err != nil {
-			return err
-		}
+func (a *app) prepareFormat(ctx context.Context, c *fastbootConn, name string, o formatOptions) (func(context.Context) error, error) {
+	target, p, err := c.safe(ctx, name, o.model)
+	if err != nil {
+		return nil, err
+	}
+	if p.Label != "userdata" && p.Label != "cache" {
+		return nil, &failure{exit: exitPolicy, code: "not-safe", what: "an empty " + p.Label + " would leave a phone that does not start",
+			hints: []string{"userdata and cache can be formatted; " + `"xflash flash" writes an image`}}
+	}
+	if err := unlocked(target); err != nil {
+		return nil, err
+	}
+	kind, bytes, err := a.fileSystemOf(ctx, c, name, p, o)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.confirmLoss(ctx, p, o.yes); err != nil {
+		return nil, err
+	}
+	dir, err := unpackingFolder()
+	if err != nil {
+		return nil, err
+	}
+	c.atEnd(func() error { return os.RemoveAll(dir) })
+	path := filepath.Join(dir, name+".img")
+	if err := makeFileSystem(ctx, kind, path, bytes); err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context) error {
 		if err := flashFile(ctx, c, name, path, bytes, o.limit); err != nil {
 			return err
 		}
 		return a.done(fmt.Sprintf("%s has an empty %s file system of %s.", name, kind, size(bytes)))
-	})
+	}, nil
+}
+
+// prepareWipe erases a partition and puts an empty file system on it, as -w does.
+func (a *app) prepareWipe(ctx context.Context, c *fastbootConn, name string, o flashOptions) (func(context.Context) error, error) {
+	erase, err := a.prepareErase(ctx, c, name, o)
+	if err != nil {
+		return nil, err
+	}
+	o.yes = true // it was asked
+	format, err := a.prepareFormat(ctx, c, name, formatOptions{flashOptions: o})
+	if err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context) error {
+		if err := erase(ctx); err != nil {
+			return err
+		}
+		return format(ctx)
+	}, nil
 }
 
 // fileSystemOf asks the phone for type and size, as far as the person does not say them.
-func (a *app) fileSystemOf(ctx context.Context, c *loaderConn, name string, p phone.Partition, o formatOptions) (kind string, bytes int64, err error) {
+func (a *app) fileSystemOf(ctx context.Context, c *fastbootConn, name string, p phone.Partition, o formatOptions) (kind string, bytes int64, err error) {
 	if kind = o.kind; kind == "" {
 		if kind, err = c.told(ctx, "partition-type:"+name); err != nil {
 			return "", 0, err
@@ -147,7 +171,7 @@ func makeFileSystem(ctx context.Context, kind, path string, bytes int64) error {
 
 // flashFile writes a file to a partition. Nothing of it is left out: what the new file system
 // takes for zero must be zero.
-func flashFile(ctx context.Context, c *loaderConn, name, path string, bytes, limit int64) error {
+func flashFile(ctx context.Context, c *fastbootConn, name, path string, bytes, limit int64) error {
 	f, err := os.Open(path)
 	if err != nil {
 		return err

@@ -34,7 +34,7 @@ func (c *restoreCommand) throughFastboot(ctx context.Context, fw *restore.Firmwa
 	}
 	show := newProgress(c.ui)
 	meter := &restore.Meter{}
-	options := c.loaderOptions("")
+	options := c.fastbootOptions("")
 	options.Progress = meter.Sent
 	conn, err := c.fastbootMode(opening, options)
 	if err != nil {
@@ -104,7 +104,7 @@ func unpackingFolder() (string, error) {
 }
 
 // loaderFacts asks a phone in fastboot mode who it is.
-func (c *restoreCommand) loaderFacts(ctx context.Context, conn *loaderConn) (*restore.LoaderFacts, error) {
+func (c *restoreCommand) loaderFacts(ctx context.Context, conn *fastbootConn) (*restore.LoaderFacts, error) {
 	target, err := conn.facts(ctx, c.policy.Model)
 	if err != nil {
 		return nil, err

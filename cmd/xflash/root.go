@@ -48,7 +48,8 @@ answers. Start with "xflash restore FILE.ftf --dry-run".`,
 	root.AddCommand(newUnpackCommand(a), newBundleCommand(a))
 	root.AddCommand(newVerifyCommand(a))
 	root.AddCommand(newBootCommand(a), newFlashCommand(a), newEraseCommand(a), newFormatCommand(a), newFastbootCommand(a))
-	root.AddCommand(a.loaderCommands()...)
+	root.AddCommand(newUnlockCommand(a))
+	root.AddCommand(movedCommands()...)
 	root.AddCommand(newDoctorCommand(a), newWaitCommand(a), newUdevCommand(a))
 	root.AddCommand(newInspectCommand(a), newTACommand(a))
 	return root

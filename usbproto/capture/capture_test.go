@@ -390,6 +390,11 @@ func TestFastbootMask(t *testing.T) {
 	if err := c.Download(t.Context(), bytes.NewReader(image), int64(len(image))); err != nil {
 		t.Fatal(err)
 	}
+	var q *fastboot.Question
+	if !errors.As(fastboot.Judge("oem unlock 0x0123456789ABCDEF"), &q) {
+		t.Fatal("unlocking is not asked for")
+	}
+	c.Agree(q)
 	_, _ = c.Command(t.Context(), "oem unlock 0x0123456789ABCDEF") // whatever it says
 	if err := c.Close(); err != nil {
 		t.Fatal(err)

@@ -145,7 +145,7 @@ func TestFastboot(t *testing.T) {
 	aboot := b.plugFastboot(y.watch())
 	b.allow(user)
 	contains(t, b.xflash(user, "devices").want(t, 0).stdout, "0fce:0dde", "fastboot")
-	contains(t, b.xflash(user, "getvar", "product").want(t, 0).stdout, "D5803")
+	contains(t, b.xflash(user, "fastboot", "getvar", "product").want(t, 0).stdout, "D5803")
 	contains(t, b.xflash(user, "flash", "system", system).want(t, 0).stdout, "system is written")
 	b.holds("system", fileSystem(systemSize))
 	requests, bytes, all, deepest := y.large()
@@ -218,7 +218,7 @@ func TestWaitAcrossModes(t *testing.T) {
 	b.unplug()
 	aboot := b.plugFastboot(usbsim.Watch{})
 	contains(t, (<-wait).want(t, 0).stdout, b.port)
-	b.xflash(nil, "reboot", "bootloader").want(t, 0)
+	b.xflash(nil, "fastboot", "reboot", "bootloader").want(t, 0)
 	b.gone()
 	if aboot.Started != "reboot-bootloader" {
 		t.Errorf("the phone does %q", aboot.Started)
@@ -226,7 +226,7 @@ func TestWaitAcrossModes(t *testing.T) {
 	wait = waiting("fastboot")
 	b.plugFastboot(usbsim.Watch{})
 	(<-wait).want(t, 0)
-	contains(t, b.xflash(nil, "getvar", "serialno", "--show-ids").want(t, 0).stdout, "CB5A25SIM1")
+	contains(t, b.xflash(nil, "fastboot", "getvar", "serialno", "--show-ids").want(t, 0).stdout, "CB5A25SIM1")
 }
 
 // The program itself plugs a simulated phone in, and the program finds it: in flash mode, and
@@ -242,7 +242,7 @@ func TestSimOnTheBus(t *testing.T) {
 		wait := func(mode string) { run(b.home, nil, program, "wait", mode, "--timeout", "60s").want(t, 0) }
 		wait(tt.mode)
 		if tt.mode == "fastboot" {
-			run(b.home, nil, program, "reboot", "bootloader").want(t, 0)
+			run(b.home, nil, program, "fastboot", "reboot", "bootloader").want(t, 0)
 			b.until("the phone has left to start again", func() bool { return len(busIDs(t)) == 0 })
 			wait("fastboot")
 			contains(t, run(b.home, nil, program, "boot", bootImage(t)).want(t, 0).stdout, "It runs")

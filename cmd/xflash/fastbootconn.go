@@ -13,21 +13,31 @@ import (
 	"xflash/usbproto"
 )
 
-// loaderConn is a phone in fastboot mode that a command talks to.
-type loaderConn struct {
+// fastbootConn is a phone in fastboot mode that a command talks to.
+type fastbootConn struct {
 	*fastboot.Client
-	loaderPhone
+	fastbootPhone
+	ends []func() error
+	// answering keeps the lines that come before OKAY off the screen: they are the answer,
+	// and shown with it.
+	answering bool
 }
 
-// loaderPhone is what is at the other end.
-type loaderPhone struct {
+// atEnd has something done when the session is over.
+func (c *fastbootConn) atEnd(f func() error) { c.ends = append(c.ends, f) }
+
+// fastbootPhone is what is at the other end.
+type fastbootPhone struct {
 	sim    *simphone.Phone // of a simulated phone, else nil
 	aboot  *simphone.Aboot
 	device usbproto.Device // of a phone on USB
 }
 
-func (c *loaderConn) Close() error {
+func (c *fastbootConn) Close() error {
 	err := c.Client.Close()
+	for _, end := range c.ends {
+		err = errors.Join(err, end())
+	}
 	if c.sim != nil {
 		err = errors.Join(err, c.sim.Close())
 	}
@@ -35,7 +45,7 @@ func (c *loaderConn) Close() error {
 }
 
 // fastbootMode opens the phone that --device names, in fastboot mode.
-func (a *app) fastbootMode(ctx context.Context, opt fastboot.Options) (*loaderConn, error) {
+func (a *app) fastbootMode(ctx context.Context, opt fastboot.Options) (*fastbootConn, error) {
 	conn, phone, err := a.fastbootPipe(ctx)
 	if err != nil {
 		return nil, err
@@ -43,19 +53,26 @@ func (a *app) fastbootMode(ctx context.Context, opt fastboot.Options) (*loaderCo
 	if conn, err = a.traced(conn, usbproto.ModeFastboot); err != nil {
 		return nil, err
 	}
-	client, err := fastboot.Open(ctx, conn, opt)
-	if err != nil {
+	c := &fastbootConn{fastbootPhone: phone}
+	if info := opt.Info; info != nil {
+		opt.Info = func(line string) {
+			if !c.answering {
+				info(line)
+			}
+		}
+	}
+	if c.Client, err = fastboot.Open(ctx, conn, opt); err != nil {
 		err = errors.Join(err, conn.Close())
 		if phone.sim != nil {
 			err = errors.Join(err, phone.sim.Close())
 		}
 		return nil, err
 	}
-	return &loaderConn{client, phone}, nil
+	return c, nil
 }
 
 // fastbootPipe opens the messages to and from the phone's loader.
-func (a *app) fastbootPipe(ctx context.Context) (conn usbproto.Conn, p loaderPhone, err error) {
+func (a *app) fastbootPipe(ctx context.Context) (conn usbproto.Conn, p fastbootPhone, err error) {
 	kind, rest, _ := strings.Cut(a.device, ":")
 	switch kind {
 	case "sim":
@@ -92,7 +109,7 @@ func (a *app) fastbootPipe(ctx context.Context) (conn usbproto.Conn, p loaderPho
 }
 
 // told is the value of a variable, "" of one that the loader does not have.
-func (c *loaderConn) told(ctx context.Context, name string) (string, error) {
+func (c *fastbootConn) told(ctx context.Context, name string) (string, error) {
 	v, err := c.Getvar(ctx, name)
 	var refusal *fastboot.Refusal
 	if errors.As(err, &refusal) {
@@ -102,7 +119,7 @@ func (c *loaderConn) told(ctx context.Context, name string) (string, error) {
 }
 
 // facts asks the loader what matters for what may be sent to it.
-func (c *loaderConn) facts(ctx context.Context, model string) (bootcheck.Target, error) {
+func (c *fastbootConn) facts(ctx context.Context, model string) (bootcheck.Target, error) {
 	values := map[string]string{}
 	for _, name := range []string{"product", "version-bootloader", "secure", "unlocked"} {
 		v, err := c.told(ctx, name)
@@ -140,14 +157,25 @@ func targetOf(name string) bootcheck.Target {
 	return bootcheck.Target{}
 }
 
+// forbiddenHints say what to do instead of a command that is never sent.
+var forbiddenHints = map[fastboot.Hazard][]string{
+	fastboot.HazardLock: {`"xflash restore FILE.ftf" puts Sony's own system back, on an unlocked phone too`},
+}
+
 // fastbootFailure makes words of what went wrong in fastboot.
 func fastbootFailure(err error) *failure {
 	var refusal *fastboot.Refusal
 	var odd *fastboot.ProtocolError
 	var unmet *fastboot.Unmet
+	var forbidden *fastboot.Forbidden
+	var question *fastboot.Question
 	switch {
 	case errors.As(err, &unmet):
 		return &failure{exit: exitPolicy, code: "wrong-phone", what: unmet.Error() + "; nothing was written", hints: []string{"get the update for this phone"}}
+	case errors.As(err, &forbidden):
+		return &failure{exit: exitPolicy, code: "forbidden", what: forbidden.Error(), hints: forbiddenHints[forbidden.Hazard]}
+	case errors.As(err, &question):
+		return &failure{exit: exitPolicy, code: "not-confirmed", what: question.Error(), hints: []string{"--yes says that you agree"}}
 	case errors.As(err, &refusal):
 		f := &failure{exit: exitRefused, code: "refused", what: refusal.Error()}
 		if text := bootcheck.Explain(refusal.Text); text != "" {

@@ -1,0 +1,67 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// unlockLoss is what a person must know before (device-rescue.md §3, boot-fastboot.md §8.4).
+const unlockLoss = `Unlocking the boot loader cannot be taken back. It erases all user data, and the phone loses its DRM keys from the trim area for good: Sony's camera and sound improvements, protected films and some services stop working, also after locking it again. It is not needed for "xflash restore".`
+
+func newUnlockCommand(a *app) *cobra.Command {
+	var yes bool
+	cmd := &cobra.Command{
+		Use:   "unlock CODE",
+		Short: "unlock the boot loader, after saying what is lost",
+		Long: `Unlocks the boot loader with the code that Sony gives for the phone's IMEI: 16
+hexadecimal digits. It says what is lost for good, and asks.`,
+		Args: args(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, words []string) (err error) {
+			ctx, stop := firstStop(cmd.Context())
+			defer stop()
+			code := strings.TrimPrefix(strings.ToUpper(words[0]), "0X")
+			if _, err := strconv.ParseUint(code, 16, 64); err != nil || len(code) != 16 {
+				return usageError{errors.New("a code has 16 hexadecimal digits; Sony's page for developers gives the one for your IMEI")}
+			}
+			c, err := a.fastbootMode(ctx, a.fastbootOptions(""))
+			if err != nil {
+				return err
+			}
+			defer func() { err = errors.Join(err, c.Close()) }()
+			command := "oem unlock 0x" + code
+			if err := a.agree(ctx, c, command, yes); err != nil {
+				return err
+			}
+			if _, err := c.Command(ctx, command); err != nil {
+				return err
+			}
+			return a.done("The boot loader is unlocked.")
+		},
+	}
+	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
+	return cmd
+}
+
+// confirmUnlock says what unlocking takes from a phone for good, and asks.
+func (a *app) confirmUnlock(ctx context.Context, yes bool) error {
+	if !yes && (!a.ui.inTTY || a.ui.json) {
+		return &failure{exit: exitPolicy, code: "not-confirmed", what: "not unlocked; nothing was sent", text: wrap(unlockLoss, 80, ""), hints: []string{"--yes says that you know what is lost"}}
+	}
+	a.ui.warn("%s", unlockLoss)
+	if yes {
+		return nil
+	}
+	answer, err := a.ui.ask(ctx, "Type UNLOCK to unlock it:")
+	if err != nil {
+		return err
+	}
+	if answer != "UNLOCK" {
+		return &failure{exit: exitPolicy, code: "not-confirmed", what: fmt.Sprintf("nothing was done: the answer was %q", printable(answer))}
+	}
+	return nil
+}
