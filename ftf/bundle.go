@@ -19,6 +19,7 @@ type Member struct {
 	Boot      bool  // lies in boot/: belongs to the boot delivery
 	Partition bool  // lies in partition/: belongs to the partition delivery
 	Size      int64 // bytes unpacked
+	Err       error // of a text that Open could do without: why it cannot be used
 
 	crc    uint32 // of archives
 	bundle *Bundle
@@ -71,6 +72,10 @@ type Bundle struct {
 	// ScriptName is the member Script comes from.
 	ScriptName string
 	Notes      []Note // what was odd but has one meaning
+	LeftOut    []Note // files of a folder that cannot be members, and why
+	// Inside is the subfolder that holds the firmware when the folder itself holds none,
+	// "" else. Names of members start below it.
+	Inside string
 
 	closers []io.Closer
 }
@@ -134,9 +139,6 @@ func (b *Bundle) addArchive(r io.ReaderAt, size int64, prefix string, limits Lim
 	}
 	if err := checkLocals(r, entries, dir.offset); err != nil {
 		return err
-	}
-	if dir.trailing > 0 {
-		b.note("", "%d bytes after the end of the archive are left out", dir.trailing)
 	}
 	for _, e := range entries {
 		if e.isFolder() {

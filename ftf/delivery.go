@@ -26,6 +26,7 @@ type Configuration struct {
 	Images     []string    // .sin files of BOOT_IMAGES
 	Attributes []Attribute // what the phone's loader must report, in order
 	HWConfig   *HWConfig   // nil when the element is absent
+	Keystore   string      // FORMAT 3: certificate of the key store, "" when absent
 	Line       int
 }
 
@@ -109,6 +110,9 @@ func (d *BootDelivery) configuration(e *element) (*Configuration, error) {
 				return nil, failLine(Duplicate, child.line, 0, "a second HWCONFIG in configuration %q", c.Name)
 			}
 			c.HWConfig = &HWConfig{child.attr("REVISION"), child.attr("CERTIFICATE"), child.attr("VERSION")}
+		case "KEYSTORE":
+			c.Keystore = child.attr("CERTIFICATE")
+		case "SECURITY_PROPERTIES", "SECURITY_STATE": // of the protocol of 2017; nothing here depends on them
 		default:
 			d.unknown(child)
 		}

@@ -150,9 +150,23 @@ func TestBootDeliveryRefused(t *testing.T) {
 }
 
 func TestBootDeliveryUnknownElements(t *testing.T) {
-	d := parseDelivery(t, delivery(`<CONFIGURATION NAME="C"><KEYSTORE/></CONFIGURATION><NEWS/>`))
-	hasNote(t, d.Notes, "KEYSTORE", "line 1")
+	d := parseDelivery(t, delivery(`<CONFIGURATION NAME="C"><OTHER/></CONFIGURATION><NEWS/>`))
+	hasNote(t, d.Notes, "OTHER", "line 1")
 	hasNote(t, d.Notes, "NEWS")
+}
+
+// TestBootDeliveryFormat3: the elements of 2017 and later are known (command-protocol.md §4.3).
+func TestBootDeliveryFormat3(t *testing.T) {
+	d := parseDelivery(t, `<BOOT_DELIVERY FORMAT="3" PRODUCT="apollo" SPACE_ID="1310-7079" VERSION="1310-7079-X-BOOT-1">
+ <CONFIGURATION NAME="COMMERCIAL_00000001">
+  <BOOT_CONFIG><FILE PATH="a.ta"/></BOOT_CONFIG><BOOT_IMAGES><FILE PATH="b.sin"/></BOOT_IMAGES>
+  <ATTRIBUTES VALUE="PLF_ROOT_HASH=&quot;00&quot;"/><HWCONFIG CERTIFICATE="S1_HWConf_e090_0004" REVISION="HWC_1" VERSION="7"/>
+  <KEYSTORE CERTIFICATE="x_keystore_0000" REVISION="DKS_1"/><SECURITY_PROPERTIES REVISION="SP_1"/><SECURITY_STATE VALUE="AAAA"/>
+ </CONFIGURATION></BOOT_DELIVERY>`)
+	c := d.Configurations[0]
+	if len(d.Notes) != 0 || d.Product != "apollo" || c.HWConfig.Certificate != "S1_HWConf_e090_0004" || c.Keystore != "x_keystore_0000" {
+		t.Errorf("%+v, %+v", d, c)
+	}
 }
 
 func TestBootVersion(t *testing.T) {

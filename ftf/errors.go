@@ -28,12 +28,13 @@ const (
 	BadXML                         // an XML file that is malformed or not plain
 	Missing                        // something named is not in the bundle
 	Ambiguous                      // several members fit where one is wanted
+	Surplus                        // bytes before the archive or after its end
 )
 
 var reasonNames = [...]string{"", "not a firmware bundle", "the file ends early", "malformed archive",
 	"unsafe member name", "duplicate", "not a regular file", "encrypted", "archive headers disagree",
 	"members overlap", "too many members", "too large", "unsupported packing", "corrupt contents",
-	"malformed text", "malformed XML", "missing", "ambiguous"}
+	"malformed text", "malformed XML", "missing", "ambiguous", "bytes that do not belong to the archive"}
 
 // Error names the reason in a few words.
 func (r Reason) Error() string {

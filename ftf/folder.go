@@ -21,11 +21,60 @@ func (b *Bundle) loadFolder(limits Limits) error {
 		return err
 	}
 	b.closers = append(b.closers, root)
+	inside, err := firmwareFolder(root.FS())
+	if err != nil {
+		return err
+	}
+	if inside != "." {
+		b.Inside = inside
+		if root, err = root.OpenRoot(inside); err != nil {
+			return err
+		}
+		b.closers = append(b.closers, root)
+	}
 	l := folderLister{bundle: b, root: root, limits: limits, seen: map[string]string{}}
 	if err := l.list("."); err != nil {
 		return err
 	}
 	return l.addZips()
+}
+
+// firmwareFolder is "." when a folder has firmware at its top, and the name of the one
+// subfolder that has some when the top has none: archives often unpack to a folder within
+// a folder.
+func firmwareFolder(fsys fs.FS) (string, error) {
+	top, err := fs.ReadDir(fsys, ".")
+	if err != nil {
+		return "", err
+	}
+	found := "."
+	for _, e := range top {
+		switch kind := kindOf(e.Name()); {
+		case !e.IsDir() && (kind == KindSIN || kind == KindTA):
+			return ".", nil
+		case !e.IsDir() || isPart(e.Name()):
+			continue
+		}
+		below, err := fs.ReadDir(fsys, e.Name())
+		if err != nil {
+			continue
+		}
+		for _, f := range below {
+			if kindOf(f.Name()) == KindSIN && !f.IsDir() {
+				if found != "." && found != e.Name() {
+					return ".", nil // two of them: which one is for the person to say
+				}
+				found = e.Name()
+			}
+		}
+	}
+	return found, nil
+}
+
+// leftOut records a file that cannot be a member.
+func (l *folderLister) leftOut(name, why string) {
+	l.bundle.LeftOut = append(l.bundle.LeftOut, Note{name, why})
+	l.bundle.note(strings.ToValidUTF8(name, "\uFFFD"), "left out: %s", why)
 }
 
 type folderLister struct {
@@ -46,8 +95,7 @@ func (l *folderLister) list(dir string) error {
 		name := path.Join(dir, entry.Name())
 		info, err := l.root.Stat(name)
 		if err != nil {
-			// A link that leads out or nowhere; what it meant is then missing.
-			l.bundle.note(name, "cannot be read from inside the folder: %v", err)
+			l.leftOut(name, "a link that leads out of the folder or nowhere")
 			continue
 		}
 		if info.IsDir() {
@@ -76,11 +124,11 @@ func isPart(name string) bool {
 
 func (l *folderLister) file(name string, info fs.FileInfo) error {
 	if err := checkName(name); err != nil {
-		l.bundle.note("", "a file is left out: %s", err.Detail)
+		l.leftOut(name, err.Detail)
 		return nil
 	}
 	if !info.Mode().IsRegular() {
-		l.bundle.note(name, "is no regular file: left out")
+		l.leftOut(name, "not a regular file")
 		return nil
 	}
 	if base := strings.ToLower(name); base == "boot.zip" || base == "partition.zip" {

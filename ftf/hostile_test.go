@@ -125,7 +125,7 @@ func TestHostileArchives(t *testing.T) {
 		{"several disks", &rawZip{members: plain().members, end: put16(4, 1)}, Unsupported, []string{"split"}},
 		{"count too small", &rawZip{members: plain(&rawMember{name: "x.ta"}).members, end: func(b []byte) { put16(8, 1)(b); put16(10, 1)(b) }}, Malformed, []string{"after its last member"}},
 		{"count too large", &rawZip{members: plain().members, end: func(b []byte) { put16(8, 9)(b); put16(10, 9)(b) }}, Malformed, nil},
-		{"prefix", &rawZip{members: plain().members, prefix: []byte("#!/bin/sh\n"), end: put32(16, 52)}, Malformed, []string{"do not belong"}},
+		{"prefix", &rawZip{members: plain().members, prefix: []byte("#!/bin/sh\n"), end: put32(16, 52)}, Surplus, []string{"do not belong"}},
 		{"zip64 count differs", &rawZip{members: plain().members, zip64: true, end: func(b []byte) { put16(8, 7)(b); put16(10, 7)(b) }}, Disagreement, []string{"7"}},
 		{"zip64 offset differs", &rawZip{members: plain().members, zip64: true, end: put32(16, 7)}, Disagreement, nil},
 		{"zip64 huge count", &rawZip{members: plain().members, zip64: true, end64: func(b []byte) { put64(24, 1<<60)(b); put64(32, 1<<60)(b) }}, Malformed, nil},
@@ -307,14 +307,16 @@ func TestCloseEarly(t *testing.T) {
 	}
 }
 
-func TestTrailingBytesAreNoted(t *testing.T) {
-	z := plain()
-	z.suffix = []byte("<!-- added by a proxy -->")
-	b, err := openBytes(t, z.bytes())
-	if err != nil {
-		t.Fatal(err)
+// TestBytesAroundTheArchive: whatever is before or after an archive, in any amount, is named.
+func TestBytesAroundTheArchive(t *testing.T) {
+	for _, n := range []int{1, 25, 70_000, 2 << 20} {
+		z := plain()
+		z.suffix = bytes.Repeat([]byte("."), n)
+		_, err := openBytes(t, z.bytes())
+		want(t, err, Surplus, fmt.Sprintf("%d bytes after its end", n))
+		_, err = openBytes(t, append(bytes.Repeat([]byte("."), n), plain().bytes()...))
+		want(t, err, Surplus, fmt.Sprintf("%d bytes before the archive", n))
 	}
-	hasNote(t, b.Notes, "25 bytes after the end")
 }
 
 func TestNamesOfOldPrograms(t *testing.T) {

@@ -95,6 +95,7 @@ func (b *Bundle) readManifest() error {
 func (b *Bundle) tolerate(m *Member, err error) error {
 	if errors.Is(err, BadXML) || errors.Is(err, BadText) || errors.Is(err, TooLarge) {
 		b.note(m.Name, "not used, it cannot be read: %v", err)
+		m.Err = err
 		return nil
 	}
 	return err

@@ -164,7 +164,8 @@ func valid(lines []textLine) []textLine {
 }
 
 // Encode gives the manifest as Flashtool writes it: CRLF, lines of at most 72
-// bytes. The result depends on the fields only.
+// bytes. The result depends on the fields only. An empty NoErase makes Flashtool erase
+// the data of the phone; see KeptCategories.
 func (m Manifest) Encode() ([]byte, error) {
 	all := []Attribute{{"Manifest-Version", "1.0"}, {"Created-By", "xflash"}}
 	var rest []Attribute

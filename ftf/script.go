@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -36,11 +37,13 @@ const (
 	NewerProtocol          // word of the 2017 command protocol, no S1 phone has it
 )
 
-// words are all known action words (s1-protocol.md §4.5, device-rescue.md §6.3).
-var words = []struct {
+type actionWord struct {
 	name string
 	verb Verb
-}{
+}
+
+// words are all known action words (s1-protocol.md §4.5, device-rescue.md §6.3).
+var words = []actionWord{
 	{"openTA", OpenTA}, {"closeTA", CloseTA}, {"setFlashState", SetFlashState},
 	{"setFlashTimestamp", SetFlashTimestamp}, {"setLoaderConfig", SetLoaderConfig},
 	{"uploadImage", UploadImage}, {"writeTA", WriteTA}, {"End flashing", EndFlashing},
@@ -109,6 +112,26 @@ func ParseScript(r io.Reader) (*Script, error) {
 		}
 	}
 	return s, nil
+}
+
+// IsScript reports whether a text starts like a flash script: of its first lines most have
+// a known action word, and the first one does.
+func IsScript(head []byte) bool {
+	known, lines := 0, 0
+	for line := range strings.SplitSeq(strings.TrimPrefix(string(head), "\ufeff"), "\n") {
+		if line = strings.TrimSpace(plainBlanks(line)); line == "" {
+			continue
+		}
+		word, _, colon := strings.Cut(line, ":")
+		at := slices.IndexFunc(words, func(w actionWord) bool { return strings.EqualFold(w.name, strings.TrimSpace(word)) })
+		if at >= 0 && (colon || lines > 0 || len(words[at].name) > 5) {
+			known++
+		}
+		if lines++; known == 0 || lines == 16 {
+			break
+		}
+	}
+	return known*2 > lines
 }
 
 // plainBlanks makes every kind of blank a space, and takes those before a colon

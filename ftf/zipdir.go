@@ -91,6 +91,9 @@ func readDirectory(r io.ReaderAt, size int64) ([]*zipEntry, zipDirectory, error)
 	if err != nil {
 		return nil, dir, err
 	}
+	if dir.trailing > 0 {
+		return nil, dir, failAt(Surplus, size-dir.trailing, "%d bytes after its end", dir.trailing)
+	}
 	switch {
 	case dir.count > maxMembers:
 		return nil, dir, failAt(TooMany, dir.offset, "%d members, at most %d are accepted", dir.count, maxMembers)

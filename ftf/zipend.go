@@ -102,7 +102,7 @@ func (d *zipDirectory) place(size, end int64) error {
 	case after > end:
 		return truncated(size, size+after-end)
 	case after < end:
-		return failAt(Malformed, after, "%d bytes between or before the members that do not belong to the archive", end-after)
+		return failAt(Surplus, 0, "%d bytes before the archive or between its members", end-after)
 	}
 	if uint64(d.size) < d.count*sizeCentral {
 		return failAt(Malformed, d.offset, "%d members cannot be described in %d bytes", d.count, d.size)

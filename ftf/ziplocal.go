@@ -108,6 +108,9 @@ func checkEntry(e *zipEntry, limits Limits) *Error {
 // limit, where the directory begins.
 func checkLocals(r io.ReaderAt, entries []*zipEntry, limit int64) error {
 	sorted := slices.SortedFunc(slices.Values(entries), func(a, b *zipEntry) int { return cmp.Compare(a.header, b.header) })
+	if len(sorted) > 0 && sorted[0].header > 0 {
+		return failAt(Surplus, 0, "%d bytes before the archive", sorted[0].header)
+	}
 	for i, e := range sorted {
 		next := limit
 		if i+1 < len(sorted) {

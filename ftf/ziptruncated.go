@@ -36,6 +36,9 @@ func diagnose(r io.ReaderAt, size int64) error {
 		return fail(Truncated, "it is empty; download it again")
 	}
 	if begin := []byte("PK\x03\x04"); bytes.HasPrefix(begin, head) || bytes.HasPrefix(head, begin) {
+		if err := surplus(r, size); err != nil {
+			return err
+		}
 		return shortfall(r, size)
 	}
 	for _, f := range otherFiles {
@@ -44,6 +47,35 @@ func diagnose(r io.ReaderAt, size int64) error {
 		}
 	}
 	return fail(NotBundle, "it does not begin like a zip archive")
+}
+
+// maxSurplus is how far before the end of a file the end of its archive is looked for.
+const maxSurplus = 64 << 20
+
+// surplus looks for an archive that ends so far before the end of the file that its end
+// record was not seen; nil when there is none.
+func surplus(r io.ReaderAt, size int64) error {
+	const step = 1 << 20
+	for end := size; end > max(size-maxSurplus, 0); end -= step {
+		start := max(end-step-sizeEnd, 0)
+		data, err := readFull(r, start, int(end-start))
+		if err != nil {
+			return err
+		}
+		for i := bytes.LastIndex(data, []byte("PK\x05\x06")); i >= 0; i = bytes.LastIndex(data[:i], []byte("PK\x05\x06")) {
+			if i+sizeEnd > len(data) {
+				continue
+			}
+			at, rec := start+int64(i), data[i:]
+			if int64(le32(rec, 12))+int64(le32(rec, 16)) != at {
+				continue
+			}
+			if rest := size - at - sizeEnd - int64(le16(rec, 20)); rest > 0 {
+				return failAt(Surplus, size-rest, "%d bytes after its end", rest)
+			}
+		}
+	}
+	return nil
 }
 
 // shortfall walks the members from the front, as far as their headers tell their

@@ -125,6 +125,7 @@ func manifest(b *ftf.Bundle, opt AssembleOptions) ftf.Manifest {
 			*o.to = o.said
 		}
 	}
+	m.NoErase = m.KeptCategories() // with an empty list Flashtool flashes userdata
 	return m
 }
 

@@ -87,7 +87,8 @@ func Make(ctx context.Context, dir string, o Options) (*Firmware, error) {
 		}
 	}
 	m.files = append(m.files, o.Extra...)
-	manifest := ftf.Manifest{Device: "D5803", Version: "23.5.A.1.291", Branding: "Customized CE1", CDA: "1289-5302", Revision: "R5D"}
+	manifest := ftf.Manifest{Device: "D5803", Version: "23.5.A.1.291", Branding: "Customized CE1", CDA: "1289-5302", Revision: "R5D",
+		NoErase: []string{"APPS_LOG", "USERDATA", "SSD", "DIAG", "B2B"}}
 	m.fw.Bundle = filepath.Join(dir, manifest.FileName())
 	return m.fw, ftf.Create(ctx, m.fw.Bundle, manifest, m.files, o.Packing)
 }
