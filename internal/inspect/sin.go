@@ -217,9 +217,14 @@ func (r *Report) sinPhones(found *sin.Report) {
 	if found.Trust.Proven() {
 		because = "it is signed under the root " + root
 	}
-	if f, ok := phone.ByRoot(root); ok {
+	families := phone.ByRoot(root)
+	for _, f := range families {
 		r.For = append(r.For, Match{Family: f.Name, Platform: f.SoC, Models: codes(f.Models), Because: because})
-	} else if known := sin.RootByName(root); known != nil && known.Platform != "" && !known.Test {
+	}
+	if len(families) > 0 {
+		return
+	}
+	if known := sin.RootByName(root); known != nil && known.Platform != "" && !known.Test {
 		r.For = append(r.For, Match{Platform: known.Platform, Because: because})
 	}
 }

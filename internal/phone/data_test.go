@@ -35,7 +35,7 @@ func TestNothingTwice(t *testing.T) {
 			once("model", m.Code, f.Name)
 		}
 		for _, r := range f.Roots {
-			once("root", r, f.Name)
+			once("root of "+f.Name, r, f.Name)
 		}
 		for _, b := range f.Boards {
 			once("board", b.CodeName, f.Name)
@@ -47,7 +47,9 @@ func TestNothingTwice(t *testing.T) {
 			}
 		}
 		for _, o := range f.orders {
-			once("order of "+f.Name, o.Name, f.Name)
+			for _, script := range o.Scripts {
+				once("script", script, f.Name)
+			}
 		}
 	}
 	for _, i := range loaded().images {
@@ -63,11 +65,12 @@ func TestNothingTwice(t *testing.T) {
 
 func TestVocabulary(t *testing.T) {
 	for _, f := range Families() {
-		if len(f.Models) == 0 || len(f.Roots) == 0 || f.SoC == "" || f.Years == "" || f.Note == "" {
-			t.Errorf("family %s lacks models, roots, years, SoC or note", f.Name)
+		if len(f.Models) == 0 || f.SoC == "" || f.Years == "" || f.Note == "" {
+			t.Errorf("family %s lacks models, years, SoC or note", f.Name)
 		}
+		oneOf(t, f.Name+" protocol", f.Protocol, ProtocolS1, ProtocolCommand)
 		for _, r := range f.Roots {
-			if !regexp.MustCompile(`^S1_Root_[0-9a-f]{4}$`).MatchString(r) {
+			if !regexp.MustCompile(`^S1_((Loader|SW)_)?Root_[0-9a-f]{4}$`).MatchString(r) {
 				t.Errorf("%s: root %q", f.Name, r)
 			}
 		}
@@ -89,12 +92,12 @@ func TestVocabulary(t *testing.T) {
 	}
 	for _, i := range loaded().images {
 		oneOf(t, i.Short+" target", i.Writes, ToPartition, ToTable, ToMemory)
-		oneOf(t, i.Short+" policy", i.Policy, PolicyAlways, PolicyWipe, PolicyDelivery, PolicyLoader)
+		oneOf(t, i.Short+" policy", i.Policy, PolicyAlways, PolicyWipe, PolicyDelivery, PolicyLoader, PolicyNever, PolicyRefuse)
 		oneOf(t, i.Short+" signer", i.Signer, "", "S1_SW", "S1_Boot", "S1_Loader")
 		if i.Group == "" || i.Reason == "" || i.Short != strings.ToLower(i.Short) {
 			t.Errorf("image %+v", i)
 		}
-		if dangerous := i.Policy == PolicyDelivery || i.Writes == ToTable; i.Danger != dangerous {
+		if dangerous := i.Policy == PolicyDelivery || i.Writes == ToTable && i.Policy != PolicyNever; i.Danger != dangerous {
 			t.Errorf("%s: danger is %v; the window is the boot chain and the partition table", i.Short, i.Danger)
 		}
 	}
@@ -130,6 +133,9 @@ func TestImagesReachOnlyWhatTheyMay(t *testing.T) {
 				t.Errorf("%s: target of %s: image is %+v", f.Name, short, img)
 			}
 			for _, label := range labels {
+				if img.Policy == PolicyNever {
+					continue // its labels only say where it would go
+				}
 				p, ok := f.Partition(label)
 				if !ok {
 					t.Errorf("%s: %s writes %s, which does not exist", f.Name, short, label)
@@ -151,57 +157,65 @@ func TestImagesReachOnlyWhatTheyMay(t *testing.T) {
 	}
 }
 
-// Every image that a family can write has its place in every order, once.
+// Every image that a family can write has its place in an order, once, and an order by
+// which a phone is flashed names nothing that is not written.
 func TestOrdersAreComplete(t *testing.T) {
 	for _, f := range Families() {
+		placed := map[string]bool{}
 		for _, m := range f.Models {
-			if _, ok := f.Order(m); !ok && m.order != "" {
+			o, ok := f.KnownOrder(m)
+			if !ok && m.order != "" {
 				t.Errorf("%s: order %q does not exist", m.Code, m.order)
 			}
-		}
-		for _, o := range f.orders {
-			images, units := map[string]int{}, map[uint32]int{}
-			for i, s := range o.Steps {
-				if (len(s.Images) == 0) == (len(s.Units) == 0) {
-					t.Errorf("%s/%s: step %d holds not exactly one of images and units", f.Name, o.Name, i)
-				}
-				if !s.TA && !slices.Equal(s.Images, []string{"partition-image"}) {
-					t.Errorf("%s/%s: step %d without open trim area", f.Name, o.Name, i)
-				}
-				for _, short := range s.Images {
-					images[short]++
-				}
-				for _, u := range s.Units {
-					units[u]++
-				}
-			}
-			want := map[string]int{"partition-image": 1}
-			for short := range f.targets {
-				want[short] = 1
-			}
-			for short := range want {
-				if images[short] != 1 {
-					t.Errorf("%s/%s: %s occurs %d times", f.Name, o.Name, short, images[short])
-				}
-			}
-			for short := range images {
-				if want[short] == 0 {
-					t.Errorf("%s/%s: %s is in the order but writes nothing", f.Name, o.Name, short)
-				}
-			}
-			for u, n := range map[uint32]int{10100: 2, 10021: 1, 2127: 1, 2301: 1, 2212: 1, 2404: 1} {
-				if units[u] != n {
-					t.Errorf("%s/%s: unit %d occurs %d times, not %d", f.Name, o.Name, u, units[u], n)
-				}
-			}
-			if len(units) != 6 {
-				t.Errorf("%s/%s: units %v", f.Name, o.Name, units)
-			}
-			first, last := o.Steps[0], o.Steps[len(o.Steps)-1]
-			if !slices.Equal(first.Units, []uint32{10100}) || !slices.Equal(last.Units, []uint32{10021, 10100}) {
-				t.Errorf("%s/%s: flash state is not set first and cleared last", f.Name, o.Name)
+			if _, flashed := f.Order(m); flashed {
+				checkOrder(t, f, o, placed)
 			}
 		}
+		if len(placed) == 0 {
+			continue
+		}
+		for short := range f.targets {
+			if img, _ := f.Image(short); img.Policy != PolicyNever && !placed[short] {
+				t.Errorf("%s: %s has a target and is in no order", f.Name, short)
+			}
+		}
+	}
+}
+
+func checkOrder(t *testing.T, f *Family, o Order, placed map[string]bool) {
+	t.Helper()
+	images, units := map[string]int{}, map[uint32]int{}
+	for i, s := range o.Steps {
+		if (len(s.Images) == 0) == (len(s.Units) == 0) {
+			t.Errorf("%s %v: step %d holds not exactly one of images and units", f.Name, o.Scripts, i)
+		}
+		if !s.TA && !slices.Equal(s.Images, []string{"partition-image"}) {
+			t.Errorf("%s %v: step %d without open trim area", f.Name, o.Scripts, i)
+		}
+		for _, short := range s.Images {
+			img, ok := f.Image(short)
+			if images[short]++; !ok || img.Short != short || img.Policy == PolicyNever || images[short] > 1 {
+				t.Errorf("%s %v: %s occurs %d times and is %+v", f.Name, o.Scripts, short, images[short], img)
+			}
+			placed[short] = true
+		}
+		for _, u := range s.Units {
+			if units[u]++; !slices.Contains([]Verdict{Session, Delivery, Allow}, UnitVerdict(u).Verdict) {
+				t.Errorf("%s %v: unit %d is %+v", f.Name, o.Scripts, u, UnitVerdict(u))
+			}
+		}
+	}
+	for u, n := range map[uint32]int{10100: 2, 10021: 1} {
+		if units[u] != n {
+			t.Errorf("%s %v: unit %d occurs %d times, not %d", f.Name, o.Scripts, u, units[u], n)
+		}
+	}
+	if images["partition-image"] != 1 || !slices.Equal(o.Steps[1].Images, []string{"partition-image"}) {
+		t.Errorf("%s %v: the partition table does not come first", f.Name, o.Scripts)
+	}
+	first, last := o.Steps[0], o.Steps[len(o.Steps)-1]
+	if !slices.Equal(first.Units, []uint32{10100}) || !slices.Equal(last.Units, []uint32{10021, 10100}) {
+		t.Errorf("%s %v: flash state is not set first and cleared last", f.Name, o.Scripts)
 	}
 }
 

@@ -25,7 +25,8 @@ const (
 	PolicyWipe     Policy = "wipe"     // only when a wipe is asked for
 	PolicyDelivery Policy = "delivery" // only as chosen by the boot delivery
 	PolicyLoader   Policy = "loader"   // the flash program, before everything else
-	PolicyNever    Policy = "never"
+	PolicyNever    Policy = "never"    // left out, and the plan says why
+	PolicyRefuse   Policy = "refuse"   // belongs to one phone: a bundle that has it is not to be trusted
 )
 
 // Image is what is known of the SIN image of one short name.
@@ -40,13 +41,17 @@ type Image struct {
 	// Danger: the phone may not come back if the flash stops while this image
 	// is written (s1-protocol.md §4.10).
 	Danger bool
-	Reason string // for a person: what it is, or why it is not written
+	// TopLevel: an image of the boot chain that the family's bundles hold beside the
+	// delivery, or in it (s1-families.md §0.1 10).
+	TopLevel bool
+	Reason   string // for a person: what it is, or why it is not written
 }
 
 // Image tells what the image of this short name does on phones of the family.
-// Names are compared without case; "partition" is another name of
-// "partition-image". false: no such image is known at all, and it must not be
-// sent. A known image that has no partition on these phones has PolicyNever.
+// Names are compared without case, and older names lead to the present one: Short of
+// "partition" is "partition-image". false: no such image is known at all, and it must
+// not be sent. A known image that has no partition on these phones, or that is never
+// sent to them, has PolicyNever.
 func (f *Family) Image(short string) (Image, bool) {
 	for _, known := range loaded().images {
 		if !strings.EqualFold(known.Short, short) &&
@@ -54,42 +59,20 @@ func (f *Family) Image(short string) (Image, bool) {
 			continue
 		}
 		img := known.Image
-		if img.Writes == ToPartition {
-			if img.Partitions = f.targets[img.Short]; len(img.Partitions) == 0 {
-				img.Policy = PolicyNever
-				img.Reason = fmt.Sprintf("no partition for it is known on phones of the family %s", f.Name)
-			}
+		if img.Writes != ToPartition {
+			return img, true
+		}
+		img.Partitions = f.targets[img.Short]
+		img.TopLevel = slices.Contains(f.topLevel, img.Short)
+		switch {
+		case img.Policy == PolicyNever, img.Policy == PolicyRefuse:
+		case len(img.Partitions) == 0:
+			img.Policy = PolicyNever
+			img.Reason = fmt.Sprintf("no partition for it is known on phones of the family %s", f.Name)
+		case img.Policy == PolicyDelivery && !img.TopLevel && f.NoBootSet != "":
+			img.Policy, img.Reason = PolicyNever, "boot chain: "+f.NoBootSet
 		}
 		return img, true
 	}
 	return Image{}, false
-}
-
-// Order is the sequence of a complete flash.
-type Order struct {
-	Name   string
-	Source string // where it was found
-	Steps  []Step
-}
-
-// Step is a group of images or units that belong together. With TA, trim-area
-// partition 2 is opened before the group and closed after it; it must be open
-// for the kernel image (loader-behaviour.md 1). Unit 10100 is in the first step
-// (value 1) and at the end of the last one (value 0, after the time stamp).
-type Step struct {
-	TA     bool     `json:"ta"`
-	Images []string `json:"images"`
-	Units  []uint32 `json:"units"`
-}
-
-// Order gives the flash order for a model of this family. false: none is known,
-// so the phone must not be flashed. Groups that only read trim-area units in
-// the scripts the orders come from are left out.
-func (f *Family) Order(m Model) (Order, bool) {
-	for _, o := range f.orders {
-		if m.order != "" && o.Name == m.order {
-			return o, true
-		}
-	}
-	return Order{}, false
 }

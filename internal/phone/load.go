@@ -9,10 +9,7 @@ import (
 	"io/fs"
 	"path"
 	"slices"
-	"strconv"
 	"sync"
-
-	"xflash/sin/gpt"
 )
 
 //go:embed images.json units.json guids.json families/*.json
@@ -22,6 +19,7 @@ var dataFiles embed.FS
 type knowledge struct {
 	families []*Family
 	images   []imageData
+	never    []Partition
 	units    []unitRange
 	files    []TAFile
 	guids    []provenGUID
@@ -100,6 +98,10 @@ func (k *knowledge) loadImages(files fs.FS) error {
 			Danger  bool     `json:"danger"`
 			Reason  string   `json:"reason"`
 		} `json:"images"`
+		Never []struct {
+			Label string `json:"label"`
+			Note  string `json:"note"`
+		} `json:"never"`
 	}
 	if err := decode(files, "images.json", &data); err != nil {
 		return err
@@ -110,6 +112,9 @@ func (k *knowledge) loadImages(files fs.FS) error {
 				Signer: d.Signer, Danger: d.Danger, Reason: d.Reason},
 			Aliases: d.Aliases,
 		})
+	}
+	for _, d := range data.Never {
+		k.never = append(k.never, Partition{Label: d.Label, Class: Identity, Verdict: Never, Note: d.Note})
 	}
 	return nil
 }
@@ -152,104 +157,4 @@ func (k *knowledge) loadUnits(files fs.FS) error {
 		k.files = append(k.files, f)
 	}
 	return nil
-}
-
-// familyData is the form of families/*.json.
-type familyData struct {
-	Name    string   `json:"name"`
-	Years   string   `json:"years"`
-	SoC     string   `json:"soc"`
-	Roots   []string `json:"roots"`
-	Note    string   `json:"note"`
-	Devices []struct {
-		Folder        string   `json:"folder"`
-		Name          string   `json:"name"`
-		CodeName      string   `json:"code_name"`
-		LinuxName     string   `json:"linux_name"`
-		Codes         []string `json:"codes"`
-		OperatorCodes []string `json:"operator_codes"` // those of Codes that are bound
-		USB           string   `json:"usb"`            // hex
-		LoaderMD5     string   `json:"loader_md5"`
-		Order         string   `json:"order"`
-	} `json:"devices"`
-	Boards []struct {
-		CodeName   string      `json:"code_name"`
-		Board      [][2]uint32 `json:"board"`
-		MSM        []uint32    `json:"msm"`
-		SoCRev     string      `json:"soc_rev"` // 0x…
-		Model      string      `json:"model"`
-		Compatible string      `json:"compatible"`
-		Note       string      `json:"note"`
-	} `json:"boards"`
-	Partitions []struct {
-		Label   string   `json:"label"`
-		Size    int64    `json:"size"`
-		GUID    gpt.GUID `json:"guid"`
-		Class   Class    `json:"class"`
-		Verdict Verdict  `json:"verdict"`
-		Note    string   `json:"note"`
-	} `json:"partitions"`
-	Loaders []struct {
-		Version         string       `json:"version"`
-		ID              string       `json:"id"`
-		MD5             string       `json:"md5"`
-		Folders         []string     `json:"folders"`
-		Sets            [][]string   `json:"sets"`
-		LZ4A            bool         `json:"lz4a"`
-		Fill            FillForm     `json:"fill"`
-		PacketsPerBlock int          `json:"packets_per_block"`
-		HeaderUnit      string       `json:"header_unit"`
-		HeaderChecksum  bool         `json:"header_checksum"`
-		IgnoresEnd      bool         `json:"ignores_end"`
-		StopsUnplugged  bool         `json:"stops_unplugged"`
-		Verified        Verification `json:"verified"`
-	} `json:"loaders"`
-	Targets map[string][]string `json:"targets"`
-	Orders  []struct {
-		Name   string `json:"name"`
-		Source string `json:"source"`
-		Steps  []Step `json:"steps"`
-	} `json:"orders"`
-}
-
-func loadFamily(files fs.FS, name string) (*Family, error) {
-	var data familyData
-	if err := decode(files, name, &data); err != nil {
-		return nil, err
-	}
-	f := &Family{Name: data.Name, Years: data.Years, SoC: data.SoC, Roots: data.Roots, Note: data.Note, targets: data.Targets}
-	for _, d := range data.Devices {
-		var usb uint64
-		if d.USB != "" {
-			var err error
-			if usb, err = strconv.ParseUint(d.USB, 16, 12); err != nil {
-				return nil, fmt.Errorf("%s: device %s: %w", name, d.Folder, err)
-			}
-		}
-		for _, code := range d.Codes {
-			f.Models = append(f.Models, Model{Code: code, Name: d.Name, CodeName: d.CodeName, LinuxName: d.LinuxName,
-				Folder: d.Folder, LoaderMD5: d.LoaderMD5, USB: uint16(usb),
-				OperatorBound: slices.Contains(d.OperatorCodes, code), order: d.Order})
-		}
-	}
-	for _, d := range data.Boards {
-		rev, err := strconv.ParseUint(d.SoCRev, 0, 32)
-		if err != nil {
-			return nil, fmt.Errorf("%s: board %s: %w", name, d.CodeName, err)
-		}
-		f.Boards = append(f.Boards, Board{CodeName: d.CodeName, BoardIDs: d.Board, MSM: d.MSM, SoCRev: uint32(rev),
-			Model: d.Model, Compatible: d.Compatible, Note: d.Note})
-	}
-	for _, d := range data.Partitions {
-		f.Partitions = append(f.Partitions, Partition(d))
-	}
-	for _, d := range data.Loaders {
-		f.Loaders = append(f.Loaders, Loader{Version: d.Version, ID: d.ID, MD5: d.MD5, Folders: d.Folders, Sets: d.Sets,
-			LZ4A: d.LZ4A, Fill: d.Fill, PacketsPerBlock: d.PacketsPerBlock, HeaderUnit: d.HeaderUnit,
-			HeaderChecksum: d.HeaderChecksum, ChecksEnd: !d.IgnoresEnd, StopsUnplugged: d.StopsUnplugged, Verified: d.Verified})
-	}
-	for _, d := range data.Orders {
-		f.orders = append(f.orders, Order(d))
-	}
-	return f, nil
 }

@@ -47,6 +47,7 @@ type Loader struct {
 	StopsUnplugged bool
 
 	Verified Verification
+	SisterOf string // with BySister: the version of the executed loader it agrees with
 }
 
 // FillForm is the length of a FILL tag that a loader accepts.
@@ -75,7 +76,7 @@ type Verification string
 const (
 	ByLoader Verification = "loader" // this file was executed from its own bytes
 	BySister Verification = "sister" // not executed; its tables are those of one that was
-	Unproven Verification = "none"   // neither: nothing is written
+	Unproven Verification = "none"   // neither: nothing is written, and only its identity is known
 )
 
 var loaderVersionWrap = regexp.MustCompile(`(?i)^(LOADER_RELEASE_|loader_)?(.*?)(_AID_[0-9]+)?$`)

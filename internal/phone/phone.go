@@ -4,48 +4,67 @@
 // bundle is flashed, and which trim-area units may be written.
 //
 // The data are the embedded files families/*.json (one per family), images.json
-// and units.json (the same for all families). Adding a model means adding data.
-// A family without a flash order is recognised, but nothing is written to it.
+// and units.json (the same for all families). A new model is one row in its family's
+// file, a new family is one file. A model is restored only with a flash order and a
+// known loader that was executed or agrees with one that was; all others are
+// recognised, and Sentence says why nothing is written to them.
 //
-// Facts: device-rescue.md §1 (partitions, safe list), §6 and §7 (models, roots);
-// s1-protocol.md §1.1 (USB ids), §4.5 (order), §6.3 (units); sin-ftf-format.md
-// §4.4 (GUIDs), §5.4 (roots); boot-fastboot.md §2.7 (boards);
-// loader-behaviour.md 1 (trim area open while images are sent); model codes,
-// loader MD5 and the scripts of sister models from the data files of
-// Androxyde/devices that those pages cite.
+// Facts: s1-families.md (families, images, partitions, GUIDs, loaders, orders);
+// loaders-other.md and loader-behaviour.md (what executed loaders do);
+// device-rescue.md §1 (partitions), §6 and §7 (models, roots); s1-protocol.md §1.1
+// (USB ids), §4.5 (scripts), §6.3 (units); sin-ftf-format.md §4.4 (GUIDs), §5.4
+// (roots); boot-fastboot.md §2.7 (boards); model codes, loader MD5 and scripts from
+// the data files of Androxyde/devices that those pages cite.
 package phone
 
 import (
+	"slices"
 	"strings"
 
 	"xflash/sin/gpt"
+)
+
+// Protocol is the flash protocol of a family.
+type Protocol string
+
+// The protocols.
+const (
+	ProtocolS1      Protocol = "s1"      // 2010 to 2018
+	ProtocolCommand Protocol = "command" // 2017 and later
 )
 
 // Family is a group of models with one platform: same trust root, same loader
 // generation, same partition names.
 type Family struct {
 	Name       string // lower case, as Sony's sources have it: "shinano"
+	Protocol   Protocol
 	Years      string
 	SoC        string
-	Roots      []string // names of the roots its firmware is signed by
+	Roots      []string // names of the roots its firmware is signed by; empty: not known
+	Recovery   string   // label of the partition that fastboot calls recovery; empty: none is known
+	NoFastboot bool     // the models have no fastboot mode
 	Note       string   // what is not certain about these data
+	Elsewhere  string   // a program that restores these models, where xflash does not; may be empty
+	NoBootSet  string   // why the boot chain is never sent to these models; empty: it is
 	Models     []Model
 	Boards     []Board
 	Partitions []Partition
 	Loaders    []Loader
 
-	targets map[string][]string // image short name → labels
-	orders  []Order
+	targets  map[string][]string // image short name → labels
+	topLevel []string
+	orders   []Order
 }
 
 // Model is one model code as it is printed on the phone and kept in unit 2210.
 type Model struct {
-	Code      string // "D5803"
-	Name      string // "Xperia Z3 Compact"
-	CodeName  string // Sony's name, lower case: "aries"; may be empty
-	LinuxName string // name in LineageOS where it is another: "z3c"; may be empty
-	Folder    string // folder in the device database: "D58XX"
-	LoaderMD5 string // of the public loader, lower-case hex; may be empty
+	Code      string   // "D5803"
+	Name      string   // "Xperia Z3 Compact"
+	CodeName  string   // Sony's name, lower case: "aries"; may be empty
+	LinuxName string   // name in LineageOS where it is another: "z3c"; may be empty
+	Aliases   []string // further code names in the device database
+	Folder    string   // folder in the device database: "D58XX"
+	LoaderMD5 string   // of the public loader, lower-case hex; may be empty
 	// USB holds the low 12 bits of the USB product id in Android; the high four
 	// tell the mode (s1-protocol.md §1.1). 0: not known.
 	USB uint16
@@ -53,7 +72,7 @@ type Model struct {
 	// (device-rescue.md §2.5).
 	OperatorBound bool
 
-	order string
+	order, whyNot string
 }
 
 // Board holds the ids by which a boot loader chooses a device tree. They do not
@@ -98,13 +117,19 @@ const (
 )
 
 // Partition is one GPT partition of a family.
+//
+// Source of GUIDs and types: s1-families.md §3.2, read in the loaders, for TA, boot,
+// system, apps_log and the boot chain; public lists for the rest. The alternate of a
+// boot partition is the partition alt_ plus its label.
 type Partition struct {
-	Label   string // exactly as in the GPT
-	Size    int64  // bytes; 0: not known or differs by model
-	GUID    gpt.GUID
-	Class   Class
-	Verdict Verdict
-	Note    string // for a person
+	Label    string // exactly as in the GPT
+	Size     int64  // bytes; 0: not known or differs by model
+	GUID     gpt.GUID
+	Type     gpt.GUID // type GUID of a boot partition while it is in force; zero: not known
+	IdleType gpt.GUID // type GUID while it is not in force; zero where Type is
+	Class    Class
+	Verdict  Verdict
+	Note     string // for a person
 }
 
 // Families returns all families, in order of their names. The caller must not
@@ -123,17 +148,34 @@ func ByModel(code string) (*Family, Model, bool) {
 	return nil, Model{}, false
 }
 
-// ByRoot finds the family whose firmware is signed by the root of this name,
-// for example "S1_Root_9c84". Every root serves one family of our data.
-func ByRoot(name string) (*Family, bool) {
+// Find finds a model by anything that names it: its code, a code name, its folder in
+// the device database, in any case. Where a name has several codes the first counts.
+func Find(name string) (*Family, Model, bool) {
+	if f, m, ok := ByModel(name); ok {
+		return f, m, true
+	}
 	for _, f := range Families() {
-		for _, root := range f.Roots {
-			if root == name {
-				return f, true
+		for _, m := range f.Models {
+			for _, own := range append([]string{m.CodeName, m.LinuxName, m.Folder}, m.Aliases...) {
+				if own != "" && strings.EqualFold(own, name) {
+					return f, m, true
+				}
 			}
 		}
 	}
-	return nil, false
+	return nil, Model{}, false
+}
+
+// ByRoot finds the families whose firmware is signed by the root of this name, for
+// example "S1_Root_9c84". S1_Root_7054 has two, so a root alone does not prove the
+// family.
+func ByRoot(name string) (families []*Family) {
+	for _, f := range Families() {
+		if slices.Contains(f.Roots, name) {
+			families = append(families, f)
+		}
+	}
+	return families
 }
 
 // ByUSB finds the models whose USB product id in Android is pid, in any mode:
@@ -151,19 +193,31 @@ func ByUSB(pid uint16) []Model {
 }
 
 // Partition finds a partition by its label, compared exactly. A partition that
-// is not found here may not be written.
+// is not found here may not be written. Labels that are never written on any phone
+// are found in any case, on every family.
 func (f *Family) Partition(label string) (Partition, bool) {
 	for _, p := range f.Partitions {
 		if p.Label == label {
 			return p, true
 		}
 	}
+	return NeverWritten(label)
+}
+
+// NeverWritten finds a partition that is never written on any phone, by its label in
+// any case: what belongs to one phone and cannot be had again.
+func NeverWritten(label string) (Partition, bool) {
+	for _, p := range loaded().never {
+		if strings.EqualFold(p.Label, label) {
+			return p, true
+		}
+	}
 	return Partition{}, false
 }
 
-// PartitionByGUID finds a partition by its unique GUID. The GUIDs are those of
-// other Sony phones (sin-ftf-format.md §4.4) and only good for display: what an
-// image writes is decided by the partition layout of its own bundle.
+// PartitionByGUID finds a partition by its unique GUID. What an image writes is decided
+// by the partition layout of its own bundle; these GUIDs name partitions where there
+// is none.
 func (f *Family) PartitionByGUID(g gpt.GUID) (Partition, bool) {
 	for _, p := range f.Partitions {
 		if !p.GUID.IsZero() && p.GUID == g {

@@ -49,7 +49,7 @@ func matchModel(fw *Firmware, ph *Facts, p Policy) (model phone.Model, evidence 
 		evidence = append(evidence, fmt.Sprintf("trim-area unit 2210 reads %q instead of a model name, as it does after some custom ROMs", said))
 	}
 	for _, root := range splitList(ph.Info["S1_ROOT"]) {
-		if f, ok := phone.ByRoot(root); ok {
+		for _, f := range phone.ByRoot(root) {
 			evidence = append(evidence, fmt.Sprintf("the phone trusts the root %s, which is that of %s phones", root, f.Name))
 		}
 	}
@@ -119,7 +119,8 @@ func foreignRoots(fw *Firmware, p Policy) (ps Problems) {
 		if it.Kind != ItemSIN || it.Issuer == "" || p.skipped(it) || has(fw.Family.Roots, it.Issuer) {
 			continue
 		}
-		if f, ok := phone.ByRoot(it.Issuer); ok {
+		if families := phone.ByRoot(it.Issuer); len(families) > 0 {
+			f := families[0]
 			ps = append(ps, Problem{Kind: PolicyRefusal, Item: it.Member,
 				What: fmt.Sprintf("it is signed by %s, the root of %s phones (%s)", it.Issuer, f.Name, f.SoC),
 				Why:  fmt.Sprintf("a %s accepts files of %s only", fw.Model.Code, strings.Join(fw.Family.Roots, ", ")),
