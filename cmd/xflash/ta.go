@@ -17,7 +17,7 @@ import (
 func newTACommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "ta",
-		Short: "look into backups of a phone's trim area",
+		Short: "back up a phone's trim area, and look into backups",
 		Long: `Reads backups of the trim area, the part of a Sony phone that holds what makes it that
 one phone: calibration, SIM lock, DRM keys, serial number. A backup can be a dump of the
 partition (TA.img), a zip made by Backup-TA, a Flashtool backup, or a dump of the whole
@@ -25,7 +25,7 @@ disk. Nothing here writes to a phone, and secrets are masked unless --show-ids i
 		Args: args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newTAListCommand(a), newTAVerifyCommand(a), newTACompareCommand(a))
+	cmd.AddCommand(newTABackupCommand(a), newTAListCommand(a), newTAVerifyCommand(a), newTACompareCommand(a))
 	return cmd
 }
 
@@ -174,6 +174,19 @@ func (a *app) masked(value string) string {
 	return text.Mask(value)
 }
 
+// infoIMEIs are the IMEIs that a phone in flash mode tells, each without its check digit.
+func infoIMEIs(info *s1.Info) (imeis []string) {
+	for _, key := range []string{"IMEI", "PHONE_ID"} {
+		v, _ := info.Get(key)
+		for _, n := range strings.FieldsFunc(v, func(r rune) bool { return r == ',' || r == ' ' }) {
+			if n = strings.TrimPrefix(n, "0000:"); len(n) >= 14 && strings.Trim(n, "0123456789") == "" {
+				imeis = append(imeis, n)
+			}
+		}
+	}
+	return imeis
+}
+
 // phoneIdentity asks the phone that --device names who it is. Nothing is written.
 func (a *app) phoneIdentity(ctx context.Context) (id trimarea.Identity, err error) {
 	c, err := a.flashMode(ctx, s1.Options{})
@@ -181,14 +194,7 @@ func (a *app) phoneIdentity(ctx context.Context) (id trimarea.Identity, err erro
 		return id, err
 	}
 	defer func() { err = errors.Join(err, c.Close()) }()
-	for _, key := range []string{"IMEI", "PHONE_ID"} {
-		v, _ := c.Info().Get(key)
-		for _, n := range strings.FieldsFunc(v, func(r rune) bool { return r == ',' || r == ' ' }) {
-			if n = strings.TrimPrefix(n, "0000:"); len(n) >= 14 && strings.Trim(n, "0123456789") == "" {
-				id.IMEIs = append(id.IMEIs, n)
-			}
-		}
-	}
+	id.IMEIs = infoIMEIs(c.Info())
 	id.Serial, _ = c.Info().Get("MSN")
 	var refusal *s1.Refusal
 	if err := c.OpenTA(ctx, trimarea.Misc); errors.As(err, &refusal) {

@@ -1,5 +1,7 @@
 package trimarea
 
+import "slices"
+
 // Danger tells what writing a unit can do.
 type Danger string
 
@@ -32,6 +34,18 @@ func Describe(partition int, number uint32) (m Meaning, ok bool) {
 		}
 	}
 	return Meaning{Partition: partition, Number: number, Text: "not known", Danger: DangerNever, Secret: true}, false
+}
+
+// Named lists the units of a partition that are known by name, in ascending order.
+func Named(partition int) []uint32 {
+	var numbers []uint32
+	for _, m := range meanings {
+		for n := m.Number; m.Partition == partition && n <= max(m.Number, m.last); n++ {
+			numbers = append(numbers, n)
+		}
+	}
+	slices.Sort(numbers)
+	return numbers
 }
 
 // meanings follows s1-protocol.md §6.3, sin-ftf-format.md §12.3 and

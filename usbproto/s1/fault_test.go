@@ -74,7 +74,11 @@ func everything(ctx context.Context, conn usbproto.Conn) error {
 	if err := s.WriteUnit(ctx, 10100, []byte{1}); err != nil {
 		return err
 	}
-	units, err := s.ReadAll(ctx)
+	stream, err := s.ReadAll(ctx)
+	if err != nil {
+		return err
+	}
+	units, err := s1.ParseUnits(stream)
 	if err != nil {
 		return err
 	}

@@ -133,27 +133,21 @@ func (s *Session) WriteUnit(ctx context.Context, unit uint32, data []byte) error
 	return nil
 }
 
-// ReadAll reads every unit of the open partition in the order of the phone, which leaves
-// out the protected ones from ProtectedFrom on (loader-behaviour.md).
-func (s *Session) ReadAll(ctx context.Context) ([]Unit, error) {
+// ReadAll reads the open partition whole, as the stream that the phone sends; ParseUnits
+// takes it apart. The phone leaves out the protected units, from ProtectedFrom on
+// (loader-behaviour.md).
+func (s *Session) ReadAll(ctx context.Context) ([]byte, error) {
 	if err := s.needTA(); err != nil {
 		return nil, err
 	}
 	at := At{Command: CmdReadAll, Doing: fmt.Sprintf("reading all units of trim-area partition %d", s.ta)}
-	dump, err := s.fetch(ctx, at, nil, maxUnits)
-	if err != nil {
-		return nil, err
-	}
-	units, err := parseUnits(dump)
-	if err != nil {
-		return nil, s.failed(at, err) // the packets were whole, so the session goes on
-	}
-	return units, nil
+	return s.fetch(ctx, at, nil, maxUnits)
 }
 
-// parseUnits takes a dump apart: unit and length as 4 bytes big-endian each, then the
-// data (s1-protocol.md §3.2, command 18).
-func parseUnits(dump []byte) ([]Unit, error) {
+// ParseUnits takes the stream of ReadAll apart, in the order of the phone: unit and length
+// as 4 bytes big-endian each, then the data (s1-protocol.md §3.2, command 18). The error
+// names the offset in the stream.
+func ParseUnits(dump []byte) ([]Unit, error) {
 	var units []Unit
 	for at := 0; at < len(dump); {
 		rest := dump[at:]
