@@ -224,7 +224,7 @@ func (d *demo) attempt(ctx context.Context, fw *firmware.Firmware, policy restor
 	if err != nil {
 		return err
 	}
-	plan, journal, err := restore.Begin(restore.Store{Dir: filepath.Join(d.dir, "journal")}, checked, facts, policy, false)
+	plan, journal, err := restore.PrepareRun(restore.Store{Dir: filepath.Join(d.dir, "journal")}, checked, facts, policy, false)
 	if err != nil {
 		return err
 	}

@@ -161,7 +161,7 @@ func (c *restoreCommand) flash(ctx context.Context, fw *restore.Firmware) (err e
 	if err != nil {
 		return err
 	}
-	plan, journal, err := restore.Begin(store, fw, facts, c.policy, c.resume)
+	plan, journal, err := restore.PrepareRun(store, fw, facts, c.policy, c.resume)
 	if err != nil {
 		return err
 	}
@@ -178,7 +178,7 @@ func (c *restoreCommand) flash(ctx context.Context, fw *restore.Firmware) (err e
 	stop() // from here on the first Ctrl-C waits for a safe point
 	soft, _ := softStop(ctx)
 	err = restore.Run(ctx, conn.Session, plan, restore.RunOptions{
-		Journal: journal, From: journal.Done, Stop: soft, Now: clock(), Emit: show.event})
+		Journal: journal, Stop: soft, Now: clock(), Emit: show.event})
 	show.clear()
 	if err != nil {
 		return c.offerSecondWay(err, facts)

@@ -58,7 +58,7 @@ func (c *restoreCommand) throughFastboot(ctx context.Context, fw *restore.Firmwa
 	if err != nil {
 		return err
 	}
-	plan, journal, err := restore.BeginLoader(store, fw, facts, boots, policy, c.resume)
+	plan, journal, err := restore.PrepareFastbootRun(store, fw, facts, boots, policy, c.resume)
 	if err != nil {
 		return err
 	}
@@ -79,8 +79,8 @@ func (c *restoreCommand) throughFastboot(ctx context.Context, fw *restore.Firmwa
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	stop() // from here on the first Ctrl-C waits for a safe point
 	soft, _ := softStop(ctx)
-	err = restore.RunLoader(ctx, conn.Client, plan, restore.LoaderOptions{
-		RunOptions: restore.RunOptions{Journal: journal, From: journal.Done, Stop: soft, Emit: show.event},
+	err = restore.RunFastboot(ctx, conn.Client, plan, restore.FastbootOptions{
+		RunOptions: restore.RunOptions{Journal: journal, Stop: soft, Emit: show.event},
 		Dir:        dir, Limit: limit, Meter: meter})
 	show.clear()
 	if err != nil {

@@ -87,6 +87,7 @@ func (b *builder) build() {
 	}
 	b.plan.Steps = append(b.plan.Steps, session(StepEnd))
 	b.skips()
+	b.wholeSet()
 	b.finish(order)
 }
 

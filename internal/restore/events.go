@@ -42,6 +42,13 @@ type Stalled struct{ Doing string }
 // Finishing says that a stop was asked for and why it has to wait.
 type Finishing struct{ Until string }
 
+// JournalLeft says that the journal of a complete restore could not be removed.
+type JournalLeft struct {
+	Path string
+	Err  error
+}
+
+func (JournalLeft) event() {}
 func (Checking) event()    {}
 func (Unpacking) event()   {}
 func (StepStarted) event() {}

@@ -146,7 +146,7 @@ func flash(conn usbproto.Conn, fw *restore.Firmware, store restore.Store, p rest
 	if err != nil {
 		return err
 	}
-	plan, journal, err := restore.Begin(store, fw, facts, p, false)
+	plan, journal, err := restore.PrepareRun(store, fw, facts, p, false)
 	if err != nil {
 		return err
 	}

@@ -4,19 +4,19 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 )
 
 // journalVersion is raised when the meaning of a journal changes; another version is refused.
 const journalVersion = 1
 
-// Journal is the record of a restore that has begun: enough to build the same plan
-// again and to go on after the last step that the phone acknowledged. It holds no
-// identity data: the phone is recognised by a hash.
+// Journal is the record of a restore that wrote to a phone and is not complete: enough to
+// build the same plan again and to continue after the last step that the phone
+// acknowledged. It holds no identity data: the phone is recognised by a hash.
 type Journal struct {
 	Version  int       `json:"version"`
 	Started  time.Time `json:"started"`
@@ -29,7 +29,8 @@ type Journal struct {
 	Done     int       `json:"done"`  // steps acknowledged by the phone, from the start
 	Doing    string    `json:"doing"` // the step that was running
 
-	path string
+	path   string
+	exists bool // it is on the disk
 }
 
 // Store is the folder that journals live in, one file for each phone.
@@ -55,7 +56,23 @@ func (s Store) file(phoneID string) string {
 }
 
 // Find returns the journal of an unfinished restore of this phone; nil when there is none.
-func (s Store) Find(phoneID string) (*Journal, error) { return readJournal(s.file(phoneID)) }
+func (s Store) Find(phoneID string) (*Journal, error) {
+	path := s.file(phoneID)
+	j, err := readJournal(path)
+	if err == nil && j != nil && j.PhoneID != phoneID {
+		return nil, &JournalError{path, "it belongs to another phone"}
+	}
+	return j, err
+}
+
+// Resumed is Find for a run that has to have a journal.
+func (s Store) Resumed(phoneID string) (*Journal, error) {
+	j, err := s.Find(phoneID)
+	if err == nil && j == nil {
+		err = &JournalError{s.file(phoneID), "there is no unfinished restore of this phone to continue"}
+	}
+	return j, err
+}
 
 // Unfinished lists the journals of all phones, for a hint when no phone is at hand.
 // A journal that cannot be read is left out: it belongs to a phone that is not asked about.
@@ -82,13 +99,32 @@ type JournalError struct {
 func (e *JournalError) Error() string { return "journal " + e.Path + ": " + e.Reason }
 
 func readJournal(path string) (*Journal, error) {
-	data, err := os.ReadFile(path)
+	data, err := readAtMost(path, maxJournal)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
 	if err != nil {
+		return nil, &JournalError{path, err.Error()}
+	}
+	return parseJournal(path, data)
+}
+
+// maxJournal is far more than any journal has: most of it is what a phone said about itself.
+const maxJournal = 1 << 20
+
+func readAtMost(path string, most int64) (data []byte, err error) {
+	f, err := os.Open(path)
+	if err != nil {
 		return nil, err
 	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	if data, err = io.ReadAll(io.LimitReader(f, most+1)); err == nil && int64(len(data)) > most {
+		err = fmt.Errorf("it has more than %d bytes", most)
+	}
+	return data, err
+}
+
+func parseJournal(path string, data []byte) (*Journal, error) {
 	j := Journal{}
 	if err := json.Unmarshal(data, &j); err != nil {
 		return nil, &JournalError{path, "it is damaged or cut off (" + err.Error() + ")"}
@@ -99,19 +135,26 @@ func readJournal(path string) (*Journal, error) {
 	case j.PhoneID == "" || j.BundleID == "" || j.PlanHash == "" || j.Done < 0:
 		return nil, &JournalError{path, "it lacks what is needed to go on"}
 	}
-	j.path = path
+	j.path, j.exists = path, true
 	return &j, nil
 }
 
-// Step records that a step begins; done is the number of steps behind it. Before the
-// first step this makes the file: a restore that could not be resumed does not start.
+// Step records that a step starts; done is the number of steps before it. The first call
+// makes the file, before anything is written to the phone.
 func (j *Journal) Step(done int, doing string) error {
 	j.Done, j.Doing = done, doing
-	return j.save()
+	err := j.save()
+	j.exists = j.exists || err == nil
+	return err
 }
 
 // Remove ends the journal: the restore is complete.
-func (j *Journal) Remove() error { return os.Remove(j.path) }
+func (j *Journal) Remove() error {
+	if !j.exists {
+		return nil
+	}
+	return os.Remove(j.path)
+}
 
 // Path is where the journal lies.
 func (j *Journal) Path() string { return j.path }
@@ -141,24 +184,6 @@ func (j *Journal) save() error {
 	}
 	if err != nil {
 		return fmt.Errorf("the journal cannot be written: %w", err)
-	}
-	return nil
-}
-
-// Resumable compares the journal with the phone and bundle at hand.
-func (j *Journal) Resumable(bundleID, phoneID, planHash string) error {
-	var why []string
-	if j.PhoneID != phoneID {
-		why = append(why, "it belongs to another phone")
-	}
-	if j.BundleID != bundleID {
-		why = append(why, "it belongs to another bundle, "+filepath.Base(j.Bundle))
-	}
-	if len(why) == 0 && j.PlanHash != planHash {
-		why = append(why, "this version of xflash makes another plan from it")
-	}
-	if len(why) > 0 {
-		return &JournalError{j.path, strings.Join(why, ", and ")}
 	}
 	return nil
 }

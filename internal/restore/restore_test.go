@@ -165,11 +165,11 @@ func (b *bench) attempt(p restore.Policy, resume bool, opt restore.RunOptions) (
 	if err != nil {
 		return err
 	}
-	plan, journal, err := restore.Begin(b.store, b.fw, facts, p, resume)
+	plan, journal, err := restore.PrepareRun(b.store, b.fw, facts, p, resume)
 	if err != nil {
 		return err
 	}
-	opt.Journal, opt.From = journal, journal.Done
+	opt.Journal = journal
 	return restore.Run(ctx, s, plan, opt)
 }
 

@@ -1,47 +1,158 @@
 package restore
 
 import (
-	"context"
-	"errors"
 	"fmt"
-	"io"
-	"slices"
 	"time"
 
-	"xflash/sin"
 	"xflash/usbproto/s1"
 )
 
 // RunOptions are what a run needs besides plan and phone.
 type RunOptions struct {
-	Journal *Journal        // is updated at every step; required
-	From    int             // steps that an earlier run has done (Journal.Done)
+	Journal *Journal        // updated at every step; required
 	Stop    <-chan struct{} // closed to stop at the next safe point
 	Now     func() time.Time
 	Emit    func(Event) // may be nil
 }
 
-// Run carries the plan out. It returns nil only when the phone has acknowledged the
-// last step. Everything else is one of *StepError (a step failed), *Stopped (a stop was
-// asked for) or an error of the journal; the journal then says where to go on, and
-// unit 10100 keeps the phone in flash mode.
-//
-// The session is left open with the trim area closed where that was possible.
-func Run(ctx context.Context, s *s1.Session, plan *Plan, opt RunOptions) error {
-	r := &runner{ctx: ctx, s: s, plan: plan, opt: opt}
-	if r.opt.Now == nil {
-		r.opt.Now = time.Now
+// driver carries out the steps of a plan in one mode of the phone.
+type driver interface {
+	// needed reports whether a run that starts at step from carries out step i before it.
+	needed(i, from int) bool
+	// writes reports whether a step changes what the phone keeps without power.
+	writes(Step) bool
+	// ready is called once, before the first step that writes.
+	ready() error
+	step(i int, step Step) error
+	// settle brings the phone into a state in which it can wait for the next run.
+	settle() error
+	// closeAfterError ends the run at a step that failed and describes the failure.
+	closeAfterError(failed *StepError)
+}
+
+// engine carries out a plan: it keeps the journal, stops at safe points only, and reports
+// what it does. It is the same for every mode of the phone.
+type engine struct {
+	plan   *Plan
+	opt    RunOptions
+	driver driver
+
+	from      int
+	whole     span  // steps between which a run does not stop on purpose
+	begun     bool  // the journal exists: something may have been written
+	unwritten error // why the journal could not be kept up to date
+}
+
+// run returns nil only when the phone has acknowledged the last step. Everything else is a
+// *StepError (a step failed), a *Stopped (a stop was asked for), a *RecordError (the journal
+// could not be written) or, before anything was written, another error.
+func (e *engine) run() error {
+	if e.opt.Now == nil {
+		e.opt.Now = time.Now
 	}
-	return r.run()
+	e.begun = e.opt.Journal.exists
+	ready := false
+	for i, step := range e.plan.Steps {
+		if i < e.from && !e.driver.needed(i, e.from) {
+			continue
+		}
+		if err := e.safePoint(i); err != nil {
+			return err
+		}
+		if !ready && i >= e.from && e.driver.writes(step) {
+			ready = true
+			if err := e.driver.ready(); err != nil {
+				return e.failed(i, step, err)
+			}
+			if err := e.record(i); err != nil {
+				return err // nothing was written by this run
+			}
+			e.begun = true
+		} else if i >= e.from && e.begun {
+			if err := e.record(i); err != nil && e.unwritten == nil {
+				e.unwritten = err
+			}
+		}
+		e.emit(StepStarted{Index: i, Step: step})
+		if err := e.driver.step(i, step); err != nil {
+			return e.failed(i, step, err)
+		}
+		e.emit(StepDone{Index: i, Step: step})
+	}
+	if err := e.opt.Journal.Remove(); err != nil {
+		e.emit(JournalLeft{Path: e.opt.Journal.Path(), Err: err}) // the phone is complete all the same
+	}
+	return nil
+}
+
+func (e *engine) record(i int) error { return e.opt.Journal.Step(i, e.plan.Steps[i].Title()) }
+
+// failed makes the error of a step, after the driver has left the phone as tidy as it can be.
+func (e *engine) failed(i int, step Step, err error) error {
+	if stopped, ok := err.(*Stopped); ok {
+		stopped.Index, stopped.Step, stopped.Begun = i, step, e.begun
+		return stopped
+	}
+	failed := &StepError{Index: i, Step: step, Begun: e.begun, Err: err}
+	e.driver.closeAfterError(failed)
+	return failed
+}
+
+// safePoint ends the run before step i if that was asked for, or the journal could not be
+// written, and if it is safe there.
+func (e *engine) safePoint(i int) error {
+	asked := e.stopping()
+	if !asked && e.unwritten == nil {
+		return nil
+	}
+	step := e.plan.Steps[i]
+	if e.whole.inside(i) {
+		if asked {
+			e.emit(Finishing{Until: "the last file of the boot set"})
+		}
+		return nil
+	}
+	if err := e.driver.settle(); err != nil {
+		return e.failed(i, step, err)
+	}
+	if e.unwritten != nil {
+		return &RecordError{Index: i, Step: step, Err: e.unwritten}
+	}
+	if e.begun && i >= e.from {
+		if err := e.record(i); err != nil {
+			return &RecordError{Index: i, Step: step, Err: err}
+		}
+	}
+	return e.failed(i, step, &Stopped{})
+}
+
+func (e *engine) stopping() bool { return closed(e.opt.Stop) }
+
+func closed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
+}
+
+func (e *engine) emit(event Event) {
+	if e.opt.Emit != nil {
+		e.opt.Emit(event)
+	}
 }
 
 // StepError is a step that failed, with everything needed to explain it.
 type StepError struct {
-	Index   int // of the step in the plan
-	Step    Step
-	Written bool     // data of this step may have reached the phone's storage
-	Info    *s1.Info // what the phone said of itself last
-	Err     error    // *s1.Refusal, a transfer error, or one of the file
+	Index    int // of the step in the plan
+	Step     Step
+	Begun    bool     // there is a journal, and --resume continues
+	Written  bool     // this step may have changed what the phone stores
+	Flashing bool     // unit 10100 was set: the phone comes back into flash mode until the flash is complete
+	Proven   bool     // the file's chain ends at a root whose certificate is at hand
+	Info     *s1.Info // what the phone last said about itself
+	Err      error    // *s1.Refusal, a transfer error, or an error of the file
 }
 
 func (e *StepError) Error() string {
@@ -53,228 +164,31 @@ func (e *StepError) Unwrap() error { return e.Err }
 
 // Stopped is a run that ended at a safe point because it was asked to.
 type Stopped struct {
-	Index int  // the step that comes next
-	Step  Step // it
+	Index  int  // the step that comes next
+	Step   Step // it
+	Begun  bool // there is a journal, and --resume continues
+	Within bool // the step had started: its partition lost its old content
 }
 
-func (e *Stopped) Error() string { return "stopped before " + e.Step.Title() }
-
-type runner struct {
-	ctx  context.Context
-	s    *s1.Session
-	plan *Plan
-	opt  RunOptions
-	done int64 // bytes of the files behind us
-
-	admitted bool
+func (e *Stopped) Error() string {
+	if e.Within {
+		return "stopped while " + e.Step.Title()
+	}
+	return "stopped before " + e.Step.Title()
 }
 
-func (r *runner) run() error {
-	from := r.plan.durable(r.opt.From)
-	for i, step := range r.plan.Steps {
-		if r.needed(i, from) {
-			if i >= from {
-				if err := r.safePoint(i); err != nil {
-					return err
-				}
-				if err := r.opt.Journal.Step(i, step.Title()); err != nil {
-					return err
-				}
-			}
-			if from == 0 && step.Kind == StepOpenTA && !r.admitted {
-				r.admitted = true
-				if err := r.admit(); err != nil {
-					return err
-				}
-			}
-			r.emit(StepStarted{Index: i, Step: step})
-			if err := r.step(i, step); err != nil {
-				return r.abandon(i, step, err)
-			}
-			r.emit(StepDone{Index: i, Step: step})
-		}
-		if step.Kind == StepImage || step.Kind == StepLoader {
-			r.done += step.Bytes
-		}
-	}
-	return r.opt.Journal.Remove()
+// RecordError is a run that ended at a safe point because its journal could not be written.
+// The journal on the disk is older than the phone, which is safe: --resume sends again what
+// it does not know of.
+type RecordError struct {
+	Index int // the step that comes next
+	Step  Step
+	Err   error
 }
 
-// durable is where a run goes on after a number of acknowledged steps. What is written
-// into the trim area is stored only when it is closed, and a kernel leaves its header
-// there too (loader-behaviour.md 1). So a group that was not closed is done again; it
-// holds one file at most.
-func (p *Plan) durable(done int) int {
-	for i := min(done, len(p.Steps)) - 1; i >= 0; i-- {
-		switch p.Steps[i].Kind {
-		case StepOpenTA:
-			return i
-		case StepCloseTA:
-			return done
-		}
-	}
-	return done
+func (e *RecordError) Error() string {
+	return "stopped before " + e.Step.Title() + ": " + e.Err.Error()
 }
 
-// needed says whether a step is carried out by a run that goes on at step from. Of the
-// steps before only the loader and the flash state are, because the phone may have been
-// off in between; and neither when nothing is left but to end the session, since the
-// flash state was cleared then.
-func (r *runner) needed(i, from int) bool {
-	steps := r.plan.Steps
-	if !slices.ContainsFunc(steps[min(from, len(steps)):], func(s Step) bool { return s.Kind != StepEnd }) {
-		return i >= from
-	}
-	if steps[i].Kind == StepLoader {
-		return r.s.Stage() != s1.StageLoader
-	}
-	first, last := r.plan.firstGroup()
-	return i >= from || i >= first && i <= last
-}
-
-// firstGroup is the steps that set the flash state: the first time the trim area is open.
-func (p *Plan) firstGroup() (first, last int) {
-	first = slices.IndexFunc(p.Steps, func(s Step) bool { return s.Kind == StepOpenTA })
-	last = slices.IndexFunc(p.Steps, func(s Step) bool { return s.Kind == StepCloseTA })
-	return first, last
-}
-
-// safePoint stops the run before step i if that was asked for and is safe there. Between
-// two fragile steps it is not: half a boot chain is worse than none (s1-protocol.md §4.10).
-func (r *runner) safePoint(i int) error {
-	if !r.stopping() {
-		return nil
-	}
-	if r.inFragileRun(i) {
-		r.emit(Finishing{Until: "the last file of the boot set"})
-		return nil
-	}
-	if r.s.OpenPartition() != 0 {
-		if err := r.s.CloseTA(r.ctx); err != nil {
-			return r.abandon(i, r.plan.Steps[i], err)
-		}
-	}
-	if err := r.opt.Journal.Step(i, r.plan.Steps[i].Title()); err != nil {
-		return err
-	}
-	return &Stopped{Index: i, Step: r.plan.Steps[i]}
-}
-
-func (r *runner) stopping() bool {
-	select {
-	case <-r.opt.Stop:
-		return true
-	default:
-		return false
-	}
-}
-
-// inFragileRun says whether a fragile step has been done and another one follows before
-// anything else than the trim area's opening and closing.
-func (r *runner) inFragileRun(i int) bool {
-	before := i - 1
-	for before >= 0 && (r.plan.Steps[before].Kind == StepOpenTA || r.plan.Steps[before].Kind == StepCloseTA) {
-		before--
-	}
-	after := i
-	for after < len(r.plan.Steps)-1 && (r.plan.Steps[after].Kind == StepOpenTA || r.plan.Steps[after].Kind == StepCloseTA) {
-		after++
-	}
-	return before >= 0 && r.plan.Steps[before].Fragile && r.plan.Steps[after].Fragile
-}
-
-func (r *runner) step(i int, step Step) error {
-	switch step.Kind {
-	case StepLoader, StepImage:
-		return r.send(i, step)
-	case StepOpenTA:
-		return r.s.OpenTA(r.ctx, 2)
-	case StepCloseTA:
-		return r.s.CloseTA(r.ctx)
-	case StepUnit, StepTimestamp:
-		unit, value, err := step.unit(r.opt.Now())
-		if err != nil {
-			return err
-		}
-		return r.s.WriteUnit(r.ctx, unit, value)
-	case StepEnd:
-		return r.s.End(r.ctx)
-	}
-	return fmt.Errorf("the plan has a step of the unknown kind %q", step.Kind)
-}
-
-// send sends one SIN file. It is read and hashed again on the way, so that what is sent
-// is what was checked.
-func (r *runner) send(i int, step Step) (err error) {
-	file, h, err := step.open()
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if e := file.Close(); err == nil {
-			err = e
-		}
-	}()
-	image := s1.Image{Name: step.Name, Header: h.Raw, Data: h.NewReader(file), Size: h.PayloadSize()}
-	progress := func(sent int64) {
-		r.emit(Sending{Index: i, Step: step, Sent: sent, Size: step.Bytes, Done: r.done + sent, Total: r.plan.Bytes})
-	}
-	if step.Kind == StepLoader {
-		return r.s.SendLoader(r.ctx, image, progress)
-	}
-	if !step.Fragile {
-		image.Stop = r.opt.Stop
-	}
-	return r.s.SendImage(r.ctx, image, progress)
-}
-
-// begin opens a SIN file and reads its header, which must be the one that was checked.
-func (it *Item) begin(checked string) (io.ReadCloser, *sin.Header, error) {
-	file, err := it.Open()
-	if err != nil {
-		return nil, nil, err
-	}
-	h, err := sin.ReadHeader(file, it.Bytes)
-	if err == nil && headerSHA256(h) != checked {
-		err = fmt.Errorf("%s has changed since it was checked", it.Member)
-	}
-	if err != nil {
-		return nil, nil, errors.Join(err, file.Close())
-	}
-	return file, h, nil
-}
-
-// abandon ends a run at a step that failed or was stopped, and leaves the phone as tidy
-// as it can be: upload cancelled, trim area closed. What fails on the way out adds
-// nothing to the first error.
-func (r *runner) abandon(i int, step Step, err error) error {
-	if errors.Is(err, s1.ErrStopped) {
-		if r.s.OpenPartition() != 0 {
-			if e := r.s.CloseTA(r.ctx); e != nil {
-				return &StepError{Index: i, Step: step, Written: true, Info: r.s.Info(), Err: e}
-			}
-		}
-		return &Stopped{Index: i, Step: step}
-	}
-	failed := &StepError{Index: i, Step: step, Err: err, Written: step.Kind == StepImage, Info: r.s.Info()}
-	var refusal *s1.Refusal
-	if !errors.As(err, &refusal) {
-		return failed
-	}
-	if refusal.Command == s1.CmdHeader {
-		failed.Written = false // true of every refusal of a header (error-codes.md §5)
-	}
-	// The phone is still listening. It ends the session and switches itself off;
-	// unit 10100 brings it back into flash mode (s1-protocol.md §10.4).
-	if r.s.OpenPartition() != 0 {
-		_ = r.s.CloseTA(r.ctx)
-	}
-	_ = r.s.End(r.ctx)
-	return failed
-}
-
-func (r *runner) emit(e Event) {
-	if r.opt.Emit != nil {
-		r.opt.Emit(e)
-	}
-}
+// Unwrap gives the cause.
+func (e *RecordError) Unwrap() error { return e.Err }

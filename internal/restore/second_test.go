@@ -59,12 +59,12 @@ func (b *loaderBench) restore(resume bool, stop <-chan struct{}, emit func(resto
 	if err != nil {
 		return err
 	}
-	plan, journal, err := restore.BeginLoader(b.store, b.fw, b.facts, boots, b.policy, resume)
+	plan, journal, err := restore.PrepareFastbootRun(b.store, b.fw, b.facts, boots, b.policy, resume)
 	if err != nil {
 		return err
 	}
-	return restore.RunLoader(ctx, c, plan, restore.LoaderOptions{
-		RunOptions: restore.RunOptions{Journal: journal, From: journal.Done, Stop: stop, Emit: emit},
+	return restore.RunFastboot(ctx, c, plan, restore.FastbootOptions{
+		RunOptions: restore.RunOptions{Journal: journal, Stop: stop, Emit: emit},
 		Dir:        b.t.TempDir(), Limit: b.limit, Meter: meter})
 }
 

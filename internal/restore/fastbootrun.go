@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 
 	"xflash/fastboot"
 	"xflash/sin"
@@ -24,78 +23,49 @@ func (m *Meter) Sent(sent, _ int64) {
 	}
 }
 
-// LoaderOptions are what a run of the second way needs besides phone, plan and bundle.
-type LoaderOptions struct {
+// FastbootOptions are what a run through fastboot needs besides phone, plan and bundle.
+type FastbootOptions struct {
 	RunOptions
-	Dir   string // a folder for the unpacked file systems; the caller removes it
+	Dir   string // an existing folder for unpacked file systems; nothing is left in it
 	Limit int64  // the most bytes of one download
 	Meter *Meter
 }
 
-// RunLoader carries out a plan of the second way. Everything is unpacked and looked at
-// before the first byte is sent. The errors are those of Run; a step that was done need
+// RunFastboot carries out a plan through fastboot. Everything is unpacked and looked at
+// before the first byte is sent. See engine.run for the errors; a step that was done need
 // not be done again.
-func RunLoader(ctx context.Context, c *fastboot.Client, plan *Plan, opt LoaderOptions) error {
-	r := &loaderRun{ctx: ctx, c: c, plan: plan, opt: opt, images: make([]loaderImage, len(plan.Steps))}
+func RunFastboot(ctx context.Context, c *fastboot.Client, plan *Plan, opt FastbootOptions) error {
+	e := &engine{plan: plan, opt: opt.RunOptions, from: opt.Journal.Done, whole: span{0, -1}}
+	r := &fastbootRun{engine: e, ctx: ctx, c: c, opt: opt, images: make([]fastbootImage, len(plan.Steps))}
 	defer r.close()
-	if err := r.prepare(); err != nil {
-		return err
-	}
-	for i, step := range plan.Steps {
-		if i < opt.From {
-			continue
-		}
-		select {
-		case <-opt.Stop:
-			err := opt.Journal.Step(i, step.Title())
-			return errors.Join(err, &Stopped{Index: i, Step: step})
-		default:
-		}
-		if err := opt.Journal.Step(i, step.Title()); err != nil {
-			return err
-		}
-		r.emit(StepStarted{Index: i, Step: step})
-		if err := r.step(i, step); err != nil {
-			var stopped *Stopped
-			if errors.As(err, &stopped) {
-				return err
-			}
-			return &StepError{Index: i, Step: step, Written: step.Kind != StepReboot, Err: err}
-		}
-		r.emit(StepDone{Index: i, Step: step})
-	}
-	return opt.Journal.Remove()
+	e.driver = r
+	return e.run()
 }
 
-type loaderRun struct {
+// fastbootRun is the driver of fastboot.
+type fastbootRun struct {
+	*engine
 	ctx    context.Context
 	c      *fastboot.Client
-	plan   *Plan
-	opt    LoaderOptions
-	images []loaderImage // by step
-	done   int64         // bytes sent of the steps behind
-	total  int64         // bytes to be sent
+	opt    FastbootOptions
+	images []fastbootImage // by step
+	done   int64           // bytes sent of the steps before
+	total  int64           // bytes to be sent
 }
 
-// loaderImage is what is sent for a step: as it is, or in several sparse images.
-type loaderImage struct {
+// fastbootImage is what is sent for a step: as it is, or in several sparse images.
+type fastbootImage struct {
 	file   io.Closer
-	pieces []loaderPiece
+	pieces []fastbootPiece
 	size   int64 // bytes of all pieces
 }
 
-type loaderPiece struct {
+type fastbootPiece struct {
 	size int64
 	open func() io.Reader
 }
 
-func (r *loaderRun) emit(e Event) {
-	if r.opt.Emit != nil {
-		r.opt.Emit(e)
-	}
-}
-
-func (r *loaderRun) close() {
+func (r *fastbootRun) close() {
 	for _, image := range r.images {
 		if image.file != nil {
 			_ = image.file.Close() // it was only read
@@ -103,10 +73,20 @@ func (r *loaderRun) close() {
 	}
 }
 
-// prepare has everything ready that is to be sent.
-func (r *loaderRun) prepare() error {
+func (r *fastbootRun) needed(int, int) bool { return false }
+
+func (r *fastbootRun) writes(step Step) bool { return step.Kind != StepReboot }
+
+func (r *fastbootRun) settle() error { return nil }
+
+func (r *fastbootRun) closeAfterError(failed *StepError) {
+	failed.Written = failed.Begun && r.writes(failed.Step)
+}
+
+// ready has everything at hand that is going to be sent.
+func (r *fastbootRun) ready() error {
 	for i, step := range r.plan.Steps {
-		if i < r.opt.From || step.Kind != StepFlash {
+		if i < r.from || step.Kind != StepFlash {
 			continue
 		}
 		var err error
@@ -124,10 +104,14 @@ func (r *loaderRun) prepare() error {
 }
 
 // fileSystem unpacks one image and makes sure that it is what its partition holds.
-func (r *loaderRun) fileSystem(step Step) (image loaderImage, err error) {
-	f, err := os.OpenFile(filepath.Join(r.opt.Dir, step.Name+".img"), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+func (r *fastbootRun) fileSystem(step Step) (image fastbootImage, err error) {
+	f, err := os.CreateTemp(r.opt.Dir, step.Name+"-*.img")
 	if err != nil {
 		return image, err
+	}
+	// Nobody else needs its name, and without one the space is free again however this ends.
+	if err := os.Remove(f.Name()); err != nil {
+		return image, errors.Join(err, f.Close())
 	}
 	err = step.unpack(r.ctx, f, func(done, total int64) { r.emit(Unpacking{Name: step.Name, Done: done, Total: total}) })
 	if err == nil {
@@ -135,43 +119,43 @@ func (r *loaderRun) fileSystem(step Step) (image loaderImage, err error) {
 	}
 	image.file = f
 	if err != nil {
-		return loaderImage{}, errors.Join(err, f.Close())
+		return fastbootImage{}, errors.Join(err, f.Close())
 	}
 	return image, nil
 }
 
-func (r *loaderRun) look(f *os.File, step Step) (loaderImage, error) {
+func (r *fastbootRun) look(f *os.File, step Step) (fastbootImage, error) {
 	st, err := f.Stat()
 	if err != nil {
-		return loaderImage{}, err
+		return fastbootImage{}, err
 	}
 	head := make([]byte, min(st.Size(), sin.HeadSize))
 	if _, err := f.ReadAt(head, 0); err != nil && err != io.EOF {
-		return loaderImage{}, err
+		return fastbootImage{}, err
 	}
 	if kind := sin.Recognize(head); kind != sin.KindExt4 {
-		return loaderImage{}, Problems{{Kind: PolicyRefusal, Item: step.Member, What: fmt.Sprintf("it holds no ext4 file system, but %s", kind),
+		return fastbootImage{}, Problems{{Kind: PolicyRefusal, Item: step.Member, What: fmt.Sprintf("it holds no ext4 file system, but %s", kind),
 			Why: "fastboot would write it as it is, and the phone could not use it", Next: "leave it out: --skip " + step.Name}}
 	}
 	return r.split(f, st.Size())
 }
 
 // split decides how an image is sent: in one download when it fits, else as sparse images.
-func (r *loaderRun) split(data io.ReaderAt, size int64) (loaderImage, error) {
+func (r *fastbootRun) split(data io.ReaderAt, size int64) (fastbootImage, error) {
 	if size <= r.opt.Limit {
 		open := func() io.Reader { return io.NewSectionReader(data, 0, size) }
-		return loaderImage{pieces: []loaderPiece{{size, open}}, size: size}, nil
+		return fastbootImage{pieces: []fastbootPiece{{size, open}}, size: size}, nil
 	}
 	pieces, err := fastboot.Split(data, size, r.opt.Limit)
-	image := loaderImage{}
+	image := fastbootImage{}
 	for _, p := range pieces {
-		image.pieces = append(image.pieces, loaderPiece{p.Size, p.Reader})
+		image.pieces = append(image.pieces, fastbootPiece{p.Size, p.Reader})
 		image.size += p.Size
 	}
 	return image, err
 }
 
-func (r *loaderRun) step(i int, step Step) error {
+func (r *fastbootRun) step(i int, step Step) error {
 	switch step.Kind {
 	case StepFlash:
 		return r.flash(i, step)
@@ -187,9 +171,9 @@ func (r *loaderRun) step(i int, step Step) error {
 	return fmt.Errorf("the plan has a step of the unknown kind %q", step.Kind)
 }
 
-// flash sends one image. Between two pieces it can be stopped: the partition is written
-// anew from its beginning when the restore goes on.
-func (r *loaderRun) flash(i int, step Step) error {
+// flash sends one image. It can be stopped between two pieces: --resume writes the partition
+// again from its start.
+func (r *fastbootRun) flash(i int, step Step) error {
 	partition, err := step.partition()
 	if err != nil {
 		return err
@@ -198,12 +182,8 @@ func (r *loaderRun) flash(i int, step Step) error {
 	sent := int64(0)
 	defer func() { r.opt.Meter.to = nil }()
 	for n, p := range image.pieces {
-		if n > 0 {
-			select {
-			case <-r.opt.Stop:
-				return &Stopped{Index: i, Step: step}
-			default:
-			}
+		if n > 0 && closed(r.opt.Stop) {
+			return &Stopped{Within: true}
 		}
 		r.opt.Meter.to = func(now int64) {
 			r.emit(Sending{Index: i, Step: step, Sent: sent + now, Size: image.size, Done: r.done + sent + now, Total: r.total})

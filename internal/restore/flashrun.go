@@ -1,0 +1,199 @@
+package restore
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"xflash/sin"
+	"xflash/usbproto/s1"
+)
+
+// Run carries the plan out in flash mode. It returns nil only when the phone has
+// acknowledged the last step and unit 10100 was read back as 0. See engine.run for the
+// errors.
+//
+// The session is left open, with the trim area closed where that was possible.
+func Run(ctx context.Context, s *s1.Session, plan *Plan, opt RunOptions) error {
+	set := plan.bootSet()
+	e := &engine{plan: plan, opt: opt, from: plan.resumeIndex(opt.Journal.Done, set), whole: plan.unstoppable(set)}
+	r := &flashRun{engine: e, ctx: ctx, s: s}
+	e.driver = r
+	first, _ := plan.flagged()
+	r.flashing = e.from > first.last
+	for i, step := range plan.Steps {
+		if i < e.from && (step.Kind == StepImage || step.Kind == StepLoader) {
+			r.done += step.Bytes
+		}
+	}
+	return e.run()
+}
+
+// flashRun is the driver of flash mode.
+type flashRun struct {
+	*engine
+	ctx  context.Context
+	s    *s1.Session
+	done int64 // bytes of the files before this step
+
+	flashing bool // unit 10100 was set to 1 and stored
+}
+
+// needed: the loader is sent again when the phone was off in between, unless nothing is left
+// but to end the session.
+func (r *flashRun) needed(i, from int) bool {
+	return r.plan.Steps[i].Kind == StepLoader && r.plan.Steps[from].Kind != StepEnd && r.s.Stage() != s1.StageLoader
+}
+
+func (r *flashRun) writes(step Step) bool { return step.Kind != StepLoader && step.Kind != StepEnd }
+
+func (r *flashRun) ready() error {
+	if r.flashing {
+		return nil
+	}
+	return preflight(r.ctx, r.s, r.plan)
+}
+
+func (r *flashRun) settle() error {
+	if r.s.OpenPartition() == 0 {
+		return nil
+	}
+	return r.s.CloseTA(r.ctx)
+}
+
+func (r *flashRun) step(i int, step Step) error {
+	switch step.Kind {
+	case StepLoader, StepImage:
+		return r.send(i, step)
+	case StepOpenTA:
+		return r.s.OpenTA(r.ctx, 2)
+	case StepCloseTA:
+		err := r.s.CloseTA(r.ctx)
+		if first, _ := r.plan.flagged(); err == nil && i == first.last {
+			r.flashing = true
+		}
+		return err
+	case StepUnit, StepTimestamp:
+		unit, value, err := step.unit(r.opt.Now())
+		if err != nil {
+			return err
+		}
+		return r.s.WriteUnit(r.ctx, unit, value)
+	case StepEnd:
+		if err := r.cleared(); err != nil {
+			return err
+		}
+		return r.s.End(r.ctx)
+	}
+	return fmt.Errorf("the plan has a step of the unknown kind %q", step.Kind)
+}
+
+// StateError is a phone whose flash state is not what the flash left there.
+type StateError struct{ Value []byte }
+
+func (e *StateError) Error() string {
+	return fmt.Sprintf("unit %d reads %X after the flash, not 00: the phone did not store that the flash is complete", unitFlashState, e.Value)
+}
+
+// cleared reads the flash state back after it was stored: a phone on which it is not 0 goes
+// back into flash mode, whatever it has acknowledged.
+func (r *flashRun) cleared() error {
+	if err := r.s.OpenTA(r.ctx, 2); err != nil {
+		return err
+	}
+	value, err := r.s.ReadUnit(r.ctx, unitFlashState)
+	if err != nil {
+		return err
+	}
+	if err := r.s.CloseTA(r.ctx); err != nil {
+		return err
+	}
+	if !bytes.Equal(value, []byte{0}) {
+		return &StateError{value}
+	}
+	r.flashing = false
+	return nil
+}
+
+// send sends one SIN file. It is read and hashed again on the way, so that what is sent
+// is what was checked.
+func (r *flashRun) send(i int, step Step) (err error) {
+	file, h, err := step.open()
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if e := file.Close(); err == nil {
+			err = e
+		}
+	}()
+	image := s1.Image{Name: step.Name, Header: h.Raw, Data: h.NewReader(file), Size: h.PayloadSize()}
+	sent := int64(0)
+	progress := func(n int64) {
+		sent = n
+		r.emit(Sending{Index: i, Step: step, Sent: n, Size: step.Bytes, Done: r.done + n, Total: r.plan.Bytes})
+	}
+	if step.Kind == StepLoader {
+		err = r.s.SendLoader(r.ctx, image, progress)
+	} else {
+		if !r.whole.inside(i) {
+			image.Stop = r.opt.Stop
+		}
+		err = r.s.SendImage(r.ctx, image, progress)
+	}
+	if errors.Is(err, s1.ErrStopped) {
+		if e := r.settle(); e != nil {
+			return e
+		}
+		return &Stopped{Within: sent > int64(len(h.Raw))}
+	}
+	if err == nil && i >= r.from {
+		r.done += step.Bytes
+	}
+	return err
+}
+
+// begin opens a SIN file and reads its header, which must be the one that was checked.
+func (it *Item) begin(checked string) (io.ReadCloser, *sin.Header, error) {
+	file, err := it.Open()
+	if err != nil {
+		return nil, nil, err
+	}
+	h, err := sin.ReadHeader(file, it.Bytes)
+	if err == nil && headerSHA256(h) != checked {
+		err = fmt.Errorf("%s has changed since it was checked", it.Member)
+	}
+	if err != nil {
+		return nil, nil, errors.Join(err, file.Close())
+	}
+	return file, h, nil
+}
+
+// closeAfterError leaves the phone as tidy as it can be: upload dropped, trim area closed,
+// session ended. What fails on the way adds nothing to the first error.
+func (r *flashRun) closeAfterError(failed *StepError) {
+	failed.Flashing, failed.Info = r.flashing, r.s.Info()
+	failed.Written = failed.Step.Kind == StepImage
+	var offered *offerError
+	if errors.As(failed.Err, &offered) {
+		failed.Step, failed.Err = offered.step, offered.err
+	}
+	if it := failed.Step.load.item; it != nil {
+		failed.Proven = it.Proven
+	}
+	var refusal *s1.Refusal
+	if !errors.As(failed.Err, &refusal) {
+		return
+	}
+	if refusal.Command == s1.CmdHeader {
+		failed.Written = false // every loader judges a header before it erases anything
+	}
+	// The phone is still listening. It ends the session and switches itself off; with unit
+	// 10100 set it comes back in flash mode (s1-protocol.md §10.4).
+	if r.s.OpenPartition() != 0 && refusal.Command != s1.CmdCloseTA {
+		_ = r.s.CloseTA(r.ctx)
+	}
+	_ = r.s.End(r.ctx)
+}

@@ -1,0 +1,99 @@
+package restore
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"xflash/internal/phone"
+	"xflash/usbproto/s1"
+)
+
+// Preflight asks a running loader whether it accepts the signers of a plan. A header is
+// judged without anything being written, so a phone that would refuse in the middle of a
+// flash refuses before it, in its own words. One file for each pair of signer and issuer is
+// offered and taken back, to loaders that were seen to recover from that. Another loader is
+// asked only about files that the phone's own configuration speaks against: what it refuses
+// need not be taken back. Without a running loader nothing is sent.
+func Preflight(ctx context.Context, s *s1.Session, plan *Plan) error {
+	e := &engine{plan: plan, opt: RunOptions{Journal: &Journal{}}}
+	e.driver = &flashRun{engine: e, ctx: ctx, s: s}
+	for i, step := range plan.Steps {
+		if e.driver.writes(step) {
+			if err := e.driver.ready(); err != nil {
+				return e.failed(i, step, err)
+			}
+			break
+		}
+	}
+	return nil
+}
+
+func preflight(ctx context.Context, s *s1.Session, plan *Plan) error {
+	if s.Stage() != s1.StageLoader {
+		return nil
+	}
+	row, known := plan.family().LoaderByVersion(s.Info().Version())
+	if known {
+		if missing, _ := plan.notInForce(&row); len(missing) > 0 {
+			return notInForceProblem(plan, &row, missing)
+		}
+	}
+	recovers := known && row.Verified == phone.ByLoader
+	var asked []string
+	for _, step := range plan.Steps {
+		pair := step.Signer + " " + step.Issuer
+		if step.Kind != StepImage || slices.Contains(asked, pair) || !recovers && granted(s.Info(), step) {
+			continue
+		}
+		asked = append(asked, pair)
+		if err := offer(ctx, s, step); err != nil {
+			return &offerError{step, err}
+		}
+	}
+	return nil
+}
+
+// granted reports whether the hardware configuration that the phone tells allows a file, or
+// does not speak against it.
+func granted(info *s1.Info, step Step) bool {
+	roles, told := info.HWConfig()
+	if off, _ := info.Get("DEF_SEC"); !told || off == "OFF" {
+		return true
+	}
+	need := uint16(s1.RoleLiveRoot)
+	if strings.HasPrefix(step.Issuer, testRoot) {
+		need = s1.RoleTestRoot
+	}
+	for _, role := range roles {
+		if role.Name == step.Signer {
+			return role.Flags&s1.RoleEnforced == 0 || role.Flags&need != 0
+		}
+	}
+	return false
+}
+
+// offerError names the file whose header was refused before anything was written.
+type offerError struct {
+	step Step
+	err  error
+}
+
+func (e *offerError) Error() string {
+	return fmt.Sprintf("offering the header of %s: %v", e.step.Name, e.err)
+}
+
+func (e *offerError) Unwrap() error { return e.err }
+
+// offer sends the header of a step's file and takes it back.
+func offer(ctx context.Context, s *s1.Session, step Step) error {
+	file, h, err := step.open()
+	if err != nil {
+		return err
+	}
+	if err := file.Close(); err != nil {
+		return err
+	}
+	return s.OfferHeader(ctx, step.Name, h.Raw)
+}

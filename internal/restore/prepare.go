@@ -1,0 +1,97 @@
+package restore
+
+import (
+	"path/filepath"
+	"time"
+)
+
+// PrepareRun makes the plan for a run and the journal that goes with it.
+//
+// A resumed run builds its plan from what the phone said when the first run started, which
+// is in the journal, and with the policy of that run: the half-flashed phone may say other
+// things now. The plan must come out the same.
+func PrepareRun(store Store, fw *Firmware, facts *Facts, p Policy, resume bool) (*Plan, *Journal, error) {
+	if !resume {
+		plan, err := Build(fw, facts, p)
+		if err != nil {
+			return plan, nil, err
+		}
+		return plan, newJournal(store, fw, facts, p, plan), nil
+	}
+	j, err := store.Resumed(facts.Identity)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := j.fits(fw); err != nil {
+		return nil, nil, err
+	}
+	plan, err := Build(fw, &j.Phone, j.Policy)
+	if err != nil {
+		return plan, nil, err
+	}
+	if err := j.continues(plan); err != nil {
+		return nil, nil, err
+	}
+	return plan, j, j.unflashed(plan, facts)
+}
+
+// PrepareFastbootRun is PrepareRun for fastboot. What the phone says there does not change by
+// what is flashed, so a resumed run asks it again.
+func PrepareFastbootRun(store Store, fw *Firmware, ph *LoaderFacts, boots map[string]BootImage, p Policy, resume bool) (*Plan, *Journal, error) {
+	if !resume {
+		plan, err := BuildLoader(fw, ph, boots, p)
+		if err != nil {
+			return plan, nil, err
+		}
+		return plan, newJournal(store, fw, &Facts{Identity: ph.Identity}, p, plan), nil
+	}
+	j, err := store.Resumed(ph.Identity)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := j.fits(fw); err != nil {
+		return nil, nil, err
+	}
+	plan, err := BuildLoader(fw, ph, boots, j.Policy)
+	if err != nil {
+		return plan, nil, err
+	}
+	return plan, j, j.continues(plan)
+}
+
+func newJournal(store Store, fw *Firmware, facts *Facts, p Policy, plan *Plan) *Journal {
+	return &Journal{Version: journalVersion, Started: time.Now().UTC().Truncate(time.Second),
+		Bundle: fw.Name, BundleID: fw.Identity, PhoneID: facts.Identity, PlanHash: plan.Hash(),
+		Policy: p, Phone: *facts, path: store.file(facts.Identity)}
+}
+
+// fits compares the journal with the bundle at hand.
+func (j *Journal) fits(fw *Firmware) error {
+	if j.BundleID != fw.Identity {
+		return &JournalError{j.path, "it belongs to another bundle, " + filepath.Base(j.Bundle)}
+	}
+	return nil
+}
+
+// continues compares the journal with the plan that was built again.
+func (j *Journal) continues(plan *Plan) error {
+	switch {
+	case j.PlanHash != plan.Hash():
+		return &JournalError{j.path, "this version of xflash makes another plan from it"}
+	case j.Done >= len(plan.Steps):
+		return &JournalError{j.path, "it counts more steps than the plan has"}
+	}
+	return nil
+}
+
+// unflashed refuses to continue on a phone that was flashed since: unit 10100 stays 1 from
+// the start of a flash to its end. Only the run that was stopped while clearing it may have
+// left a 0.
+func (j *Journal) unflashed(plan *Plan, now *Facts) error {
+	set, clear := plan.flagged()
+	from := plan.resumeIndex(j.Done, plan.bootSet())
+	if from <= set.last || from >= clear.first || now.Flashing {
+		return nil
+	}
+	return &JournalError{j.path, "this phone was flashed since: unit 10100 says that no flash is unfinished"}
+}
