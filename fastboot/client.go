@@ -25,6 +25,9 @@ const (
 	workTime   = 10 * time.Minute // for an answer to what erases or writes
 	staleTime  = 60 * time.Millisecond
 	maxStale   = 64
+
+	// patience is how many times its limit an answer may take with all its INFO lines.
+	patience = 4
 )
 
 // stallTime is when a silence is worth a word (ecosystem.md §5.4 row 23). Tests shorten it.
@@ -208,8 +211,10 @@ func checkCommand(command string) error {
 }
 
 // answer reads messages until OKAY, FAIL or DATA. size is -1, or what DATA said. limit is
-// the time for each message, because loaders that work tell so from time to time.
+// the time for each message, because loaders that work tell so from time to time; all of them
+// together have patience times as long.
 func (c *Client) answer(ctx context.Context, command string, limit time.Duration) (reply Reply, size int64, err error) {
+	start := time.Now()
 	for range maxInfo {
 		message, err := c.message(ctx, command, limit)
 		if err != nil {
@@ -226,6 +231,9 @@ func (c *Client) answer(ctx context.Context, command string, limit time.Duration
 			reply.Info = append(reply.Info, text)
 			if c.opt.Info != nil {
 				c.opt.Info(text)
+			}
+			if total := patience * limit; time.Since(start) > total {
+				return reply, -1, &ProtocolError{command, text, fmt.Sprintf("no answer in %s, only lines", total)}
 			}
 		case "DATA":
 			n, err := strconv.ParseUint(strings.TrimRight(text, "\x00"), 16, 32)

@@ -135,7 +135,7 @@ func (c *Client) Stage(ctx context.Context, r io.Reader, size int64) error {
 
 // Upload takes what the command before it left in the phone's memory (get_staged).
 func (c *Client) Upload(ctx context.Context, w io.Writer) (int64, error) {
-	return c.receive(ctx, "upload", w)
+	return c.receive(ctx, "upload", w, maxReceive)
 }
 
 // Fetch reads a partition of a loader that allows it. Each request asks for no more than
@@ -150,12 +150,16 @@ func (c *Client) Fetch(ctx context.Context, partition string, w io.Writer) (int6
 		return 0, err
 	}
 	most, ok := parseSize(text)
-	if size == 0 || !ok || most == 0 {
-		return c.receive(ctx, "fetch:"+partition, w)
+	if size == 0 {
+		size = maxReceive
+	}
+	if size == maxReceive || !ok || most == 0 {
+		return c.receive(ctx, "fetch:"+partition, w, size)
 	}
 	total := int64(0)
 	for total < size {
-		n, err := c.receive(ctx, fmt.Sprintf("fetch:%s:0x%s:0x%s", partition, hex(total), hex(min(most, size-total))), w)
+		part := min(most, size-total)
+		n, err := c.receive(ctx, fmt.Sprintf("fetch:%s:0x%s:0x%s", partition, hex(total), hex(part)), w, part)
 		if total += n; err != nil {
 			return total, err
 		}
@@ -168,8 +172,11 @@ func (c *Client) Fetch(ctx context.Context, partition string, w io.Writer) (int6
 
 func hex(n int64) string { return strconv.FormatInt(n, 16) }
 
-// receive runs a command that answers with data.
-func (c *Client) receive(ctx context.Context, command string, w io.Writer) (int64, error) {
+// maxReceive is the most that the eight digits of DATA can announce.
+const maxReceive = 0xFFFFFFFF
+
+// receive runs a command that answers with data, of at most so many bytes.
+func (c *Client) receive(ctx context.Context, command string, w io.Writer, most int64) (int64, error) {
 	if err := c.send(ctx, command); err != nil {
 		return 0, err
 	}
@@ -179,6 +186,9 @@ func (c *Client) receive(ctx context.Context, command string, w io.Writer) (int6
 	}
 	if size < 0 {
 		return 0, &ProtocolError{command, "OKAY", "DATA should come first"}
+	}
+	if size > most {
+		return 0, &ProtocolError{command, fmt.Sprintf("DATA%08x", size), fmt.Sprintf("there are at most %08x bytes", most)}
 	}
 	buf := make([]byte, 64<<10)
 	got := int64(0)

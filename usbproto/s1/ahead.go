@@ -1,6 +1,7 @@
 package s1
 
 import (
+	"context"
 	"errors"
 	"io"
 )
@@ -14,6 +15,7 @@ type reader struct {
 	quit  chan struct{} // closed when nothing more is wanted
 	over  chan struct{} // closed when the goroutine ends
 	err   error         // why full was closed early; set before that
+	left  bool          // next was given up: a read may never return
 }
 
 // readAhead begins to read packets of at most chunk bytes.
@@ -73,20 +75,39 @@ func (r *reader) read(buf []byte, at int64) error {
 	return nil
 }
 
-// next gives the next packet.
-func (r *reader) next() ([]byte, error) {
-	buf, ok := <-r.full
-	if !ok {
-		return nil, r.err
+// next gives the next packet. A source that blocks, such as a network folder that does not
+// answer, is given up when the image is to be stopped or the context ends.
+func (r *reader) next(ctx context.Context) ([]byte, error) {
+	select {
+	case buf, ok := <-r.full:
+		if !ok {
+			return nil, r.err
+		}
+		return buf, nil
+	default:
 	}
-	return buf, nil
+	select {
+	case buf, ok := <-r.full:
+		if !ok {
+			return nil, r.err
+		}
+		return buf, nil
+	case <-r.image.Stop:
+		r.left = true
+		return nil, ErrStopped
+	case <-ctx.Done():
+		r.left = true
+		return nil, contextError(ctx)
+	}
 }
 
 // release gives a buffer back.
 func (r *reader) release(buf []byte) { r.empty <- buf[:cap(buf)] }
 
-// stop ends the goroutine and waits for it, at most for one read.
+// stop ends the goroutine and waits for it, unless it may be inside a read that blocks.
 func (r *reader) stop() {
 	close(r.quit)
-	<-r.over
+	if !r.left {
+		<-r.over
+	}
 }

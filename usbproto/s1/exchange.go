@@ -66,12 +66,13 @@ func (s *Session) confirm(ctx context.Context, at At, flags uint32, data []byte,
 
 // fetch sends a command whose answer is data. An answer in several parts is fetched by
 // sending the same again until the phone says that it was the last one (s1-protocol.md
-// §2.4). most bounds the whole answer, in bytes.
+// §2.4). most bounds the whole answer in bytes, Options.Answer in time.
 func (s *Session) fetch(ctx context.Context, at At, data []byte, most int) ([]byte, error) {
 	if err := s.idle(); err != nil {
 		return nil, err
 	}
 	var all []byte
+	start := time.Now()
 	for {
 		reply, err := s.exchange(ctx, at, flagsHost, data, s.opt.Small)
 		if err != nil {
@@ -86,6 +87,8 @@ func (s *Session) fetch(ctx context.Context, at At, data []byte, most int) ([]by
 			return all, nil
 		case len(reply.Data) == 0:
 			reason = "it says that more follows, but is empty"
+		case time.Since(start) > s.opt.Answer:
+			reason = fmt.Sprintf("the answer is still incomplete after %s", s.opt.Answer)
 		}
 		if reason != "" {
 			return nil, s.broke(at, &PacketError{Index: s.link.parser.index - 1, Reason: reason})

@@ -32,7 +32,8 @@ const loaderChunk = 0x10000
 //
 // Reading Data overlaps sending and waiting for the phone, one packet ahead, and Data
 // must end with Size: what it says there, it says before the last packet is sent. No
-// read runs any more when SendImage returns. An error of Data (*SourceError) and a stop
+// read runs any more when SendImage returns, unless Data blocks and the upload was stopped
+// meanwhile: then one read is left over. An error of Data (*SourceError) and a stop
 // (ErrStopped) drop the unfinished image on the phone and leave the session usable. A
 // context that ends between two packets leaves an upload that CancelUpload drops; in
 // the middle of one it ends the session.
@@ -66,9 +67,11 @@ func (s *Session) SendLoader(ctx context.Context, image Image, progress func(sen
 	return nil
 }
 
-// OfferHeader asks the phone whether it would take a file: it sends the header, on which
-// the phone decides about signature and signer, and takes it back before any data
-// follow. Nothing is written, whatever the answer.
+// OfferHeader asks the phone whether it accepts a file: it sends the header, by which the
+// phone judges signature and signer, and takes it back with a command that the phone must
+// refuse (005C, s1-protocol.md §3.2). Nothing is written, whatever the answer. A phone that
+// does not refuse that command cannot be relied on to have forgotten the header, which is an
+// error too.
 func (s *Session) OfferHeader(ctx context.Context, name string, header []byte) error {
 	if err := s.mayUpload(name, header); err != nil {
 		return err
@@ -76,7 +79,16 @@ func (s *Session) OfferHeader(ctx context.Context, name string, header []byte) e
 	if err := s.sendHeader(ctx, Image{Name: name, Header: header}, 0); err != nil {
 		return err
 	}
-	return s.CancelUpload(ctx)
+	at := At{Command: CmdInfo, Doing: "taking the header of " + name + " back", Image: name}
+	_, err := s.exchange(ctx, at, flagsHost, nil, s.opt.Small)
+	var r *Refusal
+	switch {
+	case errors.As(err, &r) && r.Code == "005C":
+		return nil
+	case err == nil:
+		return s.broke(at, errors.New("the phone still accepts other commands, so it may not have forgotten the header"))
+	}
+	return err
 }
 
 // CancelUpload makes the phone forget an image whose upload was begun and not ended:
@@ -137,12 +149,12 @@ func (s *Session) upload(ctx context.Context, image Image, chunk int, progress f
 		if i > chunks {
 			return nil
 		}
-		data, err := ahead.next()
+		data, err := ahead.next(ctx)
 		if err == nil && image.stopped() {
 			err = ErrStopped
 		}
 		if err != nil {
-			return s.abandon(ctx, err)
+			return s.cancel(ctx, err)
 		}
 		flags, limit := uint32(flagsHost|flagMore), s.opt.Chunk
 		if i == chunks {
@@ -168,7 +180,7 @@ func (s *Session) sendHeader(ctx context.Context, image Image, chunks int) error
 	parts := (len(image.Header)-1)/most + 1
 	for i := 1; i <= parts; i++ {
 		if i > 1 && image.stopped() {
-			return s.abandon(ctx, ErrStopped)
+			return s.cancel(ctx, ErrStopped)
 		}
 		flags, part := uint32(flagsHost), image.Header[(i-1)*most:]
 		at := At{Command: CmdHeader, Doing: image.Name + ", header", Image: image.Name, Chunks: chunks}
@@ -186,9 +198,8 @@ func (s *Session) sendHeader(ctx context.Context, image Image, chunks int) error
 	return nil
 }
 
-// abandon drops the upload for a reason, which it returns, unless the phone could not be
-// told.
-func (s *Session) abandon(ctx context.Context, reason error) error {
+// cancel drops the upload for a reason, which it returns.
+func (s *Session) cancel(ctx context.Context, reason error) error {
 	if err := s.CancelUpload(ctx); err != nil {
 		return errors.Join(reason, err)
 	}

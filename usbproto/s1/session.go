@@ -13,6 +13,7 @@ import (
 type Options struct {
 	Hello       time.Duration // for the unasked greeting of a phone that was just plugged in
 	Small       time.Duration // for a command without bulk data
+	Answer      time.Duration // for an answer in several parts, all together
 	Chunk       time.Duration // for a packet of an image
 	LastChunk   time.Duration // for the last one of an image: the phone writes and checks all of it
 	LoaderHello time.Duration // from the last packet of a loader to its greeting
@@ -26,13 +27,13 @@ type Options struct {
 // Defaults are the limits of s1-protocol.md §1.5. A phone that is alive answers the
 // question for details at once.
 var Defaults = Options{
-	Hello: 3 * time.Second, Small: 5 * time.Second, Chunk: 60 * time.Second,
+	Hello: 3 * time.Second, Small: 5 * time.Second, Answer: time.Minute, Chunk: 60 * time.Second,
 	LastChunk: 600 * time.Second, LoaderHello: 30 * time.Second, Details: time.Second, Stall: 30 * time.Second,
 }
 
 func (o Options) withDefaults() Options {
 	for _, f := range []struct{ have, normal *time.Duration }{
-		{&o.Hello, &Defaults.Hello}, {&o.Small, &Defaults.Small}, {&o.Chunk, &Defaults.Chunk},
+		{&o.Hello, &Defaults.Hello}, {&o.Small, &Defaults.Small}, {&o.Answer, &Defaults.Answer}, {&o.Chunk, &Defaults.Chunk},
 		{&o.LastChunk, &Defaults.LastChunk}, {&o.LoaderHello, &Defaults.LoaderHello},
 		{&o.Details, &Defaults.Details}, {&o.Stall, &Defaults.Stall},
 	} {
@@ -50,6 +51,7 @@ type Session struct {
 	opt       Options
 	info      *Info
 	ta        int   // trim-area partition that this session opened, 0 for none
+	taStuck   bool  // the phone refused to close it
 	taKnown   bool  // no earlier run can have left another one open
 	uploading bool  // an upload was begun and not ended
 	ended     error // why nothing can be sent any more
@@ -131,11 +133,11 @@ func (s *Session) Refresh(ctx context.Context) (*Info, error) {
 // End ends the session. The phone confirms and switches itself off (s1-protocol.md §3.2,
 // command 4 without payload). That it then vanishes from the bus is no error. An
 // unfinished upload is dropped first, and an open trim area closed, because the phone
-// stores what was written only then; the session ends also if that is refused.
+// stores what was written only then; the session ends also if that is refused, now or before.
 func (s *Session) End(ctx context.Context) error {
 	var refused *Refusal
 	err := s.CancelUpload(ctx)
-	if err == nil && s.ta != 0 {
+	if err == nil && s.ta != 0 && !s.taStuck {
 		if err = s.CloseTA(ctx); errors.As(err, &refused) {
 			err = nil
 		}

@@ -73,8 +73,12 @@ func (s *Session) OpenTA(ctx context.Context, partition int) error {
 // Closing one that is not open is accepted (loader-behaviour.md).
 func (s *Session) CloseTA(ctx context.Context) error {
 	err := s.command(ctx, At{Command: CmdCloseTA, Doing: "closing the trim area"}, nil)
-	if err == nil {
-		s.ta, s.taKnown = 0, true
+	var r *Refusal
+	switch {
+	case err == nil:
+		s.ta, s.taKnown, s.taStuck = 0, true, false
+	case errors.As(err, &r):
+		s.taStuck = true
 	}
 	return err
 }
