@@ -27,7 +27,7 @@ func (s slow) Read(ctx context.Context, p []byte) (int, error) {
 func TestLinesWithoutAnAnswerHaveABudget(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := &loader{t: t, answer: func(command string) []string {
-			if command != "oem wait" {
+			if command != "getvar:all" {
 				return usual(command)
 			}
 			return strings.Split(strings.Repeat("INFOstill working\n", 1000), "\n")
@@ -37,7 +37,7 @@ func TestLinesWithoutAnAnswerHaveABudget(t *testing.T) {
 			t.Fatal(err)
 		}
 		start := time.Now()
-		_, err = c.Command(t.Context(), "oem wait")
+		_, err = c.Command(t.Context(), "getvar:all")
 		var broken *ProtocolError
 		if !errors.As(err, &broken) || !strings.Contains(err.Error(), "no answer in 2m0s") {
 			t.Errorf("got %v", err)
