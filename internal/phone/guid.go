@@ -28,6 +28,20 @@ func (k *knowledge) loadGUIDs(files fs.FS) error {
 	return nil
 }
 
+// prove gives a family the GUIDs that loaders prove for it.
+func (k *knowledge) prove(f *Family) {
+	for _, p := range k.guids {
+		if len(p.Families) == 0 || slices.Contains(p.Families, f.Name) {
+			f.proven = append(f.proven, p)
+		}
+	}
+	for i, p := range f.Partitions {
+		if p.GUID.IsZero() {
+			f.Partitions[i].GUID = f.GUIDOf(p.Label)
+		}
+	}
+}
+
 // alternatePrefix is how the second copies of the boot chain are labelled where the
 // labels are known; elsewhere it is only our name for them.
 const alternatePrefix = "alt_"
@@ -39,9 +53,8 @@ func (f *Family) LabelOf(g gpt.GUID) string {
 	if g.IsZero() {
 		return ""
 	}
-	for _, p := range loaded().guids {
+	for _, p := range f.proven {
 		switch {
-		case len(p.Families) > 0 && !slices.Contains(p.Families, f.Name):
 		case p.GUID == g:
 			return p.Label
 		case p.Alternate == g:
@@ -54,9 +67,8 @@ func (f *Family) LabelOf(g gpt.GUID) string {
 
 // GUIDOf is the proven unique GUID of a partition, zero when none is.
 func (f *Family) GUIDOf(label string) gpt.GUID {
-	for _, p := range loaded().guids {
+	for _, p := range f.proven {
 		switch {
-		case len(p.Families) > 0 && !slices.Contains(p.Families, f.Name):
 		case p.Label == label:
 			return p.GUID
 		case alternatePrefix+p.Label == label:

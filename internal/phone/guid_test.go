@@ -9,7 +9,7 @@ import (
 func TestProvenGUIDs(t *testing.T) {
 	for _, c := range []struct{ family, guid, label string }{
 		{"shinano", "02841782-0268-44D8-8339-11E9E3E5045C", "TA"},
-		{"nicki", "02841782-0268-44D8-8339-11E9E3E5045C", "TA"},
+		{"viskan", "02841782-0268-44D8-8339-11E9E3E5045C", "TA"},
 		{"shinano", "7EAF38FB-5939-9CB9-432A-A761CD06C9F7", "aboot"},
 		{"rhine", "6E8C6805-27C9-4379-AC5F-A108E2F5B2C5", "alt_aboot"},
 		{"kitakami", "FC2F7150-C671-47D7-BD26-20A421E41543", "hyp"},

@@ -67,6 +67,7 @@ func load(files fs.FS) (*knowledge, error) {
 		if err != nil {
 			return nil, err
 		}
+		k.prove(f)
 		k.families = append(k.families, f)
 	}
 	return k, nil

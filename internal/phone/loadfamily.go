@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 
 	"xflash/sin/gpt"
 )
@@ -63,14 +62,12 @@ type familyData struct {
 		SisterOf        string       `json:"sister_of"`
 	} `json:"loaders"`
 	Partitions []struct {
-		Label    string   `json:"label"`
-		Size     int64    `json:"size"`
-		GUID     gpt.GUID `json:"guid"`
-		Type     gpt.GUID `json:"type"`
-		IdleType gpt.GUID `json:"idle_type"`
-		Class    Class    `json:"class"`
-		Verdict  Verdict  `json:"verdict"`
-		Note     string   `json:"note"`
+		Label   string   `json:"label"`
+		Size    int64    `json:"size"`
+		GUID    gpt.GUID `json:"guid"`
+		Class   Class    `json:"class"`
+		Verdict Verdict  `json:"verdict"`
+		Note    string   `json:"note"`
 	} `json:"partitions"`
 	Targets map[string][]string `json:"targets"`
 	Orders  []struct {
@@ -79,16 +76,6 @@ type familyData struct {
 		Steps   []Step   `json:"steps"`
 	} `json:"orders"`
 }
-
-// idleType is the type GUID of a boot partition that is not in force, everywhere but
-// for kanuti's hyp (s1-families.md §3.2).
-var idleType = sync.OnceValue(func() gpt.GUID {
-	g, err := gpt.ParseGUID("7B33858C-7C83-41F5-8CB5-D00D3984338C")
-	if err != nil {
-		panic(err)
-	}
-	return g
-})
 
 func loadFamily(files fs.FS, name string) (*Family, error) {
 	var data familyData
@@ -115,11 +102,7 @@ func loadFamily(files fs.FS, name string) (*Family, error) {
 		f.orders = append(f.orders, o)
 	}
 	for _, d := range data.Partitions {
-		p := Partition(d)
-		if !p.Type.IsZero() && p.IdleType.IsZero() {
-			p.IdleType = idleType()
-		}
-		f.Partitions = append(f.Partitions, p)
+		f.Partitions = append(f.Partitions, Partition(d))
 	}
 	for _, d := range data.Devices {
 		m := Model{Name: d.Name, CodeName: d.CodeName, LinuxName: d.LinuxName, Aliases: d.Aliases, Folder: d.Folder,

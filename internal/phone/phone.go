@@ -54,6 +54,7 @@ type Family struct {
 	targets  map[string][]string // image short name → labels
 	topLevel []string
 	orders   []Order
+	proven   []provenGUID
 }
 
 // Model is one model code as it is printed on the phone and kept in unit 2210.
@@ -118,18 +119,15 @@ const (
 
 // Partition is one GPT partition of a family.
 //
-// Source of GUIDs and types: s1-families.md §3.2, read in the loaders, for TA, boot,
-// system, apps_log and the boot chain; public lists for the rest. The alternate of a
-// boot partition is the partition alt_ plus its label.
+// Its GUID is proven by loaders (guids.json) or from public lists (its family's file).
+// The alternate of a boot partition is the partition alt_ plus its label.
 type Partition struct {
-	Label    string // exactly as in the GPT
-	Size     int64  // bytes; 0: not known or differs by model
-	GUID     gpt.GUID
-	Type     gpt.GUID // type GUID of a boot partition while it is in force; zero: not known
-	IdleType gpt.GUID // type GUID while it is not in force; zero where Type is
-	Class    Class
-	Verdict  Verdict
-	Note     string // for a person
+	Label   string // exactly as in the GPT
+	Size    int64  // bytes; 0: not known or differs by model
+	GUID    gpt.GUID
+	Class   Class
+	Verdict Verdict
+	Note    string // for a person
 }
 
 // Families returns all families, in order of their names. The caller must not
