@@ -10,13 +10,25 @@ import (
 )
 
 func newDevicesCommand(a *app) *cobra.Command {
-	return &cobra.Command{
-		Use:   "devices",
+	var all bool
+	cmd := &cobra.Command{
+		Use:   "devices [--known [MODEL...]]",
 		Short: "list phones, their modes, and the keys to other modes",
 		Long: `Lists the Sony phones on the USB bus: in which mode each of them is, and which keys
-lead into flash mode. No phone is opened or changed by this.`,
-		Args: args(cobra.NoArgs),
-		RunE: func(cmd *cobra.Command, _ []string) error {
+lead into flash mode. No phone is opened or changed by this.
+
+--known lists the models that xflash knows instead, and says of each whether it can be
+restored. With a MODEL, such as E5823, it also says in which order and where that is from.`,
+		Args: func(cmd *cobra.Command, words []string) error {
+			if all {
+				return nil
+			}
+			return args(cobra.NoArgs)(cmd, words)
+		},
+		RunE: func(cmd *cobra.Command, words []string) error {
+			if all {
+				return a.listKnown(words)
+			}
 			bus, err := libusb.New(libusb.Options{})
 			if err != nil {
 				return err
@@ -32,6 +44,8 @@ lead into flash mode. No phone is opened or changed by this.`,
 			return a.listDevices(devices)
 		},
 	}
+	cmd.Flags().BoolVar(&all, "known", false, "list the models that xflash knows, and what it can do for them")
+	return cmd
 }
 
 func (a *app) listDevices(devices []usbproto.Device) error {

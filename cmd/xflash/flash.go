@@ -84,18 +84,14 @@ func safePartition(t bootcheck.Target, name string) (phone.Partition, error) {
 		return phone.Partition{}, &failure{exit: exitPolicy, code: "unknown-phone", what: "it is not known which phone this is, so nothing is written to it",
 			hints: []string{"say its model with --model, as it is printed on the phone"}}
 	}
-	label := name
-	if name == "recovery" {
-		label = "FOTAKernel"
-	}
-	p, ok := t.Family.Partition(label)
+	p, ok := t.Family.FastbootPartition(name)
 	if ok && (p.Verdict == phone.Allow || p.Verdict == phone.Wipe) {
 		return p, nil
 	}
 	what := fmt.Sprintf("%s is no partition of this phone that fastboot may write", name)
 	hint := "the safe ones are boot, recovery, system, cache and userdata"
 	if ok {
-		what = fmt.Sprintf("%s is not written by fastboot: %s", label, p.Note)
+		what = fmt.Sprintf("%s is not written by fastboot: %s", p.Label, p.Note)
 		if p.Verdict == phone.Bundle || p.Verdict == phone.Delivery {
 			hint = `"xflash restore FILE.ftf" writes Sony's signed image of it in flash mode`
 		}
@@ -105,7 +101,7 @@ func safePartition(t bootcheck.Target, name string) (phone.Partition, error) {
 
 // fits says why an image must not be written to a partition, nil when it may.
 func fits(ctx context.Context, p phone.Partition, path string, r io.ReaderAt, size int64) error {
-	if p.Label == "boot" || p.Label == "FOTAKernel" {
+	if p.Kernel {
 		return nil // looked at as a boot image
 	}
 	head := make([]byte, min(int64(sin.HeadSize), size))
@@ -248,7 +244,7 @@ func (a *app) admitImage(ctx context.Context, c *fastbootConn, target bootcheck.
 	if err := unlocked(target); err != nil {
 		return err
 	}
-	if p.Label == "boot" || p.Label == "FOTAKernel" {
+	if p.Kernel {
 		return a.admitBoot(ctx, image, p, target, yes)
 	}
 	return nil

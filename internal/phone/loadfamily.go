@@ -102,7 +102,8 @@ func loadFamily(files fs.FS, name string) (*Family, error) {
 		f.orders = append(f.orders, o)
 	}
 	for _, d := range data.Partitions {
-		f.Partitions = append(f.Partitions, Partition(d))
+		f.Partitions = append(f.Partitions, Partition{Label: d.Label, Size: d.Size, GUID: d.GUID, Class: d.Class,
+			Verdict: d.Verdict, Note: d.Note, Kernel: d.Label == "boot" || d.Label == f.Recovery})
 	}
 	for _, d := range data.Devices {
 		m := Model{Name: d.Name, CodeName: d.CodeName, LinuxName: d.LinuxName, Aliases: d.Aliases, Folder: d.Folder,

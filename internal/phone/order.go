@@ -67,9 +67,9 @@ func (f *Family) Sentence(m Model) string {
 	proof := f.Proof(m)
 	if proof == Unproven {
 		if f.Elsewhere == "" {
-			return name + "not restored by xflash, because " + m.whyNot + "; no free program is known that does"
+			return name + "not restored by xflash, because " + m.whyNot + "; no free program that can is known"
 		}
-		return name + "not restored by xflash, because " + m.whyNot + "; " + f.Elsewhere + " writes these phones"
+		return name + "not restored by xflash, because " + m.whyNot + "; " + f.Elsewhere + " can"
 	}
 	done := "restored by xflash"
 	if f.NoBootSet != "" {

@@ -128,6 +128,7 @@ type Partition struct {
 	Class   Class
 	Verdict Verdict
 	Note    string // for a person
+	Kernel  bool   // holds a boot image: boot, and the partition that fastboot calls recovery
 }
 
 // Families returns all families, in order of their names. The caller must not
@@ -200,6 +201,15 @@ func (f *Family) Partition(label string) (Partition, bool) {
 		}
 	}
 	return NeverWritten(label)
+}
+
+// FastbootPartition finds a partition by the name that fastboot has for it: its label,
+// or recovery.
+func (f *Family) FastbootPartition(name string) (Partition, bool) {
+	if name == "recovery" && f.Recovery != "" {
+		name = f.Recovery
+	}
+	return f.Partition(name)
 }
 
 // NeverWritten finds a partition that is never written on any phone, by its label in
