@@ -18,7 +18,7 @@ type abootConn struct {
 // Conn opens the phone as a host does. Once it has left the bus, reads give what it said
 // before that, then usbproto.ErrGone.
 func (a *Aboot) Conn() usbproto.Conn {
-	return &abootConn{&conn{cable: a.cable, device: "sim:z3c fastboot"}, a}
+	return &abootConn{&conn{cable: a.cable, device: "sim:" + a.phone.kind.name + " fastboot"}, a}
 }
 
 // Write gives the phone one message, which is carried out at once. An empty one is not a

@@ -71,7 +71,7 @@ func (s *session) acceptLoader(h *sinHeader) (*image, status) {
 	im.sink = w
 	switch {
 	case s.sec.chain(signer) == 0:
-	case signer.leaf.Issuer == liveRootName:
+	case signer.leaf.Issuer == s.phone.kind.rootName:
 		w.unproven = true
 	default:
 		return nil, statusSignature
@@ -97,9 +97,9 @@ func (w *loaderWriter) finish() status {
 	facts := &loaderFacts{aid: w.image.signer.aid, version: inspected.Version, product: inspected.Product, tags: inspected.Tags}
 	for _, root := range inspected.Roots {
 		switch hex.EncodeToString(root.Certificate.Fingerprint[:]) {
-		case liveRootFingerprint:
+		case s.phone.kind.rootPrint:
 			facts.live = append(facts.live, root.Certificate)
-		case testRootFingerprint:
+		case testRootPrint:
 			facts.test = append(facts.test, root.Certificate)
 		}
 	}

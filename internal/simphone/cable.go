@@ -138,6 +138,16 @@ func (c *cable) hang() error {
 	return errUnplugged
 }
 
+// leave is the phone's side: it hangs, or leaves the bus once the host has its last
+// words. It is off or rebooting either way.
+func (c *cable) leave(how action) {
+	if how == actionHang {
+		_ = c.hang()
+		return
+	}
+	_ = c.drained(leaveDelay)
+}
+
 func (c *cable) idle(d time.Duration, done func() bool) error {
 	ctx, cancel := context.WithTimeout(context.Background(), d)
 	defer cancel()

@@ -29,13 +29,17 @@ func TestCommandLengthsAndSeverities(t *testing.T) {
 		{12, 7, []byte{0, 0, 8, 0xA2}, missing, 2},
 		{11, 3, nil, forbidden, 0},
 		{14, 3, make([]byte, 8), forbidden, 0},
-		{14, 3, make([]byte, 7), param, 0},
+		{14, 3, nil, "MINOR 0017 80110002", 0},
+		{14, 3, []byte{0}, "MINOR 0017 80110002", 0},
 		{15, 3, []byte{1}, "MAJOR 0017 801D0000", 0},
 		{15, 3, []byte{1}, forbidden, 2},
 		{17, 3, nil, "MAJOR 0017 80230002", 0},
 		{17, 3, []byte{1, 2, 3}, "MAJOR 0017 80230029", 0},
 		{20, 3, make([]byte, 9), forbidden, 0},
-		{20, 3, nil, param, 0},
+		{20, 3, nil, forbidden, 0},
+		{10, 7, nil, missing, 2},
+		{17, 3, []byte{0, 1}, "MAJOR 0017 80230002", 0},
+		{21, 3, []byte{1}, "MINOR 0076 80110002", 0},
 		{9, 3, nil, "MINOR 001D 00000000", 0},
 		{9, 3, []byte{3}, "MINOR 001D 00000000", 0},
 		{9, 3, []byte{2, 0}, "MINOR 001D 00000000", 0},
@@ -85,7 +89,7 @@ func TestCommand27SendsTwoNAKs(t *testing.T) {
 		"MAJOR 0017 80110002": {0, 0, 0, 1},
 		"MAJOR 0017 8011001F": {0, 0, 0, 2, 0},
 		"MAJOR 0017 80110003": {0, 0, 0, 1, 0},
-		"MAJOR 0017 80230028": {0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0},
+		"MAJOR 0017 80180028": {0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0},
 	} {
 		h := restart(t, p)
 		h.write(packet(27, 3, data))

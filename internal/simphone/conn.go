@@ -22,7 +22,7 @@ type conn struct {
 // CRC are transfers of their own, and one whose length is a multiple of 512 does
 // not end a read.
 func (p *Phone) Conn() usbproto.Conn {
-	return &conn{cable: p.cable, device: "sim:z3c " + p.settings.Serial}
+	return &conn{cable: p.cable, device: "sim:" + p.kind.name + " " + p.settings.Serial}
 }
 
 // Write gives b to the phone; it returns when the phone's USB controller has

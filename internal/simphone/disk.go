@@ -2,6 +2,7 @@ package simphone
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -38,6 +39,10 @@ func (d *disk) loadTable() {
 	table, err := gpt.Read(d.file, d.size)
 	if err != nil {
 		table = nil
+		// One good copy is enough, and the other is repaired from it.
+		if found, err := gpt.Salvage(d.file, d.size); err == nil && found.Table != nil && found.End == d.size && gpt.Write(d.file, found.Table) == nil {
+			table = found.Table
+		}
 	}
 	d.known.Store(table)
 }
@@ -64,6 +69,14 @@ func (p *Partition) ReadAt(b []byte, off int64) (int, error) {
 func (p *Partition) WriteAt(b []byte, off int64) (int, error) {
 	if off < 0 || off > p.Size() || int64(len(b)) > p.Size()-off {
 		return 0, fmt.Errorf("partition %s has %d bytes: no room for %d at %d", p.Entry.Name, p.Size(), len(b), off)
+	}
+	return p.disk.file.WriteAt(b, p.Entry.Offset()+off)
+}
+
+// writeAnywhere is WriteAt of a loader that does not look where the partition ends.
+func (p *Partition) writeAnywhere(b []byte, off int64) (int, error) {
+	if at := p.Entry.Offset() + off; off < 0 || at < 0 || at > p.disk.size-int64(len(b)) {
+		return 0, errors.New("past the end of the disk")
 	}
 	return p.disk.file.WriteAt(b, p.Entry.Offset()+off)
 }

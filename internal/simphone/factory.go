@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"xflash/internal/simphone/taimage"
+	"xflash/sin"
 )
 
 // softwareVersion is the version of Android on a healthy phone.
@@ -14,21 +15,22 @@ const softwareVersion = "1285-6416_23.5.A.1.291"
 
 // factoryTrimArea is the trim area of a healthy phone and the root, in PEM form, of
 // the hardware configuration in it. All phones that one process makes are alike.
-func factoryTrimArea() (trim, root []byte, err error) {
+func factoryTrimArea(k *phoneKind) (trim, root []byte, err error) {
 	authority, err := hwAuthority()
 	if err != nil {
 		return nil, nil, err
 	}
-	trim, err = factoryTrim()
+	trim, err = factoryTrim(authority, healthy(k))
 	return trim, authority.RootPEM(), err
 }
 
-var factoryTrim = sync.OnceValues(func() ([]byte, error) {
-	authority, err := hwAuthority()
-	if err != nil {
-		return nil, err
+// factoryTrims are those made so far, by the phone's name.
+var factoryTrims sync.Map
+
+func factoryTrim(authority *sin.Authority, s settings) ([]byte, error) {
+	if made, ok := factoryTrims.Load(s.Name); ok {
+		return made.([]byte), nil
 	}
-	s := healthy()
 	conf, err := signedHWConf(authority, s)
 	if err != nil {
 		return nil, err
@@ -39,8 +41,9 @@ var factoryTrim = sync.OnceValues(func() ([]byte, error) {
 			return nil, err
 		}
 	}
+	factoryTrims.Store(s.Name, image.Encode())
 	return image.Encode(), nil
-})
+}
 
 // factoryUnit is a trim area unit of a new phone.
 type factoryUnit struct {

@@ -27,12 +27,12 @@ func FuzzSINHeader(f *testing.F) {
 }
 
 func FuzzImageMap(f *testing.F) {
-	id := kernelGUID
+	id := mustGUID(partitionSpecs["boot"].unique)
 	f.Add(mmcf(nil, tagGPTP(id), tagADDR(0, 10, 0, nil), tagLZ4A(10, 20, 5, 10, nil), tagFILL(30, 10, 0))[8:])
 	target := &Partition{Entry: gpt.Entry{First: 0, Last: 99}}
 	find := func(gpt.GUID) (*Partition, status) { return target, 0 }
 	f.Fuzz(func(t *testing.T, b []byte) {
-		m, why := parseMap(b, func(string) bool { return true }, find)
+		m, why := parseMap(b, func(string) bool { return true }, fill28, find)
 		if why != 0 {
 			return
 		}

@@ -30,7 +30,7 @@ func TestTraceWithTheRealLoader(t *testing.T) {
 	info := parseInfo(t, h.ok(1))
 	for key, want := range map[string]string{
 		"ID": "1277-2052", "VER": "MSM8974AB_22", "PROT_VER": "04", "MAX_PKT_SZ": "00080000", "IGNORE_CRC": "HDR,DATA",
-		"DEF_SEC": "ON", "ACTIVE_COMP_AID": "0004", "S1_ROOT": "S1_Root_9c84", "AUTH_LEVEL": "NONE", "AUTH_MET": "0001",
+		"DEF_SEC": "ON", "ACTIVE_COMP_AID": "0004", "S1_ROOT": "S1_Root_9c84,S1_Root_Test_b316", "AUTH_LEVEL": "NONE", "AUTH_MET": "0001",
 	} {
 		if info[key] != want {
 			t.Errorf("%s=%q, want %q", key, info[key], want)
@@ -54,8 +54,8 @@ func TestInfoKeys(t *testing.T) {
 	h.sendSIN(testLoader(t, 4, ""), 0x10000)
 	loader := parseInfo(t, h.read().data)
 	for _, key := range strings.Fields(`PROT_VER VER ID TYPE ACTIVE_COMP_AID MAX_PKT_SZ IGNORE_CRC DEF_SEC HWCONF_AID LOADER_AID BOOT_AID
-		NO_SUB_SYSTEMS OTP_DATA_1 OTP_LOCK_STATUS_1 UNIQUE_DEV_ID_1 IDCODE_1 S1_ROOT HW_CONFIG_VER HW_CONFIG_INFO SEC_STATE IMEI PROD_ID
-		GLOB_SEC PHONE_ID HW_CONFIG AUTH_LEVEL AUTH_MET MEMDEVS PLF_ROOT_1`) {
+		NO_SUB_SYSTEMS OTP_DATA_1 OTP_LOCK_STATUS_1 UNIQUE_DEV_ID_1 IDCODE_1 S1_ROOT HW_CONFIG_VER IMEI PROD_ID
+		GLOB_SEC PHONE_ID HW_CONFIG AUTH_LEVEL AUTH_MET MEMDEVS PLF_ROOT_1 RAM_INFO CARD_PRESENT`) {
 		if loader[key] == "" {
 			t.Errorf("loader has no %s", key)
 		}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 
@@ -64,7 +65,7 @@ func (p *Phone) storedHWConf(sec *security) *trimarea.HWConf {
 
 // factoryHWConf is the hardware configuration that the settings ask for.
 func factoryHWConf(s settings) (*trimarea.HWConf, error) {
-	table, err := DefaultLayout(DiskSize)
+	table, err := Layout(s.Name, DiskSize)
 	if err != nil {
 		return nil, err
 	}
@@ -76,15 +77,17 @@ func factoryHWConf(s settings) (*trimarea.HWConf, error) {
 	if err != nil {
 		return nil, fmt.Errorf("IMEI: %w", err)
 	}
-	pick := func(labels ...string) (ids []gpt.GUID) {
-		for _, label := range labels {
-			e, _ := table.ByName(label)
-			ids = append(ids, e.Unique)
+	var boot, software []gpt.GUID
+	kind := phones[s.Name]
+	for _, e := range table.Entries {
+		switch {
+		case e.Name == "TA" || e.Name == "DDR":
+		case slices.Contains(kind.chain, strings.TrimPrefix(e.Name, alternateLabel(""))):
+			boot = append(boot, e.Unique)
+		default:
+			software = append(software, e.Unique)
 		}
-		return ids
 	}
-	boot := pick("sbl1", "s1sbl", "dbi", "aboot", "rpm", "tz", "alt_sbl1", "alt_s1sbl", "alt_dbi", "alt_aboot", "alt_rpm", "alt_tz")
-	software := pick("boot", "ramdump", "FOTAKernel", "LTALabel", "modemst1", "modemst2", "fsg", "apps_log", "system", "cache", "userdata")
 	conf := &trimarea.HWConf{
 		ProductID:  1,
 		IDs:        []trimarea.HWConfItem{{Type: trimarea.IDTypeIMEI, Data: imei}},

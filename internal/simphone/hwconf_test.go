@@ -172,7 +172,7 @@ func TestHWConfUpload(t *testing.T) {
 		}, "packet 1 of 1: MINOR 0017 80080040", noRecord},
 		{"malformed", 2, func(p *Phone) []byte {
 			return sinFile{kind: 0x22, role: "S1_HWConf", payload: []byte{0, 6, 0, 0}}.build(t)
-		}, "packet 1 of 1: MINOR 0017 80080003", noRecord},
+		}, "packet 1 of 1: MINOR 0017 80010003", noRecord},
 		{"damaged on the way", 2, func(p *Phone) []byte {
 			b := hwConfSIN(t, p, "S1_HWConf", keep)
 			b[len(b)-1] ^= 1

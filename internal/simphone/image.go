@@ -2,11 +2,6 @@ package simphone
 
 import "bytes"
 
-// poolPackets is the number of packets the loader can keep. It keeps all
-// packets of the hash chunk it is collecting; when one more is needed it waits
-// for ever (loader-behaviour.md, "small packets hang the loader").
-const poolPackets = 0x60
-
 // maxLoader bounds the payload of a loader, and maxSpecial that of a partition
 // layout or hardware configuration. The phone's own bounds are not known.
 const (
@@ -24,23 +19,38 @@ type image struct {
 	block int    // next entry of the hash list
 	chunk []byte // collected bytes of that block
 	held  int    // packets kept for it
+	begun bool   // a packet has come
+	lost  bool   // the card will not store what is collected of the block
 }
 
 // take is the next packet of the payload. A corrupt block is told with the
 // packet that completes it, not with the one that damaged it.
 func (im *image) take(packet []byte, last bool) status {
 	s := im.session
+	if len(im.header.blocks) == 0 {
+		return statusMapValue
+	}
+	if im.block == len(im.header.blocks) && s.stage == StageLoader {
+		return im.finish(last) // more than the hash list has, in a packet of its own: not looked at
+	}
 	if im.header.hashType == hashSHA1 {
 		// Accepted in the header, but the loader uses freed memory
 		// (loader-behaviour.md, correction 11).
 		s.dead = true
 		return 0
 	}
-	if s.stage == StageLoader && im.held == poolPackets {
+	if s.stage == StageLoader && im.held == s.model.packets {
+		// It keeps all packets of the block it is collecting, and waits for ever when
+		// one more is needed (loader-behaviour.md, "small packets hang the loader").
 		s.dead = true
 		return 0
 	}
 	im.held++
+	im.lost = im.lost || s.lose
+	if w, ok := im.sink.(*mapWriter); ok && !im.begun {
+		w.short = len(packet) < mapHeaderSize
+	}
+	im.begun = true
 	if im.header.kind == payloadHWConf {
 		// The old record is dropped before the new one is looked at, so any
 		// failure leaves the session without one (loader-behaviour.md, correction 5).
@@ -62,15 +72,23 @@ func (im *image) take(packet []byte, last bool) status {
 		if why := im.flush(data); why != 0 {
 			return why
 		}
-		im.held = min(len(packet), 1)
+		im.held, im.lost = min(len(packet), 1), s.lose
+		if s.dead {
+			return 0
+		}
 	}
 	if len(packet) > 0 || last && im.block < len(im.header.blocks) {
 		return statusDataState // longer or shorter than the hash list says
 	}
-	if last {
-		return im.sink.finish()
+	return im.finish(last)
+}
+
+// finish ends the payload with its last packet.
+func (im *image) finish(last bool) status {
+	if !last {
+		return 0
 	}
-	return 0
+	return im.sink.finish()
 }
 
 // flush verifies a whole block and passes it on.
@@ -79,6 +97,9 @@ func (im *image) flush(data []byte) status {
 	im.block++
 	im.chunk = im.chunk[:0]
 	if !bytes.Equal(im.header.sum(data), b.hash) && im.session.sec.enforced(im.signer.role) {
+		if im.session.model.old {
+			return statusBlockHashOld
+		}
 		return statusBlockHash
 	}
 	return im.sink.write(data)

@@ -15,7 +15,10 @@ import (
 // left alone, and FILL bytes come out reversed (loader-behaviour.md, correction 12).
 func TestImageIsWritten(t *testing.T) {
 	p, h := openLoader(t, Options{})
-	before := content(t, p, "cache", 0x2000, 0x1000) // a gap
+	before := make([]byte, 0x1000) // a gap
+	if bytes.Equal(content(t, p, "cache", 0, 0x1000), before) {
+		t.Fatal("the partition is empty as it is")
+	}
 	first, second := pattern(0x2000, "first"), bytes.Repeat([]byte("abcdefgh"), 0x200)
 	packed := make([]byte, lz4.CompressBlockBound(len(second)))
 	n, err := lz4.CompressBlock(second, packed, nil)
@@ -26,11 +29,11 @@ func TestImageIsWritten(t *testing.T) {
 	payload := mmcf(slices.Concat(first, packed), tagGPTP(guidOf(t, p, "cache")),
 		tagADDR(0, 0x2000, 0, first),
 		tagLZ4A(0x2000, uint64(len(second)), uint64(n), 0x3000, second),
-		tagFILL(0x5000, 0x1001, 0x11223344))
+		tagFILL(0x5000, 0x1004, 0x11223344))
 	file := sinFile{kind: 0x27, role: "S1_SW", payload: payload, blocks: []int{len(payload) - len(first) - n, 0x1800, 0x800 + n}}.build(t)
 	for _, chunk := range []int{0x80000, 0x10000, 777} {
 		h.sendSIN(file, chunk)
-		want := slices.Concat(first, before, second, make([]byte, 0x1000), bytes.Repeat([]byte{0x44, 0x33, 0x22, 0x11}, 0x401)[:0x1001])
+		want := slices.Concat(first, before, second, make([]byte, 0x1000), bytes.Repeat([]byte{0x44, 0x33, 0x22, 0x11}, 0x401))
 		if got := content(t, p, "cache", 0, len(want)); !bytes.Equal(got, want) {
 			t.Errorf("chunks of %d: the partition differs", chunk)
 		}
@@ -80,14 +83,17 @@ func TestImageMapRules(t *testing.T) {
 		"FILL too long":                   {mmcf(data, cache, addr, append(be32([]byte("FILL"), 32), make([]byte, 24)...)), format},
 		"tag past the list":               {mmcf(nil, cache, be32([]byte("ADDR"), 0x44)), format},
 		"tag of length 7":                 {mmcf(data, cache, be32([]byte("ADDR"), 7)), format},
-		"list longer than the file":       {append([]byte("MMCF"), 0x7F, 0, 0, 0, 1, 2, 3, 4), format},
+		"list longer than the file":       {append([]byte("MMCF"), 0x7F, 0, 0, 0, 1, 2, 3, 4), "80090001"},
 		"past the partition end":          {mmcf(data, cache, tagADDR(0, 4096, size-4095, data)), "801E0002"},
 		"destination overflows":           {mmcf(data, cache, tagADDR(0, 4096, 0xFFFFFFFFFFFFFF00, data)), "801E0002"},
-		"FILL past the partition end":     {mmcf(data, cache, addr, tagFILL(size, 1, 0)), "801E0002"},
-		"unknown partition":               {mmcf(data, tagGPTP(gpt.GUID{1}), addr), "801C003B"},
+		"FILL past the partition end":     {mmcf(data, cache, addr, tagFILL(size, 4, 0)), "801E0002"},
+		"FILL of no whole word":           {mmcf(data, cache, addr, tagFILL(0x2000, 5, 0)), "80090002"},
+		"no hash":                         {mmcf(data, cache, append(be32([]byte("ADDR"), 36), append(addr[8:32:32], 0, 0, 0, 0)...)), "800A0014"},
+		"MTKP":                            {mmcf(data, append(be32([]byte("MTKP"), 24), make([]byte, 16)...), addr), "80080028"},
+		"MTKM":                            {mmcf(data, cache, append(be32([]byte("MTKM"), 96), make([]byte, 88)...)), format},
+		"unknown partition":               {mmcf(data, tagGPTP(gpt.GUID{1}), addr), "80080028"},
 		"partition of another role":       {mmcf(data, tagGPTP(guidOf(t, p, "TA")), addr), "80080028"},
 		"boot chain":                      {mmcf(data, tagGPTP(guidOf(t, p, "tz")), addr), "80080028"},
-		"one byte short":                  {mmcf(data[:4095], cache, addr), state},
 		"one byte long":                   {mmcf(append(data[:4096:4096], 0), cache, addr), state},
 		"LZ4 malformed":                   {mmcf(data, cache, tagLZ4A(0, 8192, 4096, 0, nil)), state},
 		"LZ4 with less than it says":      {mmcf([]byte{0x10, 'A'}, cache, tagLZ4A(0, 2, 2, 0, nil)), state},
@@ -110,6 +116,61 @@ func TestImageMapRules(t *testing.T) {
 				h.sendSIN(imageOf(t, mmcf(data, cache, addr)), 0x80000)
 			}
 		})
+	}
+}
+
+// loader-behaviour.md, "Images that crash or hang it".
+func TestImagesThatHang(t *testing.T) {
+	p := openPhone(t, Options{})
+	cache, data := tagGPTP(guidOf(t, p, "cache")), pattern(4096, "x")
+	sha1ADDR := append(be32([]byte("ADDR"), 36+20), tagADDR(0, 4096, 0, data)[8:35]...)
+	sha1ADDR = append(append(sha1ADDR, 1), make([]byte, 20)...)
+	for name, payload := range map[string][]byte{
+		"payload shorter than its map": mmcf(data[:4095], cache, tagADDR(0, 4096, 0, data)),
+		"ADDR of 0 bytes":              mmcf(data, cache, tagADDR(0, 0, 0, nil), tagADDR(0, 4096, 0, data)),
+		"SHA-1 in ADDR":                mmcf(data, cache, sha1ADDR),
+	} {
+		t.Run(name, func(t *testing.T) {
+			h, file := restart(t, p), imageOf(t, payload)
+			size := int(binary.BigEndian.Uint32(file[4:]))
+			h.ok(5, file[:size]...)
+			h.write(packet(6, 3, file[size:]))
+			h.silent()
+			h.write(packet(7, 3, nil))
+			h.silent()
+		})
+	}
+}
+
+// loader-behaviour.md, answers 8: the fixed part of the map must be in the first packet.
+func TestFirstPacketTooShort(t *testing.T) {
+	p, h := openLoader(t, Options{})
+	file := imageFor(t, p, "cache", pattern(300, "x"))
+	if got := h.trySIN(file, 7); got == "" || got[len(got)-8:] != "80090003" {
+		t.Error(got)
+	}
+	h.sendSIN(file, 8192)
+}
+
+// loaders-other.md, "The partition is erased first": a file refused for a later block has
+// cost the old content, one refused for its header or map has not.
+func TestPartitionIsErasedFirst(t *testing.T) {
+	p, h := openLoader(t, Options{})
+	old := content(t, p, "system", 0, 4096)
+	data := pattern(20000, "x")
+	payload := mmcf(data, tagGPTP(guidOf(t, p, "system")), tagADDR(0, 20000, 8192, data))
+	good := sinFile{kind: 0x27, role: "S1_SW", payload: payload, blocks: []int{len(payload) - 20000, 10000, 10000}}
+	damaged := good.build(t)
+	damaged[len(damaged)-20000] ^= 1
+	noGPTP := imageOf(t, mmcf(data, tagADDR(0, 20000, 8192, data)))
+	if got := h.trySIN(noGPTP, 0x80000); got == "" || !bytes.Equal(content(t, p, "system", 0, 4096), old) {
+		t.Fatalf("%s: refused for its map, and the old content is gone", got)
+	}
+	if got := h.trySIN(damaged, 0x80000); got != "packet 1 of 1: MINOR 0017 80080053" {
+		t.Fatal(got)
+	}
+	if !bytes.Equal(content(t, p, "system", 0, 4096), make([]byte, 4096)) {
+		t.Error("the old content is still there")
 	}
 }
 

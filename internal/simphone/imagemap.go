@@ -23,8 +23,10 @@ type mapTag struct {
 
 // An imageMap is the MMCF header of an image, sin-ftf-format.md §4.
 type imageMap struct {
-	skip uint64 // bytes before the first data offset
-	tags []mapTag
+	skip    uint64 // bytes before the first data offset
+	tags    []mapTag
+	targets []*Partition
+	fatal   bool // something in it crashes or hangs every loader that was run
 }
 
 const (
@@ -35,7 +37,7 @@ const (
 // parseMap walks the tags with the rules and numbers of the phone. find looks a
 // partition up and says whether it may be written; supported tells which tags
 // this loader knows.
-func parseMap(b []byte, supported func(tag string) bool, find func(gpt.GUID) (*Partition, status)) (*imageMap, status) {
+func parseMap(b []byte, supported func(tag string) bool, form fillForm, find func(gpt.GUID) (*Partition, status)) (*imageMap, status) {
 	m := &imageMap{}
 	var target *Partition
 	var next uint64 // data offset that must come now
@@ -70,12 +72,14 @@ func parseMap(b []byte, supported func(tag string) bool, find func(gpt.GUID) (*P
 				return nil, why
 			}
 			target = p
+			m.targets = append(m.targets, p)
 			continue
 		case "MTKP":
 			if size != 24 {
 				return nil, statusMapFormat
 			}
-			return nil, statusNoPartition // names belong to MediaTek phones
+			_, why := find(gpt.GUID{}) // names belong to MediaTek phones
+			return nil, why
 		}
 		if target == nil {
 			return nil, statusMapFormat
@@ -87,14 +91,21 @@ func parseMap(b []byte, supported func(tag string) bool, find func(gpt.GUID) (*P
 				return nil, statusMapFormat
 			}
 			t.data, t.size, t.dest, t.hashType, t.hash = u64(16), u64(16), u64(24), tag[35], tag[36:]
+			if t.hashType == 0 {
+				return nil, statusUnsupportedHash
+			}
 			if len(t.hash) != len(digest(t.hashType, nil)) || !place(u64(8), t.data) {
 				return nil, statusMapFormat
 			}
+			m.fatal = m.fatal || t.size == 0 || t.hashType == hashSHA1
 		case "LZ4A":
 			if size < 52 {
 				return nil, statusMapFormat
 			}
 			t.size, t.data, t.dest, t.hashType = u64(16), u64(24), u64(32), tag[51]
+			if t.hashType == 0 {
+				return nil, statusUnsupportedHash
+			}
 			// The tag's length is not compared with the hash's: a hash cut off
 			// is a hash that does not match.
 			t.hash = tag[52:min(len(tag), 52+len(digest(t.hashType, nil)))]
@@ -102,16 +113,20 @@ func parseMap(b []byte, supported func(tag string) bool, find func(gpt.GUID) (*P
 				return nil, statusMapFormat
 			}
 		case "FILL":
-			if size != 28 {
+			if form == fill28 && size != 28 || form != fill28 && size < 32 {
 				return nil, statusMapFormat
 			}
 			t.dest, t.size, t.word = u64(8), u64(16), binary.BigEndian.Uint32(tag[24:])
-		case "MTKM":
-			return nil, statusNotImplemented // of MediaTek phones
+			if t.size%4 != 0 {
+				return nil, statusMapValue
+			}
 		default:
 			return nil, statusMapFormat
 		}
 		m.tags = append(m.tags, t)
+	}
+	if n := len(m.tags); form == fill32 && n > 0 && m.tags[n-1].kind == "FILL" {
+		return nil, statusDataState
 	}
 	return m, 0
 }

@@ -2,6 +2,7 @@ package simphone
 
 import (
 	"fmt"
+	"strings"
 
 	"xflash/sin/gpt"
 )
@@ -23,55 +24,85 @@ const (
 	fillExt4                // a file system
 )
 
-// partitionSpec is one line of the Z3 Compact's partition table.
+// partitionSpec is what a partition with that label is like on every phone here.
+// Sizes with a source in device-rescue.md §1.1 are exact for the Z3 Compact; those of
+// the boot chain, DDR, the modem file systems, ramdump, apps_log and of everything
+// that only other phones have are by analogy. Unique ids are those of s1-families.md
+// §3.2 and sin-ftf-format.md §4.4 where they have them, others are invented.
 type partitionSpec struct {
-	label  string
 	kib    int64 // size; 0 is what is left of the disk
 	unique string
 	fill   fill
 }
 
-// partitionSpecs is the order of device-rescue.md §1.1. Sizes with a source
-// there are exact; those of the boot chain, DDR, the modem file systems, ramdump
-// and apps_log are by analogy. Unique GUIDs are those of sin-ftf-format.md §4.4
-// and s1-families.md §3.2 where those have them, others are invented.
-var partitionSpecs = []partitionSpec{
-	{"TA", 2048, "02841782-0268-44D8-8339-11E9E3E5045C", fillNone}, // its content is ta.img
-	{"sbl1", 512, "DC1ECC40-3FA1-D953-4088-F455A8AF9788", fillELF},
-	{"s1sbl", 256, "D28E12EA-2F3D-4C3C-8EB9-2E9CEE3F8FCC", fillELF},
-	{"dbi", 128, "FE44EA4F-54C6-4A40-9DCF-ECE4F7523F42", fillELF},
-	{"aboot", 512, "7EAF38FB-5939-9CB9-432A-A761CD06C9F7", fillELF},
-	{"rpm", 256, "2E074246-C42F-F9AA-D4BE-C77831F4314B", fillELF},
-	{"tz", 512, "36BF6F26-09C2-0446-DD1D-0410FA887DDA", fillELF},
-	{"alt_sbl1", 512, "BD3404CA-2D58-42F3-99A1-57974D792356", fillELF},
-	{"alt_s1sbl", 256, "9C241432-3B47-4750-89A0-0570ECDFF209", fillELF},
-	{"alt_dbi", 128, "0C762340-DAAD-43C3-A63C-F6F8941A949D", fillELF},
-	{"alt_aboot", 512, "6E8C6805-27C9-4379-AC5F-A108E2F5B2C5", fillELF},
-	{"alt_rpm", 256, "DDE410D3-CFFA-48E8-8185-0AE0828DF526", fillELF},
-	{"alt_tz", 512, "52EA74FD-AEF5-404B-88A4-241E4B6171D9", fillELF},
-	{"boot", 20480, "2F50DBC8-FC14-93E4-4A9D-496FBA338B45", fillELF},
-	{"ramdump", 8192, "E46574C6-0A59-4BCC-A6D0-D3827F1D67B9", fillELF},
-	{"FOTAKernel", 16384, "DBE0B276-4DB9-4A0D-ACA7-00684DE9C467", fillELF},
-	{"DDR", 64, "", fillPattern},
-	{"LTALabel", 16384, "9DE21554-8B13-4E7D-B1E4-0371EB92073F", fillExt4},
-	{"modemst1", 1536, "", fillPattern},
-	{"modemst2", 1536, "", fillPattern},
-	{"fsg", 1536, "", fillPattern},
-	{"apps_log", 16384, "467947FF-9B77-41A5-859E-BBC839B2B0BD", fillExt4},
-	{"system", 2609152, "F9CDF7BA-B834-A72A-F1C9-D6E0C0983896", fillExt4},
-	{"cache", 204800, "A0844021-4CC1-3547-D2CD-0BDCC7B903C3", fillExt4},
-	{"userdata", 0, "6EA4C6D3-957A-AB5B-7455-749893E94191", fillExt4},
+var partitionSpecs = map[string]partitionSpec{
+	"TA":    {2048, "02841782-0268-44D8-8339-11E9E3E5045C", fillNone}, // its content is ta.img
+	"sbl1":  {512, "", fillELF},
+	"sbl2":  {512, "", fillELF},
+	"sbl3":  {512, "", fillELF},
+	"s1sbl": {256, "", fillELF}, "s1sbl2": {256, "", fillELF},
+	"dbi":        {128, "", fillELF},
+	"sdi":        {128, "", fillELF},
+	"aboot":      {512, "", fillELF},
+	"rpm":        {256, "", fillELF},
+	"tz":         {512, "", fillELF},
+	"hyp":        {512, "", fillELF},
+	"pmic":       {128, "", fillELF},
+	"boot":       {20480, "2F50DBC8-FC14-93E4-4A9D-496FBA338B45", fillELF},
+	"ramdump":    {8192, "E46574C6-0A59-4BCC-A6D0-D3827F1D67B9", fillELF},
+	"FOTAKernel": {16384, "DBE0B276-4DB9-4A0D-ACA7-00684DE9C467", fillELF},
+	"DDR":        {64, "", fillPattern},
+	"LTALabel":   {16384, "9DE21554-8B13-4E7D-B1E4-0371EB92073F", fillExt4},
+	"modem":      {65536, "", fillPattern},
+	"modemst1":   {1536, "", fillPattern},
+	"modemst2":   {1536, "", fillPattern},
+	"fsg":        {1536, "", fillPattern},
+	"persist":    {8192, "", fillPattern},
+	"ssd":        {64, "", fillPattern},
+	"diag":       {8192, "D8DE1700-8075-11E4-B4A9-0800200C9A66", fillExt4},
+	"oem":        {32768, "C83A6F3F-8B76-4B4D-9276-7B587C690E35", fillExt4},
+	"apps_log":   {16384, "467947FF-9B77-41A5-859E-BBC839B2B0BD", fillExt4},
+	"system":     {2609152, "F9CDF7BA-B834-A72A-F1C9-D6E0C0983896", fillExt4},
+	"cache":      {204800, "A0844021-4CC1-3547-D2CD-0BDCC7B903C3", fillExt4},
+	"userdata":   {0, "6EA4C6D3-957A-AB5B-7455-749893E94191", fillExt4},
 }
 
-// bootChain are the partitions that the loader knows to be needed by the boot
-// chain: a partition layout without one of them is refused with 801C003B
-// (loader-behaviour.md, correction 14). Which names it looks for was not read
-// from the loader; these are the members of a boot delivery.
-var bootChain = []string{"sbl1", "s1sbl", "dbi", "aboot", "rpm", "tz"}
+// Partitions of the kinds of phones, in the order of device-rescue.md §1.1: the boot
+// chain, for which alternates follow, and the rest. Which there are is that section and
+// s1-families.md §2.2.
+var (
+	chainShinano  = []string{"sbl1", "s1sbl", "dbi", "aboot", "rpm", "tz"}
+	chainFusion3  = []string{"sbl1", "sbl2", "sbl3", "s1sbl2", "aboot", "rpm", "tz"}
+	chainNicki    = []string{"sbl1", "sbl2", "sbl3", "aboot", "rpm", "tz"}
+	chainKanuti   = []string{"sbl1", "s1sbl", "aboot", "rpm", "tz", "hyp"}
+	chainKitakami = []string{"sbl1", "s1sbl", "aboot", "rpm", "tz", "hyp", "pmic", "sdi"}
 
-// kernelGUID is the unique GUID of the partition boot. An image for it leaves
-// its header in unit 66670 (loader-behaviour.md, correction 1).
-var kernelGUID = mustGUID("2F50DBC8-FC14-93E4-4A9D-496FBA338B45")
+	restShinano  = []string{"boot", "ramdump", "FOTAKernel", "DDR", "LTALabel", "modemst1", "modemst2", "fsg", "apps_log", "system", "cache", "userdata"}
+	restNicki    = after(without(restShinano, "apps_log", "fsg", "ramdump"), "modemst2", "modem")
+	restKanuti   = after(without(restShinano, "ramdump"), "fsg", "modem", "oem")
+	restKitakami = after(restShinano, "fsg", "modem", "persist", "diag", "ssd", "oem")
+)
+
+// alternateLabel is the label of the second copy of a boot image.
+func alternateLabel(label string) string { return "alt_" + label }
+
+// labels are the partitions of a kind in order.
+func (k *phoneKind) labels() []string {
+	list := append([]string{"TA"}, k.chain...)
+	for _, label := range k.chain {
+		if k.loader.hasAlternate(label) {
+			list = append(list, alternateLabel(label))
+		}
+	}
+	return append(list, k.rest...)
+}
+
+// hasAlternate reports that a phone with this loader has a second copy. Phones whose
+// loader has dbi in no set have one all the same (device-rescue.md §1.1).
+func (m *loaderModel) hasAlternate(label string) bool {
+	_, ok := m.group(label)
+	return ok || label == "dbi"
+}
 
 var (
 	basicData = mustGUID("EBD0A0A2-B9E5-4433-87C0-68B6B72699C7")
@@ -86,26 +117,54 @@ const (
 // DefaultLayout is the partition table of a Z3 Compact whose eMMC has so many
 // bytes: the 25 partitions of device-rescue.md §1.1, userdata up to the end.
 // It fails for a disk that has no room for them.
-func DefaultLayout(disk int64) (*gpt.Table, error) {
+func DefaultLayout(disk int64) (*gpt.Table, error) { return Layout(DefaultName, disk) }
+
+// Layout is DefaultLayout of the phone with that name.
+func Layout(name string, disk int64) (*gpt.Table, error) {
+	k := phones[name]
+	if k == nil {
+		return nil, unknownPhone(name)
+	}
 	if disk < minDisk || disk%gpt.SectorSize != 0 {
 		return nil, fmt.Errorf("a disk of %d bytes: need a multiple of %d, at least %d", disk, gpt.SectorSize, minDisk)
 	}
 	t := &gpt.Table{DiskGUID: diskGUID, Sectors: uint64(disk / gpt.SectorSize)}
 	next := uint64(firstSector)
-	for i, spec := range partitionSpecs {
-		unique := diskGUID
-		unique[15] = byte(i + 1)
+	for i, label := range k.labels() {
+		spec := specOf(label)
+		e := gpt.Entry{Type: basicData, Unique: diskGUID, First: next, Name: label}
+		e.Unique[15] = byte(i + 1)
 		if spec.unique != "" {
-			unique = mustGUID(spec.unique)
+			e.Unique = mustGUID(spec.unique)
 		}
+		k.loader.name(&e)
 		sectors := uint64(spec.kib) * 1024 / gpt.SectorSize
 		if sectors == 0 {
 			sectors = t.Sectors - tableSectors - next
 		}
-		t.Entries = append(t.Entries, gpt.Entry{Type: basicData, Unique: unique, First: next, Last: next + sectors - 1, Name: spec.label})
+		e.Last = next + sectors - 1
+		t.Entries = append(t.Entries, e)
 		next += sectors
 	}
 	return t, nil
+}
+
+// specOf is the line of a label; a second copy is as large as the first.
+func specOf(label string) partitionSpec {
+	return partitionSpecs[strings.TrimPrefix(label, alternateLabel(""))]
+}
+
+// name gives a partition of the boot chain its ids.
+func (m *loaderModel) name(e *gpt.Entry) {
+	label, second := strings.CutPrefix(e.Name, alternateLabel(""))
+	row := m.row(label)
+	switch {
+	case row.primary.IsZero():
+	case second:
+		e.Unique, e.Type = row.alternate, row.spare
+	default:
+		e.Unique, e.Type = row.primary, row.inForce
+	}
 }
 
 func mustGUID(s string) gpt.GUID {

@@ -108,8 +108,10 @@ func TestLayoutIsWritten(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	if _, err := f.WriteAt(make([]byte, 34*512), 0); err != nil {
-		t.Fatal(err)
+	for _, at := range []int64{0, DiskSize - 33*512} { // both copies, or one repairs the other
+		if _, err := f.WriteAt(make([]byte, 33*512), at); err != nil {
+			t.Fatal(err)
+		}
 	}
 	h := restart(t, p)
 	if got := h.ask(21, 3, nil); got.flags != 0 {
@@ -164,7 +166,7 @@ func TestLayoutRules(t *testing.T) {
 		"the same id twice": {with(func(e []gpt.Entry) []gpt.Entry { e[3].Unique = e[4].Unique; return e }), "801C0003"},
 		"first byte 1":      {patch(0, 1), "801C0003"},
 		"88-byte entries":   {patch(2, 2), "801C0003"},
-		"another device":    {patch(8, 1), "801C003C"},
+		"another device":    {patch(8, 1), "801C003D"},
 		"short header":      {[]byte{2, 0, 1}, "801C0003"},
 		"entries cut off":   {layoutPayload(t, good)[:500], "801C0003"},
 		"too much":          {make([]byte, 1<<20+1), "80090004"},

@@ -15,11 +15,11 @@ var loaderCommands = map[uint32]command{
 	cmdFormatTA:  formatTA11,
 	cmdReadTA:    readTA12,
 	cmdWriteTA:   writeTA13,
-	cmdReadRaw:   notAuthorised(8, 9, 13),
+	cmdReadRaw:   readRaw14,
 	cmdSecurity:  security15,
 	cmdAuth:      auth17,
 	cmdDumpTA:    dumpTA18,
-	cmdErase:     notAuthorised(8, 9, 13),
+	cmdErase:     erase20,
 	cmdLayout:    layout21,
 	cmdConfig:    config25,
 	cmdDiagnose:  diagnose27,
@@ -41,24 +41,39 @@ func config25(s *session, _ packetHeader, data []byte) ([]byte, *refusal) {
 // The commands below need Sony's service authentication, which no owner has.
 // All of them end in a MAJOR error (loader-behaviour.md, correction 7).
 
-// notAuthorised is a command with payloads of certain lengths.
-func notAuthorised(lengths ...int) command {
-	return func(_ *session, _ packetHeader, data []byte) ([]byte, *refusal) {
-		for _, n := range lengths {
-			if len(data) == n {
-				return nil, gaveUp(statusNotAuthorised)
-			}
-		}
-		return nil, gaveUp(statusCmdParam)
+// forbidden is the refusal of what needs authentication. With one loader the session
+// goes on after it.
+func (s *session) forbidden() *refusal {
+	if s.model.majorAgain {
+		return failed(statusNotAuthorised)
 	}
+	return gaveUp(statusNotAuthorised)
+}
+
+// readRaw14 answers command 14.
+func readRaw14(s *session, _ packetHeader, data []byte) ([]byte, *refusal) {
+	switch len(data) {
+	case 8, 9, 13:
+		return nil, s.forbidden()
+	}
+	return nil, failed(statusCmdParam)
+}
+
+// erase20 answers command 20. An empty payload is looked at as little as a right one.
+func erase20(s *session, _ packetHeader, data []byte) ([]byte, *refusal) {
+	switch len(data) {
+	case 0, 8, 9, 13:
+		return nil, s.forbidden()
+	}
+	return nil, s.wrongSize()
 }
 
 // formatTA11 answers command 11.
-func formatTA11(_ *session, _ packetHeader, data []byte) ([]byte, *refusal) {
+func formatTA11(s *session, _ packetHeader, data []byte) ([]byte, *refusal) {
 	if len(data) > 1 {
-		return nil, gaveUp(statusCmdParam)
+		return nil, s.wrongSize()
 	}
-	return nil, gaveUp(statusNotAuthorised)
+	return nil, s.forbidden()
 }
 
 // security15 answers command 15.
@@ -71,16 +86,17 @@ func security15(s *session, _ packetHeader, _ []byte) ([]byte, *refusal) {
 
 // auth17 answers command 17: version, step, data.
 func auth17(_ *session, _ packetHeader, data []byte) ([]byte, *refusal) {
-	if len(data) < 2 {
+	if len(data) < 3 {
 		return nil, gaveUp(statusAuthParam)
 	}
 	return nil, gaveUp(statusAuthWrongOrder)
 }
 
 // diagnose27 answers command 27: at least 5 bytes, the first four are version 1,
-// 12 in all. It is refused with two replies (loader-behaviour.md, correction 9).
+// 12 in all. It is refused with two replies (loader-behaviour.md, correction 9), empty
+// with one.
 func diagnose27(s *session, _ packetHeader, data []byte) ([]byte, *refusal) {
-	s.nak2 = true
+	s.nak2 = len(data) > 0
 	switch {
 	case len(data) < 5:
 		return nil, gaveUp(statusCmdParam)
@@ -89,17 +105,22 @@ func diagnose27(s *session, _ packetHeader, data []byte) ([]byte, *refusal) {
 	case len(data) != 12:
 		return nil, gaveUp(statusCmdFormat)
 	}
-	return nil, gaveUp(statusNotAuthorised)
+	return nil, gaveUp(statusTrimAreaAuth)
 }
 
 // storage28 answers command 28: one property byte of a storage device. What it
-// means was not studied; this phone says 0 for its only device.
-func storage28(_ *session, _ packetHeader, data []byte) ([]byte, *refusal) {
+// means was not studied; the loaders that were run say 0.
+func storage28(s *session, _ packetHeader, data []byte) ([]byte, *refusal) {
 	if len(data) != 1 {
 		return nil, failed(statusCmdParam)
 	}
 	if data[0] != layoutDevice {
-		return nil, failed(statusNoDevice)
+		switch s.model.storage28 {
+		case storageRefuses:
+			return nil, failed(statusNoDevice)
+		case storageHangs:
+			s.dead = true
+		}
 	}
 	return []byte{0}, nil
 }

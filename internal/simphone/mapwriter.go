@@ -1,6 +1,7 @@
 package simphone
 
 import (
+	"cmp"
 	"encoding/binary"
 	"fmt"
 	"slices"
@@ -14,8 +15,10 @@ import (
 // are written as they come.
 type mapWriter struct {
 	image *image
-	lead  []byte    // the MMCF header as far as it has come
-	plan  *imageMap // after the header
+	lead  []byte     // the MMCF header as far as it has come
+	short bool       // the first packet has less than the fixed part of it
+	plan  *imageMap  // after the header
+	ids   []gpt.GUID // of the partitions it is for
 
 	tag    int    // present tag
 	passed uint64 // bytes of the present tag's data, or of the part before the first, that were used
@@ -27,6 +30,13 @@ func (w *mapWriter) write(data []byte) status {
 	if w.plan == nil {
 		var why status
 		if data, why = w.header(data); why != 0 || w.plan == nil {
+			return why
+		}
+		if w.plan.fatal {
+			w.image.session.dead = true
+			return 0
+		}
+		if why := w.erase(); why != 0 {
 			return why
 		}
 		if why := w.fills(); why != 0 {
@@ -67,8 +77,8 @@ func (w *mapWriter) header(data []byte) ([]byte, status) {
 				return nil, statusMapFormat
 			}
 			length := binary.BigEndian.Uint32(w.lead[4:])
-			if int64(length) > w.image.header.total() {
-				return nil, statusMapFormat
+			if length > heap {
+				return nil, statusNoMemory
 			}
 			need += int(length)
 			if len(w.lead) == need {
@@ -76,6 +86,9 @@ func (w *mapWriter) header(data []byte) ([]byte, status) {
 			}
 		}
 		if len(data) == 0 {
+			if s := w.image.session; s.model.old {
+				return nil, statusNotAllowed // the whole map must lie in the first block
+			}
 			return nil, 0
 		}
 		n := min(need-len(w.lead), len(data))
@@ -83,15 +96,21 @@ func (w *mapWriter) header(data []byte) ([]byte, status) {
 		data = data[n:]
 	}
 	s := w.image.session
+	if w.short {
+		return nil, statusMapFormat
+	}
 	find := func(id gpt.GUID) (*Partition, status) { return s.target(w.image.signer.role, id) }
 	var why status
-	w.plan, why = parseMap(w.lead[mapHeaderSize:], s.loader.supports, find)
+	w.plan, why = parseMap(w.lead[mapHeaderSize:], s.loader.supports, s.model.fill, find)
 	return data, why
 }
 
-// target looks up the partition with that unique GUID and whether the role may
-// write it. Which of the two comes first in the phone is not known.
+// target looks up the partition with that unique GUID. The right of the role to write
+// it is asked first.
 func (s *session) target(role string, id gpt.GUID) (*Partition, status) {
+	if why := s.sec.mayWrite(role, &id); why != 0 {
+		return nil, why
+	}
 	d := s.phone.disk
 	if d.table() == nil {
 		return nil, statusNoPartition
@@ -100,7 +119,21 @@ func (s *session) target(role string, id gpt.GUID) (*Partition, status) {
 	if !ok {
 		return nil, statusNoPartition
 	}
-	return &Partition{d, e}, s.sec.mayWrite(role, &id)
+	return &Partition{d, e}, 0
+}
+
+// erase blanks every partition that the map names, and turns boot images to their
+// alternates: what an image does not write reads as erased afterwards, 0 on this card.
+func (w *mapWriter) erase() status {
+	s := w.image.session
+	for _, p := range w.plan.targets {
+		w.ids = append(w.ids, p.Entry.Unique)
+		p.Entry = s.alternate(p.Entry) // the tags share it
+		if !s.lose && p.fill(0, 0, uint64(p.Size())) != nil {
+			return statusCardTimeout
+		}
+	}
+	return 0
 }
 
 // fills carries out the tags that take no data.
@@ -120,12 +153,19 @@ func (w *mapWriter) fills() status {
 
 // put uses the next bytes of a tag's data.
 func (w *mapWriter) put(t *mapTag, data []byte) status {
-	if !t.partition.holds(t.dest, t.size) {
-		return statusPastPartition
+	s := w.image.session
+	if !t.partition.holds(t.dest, t.size) && !s.model.noBounds {
+		return cmp.Or(s.model.pastEnd, statusPastPartition)
 	}
 	switch t.kind {
 	case "FILL":
-		if w.image.session.lose {
+		if s.model.fill == fillErased {
+			if t.word != 0 {
+				return statusFillReadBack
+			}
+			return 0
+		}
+		if w.image.lost {
 			return 0
 		}
 		if t.partition.fill(t.word, t.dest, t.size) != nil {
@@ -151,10 +191,14 @@ func (w *mapWriter) put(t *mapTag, data []byte) status {
 
 // store writes to the card.
 func (w *mapWriter) store(t *mapTag, data []byte, at uint64) status {
-	if w.image.session.lose {
+	if w.image.lost {
 		return 0
 	}
-	if _, err := t.partition.WriteAt(data, int64(t.dest+at)); err != nil {
+	write := t.partition.WriteAt
+	if w.image.session.model.noBounds {
+		write = t.partition.writeAnywhere
+	}
+	if _, err := write(data, int64(t.dest+at)); err != nil {
 		return statusCardTimeout
 	}
 	return 0
@@ -162,22 +206,26 @@ func (w *mapWriter) store(t *mapTag, data []byte, at uint64) status {
 
 // finish reads back what was written and, for the kernel, keeps its header.
 func (w *mapWriter) finish() status {
-	if w.plan == nil || w.tag < len(w.plan.tags) {
-		return statusDataState
-	}
 	s := w.image.session
+	if w.plan == nil || w.tag < len(w.plan.tags) {
+		s.dead = true // shorter than its map: it waits for ever
+		return 0
+	}
 	if s.config&configNoVerify == 0 {
 		if why := readBack(w.plan.tags); why != 0 {
 			return why
 		}
 	}
-	var kernel bool
-	for _, t := range w.plan.tags {
-		kernel = kernel || t.partition.Entry.Unique == kernelGUID
-	}
 	s.note(fmt.Sprintf("image stored: %d blocks", len(w.plan.tags)))
-	if kernel {
-		return s.keepKernelHeader(w.image.header.raw)
+	for _, id := range w.ids {
+		if s.model.headerOf != "" && id == mustGUID(partitionSpecs[s.model.headerOf].unique) {
+			if why := s.keepHeader(w.image.header.raw); why != 0 {
+				return why
+			}
+		}
+		if why := s.written(id); why != 0 {
+			return why
+		}
 	}
 	return 0
 }

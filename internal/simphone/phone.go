@@ -1,6 +1,7 @@
 package simphone
 
 import (
+	"cmp"
 	"encoding/hex"
 	"encoding/pem"
 	"errors"
@@ -18,10 +19,11 @@ import (
 // is that it is not at once.
 const loaderStart = 20 * time.Millisecond
 
-// A Phone is a simulated Z3 Compact with its state directory. Its methods may be
+// A Phone is a simulated phone with its state directory. Its methods may be
 // called from one goroutine at a time; connections are independent of that.
 type Phone struct {
 	options   Options
+	kind      *phoneKind
 	dir       string
 	temporary bool
 	settings  settings
@@ -69,7 +71,7 @@ func Open(o Options) (*Phone, error) {
 			return nil, err
 		}
 	}
-	p := &Phone{options: o, dir: o.Dir}
+	p := &Phone{options: o, dir: o.Dir, kind: phones[cmp.Or(o.Name, DefaultName)]}
 	if p.dir == "" {
 		dir, err := os.MkdirTemp("", "xflash-sim-")
 		if err != nil {
@@ -232,21 +234,15 @@ func (p *Phone) flashProgram(c *cable, done chan struct{}) {
 		if err = c.pause(loaderStart); err != nil {
 			return
 		}
-		loader := p.loaderSession(c, boot.loader)
-		if loader == nil {
-			_ = c.hang()
-			return
+		if loader := p.loaderSession(c, boot.loader); loader != nil {
+			next, err = loader.run()
+		} else {
+			next = actionHang
 		}
-		next, err = loader.run()
 	}
-	if err != nil {
-		return
+	if err == nil {
+		c.leave(next)
 	}
-	if next == actionHang {
-		_ = c.hang()
-		return
-	}
-	_ = c.drained(leaveDelay) // off or rebooting either way
 }
 
 // bootSession starts the boot stage.
@@ -260,9 +256,10 @@ func (p *Phone) bootSession(c *cable) *session {
 // loaderSession starts the loader; nil when it hangs before its hello because it
 // is itself too old for this phone (loader-behaviour.md, correction 16).
 func (p *Phone) loaderSession(c *cable, facts *loaderFacts) *session {
-	s := p.session(c, StageLoader, p.options.LoaderMaxPacket, loaderCommands)
+	model := p.kind.modelOf(facts.version)
+	s := p.session(c, StageLoader, cmp.Or(p.options.LoaderMaxPacket, model.maxPacket), loaderCommands)
 	s.info = s.loaderInfo
-	s.loader = facts
+	s.loader, s.model = facts, model
 	s.sec.live, s.sec.test = facts.live, facts.test
 	s.sec.addRoots(p.roots)
 	minimum := s.sec.fuseAID
@@ -285,6 +282,7 @@ func (p *Phone) session(c *cable, stage Stage, maxPacket uint32, commands map[ui
 	}
 	s := &session{
 		phone: p, cable: c, stage: stage, maxPacket: maxPacket, commands: commands,
+		model:  &loaderModel{}, // of the boot stage no such thing is known
 		buffer: make([]byte, maxPacket+roomBehind),
 		sec: &security{
 			hwRoot:   p.hwRoot,

@@ -50,8 +50,8 @@ func (p *Phone) PowerOn() BootResult {
 	if err != nil || !image.HasPartition(2) {
 		return BootResult{ModeDead, "slow red blinking, nothing on USB", "the trim area is not valid"}
 	}
-	for _, label := range bootChain {
-		if p.start(label) == nil || p.blank(label) {
+	for _, label := range p.kind.chain {
+		if part, err := p.InForce(label); err != nil || part.blank() {
 			return BootResult{ModeDead, "black, no light, nothing on USB", "there is nothing in " + label}
 		}
 	}
@@ -100,16 +100,23 @@ func (p *Phone) kernelHeader(image *taimage.Image) string {
 
 // start reads the first bytes of a partition.
 func (p *Phone) start(label string) []byte {
-	b := make([]byte, 4096)
 	partition, err := p.Partition(label)
 	if err != nil {
 		return nil
 	}
-	if _, err := partition.ReadAt(b, 0); err != nil {
+	return partition.start()
+}
+
+func (p *Partition) start() []byte {
+	b := make([]byte, 4096)
+	if _, err := p.ReadAt(b, 0); err != nil {
 		return nil
 	}
 	return b
 }
+
+// blank reports that there is nothing at the start of the partition.
+func (p *Partition) blank() bool { return len(bytes.Trim(p.start(), "\x00")) == 0 }
 
 func (p *Phone) startsWith(label, magic string) bool {
 	return bytes.HasPrefix(p.start(label), []byte(magic))

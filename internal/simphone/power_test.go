@@ -2,6 +2,7 @@ package simphone
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"testing"
 )
@@ -44,7 +45,8 @@ func TestPowerOn(t *testing.T) {
 			}
 			defer f.Close()
 			_, err = f.WriteAt(junk, 0)
-			return err
+			_, err2 := f.WriteAt(junk, DiskSize-int64(len(junk)))
+			return errors.Join(err, err2)
 		}, ModeDead},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -59,7 +59,7 @@ func (t *mapTag) check(buffer []byte) status {
 	default:
 		return 0
 	}
-	area := io.NewSectionReader(t.partition, int64(t.dest), int64(t.size))
+	area := io.NewSectionReader(t.partition.disk.file, t.partition.Entry.Offset()+int64(t.dest), int64(t.size))
 	if _, err := io.CopyBuffer(h, struct{ io.Reader }{area}, buffer); err != nil {
 		return statusCardTimeout
 	}

@@ -9,14 +9,6 @@ import (
 	"xflash/sin/gpt"
 )
 
-// The roots that a Z3 Compact accepts, by the SHA-256 of their certificates
-// (sin-ftf-format.md §5.4).
-const (
-	liveRootName        = "S1_Root_9c84"
-	liveRootFingerprint = "8432d883eaab7a4d41c002f1dba7343dacde7d8b55c0cc78ba3d6da31f1e7e95"
-	testRootFingerprint = "4bea08afd3c308ff7c881228de4c53b8f6c3e9dec73ba0ca6a54fc47bfc7af07"
-)
-
 // A security is what a running program accepts, and on what terms.
 type security struct {
 	live, test []*sin.Certificate // roots whose certificates are at hand

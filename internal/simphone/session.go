@@ -33,8 +33,10 @@ type session struct {
 	upload upload
 	parts  partReply
 
-	sec    *security // what the phone accepts
-	loader *loaderFacts
+	sec      *security // what the phone accepts
+	loader   *loaderFacts
+	model    *loaderModel    // zero in the boot stage
+	bootDone map[string]bool // boot images written well in this run
 
 	next action // to do after the reply
 	dead bool   // crashed or waiting for ever: no reply any more
@@ -125,7 +127,11 @@ func (s *session) receive() (h packetHeader, data []byte, err error) {
 		s.note(fmt.Sprintf("announced %d bytes, more than MAX_PKT_SZ", h.length))
 		s.drop()
 		s.lastError.record(gaveUp(statusPacketTooLong))
-		return h, nil, nil
+		return h, nil, s.lost()
+	}
+	if e.BadSum && s.checksHeader() {
+		s.log(e)
+		return h, nil, s.lost()
 	}
 	data = s.buffer[:h.length]
 	if err := s.cable.read(data); err != nil {
@@ -146,6 +152,23 @@ func (s *session) receive() (h packetHeader, data []byte, err error) {
 		return h, nil, nil
 	}
 	return h, data, nil
+}
+
+// checksHeader reports that this is a loader that looks at header checksums.
+func (s *session) checksHeader() bool { return s.stage == StageLoader && s.model.checksHeader }
+
+// lost is what a loader that checks headers does after a packet that it did not
+// accept: it never finds a header again, whatever comes (loaders-other.md).
+func (s *session) lost() error {
+	if !s.checksHeader() {
+		return nil
+	}
+	s.note("lost: takes no header any more")
+	for b := make([]byte, usbPacket); ; {
+		if err := s.cable.read(b[:1]); err != nil {
+			return err
+		}
+	}
 }
 
 // answer carries one command out and sends the reply, with the faults that were
@@ -189,6 +212,10 @@ func (s *session) dispatch(h packetHeader, data []byte) ([]byte, *refusal) {
 	if s.lastError.limited() && h.command != cmdInfo && h.command != cmdEnd && h.command != cmdError {
 		return nil, minor(codeLimited, statusCmdParam)
 	}
+	if p := s.parts.command; p != 0 && p != h.command {
+		s.drop()
+		return nil, minor(codeUnexpected, statusCmdParam)
+	}
 	if due := s.due(); due != 0 && h.command != due {
 		s.drop()
 		return nil, minor(codeUnexpected, statusCmdParam)
@@ -208,8 +235,6 @@ func (s *session) due() uint32 {
 		return cmdHeader
 	case s.upload.image != nil:
 		return cmdData
-	case s.parts.more():
-		return cmdDumpTA
 	}
 	return 0
 }
@@ -253,7 +278,7 @@ func (s *session) note(text string) { s.log(Event{Note: text}) }
 // info1 answers command 1.
 func info1(s *session, _ packetHeader, data []byte) ([]byte, *refusal) {
 	if len(data) != 0 {
-		return nil, gaveUp(statusCmdParam)
+		return nil, s.wrongSize()
 	}
 	return s.info(), nil
 }
@@ -261,9 +286,22 @@ func info1(s *session, _ packetHeader, data []byte) ([]byte, *refusal) {
 // error7 answers command 7.
 func error7(s *session, _ packetHeader, data []byte) ([]byte, *refusal) {
 	if len(data) != 0 {
-		return nil, gaveUp(statusCmdParam)
+		return nil, s.wrongSize()
 	}
-	return s.lastError.fetch(), nil
+	text := s.lastError.fetch(s.model.dynamic)
+	if s.model.majorAgain {
+		s.lastError.severity = sevNone // what comes next is told again
+	}
+	return text, nil
+}
+
+// wrongSize is the refusal of a payload of wrong size where it ends the session, except
+// with some loaders (loaders-other.md, Errors).
+func (s *session) wrongSize() *refusal {
+	if s.model.sizesMinor {
+		return failed(statusCmdParam)
+	}
+	return gaveUp(statusCmdParam)
 }
 
 // end4 answers command 4. What happens after the reply is the loader's choice

@@ -37,6 +37,9 @@ type signer struct {
 // chain to a root is another question.
 func checkSignature(h *sinHeader) (*signer, status) {
 	b := h.blob
+	if len(b) == 0 {
+		return nil, statusContainerEmpty
+	}
 	if len(b) < 4 {
 		return nil, statusContainerFormat
 	}
@@ -49,7 +52,7 @@ func checkSignature(h *sinHeader) (*signer, status) {
 	}
 	der := int(binary.BigEndian.Uint16(b[4:]))
 	if der > chain-2 {
-		return nil, statusContainerFormat
+		return nil, statusCertFormat
 	}
 	leaf, err := sin.ParseCertificate(b[6:][:der])
 	if err != nil || leaf.Issuer == "" {
@@ -57,12 +60,14 @@ func checkSignature(h *sinHeader) (*signer, status) {
 	}
 	algorithm := b[4+chain]
 	signature := b[7+chain:]
-	if len(signature) != int(binary.BigEndian.Uint16(b[5+chain:])) {
+	length := int(binary.BigEndian.Uint16(b[5+chain:]))
+	if length > len(signature) || digest(algorithm, nil) == nil {
 		return nil, statusContainerFormat
 	}
-	if digest(algorithm, nil) == nil {
-		return nil, statusUnsupportedHash
+	if length != leaf.Key.Size() {
+		return nil, statusRSA
 	}
+	signature = signature[:length]
 	s := &signer{leaf: leaf, role: leaf.Subject, test: strings.HasPrefix(leaf.Issuer, testRootPrefix)}
 	if leaf.Serial.IsUint64() {
 		s.aid = leaf.Serial.Uint64()

@@ -23,6 +23,10 @@ const (
 	hashSHA256 = 2
 )
 
+// heap is more than the loader can have of memory for one thing. Its own limit was
+// not read.
+const heap = 64 << 20
+
 // sinHeaderMin is the part before the hash list plus the certificate length.
 const sinHeaderMin = 28
 
@@ -77,14 +81,14 @@ func parseSINHeader(b []byte) (*sinHeader, status) {
 		return nil, statusSINHashType
 	}
 	if size < sinHeaderMin {
-		return nil, statusSINBufferSize
+		return nil, statusSINBlockList
 	}
 	list := uint64(binary.BigEndian.Uint32(b[20:]))
 	entry := uint64(4 + hashSize)
-	if list%entry != 0 {
-		return nil, statusSINBlockList
+	if list > heap {
+		return nil, statusSINMemory
 	}
-	if list > uint64(size)-sinHeaderMin {
+	if list%entry != 0 || list > uint64(size)-sinHeaderMin {
 		return nil, statusSINBufferSize
 	}
 	for at := uint64(24); at < 24+list; at += entry {
@@ -97,6 +101,18 @@ func parseSINHeader(b []byte) (*sinHeader, status) {
 	h.signed = b[:sinHeaderMin+list]
 	h.blob = b[sinHeaderMin+list:][:blob]
 	return h, 0
+}
+
+// algorithm is the hash type of the signature, 0 when the certificate blob is too
+// short to have one.
+func (h *sinHeader) algorithm() byte {
+	if len(h.blob) < 4 {
+		return 0
+	}
+	if at := 4 + int(binary.BigEndian.Uint16(h.blob[2:])); at < len(h.blob) {
+		return h.blob[at]
+	}
+	return 0
 }
 
 // sum hashes a block with the hash of the list.

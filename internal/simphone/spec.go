@@ -7,9 +7,6 @@ import (
 	"strings"
 )
 
-// Names of phones that ParseSpec knows.
-var phoneNames = []string{"z3c"}
-
 // Hardware configurations that Options.HWConf names.
 const (
 	HWConfGood      = "good"
@@ -30,9 +27,11 @@ const (
 // (s1-protocol.md §4.4): 29 bytes, no NUL.
 const unknownModel = "Unknown: Jan 23 2014/09:43:25"
 
-// Options describe a phone. The zero value is a healthy D5803. The first group is
+// Options describe a phone. The zero value is a healthy D5803. The second group is
 // kept in the state directory; a field that is set changes the phone there.
 type Options struct {
+	Name string // one of Names; empty is z3c; a state directory keeps its phone
+
 	Dir         string // state directory, created if missing; empty: a temporary one that Close removes
 	Model       string // unit 2210, "D5803"
 	Serial      string // unit 4900
@@ -49,7 +48,7 @@ type Options struct {
 	InFastboot      bool     // the phone is put into fastboot mode, not into flash mode
 	Hello           string   // one of the Hello constants; empty is both
 	BootMaxPacket   uint32   // MAX_PKT_SZ of the boot stage in bytes; 0 is 0x80000
-	LoaderMaxPacket uint32   // MAX_PKT_SZ of the loader in bytes; 0 is 0x80000
+	LoaderMaxPacket uint32   // MAX_PKT_SZ of the loader in bytes; 0 is that of the executed one
 	RootFiles       []string // PEM files of further roots; test roots if they are called S1_Root_Test...
 	TrustAny        bool     // the result of signature checks is not asked for
 	Faults          []Fault
@@ -73,8 +72,11 @@ type Options struct {
 func ParseSpec(text string) (Options, error) {
 	var o Options
 	name, rest, more := strings.Cut(text, ",")
-	if !slices.Contains(phoneNames, name) {
-		return o, fmt.Errorf("no simulated phone is called %q: there is %s", name, strings.Join(phoneNames, ", "))
+	if phones[name] == nil {
+		return o, unknownPhone(name)
+	}
+	if name != DefaultName {
+		o.Name = name
 	}
 	if !more {
 		return o, nil
@@ -161,6 +163,9 @@ func (o *Options) check() error {
 			return fmt.Errorf("%s %q is none of %s", what, value, strings.Join(allowed, ", "))
 		}
 		return nil
+	}
+	if o.Name != "" && phones[o.Name] == nil {
+		return unknownPhone(o.Name)
 	}
 	if err := oneOf("hardware configuration", o.HWConf, HWConfGood, HWConfMissing, HWConfNoLiveBit, HWConfNoUsage); err != nil {
 		return err

@@ -24,7 +24,7 @@ func TestParseSpec(t *testing.T) {
 		}
 	}
 	o, err := ParseSpec("z3c,fault=refuse=0017/80080021@7")
-	if err != nil || len(o.Faults) != 1 || o.Faults[0].At != 7 || *o.Faults[0].refusal != (refusal{sevMinor, 0x17, 0x80080021}) {
+	if err != nil || len(o.Faults) != 1 || o.Faults[0].At != 7 || *o.Faults[0].refusal != (refusal{severity: sevMinor, code: 0x17, dynamic: 0x80080021}) {
 		t.Errorf("%+v, %v", o, err)
 	}
 }

@@ -34,10 +34,8 @@ func (w *layoutWriter) finish() status {
 	if why != 0 {
 		return why
 	}
-	for _, label := range bootChain {
-		if !slices.ContainsFunc(entries, func(e gpt.Entry) bool { return e.Name == label }) {
-			return statusNoPartition
-		}
+	if !s.model.knowsChain(entries) {
+		return statusNoPartition
 	}
 	table := &gpt.Table{DiskGUID: diskGUID, Sectors: sectors, Entries: entries}
 	if d.table() != nil {
@@ -82,7 +80,8 @@ func pickLayout(b []byte, sectors uint64) ([]gpt.Entry, status) {
 			return nil, statusLayoutFormat
 		}
 		if device != layoutDevice {
-			return nil, statusNoDevice
+			b = b[n*gpt.EntrySize:]
+			continue
 		}
 		entries, end, why := readEntries(b[:n*gpt.EntrySize])
 		if why != 0 {
@@ -123,18 +122,47 @@ func layout21(s *session, _ packetHeader, data []byte) ([]byte, *refusal) {
 		return nil, minor(codeLayout, statusCmdParam)
 	}
 	if len(data) == 1 && data[0] != layoutDevice {
-		return nil, minor(codeLayout, statusNoDevice)
+		return nil, minor(codeLayout, statusCmdParam)
 	}
 	table := s.phone.disk.table()
 	if table == nil {
 		return nil, minor(codeLayout, statusNoLayout)
 	}
-	b := binary.LittleEndian.AppendUint32(nil, kindGPT)
+	whole := func() []byte { return layoutReply(kindGPT, table) }
+	if s.model.layoutParts {
+		return s.parts.next(cmdLayout, layoutPart, whole), nil
+	}
+	return whole(), nil
+}
+
+// layoutPart is how much a part of the answer has with the loaders that cut it. The
+// real number is not known; it is less than the 3464 bytes of 27 partitions.
+const layoutPart = 1024
+
+func layoutReply(kind uint32, table *gpt.Table) []byte {
+	b := binary.LittleEndian.AppendUint32(nil, kind)
 	b = binary.LittleEndian.AppendUint32(b, uint32(len(table.Entries)))
 	for _, e := range table.Entries {
 		b, _ = e.AppendTo(b) // came from a table, so its name fits
 	}
-	return b, nil
+	return b
+}
+
+// knowsChain reports that a layout has the boot chain as this loader's table knows
+// it: both partitions of every group, by their unique ids. One that has not is refused
+// with 801C003B (loader-behaviour.md, correction 14).
+func (m *loaderModel) knowsChain(entries []gpt.Entry) bool {
+	for _, set := range m.sets {
+		for _, label := range set {
+			row := m.row(label)
+			for _, id := range []gpt.GUID{row.primary, row.alternate} {
+				if !slices.ContainsFunc(entries, func(e gpt.Entry) bool { return e.Unique == id }) {
+					return false
+				}
+			}
+		}
+	}
+	return true
 }
 
 // A hwConfWriter is the sink of a hardware configuration (type 0x22).
@@ -158,7 +186,7 @@ func (w *hwConfWriter) finish() status {
 	}
 	conf, err := trimarea.ParseHWConf(w.data)
 	if err != nil {
-		return statusHWConfFormat
+		return statusHWConfGarbage
 	}
 	listed := func(id []byte) bool { return bytes.Equal(id, s.sec.uniqueID) }
 	if !slices.ContainsFunc(conf.DeviceIDs, listed) {

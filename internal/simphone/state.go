@@ -1,6 +1,7 @@
 package simphone
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
@@ -24,6 +25,7 @@ const (
 // settings are the facts of one phone that are neither on its disk nor in its
 // trim area, and those that must agree with the trim area.
 type settings struct {
+	Name         string `json:",omitempty"` // of the kind of phone; empty is z3c
 	Model        string
 	Serial       string
 	BootVersion  string
@@ -43,15 +45,16 @@ const spaceID = "1281-2190"
 
 // healthy is a phone as it leaves the factory. All numbers are invented; the
 // IMEI begins with the code for test equipment.
-func healthy() settings {
+func healthy(k *phoneKind) settings {
 	root := sha256.Sum256([]byte("simulated platform root"))
 	return settings{
-		Model:        "D5803",
+		Name:         k.name,
+		Model:        k.model,
 		Serial:       "CB5A25SIM1",
-		BootVersion:  "S1_Boot_MSM8974AC_11",
+		BootVersion:  k.bootVersion,
 		OTPLock:      "LOCKED",
 		OTPData:      "01000400",
-		IDCode:       "107B00E1",
+		IDCode:       k.idCode,
 		PlatformRoot: fmt.Sprintf("%X", root),
 		UniqueID:     "0011223344556677",
 		IMEI:         "00499901064000",
@@ -61,7 +64,7 @@ func healthy() settings {
 
 // loadState makes the phone if there is none, and applies the options to it.
 func (p *Phone) loadState() error {
-	old := healthy()
+	old := healthy(p.kind)
 	text, err := os.ReadFile(p.path(settingsFile))
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -73,6 +76,13 @@ func (p *Phone) loadState() error {
 	default:
 		if err := json.Unmarshal(text, &old); err != nil {
 			return fmt.Errorf("%s: %w", settingsFile, err)
+		}
+		old.Name = cmp.Or(old.Name, DefaultName)
+		if p.kind = phones[old.Name]; p.kind == nil {
+			return unknownPhone(old.Name)
+		}
+		if p.options.Name != "" && p.options.Name != old.Name {
+			return fmt.Errorf("this is a %s and cannot become a %s", old.Name, p.options.Name)
 		}
 		if info, err := os.Stat(p.EMMC()); err != nil {
 			return err
@@ -106,10 +116,10 @@ func (p *Phone) make() error {
 	if size == 0 {
 		size = DiskSize
 	}
-	if err := makeDisk(p.EMMC(), size); err != nil {
+	if err := makeDisk(p.EMMC(), p.kind.name, size); err != nil {
 		return err
 	}
-	trim, root, err := factoryTrimArea()
+	trim, root, err := factoryTrimArea(p.kind)
 	if err != nil {
 		return err
 	}
@@ -190,8 +200,8 @@ func replaceFile(name string, content []byte) error {
 
 // makeDisk makes a sparse disk with the partition table and what a healthy phone
 // has at the start of its partitions.
-func makeDisk(path string, size int64) error {
-	table, err := DefaultLayout(size)
+func makeDisk(path, kind string, size int64) error {
+	table, err := Layout(kind, size)
 	if err != nil {
 		return err
 	}
@@ -206,9 +216,8 @@ func makeDisk(path string, size int64) error {
 	if err := gpt.Write(f, table); err != nil {
 		return err
 	}
-	for i, spec := range partitionSpecs {
-		e := table.Entries[i]
-		if content := spec.fill.content(spec.label, e.Size()); content != nil {
+	for _, e := range table.Entries {
+		if content := specOf(e.Name).fill.content(e.Name, e.Size()); content != nil {
 			if _, err := f.WriteAt(content, e.Offset()); err != nil {
 				return err
 			}

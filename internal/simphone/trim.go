@@ -12,6 +12,7 @@ const (
 	unitHWConf       = 2003
 	unitSIMLock      = 2010
 	unitSIMLockSign  = 2129
+	unitSecondChip   = 2150
 	unitSoftware     = 2202
 	unitCustom       = 2205
 	unitFileSystem   = 2206
@@ -35,6 +36,7 @@ type openTrim struct {
 	partition int // 1 or 2; 0: none is open
 	image     *taimage.Image
 	changed   bool
+	lost      bool // the card did not take a write: found when it is closed
 }
 
 // put writes a unit of partition 2 for the loader itself; false when that is
@@ -47,9 +49,9 @@ func (t *openTrim) put(unit uint32, data []byte) bool {
 	return true
 }
 
-// keepKernelHeader stores the whole SIN header of the kernel in unit 66670
-// (loader-behaviour.md, correction 1).
-func (s *session) keepKernelHeader(header []byte) status {
+// keepHeader stores the whole SIN header of the kernel, or of system with one loader,
+// in unit 66670 (loader-behaviour.md, correction 1).
+func (s *session) keepHeader(header []byte) status {
 	if !s.trim.put(unitKernelHeader, header) {
 		return statusTrimAreaIO
 	}
@@ -61,12 +63,15 @@ func openTA9(s *session, h packetHeader, data []byte) ([]byte, *refusal) {
 	if h.more() {
 		return nil, gaveUp(statusCmdMissing)
 	}
-	if len(data) != 1 || data[0] != 1 && data[0] != 2 || s.trim.partition != 0 {
-		return nil, minor(codeOpenTA, 0)
+	switch {
+	case len(data) != 1 || data[0] != 1 && data[0] != 2:
+		return nil, s.sizeOr(len(data) == 1, trimError(codeOpenTA, wordsWrong))
+	case s.trim.partition != 0:
+		return nil, trimError(codeOpenTA, wordsOpen)
 	}
 	image, err := s.phone.readTrimArea()
 	if err != nil || !image.HasPartition(int(data[0])) {
-		return nil, minor(codeTAInvalid, 0)
+		return nil, trimError(codeTAInvalid, wordsOpen)
 	}
 	s.trim = openTrim{partition: int(data[0]), image: image}
 	return nil, nil
@@ -74,15 +79,25 @@ func openTA9(s *session, h packetHeader, data []byte) ([]byte, *refusal) {
 
 // closeTA10 answers command 10: what was written is stored now. Closing a trim
 // area that is not open is fine (loader-behaviour.md).
-func closeTA10(s *session, _ packetHeader, data []byte) ([]byte, *refusal) {
+//
+// What the card did not store is found when the trim area is read back: the close is
+// refused and may be repeated, which writes everything again.
+func closeTA10(s *session, h packetHeader, data []byte) ([]byte, *refusal) {
+	if h.more() && s.stage == StageLoader {
+		return nil, gaveUp(statusCmdMissing)
+	}
 	if len(data) != 0 {
-		return nil, minor(codeCloseTA, 0)
+		return nil, s.sizeOr(false, trimError(codeCloseTA, wordsUnexpected))
 	}
-	t := s.trim
-	s.trim = openTrim{}
+	t := &s.trim
+	if t.changed && (t.lost || s.lose) {
+		t.lost = false
+		return nil, trimError(codeCloseTA, wordsWrite)
+	}
 	if t.changed && s.phone.storeTrimArea(t.image) != nil {
-		return nil, minor(codeCloseTA, 0)
+		return nil, trimError(codeCloseTA, wordsWrite)
 	}
+	s.trim = openTrim{}
 	return nil, nil
 }
 
@@ -96,13 +111,19 @@ func readTA12(s *session, h packetHeader, data []byte) ([]byte, *refusal) {
 	if h.more() {
 		return nil, gaveUp(statusCmdMissing)
 	}
-	if len(data) != 4 || s.trim.partition == 0 {
-		return nil, minor(codeReadTA, 0)
+	switch {
+	case len(data) != 4:
+		return nil, s.sizeOr(false, trimError(codeReadTA, wordsWrong))
+	case s.trim.partition == 0:
+		return nil, trimError(codeReadTA, wordsNotOpen)
 	}
 	unit := binary.BigEndian.Uint32(data)
 	u, ok := s.trim.image.Unit(s.trim.partition, unit)
-	if !ok || len(u.Data) == 0 || len(u.Data) > int(s.maxPacket) || s.hidden(unit) {
-		return nil, minor(codeReadTA, 0)
+	switch {
+	case s.hidden(unit):
+		return nil, trimError(codeReadTA, wordsAuth)
+	case !ok || len(u.Data) == 0 || len(u.Data) > int(s.maxPacket):
+		return nil, trimError(codeReadTA, wordsWrong)
 	}
 	return u.Data, nil
 }
@@ -114,17 +135,24 @@ func writeTA13(s *session, h packetHeader, data []byte) ([]byte, *refusal) {
 	if h.more() {
 		return nil, gaveUp(statusCmdMissing)
 	}
-	if len(data) < 8 || s.trim.partition == 0 {
-		return nil, minor(codeWriteTA, 0)
+	switch {
+	case len(data) < 8:
+		return nil, s.sizeOr(false, trimError(codeWriteTA, wordsWrong))
+	case s.trim.partition == 0:
+		return nil, trimError(codeWriteTA, wordsNotOpen)
 	}
 	unit, length := binary.BigEndian.Uint32(data), int64(binary.BigEndian.Uint32(data[4:]))
-	if length > int64(len(s.buffer)-8) || s.hidden(unit) {
-		return nil, minor(codeWriteTA, 0)
+	if s.hidden(unit) {
+		return nil, trimError(codeWriteTA, wordsAuth)
+	}
+	if length > int64(len(s.buffer)-8) {
+		return nil, trimError(codeWriteTA, wordsWrong)
 	}
 	if s.trim.image.Set(s.trim.partition, unit, slices.Clone(s.buffer[8:8+length])) != nil {
-		return nil, minor(codeWriteTA, 0)
+		return nil, trimError(codeWriteTA, wordsWrite)
 	}
 	s.trim.changed = true
+	s.trim.lost = s.trim.lost || s.lose
 	return nil, nil
 }
 
@@ -133,41 +161,61 @@ const dumpPart = 4096
 
 // A partReply is a reply that the host fetches in parts by repeating the command.
 type partReply struct {
+	command uint32 // 0: none is under way
 	rest    []byte
-	started bool
 }
 
 // more reports that there are parts left.
-func (p *partReply) more() bool { return p.started && len(p.rest) > 0 }
+func (p *partReply) more() bool { return p.command != 0 }
+
+// next takes the next part; whole is the reply if this is the first one.
+func (p *partReply) next(command uint32, size int, whole func() []byte) []byte {
+	if !p.more() {
+		p.rest = whole()
+	}
+	part := p.rest[:min(size, len(p.rest))]
+	p.command, p.rest = command, p.rest[len(part):]
+	if len(p.rest) == 0 {
+		*p = partReply{}
+	}
+	return part
+}
+
+// sizeOr is the refusal of a payload of wrong size or, when its size is right, of
+// its content.
+func (s *session) sizeOr(right bool, why *refusal) *refusal {
+	if s.model.sizesMinor && !right {
+		return failed(statusCmdParam)
+	}
+	return why
+}
 
 // dumpTA18 answers command 18: every unit of the open partition as unit, length,
-// data. Units that may not be read are left out.
-func dumpTA18(s *session, h packetHeader, data []byte) ([]byte, *refusal) {
+// data. Units that may not be read are left out. A payload does not matter.
+func dumpTA18(s *session, h packetHeader, _ []byte) ([]byte, *refusal) {
 	if h.more() {
 		return nil, gaveUp(statusCmdMissing)
 	}
-	if len(data) != 0 {
-		return nil, failed(statusCmdParam)
-	}
 	if s.trim.partition == 0 {
-		return nil, minor(codeTANotOpen, 0)
+		return nil, trimError(codeTANotOpen, wordsNotOpen)
 	}
-	if !s.parts.more() {
-		s.parts = partReply{started: true}
-		for _, u := range s.trim.image.Units(s.trim.partition) {
+	return s.parts.next(cmdDumpTA, s.partSize(), func() (all []byte) {
+		for _, u := range s.trim.image.Stored(s.trim.partition) {
 			if s.hidden(u.Number) {
 				continue
 			}
-			s.parts.rest = binary.BigEndian.AppendUint32(s.parts.rest, u.Number)
-			s.parts.rest = binary.BigEndian.AppendUint32(s.parts.rest, uint32(len(u.Data)))
-			s.parts.rest = append(s.parts.rest, u.Data...)
+			all = binary.BigEndian.AppendUint32(all, u.Number)
+			all = binary.BigEndian.AppendUint32(all, uint32(len(u.Data)))
+			all = append(all, u.Data...)
 		}
-	}
-	size := dumpPart
+		return all
+	}), nil
+}
+
+// partSize is how much one part of a reply has.
+func (s *session) partSize() int {
 	if s.config&configBigDumps != 0 {
-		size = int(s.maxPacket)
+		return int(s.maxPacket)
 	}
-	part := s.parts.rest[:min(size, len(s.parts.rest))]
-	s.parts.rest = s.parts.rest[len(part):]
-	return part, nil
+	return dumpPart
 }

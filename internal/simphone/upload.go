@@ -15,9 +15,10 @@ const maxHeader = 16 << 20
 // part (s1-protocol.md §3.2).
 func header5(s *session, h packetHeader, data []byte) ([]byte, *refusal) {
 	if len(data) == 0 {
-		return nil, gaveUp(statusCmdParam)
+		s.drop()
+		return nil, s.wrongSize()
 	}
-	if s.trim.partition == 1 {
+	if s.trim.partition == 1 && !(s.stage == StageLoader && s.model.old) {
 		return nil, gaveUp(statusCmdState)
 	}
 	if len(s.upload.header)+len(data) > maxHeader {
@@ -31,6 +32,9 @@ func header5(s *session, h packetHeader, data []byte) ([]byte, *refusal) {
 	raw := s.upload.header
 	s.drop()
 	image, why := s.accept(raw)
+	if s.dead {
+		return nil, nil
+	}
 	if why != 0 {
 		return nil, failed(why)
 	}
@@ -43,7 +47,7 @@ func header5(s *session, h packetHeader, data []byte) ([]byte, *refusal) {
 func data6(s *session, h packetHeader, data []byte) ([]byte, *refusal) {
 	if len(data) == 0 {
 		s.drop()
-		return nil, gaveUp(statusCmdParam)
+		return nil, s.wrongSize()
 	}
 	if s.upload.image == nil {
 		return nil, failed(statusCmdState)
@@ -70,6 +74,10 @@ func (s *session) accept(raw []byte) (*image, status) {
 	}
 	if s.stage == StageBoot {
 		return s.acceptLoader(h)
+	}
+	if h.algorithm() == hashSHA1 {
+		s.dead = true // crashes the loader (loader-behaviour.md, More seen)
+		return nil, 0
 	}
 	signer, why := s.sec.authenticate(h)
 	if why != 0 {

@@ -163,24 +163,35 @@ func (im *Image) Unit(partition int, number uint32) (trimarea.Unit, bool) {
 // Units lists the units of a partition in ascending order of their numbers,
 // each once, as Unit finds it.
 func (im *Image) Units(partition int) []trimarea.Unit {
-	last := map[uint32]record{}
-	for _, p := range im.parts {
-		for _, r := range p.records {
-			if p.partition == partition && !r.deleted() {
-				last[r.unit] = r
-			}
-		}
-	}
-	units := make([]trimarea.Unit, 0, len(last))
-	for _, r := range last {
-		units = append(units, im.unit(partition, r))
-	}
+	units := im.Stored(partition)
 	slices.SortFunc(units, func(a, b trimarea.Unit) int {
 		if a.Number < b.Number {
 			return -1
 		}
 		return 1 // numbers are unique here
 	})
+	return units
+}
+
+// Stored is Units in the order in which they lie in the image, which is the order of a
+// phone's own dump.
+func (im *Image) Stored(partition int) []trimarea.Unit {
+	last := map[uint32]int{}
+	var all []record
+	for _, p := range im.parts {
+		for _, r := range p.records {
+			if p.partition == partition && !r.deleted() {
+				last[r.unit] = len(all)
+				all = append(all, r)
+			}
+		}
+	}
+	var units []trimarea.Unit
+	for i, r := range all {
+		if last[r.unit] == i {
+			units = append(units, im.unit(partition, r))
+		}
+	}
 	return units
 }
 
