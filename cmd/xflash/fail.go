@@ -112,7 +112,7 @@ func problemsFailure(ps restore.Problems) *failure {
 	var b strings.Builder
 	hints := map[string]bool{}
 	for _, p := range ps {
-		fmt.Fprintf(&b, "  %s\n", wrap(printable(p.Item+": "+p.What), 76, "    "))
+		fmt.Fprintf(&b, "  %s\n", wrap(printable(p.Subject()+": "+p.What), 76, "    "))
 		if p.Why != "" {
 			fmt.Fprintf(&b, "    %s\n", wrap(printable(p.Why), 74, "    "))
 		}

@@ -78,14 +78,20 @@ func (c *restoreCommand) run(ctx context.Context, path string) error {
 	if c.resume && (len(c.policy.Only) > 0 || len(c.policy.Skip) > 0 || c.policy.Wipe || c.policy.Model != "") {
 		return usageError{errors.New("--resume goes on with the plan that was agreed to; --only, --skip, --wipe and --model cannot change it")}
 	}
+	if c.second {
+		c.policy.Way = restore.WayFastboot
+	}
 	bundle, err := ftf.Open(path)
 	if err != nil {
 		return err
 	}
 	defer bundle.Close()
+	if c.resume {
+		c.policy = c.resumedPolicy(bundle)
+	}
 	fw, err := c.check(ctx, bundle)
 	if err != nil {
-		return err
+		return wrongSelector(err)
 	}
 	if c.second {
 		return c.throughFastboot(ctx, fw)
@@ -104,21 +110,26 @@ func (c *restoreCommand) run(ctx context.Context, path string) error {
 	return c.flash(ctx, fw)
 }
 
+// wrongSelector makes a selector that fits nothing, or too much, wrong usage.
+func wrongSelector(err error) error {
+	var wrong *restore.SelectorError
+	if errors.As(err, &wrong) {
+		return usageError{wrong}
+	}
+	return err
+}
+
 // check reads the whole bundle.
 func (c *restoreCommand) check(ctx context.Context, bundle *ftf.Bundle) (*restore.Firmware, error) {
 	roots, anyRoot, err := c.app.roots(c.roots)
 	if err != nil {
 		return nil, err
 	}
-	policy := c.policy
-	if c.resume {
-		policy = c.resumedPolicy(bundle)
-	}
 	stoppable, stop := firstStop(ctx)
 	defer stop()
 	show := newProgress(c.ui)
 	defer show.clear()
-	fw, err := restore.Check(stoppable, bundle, restore.CheckOptions{Policy: policy, Roots: roots, AnyRoot: anyRoot, Loader: c.loader, Emit: show.event})
+	fw, err := restore.Check(stoppable, bundle, restore.CheckOptions{Policy: c.policy, Roots: roots, AnyRoot: anyRoot, Loader: c.loader, Emit: show.event})
 	if cause := context.Cause(stoppable); err != nil && cause != nil {
 		return nil, cause
 	}

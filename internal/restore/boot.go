@@ -1,6 +1,8 @@
 package restore
 
 import (
+	"fmt"
+	"slices"
 	"strings"
 
 	"xflash/ftf"
@@ -8,78 +10,146 @@ import (
 	"xflash/usbproto/s1"
 )
 
-// chooseBoot decides about the boot delivery: the boot chain in several variants, of
-// which a phone takes exactly one (s1-protocol.md §4.6). A wrong one leaves a phone
-// that does not start at all, so anything short of one clear match is refused.
-func (b *builder) chooseBoot() {
-	d := b.fw.Delivery
+// bootChoice is what was decided about the boot set: the boot chain in several
+// configurations, of which a phone gets exactly one (s1-protocol.md §4.6).
+type bootChoice struct {
+	files    []*Item // of the configuration chosen for this phone; nil when none is written
+	why      string  // why none is
+	problems Problems
+	notes    []string
+}
+
+func (c bootChoice) has(it *Item) bool { return slices.Contains(c.files, it) }
+
+func (c bootChoice) leavesOut(it *Item) string {
+	switch {
+	case c.has(it):
+		return ""
+	case c.files == nil:
+		return c.why
+	}
+	return "it belongs to the boot set of another phone"
+}
+
+// chooseBoot decides about the boot set. A wrong one leaves a phone that does not start at
+// all, so anything short of one clear match is refused.
+func (j *judge) chooseBoot() (c bootChoice) {
+	d := j.fw.Delivery
 	if d == nil {
-		return
+		return c
 	}
-	if why := b.policy.excluded(bootName); why != "" {
-		if len(b.policy.Only) == 0 {
-			b.note("the boot set is left out: %s", why)
-		}
-		return
+	if c.why = j.sel.leavesOut(theBootSet); c.why != "" {
+		return c
 	}
-	if b.ph == nil {
-		b.note("which boot set fits is decided when the phone is connected")
-		return
+	if j.ph == nil {
+		c.why = "which boot set this phone gets is decided when it is connected"
+		c.problems = j.anyBootSet()
+		return c
 	}
-	installed := b.ph.bootVersion()
+	installed := j.ph.bootVersion()
 	if d.Compare(installed) == ftf.Same {
-		b.note("the phone already has the boot version of this bundle (%s), so the boot set is left out", installed)
-		return
+		c.why = fmt.Sprintf("the phone already has this boot version (%s)", installed)
+		return c
 	}
-	config, verdicts, err := d.Match(b.ph.keys())
+	config, verdicts, err := d.Match(j.ph.keys())
 	if err != nil {
 		var why []string
 		for _, v := range verdicts {
 			why = append(why, v.String())
 		}
-		b.refuse("boot_delivery.xml", "no boot set of this bundle is certain to fit the phone", strings.Join(why, "; "),
-			"the bundle may be for another phone; if you only need the rest of it, leave the boot set out: --skip "+bootName)
-		return
+		c.problems = Problems{{Kind: PolicyRefusal, Item: "boot_delivery.xml", What: "no boot set of this bundle is certain to fit the phone", Why: strings.Join(why, "; "),
+			Next: "the bundle may be for another phone; if you only need the rest of it, leave the boot set out: --skip " + bootName}}
+		return c
 	}
-	files, err := b.fw.bundleBoot(config)
-	if err != nil {
-		b.refuse("boot_delivery.xml", err.Error(), "the boot set is flashed as a whole or not at all", "get the bundle again, or leave the boot set out: --skip "+bootName)
-		return
-	}
-	b.boot = &bootSet{images: map[string]*Item{}, units: map[uint32]*Item{}}
-	for _, it := range files {
-		switch img, known := b.fw.Family.Image(it.Short); {
-		case it.Kind == ItemUnits:
-			for _, u := range it.Units {
-				if v := phone.UnitVerdict(u.Unit); v.Verdict != phone.Delivery {
-					b.refuse(it.Member, "the boot set would write a trim-area unit that is no part of it", v.Reason, "do not use this bundle's boot set: --skip "+bootName)
-				}
-				b.boot.units[u.Unit] = it
-			}
-		case !known || img.Policy != phone.PolicyDelivery:
-			b.refuse(it.Member, "the boot set holds a file that is no part of a boot chain", "", "do not use this bundle's boot set: --skip "+bootName)
-		default:
-			b.boot.images[strings.ToLower(img.Short)] = it
-		}
-	}
-	b.note("boot set %s, version %s; the phone has %s", config.Name, d.BootVersion(), orUnknown(installed))
+	c.files, c.problems = j.bootFiles(config)
+	c.notes = append(c.notes, fmt.Sprintf("boot set %s, version %s; the phone has %s", config.Name, d.BootVersion(), orUnknown(installed)))
+	return c
 }
 
-// bundleBoot finds the files of a boot configuration among those that were checked.
-func (fw *Firmware) bundleBoot(c *ftf.Configuration) ([]*Item, error) {
-	var found []*Item
-	var missing []string
-	for _, path := range c.Files() {
-		if it := fw.bootFile(path); it != nil {
-			found = append(found, it)
-		} else {
-			missing = append(missing, path)
+// topLevel says why a file of the boot chain beside the boot set stays behind, as the
+// bundles of some families have one (s1-families.md §0.1 10).
+func (j *judge) topLevel(it *Item) string {
+	img, ok := j.fw.Family.Image(it.Short)
+	if !ok || !img.TopLevel || img.Policy != phone.PolicyDelivery {
+		return ""
+	}
+	const only = "it is written only as part of a complete firmware: "
+	switch {
+	case !j.sel.all:
+		return only + "--only leaves parts of it out"
+	case len(j.noCore()) > 0:
+		return only + "this bundle lacks " + strings.Join(j.noCore(), ", ")
+	case slices.ContainsFunc(j.boot.files, func(o *Item) bool { return o.Kind == ItemSIN && j.sameImage(o, it) }):
+		return "the boot set brings its own"
+	}
+	return ""
+}
+
+// anyBootSet refuses a bundle none of whose boot sets could be written to any phone.
+func (j *judge) anyBootSet() (first Problems) {
+	for _, config := range j.fw.Delivery.Configurations {
+		if config.Development() {
+			continue
+		}
+		_, ps := j.bootFiles(config)
+		if len(ps) == 0 {
+			return nil
+		}
+		if first == nil {
+			first = ps
 		}
 	}
-	if len(missing) > 0 {
-		return nil, &ftf.Error{Reason: ftf.Missing, Offset: -1, Detail: "boot set: " + strings.Join(missing, ", ")}
+	return first
+}
+
+// noWholeBootSet says why the bundle has no boot set that is complete for this phone.
+func (j *judge) noWholeBootSet() string {
+	switch {
+	case j.fw.Family.NoBootSet != "":
+		return "" // these phones get none
+	case j.fw.Delivery == nil:
+		return "no boot_delivery.xml"
+	case j.boot.files != nil:
+		return ""
 	}
-	return found, nil
+	if ps := j.anyBootSet(); len(ps) > 0 {
+		return ps[0].What
+	}
+	return ""
+}
+
+// bootFiles finds the files of a boot configuration. Each must be there once, be part of a
+// boot chain, and have no rival for its partition.
+func (j *judge) bootFiles(c *ftf.Configuration) (files []*Item, ps Problems) {
+	const next = "get the bundle again, or leave the boot set out: --skip " + bootName
+	refuse := func(item, what, why string) {
+		ps = append(ps, Problem{Kind: PolicyRefusal, Item: item, What: what, Why: why, Next: next})
+	}
+	shorts := map[string]string{}
+	for _, path := range c.Files() {
+		found := j.fw.bootFile(path)
+		switch len(found) {
+		case 0:
+			refuse("boot_delivery.xml", fmt.Sprintf("boot set %s names %s, which is not in the bundle", c.Name, path), "the boot set is written whole or not at all")
+			continue
+		case 1:
+		default:
+			refuse(found[0].Member, fmt.Sprintf("boot set %s names %s, which could be %s or %s", c.Name, path, found[0].Member, found[1].Member), "nobody can say which of them is meant")
+			continue
+		}
+		it := found[0]
+		img, known := j.fw.Family.Image(it.Short)
+		if it.Kind == ItemSIN && (!known || img.Policy != phone.PolicyDelivery) {
+			refuse(it.Member, "the boot set holds a file that is not part of a boot chain", "")
+			continue
+		}
+		if other, twice := shorts[img.Short]; twice && it.Kind == ItemSIN {
+			refuse(it.Member, fmt.Sprintf("boot set %s has another file for %s: %s", c.Name, img.Short, other), "nobody can say which of them is meant")
+		}
+		shorts[img.Short] = it.Member
+		files = append(files, it)
+	}
+	return files, ps
 }
 
 // bootVersion is the version of the boot chain on the phone: what the boot stage
@@ -94,6 +164,14 @@ func (f *Facts) bootVersion() string {
 		return text[at:]
 	}
 	return text
+}
+
+// keys is what the boot delivery asks of the phone.
+func (f *Facts) keys() ftf.PhoneKeys {
+	return ftf.PhoneKeys{
+		OTPLockStatus: f.Info["OTP_LOCK_STATUS_1"], OTPData: f.Info["OTP_DATA_1"], IDCode: f.Info["IDCODE_1"],
+		RootHash: f.Info["PLF_ROOT_1"], BootVersion: f.Units[unitBootVersion], HWRevision: f.HWRev,
+	}
 }
 
 func orUnknown(s string) string {

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"xflash/ftf"
 	"xflash/internal/phone"
@@ -31,8 +32,8 @@ type CheckOptions struct {
 // and everything that a compressed block unpacks to. Of the others only header and map
 // are read, because a bundle that aims at a protected partition is refused whole.
 //
-// The error is Problems when something is wrong with the bundle; the Firmware is
-// returned next to it as far as it got.
+// What is wrong with a file is in its Item; Build judges it. The error is a *SelectorError,
+// Problems when the model is not known, or one of reading.
 func Check(ctx context.Context, b *ftf.Bundle, opt CheckOptions) (*Firmware, error) {
 	id, err := b.Identity()
 	if err != nil {
@@ -53,7 +54,11 @@ func Check(ctx context.Context, b *ftf.Bundle, opt CheckOptions) (*Firmware, err
 			return fw, err
 		}
 	}
-	c := &checkRun{fw: fw, opt: opt}
+	j, err := newJudge(fw, nil, opt.Policy)
+	if err != nil {
+		return fw, err
+	}
+	c := &checkRun{fw: fw, opt: opt, judge: j}
 	if !opt.AnyRoot {
 		c.roots = &sin.RootSet{}
 	}
@@ -68,9 +73,13 @@ func Check(ctx context.Context, b *ftf.Bundle, opt CheckOptions) (*Firmware, err
 	if err := c.run(ctx); err != nil {
 		return fw, err
 	}
-	problems := c.damaged()
-	problems = append(problems, opt.Policy.safeList(fw)...)
-	return fw, problems.orNil()
+	if it := j.chosen("loader"); it != nil {
+		fw.Loader = it.Loader
+	}
+	if it := j.chosen("partition-image"); it != nil {
+		fw.Layout = it.Layout
+	}
+	return fw, nil
 }
 
 // identify finds the family of the model that the bundle is for.
@@ -114,17 +123,23 @@ func (fw *Firmware) useLoader(path string) error {
 	}
 	it := &Item{Member: path, Base: filepath.Base(path), Short: "loader", Kind: ItemSIN, Bytes: st.Size(),
 		open: func() (io.ReadCloser, error) { return os.Open(path) }}
-	if own := fw.image("loader"); own != nil {
-		own.Short = "loader (not used)"
+	for _, own := range fw.Items {
+		own.Replaced = fw.isLoader(own)
 	}
 	fw.Items = append([]*Item{it}, fw.Items...)
 	return nil
+}
+
+func (fw *Firmware) isLoader(it *Item) bool {
+	img, ok := fw.Family.Image(it.Short)
+	return ok && img.Writes == phone.ToMemory && it.Kind == ItemSIN && !it.Boot
 }
 
 // checkRun is one pass over a bundle.
 type checkRun struct {
 	fw    *Firmware
 	opt   CheckOptions
+	judge *judge
 	roots *sin.RootSet
 
 	done, total int64 // bytes of the files that are read whole
@@ -133,15 +148,16 @@ type checkRun struct {
 func (c *checkRun) run(ctx context.Context) error {
 	// The loader comes first: it brings the certificate of the root that signed
 	// the rest (sin-ftf-format.md §5.4).
-	items := make([]*Item, 0, len(c.fw.Items))
-	if l := c.fw.image("loader"); l != nil {
-		items = append(items, l)
-	}
-	for _, it := range c.fw.Items {
-		if len(items) == 0 || it != items[0] {
-			items = append(items, it)
+	items := slices.Clone(c.fw.Items)
+	slices.SortStableFunc(items, func(a, b *Item) int {
+		switch la, lb := c.fw.isLoader(a), c.fw.isLoader(b); {
+		case la && !lb:
+			return -1
+		case lb && !la:
+			return 1
 		}
-	}
+		return 0
+	})
 	for _, it := range items {
 		if it.Kind == ItemSIN && c.whole(it) {
 			c.total += it.Bytes
@@ -163,14 +179,11 @@ func (c *checkRun) run(ctx context.Context) error {
 	return nil
 }
 
-// whole says whether a SIN file is read to its last byte.
+// whole says whether a SIN file is read to its last byte: what is wanted, and what the
+// other files are judged by.
 func (c *checkRun) whole(it *Item) bool {
-	if it.Boot {
-		return c.opt.Policy.excluded(bootName, it.Short) == ""
-	}
-	// The partition layout is needed to know what the other images write.
 	img, known := c.fw.Family.Image(it.Short)
-	return known && img.Writes == phone.ToTable || c.opt.Policy.leavesOut(c.fw.Family, c.fw.Manifest, it) == ""
+	return c.judge.leftOut(it) == "" || known && img.Writes != phone.ToPartition && !it.Boot && !it.Replaced
 }
 
 func (c *checkRun) sin(ctx context.Context, it *Item) (err error) {
@@ -193,8 +206,11 @@ func (c *checkRun) sin(ctx context.Context, it *Item) (err error) {
 	c.done += it.Bytes
 	if report != nil {
 		it.describe(report.Header, report.Map)
-		it.Proven = report.Trust.Proven()
-		c.keep(it, report)
+		it.Trust, it.Proven = report.Trust, report.Trust.Proven()
+		it.Loader, it.Layout = report.Loader, report.Layout
+		if it.Loader != nil && c.roots != nil && c.fw.isLoader(it) {
+			c.roots.AddLoader(it.Loader)
+		}
 	}
 	if err == nil && report.Header.Version != 3 {
 		err = fmt.Errorf("it is a SIN file of version %d, and these phones take version 3", report.Header.Version)
@@ -204,22 +220,6 @@ func (c *checkRun) sin(ctx context.Context, it *Item) (err error) {
 	}
 	it.Checked = err == nil
 	return err
-}
-
-// keep remembers what other decisions need: the loader and the partition layout.
-func (c *checkRun) keep(it *Item, report *sin.Report) {
-	switch {
-	case it.Boot:
-	case it == c.fw.image("loader") && report.Loader != nil:
-		c.fw.Loader = report.Loader
-		if c.roots != nil {
-			c.roots.AddLoader(report.Loader)
-		}
-	case report.Layout != nil:
-		if img, ok := c.fw.Family.Image(it.Short); ok && img.Writes == phone.ToTable {
-			c.fw.Layout = report.Layout
-		}
-	}
 }
 
 // glance reads header and map only.
@@ -268,43 +268,4 @@ func (c *checkRun) emit(e Event) {
 	if c.opt.Emit != nil {
 		c.opt.Emit(e)
 	}
-}
-
-// damaged lists the files that would be sent and cannot be.
-func (c *checkRun) damaged() (ps Problems) {
-	for _, it := range c.fw.Items {
-		if it.Problem == nil || c.opt.Policy.skipped(it) {
-			continue
-		}
-		if it.Kind == ItemSIN && !it.Boot && c.opt.Policy.leavesOut(c.fw.Family, c.fw.Manifest, it) != "" || it.Boot && !c.whole(it) {
-			continue // not sent; the plan says why
-		}
-		ps = append(ps, Problem{Kind: FileInvalid, Item: it.Member, What: describeDamage(it.Problem),
-			Err: it.Problem, Next: damageAdvice(it.Problem)})
-	}
-	return ps
-}
-
-// describeDamage leaves out the file name, which the Problem carries already.
-func describeDamage(err error) string {
-	var se *sin.Error
-	if errors.As(err, &se) {
-		copied := *se
-		copied.File = ""
-		return copied.Error()
-	}
-	return err.Error()
-}
-
-func damageAdvice(err error) string {
-	var se *sin.Error
-	if errors.As(err, &se) {
-		switch se.Reason {
-		case sin.Truncated, sin.CorruptBlock, sin.Trailing, sin.HeaderChanged, sin.CertificateDamaged, sin.SignatureDamaged, sin.BadData:
-			return "the file was damaged on its way to you: get the bundle again, best from another place"
-		case sin.ForgedRoot:
-			return "this file is not from Sony: do not use the bundle, get it from a source you trust"
-		}
-	}
-	return "get the bundle again, best from another place"
 }

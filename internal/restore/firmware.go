@@ -45,14 +45,19 @@ type Item struct {
 	Bytes   int64
 	Checked bool // every byte was read and found right; else only header and map
 
+	Replaced bool // a loader that --loader takes the place of
+
 	// Of SIN files.
 	Type         sin.PayloadType
 	HeaderSHA256 string
-	Signer       string // S1_SW
-	Issuer       string // S1_Root_9c84
-	Proven       bool   // the chain ends at a root whose certificate is at hand
+	Signer       string    // S1_SW
+	Issuer       string    // S1_Root_9c84
+	Trust        sin.Trust // what is proven about who signed it; of files that were read whole
+	Proven       bool      // the chain ends at a root whose certificate is at hand
 	Targets      []sin.Target
-	Compressed   bool // holds LZ4A blocks
+	Compressed   bool        // holds LZ4A blocks
+	Layout       *sin.Layout // of a partition image
+	Loader       *sin.Loader // of a loader
 
 	// Of .ta files.
 	TAPartition int
@@ -68,33 +73,32 @@ type Item struct {
 // Open begins to read the file from its start.
 func (it *Item) Open() (io.ReadCloser, error) { return it.open() }
 
-// image finds a SIN file of the bundle proper, by short name.
-func (fw *Firmware) image(short string) *Item {
+// image finds the SIN file of the bundle proper for an image, by any of its names; nil when
+// there is none, or more than one.
+func (fw *Firmware) image(short string) (found *Item) {
+	img, _ := fw.Family.Image(short)
 	for _, it := range fw.Items {
-		if it.Kind == ItemSIN && !it.Boot && strings.EqualFold(it.Short, short) {
-			return it
+		if it.Kind != ItemSIN || it.Boot || it.Replaced {
+			continue
 		}
+		if o, ok := fw.Family.Image(it.Short); !ok || o.Short != img.Short {
+			continue
+		}
+		if found != nil {
+			return nil
+		}
+		found = it
 	}
-	return nil
+	return found
 }
 
-// member finds a file by its name in the bundle.
-func (fw *Firmware) member(name string) *Item {
-	for _, it := range fw.Items {
-		if it.Member == name {
-			return it
-		}
-	}
-	return nil
-}
-
-// bootFile finds a file of the boot delivery by the path its configuration gives.
-func (fw *Firmware) bootFile(path string) *Item {
+// bootFile finds the files of the boot set with the base name of a path in the delivery.
+func (fw *Firmware) bootFile(path string) (found []*Item) {
 	base := path[strings.LastIndexByte(path, '/')+1:]
 	for _, it := range fw.Items {
 		if it.Boot && strings.EqualFold(it.Base, base) {
-			return it
+			found = append(found, it)
 		}
 	}
-	return nil
+	return found
 }

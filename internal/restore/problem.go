@@ -1,6 +1,10 @@
 package restore
 
-import "strings"
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
 
 // ProblemKind says which of the two ways a restore can be refused before anything is written.
 type ProblemKind string
@@ -19,16 +23,44 @@ type Problem struct {
 	Why  string      `json:"why,omitempty"`  // what that means
 	Next string      `json:"next,omitempty"` // what to do
 	Err  error       `json:"-"`              // the cause, when there is one
+
+	More int `json:"more,omitempty"` // further files with the same problem
 }
 
 // Problems is the error of a restore that was refused before anything was written.
 type Problems []Problem
 
+// join adds problems. What several files have in common is said once.
+func (ps Problems) join(more Problems) Problems {
+	for _, p := range more {
+		i := slices.IndexFunc(ps, func(have Problem) bool {
+			return have.Kind == p.Kind && have.What == p.What && have.Why == p.Why && p.Err == nil
+		})
+		if i < 0 {
+			ps = append(ps, p)
+			continue
+		}
+		ps[i].More++
+	}
+	return ps
+}
+
+// Subject is the file that a problem is about, or how many.
+func (p Problem) Subject() string {
+	switch p.More {
+	case 0:
+		return p.Item
+	case 1:
+		return p.Item + " and 1 more file"
+	}
+	return fmt.Sprintf("%s and %d more files", p.Item, p.More)
+}
+
 // Error names every problem on a line of its own.
 func (ps Problems) Error() string {
 	lines := make([]string, len(ps))
 	for i, p := range ps {
-		lines[i] = p.Item + ": " + p.What
+		lines[i] = p.Subject() + ": " + p.What
 	}
 	return strings.Join(lines, "\n")
 }

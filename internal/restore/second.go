@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"xflash/internal/bootcheck"
@@ -19,9 +20,11 @@ import (
 // phone's record of who may sign does not matter.
 
 // loaderOrder is what fastboot writes, in this order, and its name for the partition.
-var loaderOrder = []struct{ short, partition string }{
+var loaderOrder = []fastbootTarget{
 	{"kernel", "boot"}, {"fotakernel", "recovery"}, {"system", "system"}, {"cache", "cache"}, {"userdata", "userdata"},
 }
+
+type fastbootTarget struct{ short, partition string }
 
 // LoaderFacts is what a phone in fastboot mode says of itself.
 type LoaderFacts struct {
@@ -42,28 +45,27 @@ type BootImage struct {
 // them, because fastboot writes no other kind to boot and recovery (boot-fastboot.md §3.2).
 // The error is Problems when the phone would refuse one of them.
 func BootImages(ctx context.Context, fw *Firmware, ph *LoaderFacts, p Policy) (map[string]BootImage, error) {
+	p.Way = WayFastboot
+	b, err := newBuilder(fw, nil, p)
+	if err != nil {
+		return nil, err
+	}
+	if b.judgeAll(); len(b.problems) > 0 {
+		return nil, b.problems
+	}
 	images := map[string]BootImage{}
 	for _, o := range loaderOrder[:2] {
-		it := fw.chosen(o.short, p)
-		if it == nil {
+		c := b.clearedImage(o.short)
+		if c == nil {
 			continue
 		}
-		image, err := fw.bootImage(ctx, it, ph.target(fw, o.partition))
+		image, err := fw.bootImage(ctx, c.item, ph.target(fw, o.partition))
 		if err != nil {
 			return nil, err
 		}
 		images[o.short] = image
 	}
 	return images, nil
-}
-
-// chosen finds a file that fastboot can send and that the policy does not leave out.
-func (fw *Firmware) chosen(short string, p Policy) *Item {
-	it := fw.image(short)
-	if it == nil || !it.Checked || p.leavesOut(fw.Family, fw.Manifest, it) != "" {
-		return nil
-	}
-	return it
 }
 
 // target is the phone as a target for one partition.
@@ -161,23 +163,20 @@ type sizedWriter interface {
 // BuildLoader makes the plan of the second way. ph is nil when no phone was asked. The
 // error is Problems; the plan is returned next to it, as far as it can be made.
 func BuildLoader(fw *Firmware, ph *LoaderFacts, boots map[string]BootImage, p Policy) (*Plan, error) {
-	b := &builder{fw: fw, policy: p, used: map[string]bool{}, plan: &Plan{
-		Bundle: fw.Name, Identity: fw.Identity, Device: fw.Manifest.Device, Version: fw.Manifest.Version, Branding: fw.Manifest.Branding,
-		Way: WayFastboot, Model: fw.Model.Code, Family: fw.Family.Name, Steps: []Step{}, Skipped: []Skip{}, Notes: append([]string{}, fw.Notes...),
-	}}
+	p.Way = WayFastboot
+	b, err := newBuilder(fw, nil, p)
+	if err != nil {
+		return nil, err
+	}
+	b.judgeAll()
 	b.loaderModel(ph)
 	for _, o := range loaderOrder {
 		b.loaderStep(o.short, o.partition, ph, boots)
 	}
-	if len(b.plan.Steps) == 0 {
+	if len(b.plan.Steps) == 0 && len(b.problems) == 0 {
 		b.refuse(fw.Name, "nothing of it is left to flash", "fastboot writes kernel, fotakernel, system, cache and userdata only", "look at --only and --skip")
 	}
 	b.plan.Steps = append(b.plan.Steps, session(StepReboot))
-	for _, it := range fw.Items {
-		if it.Kind != ItemOther && !b.used[it.Member] {
-			b.plan.Skipped = append(b.plan.Skipped, Skip{Name: it.Short, Member: it.Member, Bytes: it.Bytes, Reason: b.loaderSkips(it)})
-		}
-	}
 	b.note("fastboot leaves the trim area, the radio and the boot chain as they are. If flash mode works again one day, restore the same bundle there too.")
 	b.note("that a loader of this phone starts a stock kernel in this form is likely, and not proven; if it does not, fastboot mode still works, and a custom recovery can be started")
 	return b.plan, b.problems.orNil()
@@ -218,24 +217,21 @@ func (b *builder) loaderModel(ph *LoaderFacts) {
 
 // loaderStep adds the step for one partition.
 func (b *builder) loaderStep(short, partition string, ph *LoaderFacts, boots map[string]BootImage) {
-	it := b.fw.chosen(short, b.policy)
 	part, _ := b.fw.Family.Partition(labelOf(partition))
 	var step Step
-	if it == nil {
-		wiped := part.Verdict != phone.Wipe || b.policy.Wipe
-		if b.fw.image(short) != nil || !wiped || short != "cache" && short != "userdata" || b.policy.excluded(short) != "" {
+	if c := b.clearedImage(short); c == nil {
+		if part.Verdict == phone.Wipe && !b.p.Wipe || short != "cache" && short != "userdata" || b.hasImage(short) || b.sel.leavesOut(thing{name: short}) != "" {
 			return
 		}
 		step = eraseStep(short, partition)
 	} else {
-		b.used[it.Member] = true
 		image := boots[short]
 		for _, c := range image.Changes {
 			b.note("%s: %s", short, c)
 		}
-		step = flashStep(cleared{item: it}, short, partition, image.Data)
+		step = flashStep(*c, short, partition, image.Data)
 		if room := ph.room(b.fw, partition); room > 0 && step.Bytes > room {
-			b.refuse(it.Member, fmt.Sprintf("it makes %d bytes, and %s has room for %d", step.Bytes, step.Partitions[0], room), "the file is not made for this phone", "")
+			b.refuse(c.item.Member, fmt.Sprintf("it makes %d bytes, and %s has room for %d", step.Bytes, step.Partitions[0], room), "the file is not made for this phone", "")
 		}
 	}
 	b.plan.Wipes = b.plan.Wipes || part.Verdict == phone.Wipe
@@ -243,17 +239,12 @@ func (b *builder) loaderStep(short, partition string, ph *LoaderFacts, boots map
 	b.plan.Steps = append(b.plan.Steps, step)
 }
 
-// loaderSkips says why a file of the bundle is not sent.
-func (b *builder) loaderSkips(it *Item) string {
-	if it.Kind == ItemUnits {
-		return "fastboot cannot write the trim area"
-	}
-	for _, o := range loaderOrder {
-		if strings.EqualFold(it.Short, o.short) && !it.Boot {
-			return b.policy.leavesOut(b.fw.Family, b.fw.Manifest, it)
-		}
-	}
-	return "fastboot does not write it: it stays on the phone as it is"
+// hasImage reports whether the bundle has any file for an image.
+func (b *builder) hasImage(short string) bool {
+	return slices.ContainsFunc(b.fw.Items, func(it *Item) bool {
+		img, ok := b.fw.Family.Image(it.Short)
+		return ok && it.Kind == ItemSIN && !it.Boot && img.Short == short
+	})
 }
 
 // memory is a file in memory. Different places may be written at once.

@@ -9,7 +9,6 @@ import (
 	"slices"
 	"time"
 
-	"xflash/ftf"
 	"xflash/internal/phone"
 	"xflash/sin"
 )
@@ -112,8 +111,9 @@ func (s Step) partition() (string, error) {
 // cleared is an item that may be sent. Only the judge makes one.
 type cleared struct {
 	item   *Item
-	img    phone.Image // what is known of it, for SIN files
-	labels []string    // partitions it writes
+	img    phone.Image // what is known of a SIN file,
+	labels []string    // and the partitions it writes
+	units  []uint32    // those of a .ta file that may be written
 }
 
 // imageStep sends a SIN file to the loader, or the loader itself.
@@ -127,13 +127,12 @@ func imageStep(c cleared) Step {
 		HeaderSHA256: it.HeaderSHA256, Signer: it.Signer, Issuer: it.Issuer, load: load{item: it}}
 }
 
-// unitStep writes one unit of a .ta file; false when the file does not set it.
+// unitStep writes one unit of a .ta file; false when it is not one that was cleared.
 func unitStep(c cleared, unit uint32) (Step, bool) {
-	i := slices.IndexFunc(c.item.Units, func(u ftf.TAUnit) bool { return u.Unit == unit })
-	if i < 0 {
+	if !slices.Contains(c.units, unit) {
 		return Step{}, false
 	}
-	value := slices.Clone(c.item.Units[i].Data)
+	value := unitData(c.item, unit)
 	return Step{Kind: StepUnit, Name: c.item.Short, Member: c.item.Member, Unit: unit, Value: value, load: load{unit: unit, value: value}}, true
 }
 

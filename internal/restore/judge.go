@@ -1,0 +1,337 @@
+package restore
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"xflash/internal/phone"
+	"xflash/sin"
+)
+
+// verdict is the answer to one question: may this item be sent to this phone? Exactly one
+// of the three is set, except for files that are only read here (scripts, XML).
+type verdict struct {
+	cleared *cleared // yes
+	leftOut string   // no, though nothing is wrong with it
+	refused Problems // no, and nothing else of the bundle either
+}
+
+// judge gives every item of a bundle its verdict. It does no input or output.
+type judge struct {
+	fw  *Firmware
+	ph  *Facts // nil: no phone was asked
+	p   Policy
+	sel selection
+
+	order *phone.Order // nil: not known yet, or fastboot
+	boot  bootChoice
+}
+
+func newJudge(fw *Firmware, ph *Facts, p Policy) (*judge, error) {
+	sel, err := fw.selects(p)
+	if err != nil {
+		return nil, err
+	}
+	return &judge{fw: fw, ph: ph, p: p, sel: sel}, nil
+}
+
+// judge gives the verdict on one item. The order of the questions matters: what a file aims
+// at counts even when it would not be sent, because a bundle that aims at a protected
+// partition is not to be trusted; only --skip, by name, takes a file out of that.
+func (j *judge) judge(it *Item) verdict {
+	if it.Kind == ItemOther {
+		return verdict{}
+	}
+	if it.Replaced || j.sel.skips(it.thing()) {
+		return verdict{leftOut: j.leftOut(it)}
+	}
+	if ps := j.aim(it); len(ps) > 0 {
+		return verdict{refused: ps}
+	}
+	if why := j.leftOut(it); why != "" {
+		return verdict{leftOut: why}
+	}
+	if it.Problem != nil {
+		return verdict{refused: Problems{{Kind: FileInvalid, Item: it.Member, What: describeDamage(it.Problem),
+			Err: it.Problem, Next: damageAdvice(it.Problem)}}}
+	}
+	if it.Kind == ItemUnits {
+		return j.units(it)
+	}
+	if ps := j.content(it); len(ps) > 0 {
+		return verdict{refused: ps}
+	}
+	if why := j.staysBehind(it); why != "" {
+		return verdict{leftOut: why}
+	}
+	img, _ := j.fw.Family.Image(it.Short)
+	c := &cleared{item: it, img: img}
+	for _, t := range it.Targets {
+		if l := j.place(t).Label; !slices.Contains(c.labels, l) {
+			c.labels = append(c.labels, l)
+		}
+	}
+	return verdict{cleared: c}
+}
+
+// leftOut says why an item stays behind, as far as its name, the bundle and the request
+// tell; "" when it is wanted. Check asks this before it reads a file, and reads to the last
+// byte what is wanted.
+func (j *judge) leftOut(it *Item) string {
+	switch {
+	case it.Kind == ItemOther:
+		return "it is not a firmware image"
+	case it.Replaced:
+		return "--loader names another one"
+	case it.Kind == ItemUnits && j.p.Way == WayFastboot:
+		return "fastboot cannot write the trim area"
+	case it.Boot && j.p.Way == WayFastboot:
+		return "fastboot does not write the boot chain"
+	case it.Boot:
+		if why := j.sel.leavesOut(theBootSet); why != "" {
+			return why
+		}
+		if j.fw.Delivery == nil {
+			return "no boot_delivery.xml says which phone it is for"
+		}
+		return ""
+	case it.Kind == ItemUnits:
+		return j.sel.leavesOut(it.thing())
+	}
+	img, known := j.fw.Family.Image(it.Short)
+	switch {
+	case !known:
+		return fmt.Sprintf("no image of this name is known for %s phones", j.fw.Family.Name)
+	case img.Policy == phone.PolicyNever:
+		return img.Reason
+	case j.p.Way == WayFastboot && !slices.ContainsFunc(loaderOrder, func(o fastbootTarget) bool { return o.short == img.Short }):
+		return "fastboot does not write it: it stays on the phone as it is"
+	case img.Policy == phone.PolicyLoader:
+		if j.sel.skips(it.thing()) {
+			return "left out by --skip"
+		}
+		return "" // whatever else is flashed needs it
+	}
+	if why := j.sel.leavesOut(it.thing()); why != "" {
+		return why
+	}
+	switch {
+	case img.Policy == phone.PolicyDelivery && !img.TopLevel:
+		return img.Reason
+	case img.Policy == phone.PolicyWipe && !j.p.Wipe:
+		return img.Reason + " (--wipe)"
+	case img.Policy != phone.PolicyWipe && !j.p.Wipe && has(j.fw.Manifest.NoErase, it.Short):
+		return "the bundle asks to keep it unless data are wiped (--wipe)"
+	case j.order != nil && img.Writes != phone.ToMemory && !inOrder(*j.order, img.Short):
+		return "the flash order of this model has no place for it"
+	}
+	return ""
+}
+
+// aim refuses files that would write where nothing of a bundle may be written, whether or
+// not they would be sent.
+func (j *judge) aim(it *Item) (ps Problems) {
+	refuse := func(what, why string) {
+		ps = append(ps, Problem{Kind: PolicyRefusal, Item: it.Member, What: what, Why: why, Next: j.skipHint(it)})
+	}
+	if it.Kind == ItemUnits {
+		return j.aimUnits(it)
+	}
+	img, known := j.fw.Family.Image(it.Short)
+	switch {
+	case it.Type == sin.TypeHWConf:
+		refuse("it would replace the phone's hardware configuration", phone.UnitVerdict(unitHWConf).Reason)
+		return ps
+	case known && img.Policy == phone.PolicyRefuse:
+		refuse(fmt.Sprintf("no firmware has a file called %s", it.Short), img.Reason)
+	case known && img.Policy == phone.PolicyDelivery && !it.Boot && !img.TopLevel:
+		refuse("it would write the boot chain without a boot delivery",
+			"only the set that Sony's boot delivery chooses for this phone may be written there; a wrong one leaves a phone that does not start at all")
+		return ps
+	}
+	for _, t := range it.Targets {
+		label := j.place(t).Label
+		part, listed := j.fw.Family.Partition(label)
+		switch {
+		case label == "":
+			// A file for an unknown place is refused if it is wanted (content).
+		case known && slices.Contains(img.Partitions, label) && part.Verdict != phone.Never:
+		case known && img.Policy == phone.PolicyNever && j.named(img, label):
+			// It says what it is, and it stays behind.
+		case !listed, part.Verdict == phone.Never, part.Class == phone.BootChain, part.Class == phone.Modem:
+			why := part.Note
+			if why == "" {
+				why = "it is not on the list of partitions that a rescue may write"
+			}
+			refuse(fmt.Sprintf("it would write the protected partition %s", label), why)
+		default:
+			refuse(fmt.Sprintf("it is called %s, but would write the partition %s", it.Short, label),
+				"the phone goes by the identifier inside the file, not by its name")
+		}
+	}
+	return ps
+}
+
+// place is where a target lies on the phone.
+func (j *judge) place(t sin.Target) Place { return j.fw.tables(nil, true).place(t) }
+
+// named reports whether an image is called like the partition.
+func (j *judge) named(img phone.Image, label string) bool {
+	other, ok := j.fw.Family.Image(label)
+	return ok && other.Short == img.Short
+}
+
+// skipHint tells how to leave one file out.
+func (j *judge) skipHint(it *Item) string {
+	name := it.Short
+	if it.Boot {
+		name = bootName
+	} else if found, _ := j.fw.meant(name, j.p.Way); len(found) != 1 {
+		name = it.Member
+	}
+	return "if the rest of the bundle is from a source you trust, leave this file out: --skip " + name
+}
+
+// content judges a SIN file that is wanted and whole.
+func (j *judge) content(it *Item) (ps Problems) {
+	refuse := func(what, why, next string) {
+		ps = append(ps, Problem{Kind: PolicyRefusal, Item: it.Member, What: what, Why: why, Next: next})
+	}
+	img, _ := j.fw.Family.Image(it.Short)
+	if same := j.rivals(it); len(same) > 0 {
+		refuse(fmt.Sprintf("the bundle has another file for %s: %s", img.Short, strings.Join(same, ", ")),
+			"nobody can say which of them is meant", "leave one out by its path: --skip "+it.Member)
+	}
+	switch {
+	case !it.Checked:
+		refuse("it was not read to its end", "the bundle was checked for another request", "run the restore again")
+		return ps
+	case it.Type != payloadFor(img.Writes):
+		refuse(fmt.Sprintf("it is called %s, but its content is of type %s", it.Short, it.Type),
+			"the phone goes by the content, not by the name", j.skipHint(it))
+		return ps
+	case img.Signer != "" && it.Signer != img.Signer:
+		refuse(fmt.Sprintf("it is signed by %s, and %s files are signed by %s", orNobody(it.Signer), img.Short, img.Signer),
+			"the phone would refuse it", j.skipHint(it))
+	case img.Writes == phone.ToPartition && len(it.Targets) == 0:
+		refuse("it does not say which partition it writes", "the phone would refuse it", j.skipHint(it))
+	}
+	ps = append(ps, j.origin(it)...)
+	for _, t := range it.Targets {
+		place := j.place(t)
+		switch why := place.fits(t); {
+		case place.Label == "":
+			refuse(fmt.Sprintf("it would write a partition that is not known (%s)", t),
+				"the bundle has no partition layout that names it, so nobody can say what would be overwritten", j.skipHint(it))
+		case why != "":
+			refuse(why, "the file is not made for this phone", j.skipHint(it))
+		}
+	}
+	if l := j.fw.Loader; it.Compressed && l != nil && !l.Supports(string(sin.TagLZ4A)) && j.p.Way != WayFastboot {
+		refuse("it is compressed, and the loader of this bundle cannot unpack it", "the loader is older than the firmware",
+			"take loader.sin from a newer bundle for this model and add --loader FILE")
+	}
+	return ps
+}
+
+// rivals are other files that are wanted for the same image.
+func (j *judge) rivals(it *Item) (members []string) {
+	for _, other := range j.fw.Items {
+		if other == it || other.Kind != ItemSIN || other.Boot != it.Boot || it.Boot && !j.boot.has(other) {
+			continue
+		}
+		if j.sameImage(it, other) && j.leftOut(other) == "" {
+			members = append(members, other.Member)
+		}
+	}
+	return members
+}
+
+// sameImage reports whether two files are for one image, by any of its names.
+func (j *judge) sameImage(a, b *Item) bool {
+	x, ok := j.fw.Family.Image(a.Short)
+	y, known := j.fw.Family.Image(b.Short)
+	return ok && known && x.Short == y.Short
+}
+
+// chosen is the one file for an image that is wanted, or the only one there is; nil when
+// that leaves a doubt.
+func (j *judge) chosen(short string) (found *Item) {
+	img, _ := j.fw.Family.Image(short)
+	for _, it := range j.fw.Items {
+		if o, ok := j.fw.Family.Image(it.Short); !ok || o.Short != img.Short || it.Kind != ItemSIN || it.Boot || j.leftOut(it) != "" {
+			continue
+		}
+		if found != nil {
+			return nil
+		}
+		found = it
+	}
+	if found == nil {
+		return j.fw.image(short)
+	}
+	return found
+}
+
+func inOrder(o phone.Order, short string) bool {
+	return slices.ContainsFunc(o.Steps, func(s phone.Step) bool { return slices.Contains(s.Images, short) })
+}
+
+// staysBehind says why a sound file is not sent all the same.
+func (j *judge) staysBehind(it *Item) string {
+	if it.Boot {
+		return j.boot.leavesOut(it)
+	}
+	if why := j.topLevel(it); why != "" {
+		return why
+	}
+	return j.modem(it)
+}
+
+func has(list []string, name string) bool {
+	return slices.ContainsFunc(list, func(s string) bool { return strings.EqualFold(s, name) })
+}
+
+func orNobody(signer string) string {
+	if signer == "" {
+		return "nobody"
+	}
+	return signer
+}
+
+// payloadFor is the type of SIN that writes where an image is expected to write.
+func payloadFor(to phone.Target) sin.PayloadType {
+	switch to {
+	case phone.ToTable:
+		return sin.TypeLayout
+	case phone.ToMemory:
+		return sin.TypeLoader
+	}
+	return sin.TypeImage
+}
+
+// describeDamage leaves out the file name, which the Problem carries already.
+func describeDamage(err error) string {
+	var se *sin.Error
+	if errors.As(err, &se) {
+		copied := *se
+		copied.File = ""
+		return copied.Error()
+	}
+	return err.Error()
+}
+
+func damageAdvice(err error) string {
+	var se *sin.Error
+	if errors.As(err, &se) {
+		switch se.Reason {
+		case sin.Truncated, sin.CorruptBlock, sin.Trailing, sin.HeaderChanged, sin.CertificateDamaged, sin.SignatureDamaged, sin.BadData:
+			return "the file was damaged on its way to you: download the bundle again, if you can from another source"
+		case sin.ForgedRoot:
+			return "this file is not from Sony: do not use the bundle, get it from a source you trust"
+		}
+	}
+	return "download the bundle again, if you can from another source"
+}

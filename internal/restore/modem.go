@@ -1,0 +1,84 @@
+package restore
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"xflash/internal/phone"
+)
+
+// Sony's own small modem files make the modem build its settings anew. Their partitions
+// hold data of this one phone, so the files are written only as part of a complete firmware
+// for it, as Sony's own flash does.
+
+// modem says why a modem reset file stays behind; "" for every other file, and for one that
+// is written.
+func (j *judge) modem(it *Item) string {
+	if !j.resetsModem(it) {
+		return ""
+	}
+	const only = "modem settings are written only as part of a complete firmware for this phone: "
+	switch {
+	case !j.byFamily(it):
+		return only + "nothing proves that this file is from Sony"
+	case it.Signer != "S1_SW":
+		return only + "this file is signed by " + orNobody(it.Signer) + ", not by S1_SW"
+	case j.fw.Manifest.Device == "" || j.fw.Manifest.Version == "":
+		return only + "this bundle does not say its model and version"
+	case !j.sel.all:
+		return only + "--only leaves parts of it out"
+	}
+	for _, t := range it.Targets {
+		if j.place(t).Size == 0 {
+			return only + "the size of its partition is not known"
+		}
+	}
+	if missing := j.incomplete(); len(missing) > 0 {
+		return only + "this bundle lacks " + strings.Join(missing, ", ")
+	}
+	return ""
+}
+
+// resetsModem reports whether a file writes a partition with modem settings.
+func (j *judge) resetsModem(it *Item) bool {
+	img, ok := j.fw.Family.Image(it.Short)
+	return ok && slices.ContainsFunc(img.Partitions, func(l string) bool {
+		part, _ := j.fw.Family.Partition(l)
+		return part.Class == phone.Modem && slices.Contains(modemSettings, l)
+	})
+}
+
+// modemSettings are the partitions that modem reset files write.
+var modemSettings = []string{"modemst1", "modemst2", "fsg"}
+
+// incomplete lists what a bundle lacks of a complete firmware. What --skip leaves out does
+// not count as lacking, except for the modem files themselves: they belong together.
+func (j *judge) incomplete() []string {
+	missing := j.noCore()
+	for _, label := range modemSettings {
+		if !slices.ContainsFunc(j.fw.Items, func(it *Item) bool { return j.writes(it, label) && j.leftOut(it) == "" }) {
+			missing = append(missing, "the file for "+label)
+		}
+	}
+	if why := j.noWholeBootSet(); why != "" {
+		missing = append(missing, fmt.Sprintf("a whole boot set (%s)", why))
+	}
+	return missing
+}
+
+// noCore lists what a bundle lacks of the images that make it a firmware.
+func (j *judge) noCore() (missing []string) {
+	for _, short := range []string{"kernel", "system", "partition-image"} {
+		if it := j.fw.image(short); it == nil || it.Problem != nil {
+			missing = append(missing, short)
+		}
+	}
+	return missing
+}
+
+// writes reports whether a sound file is made for a partition.
+func (j *judge) writes(it *Item, label string) bool {
+	img, ok := j.fw.Family.Image(it.Short)
+	return ok && it.Kind == ItemSIN && it.Problem == nil && slices.Contains(img.Partitions, label)
+}

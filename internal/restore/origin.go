@@ -1,0 +1,64 @@
+package restore
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"xflash/internal/phone"
+	"xflash/sin"
+)
+
+// origin refuses a file unless a root that this phone may trust vouches for it: a root of
+// the phone's family, one given with --root, or Sony's internal test root, which only the
+// phone itself can judge. In flash mode the phone would refuse the others in the middle of
+// the flash; in fastboot it checks nothing, so this is the only look at who made a file.
+func (j *judge) origin(it *Item) (ps Problems) {
+	refuse := func(what, why, next string) {
+		ps = append(ps, Problem{Kind: PolicyRefusal, Item: it.Member, What: what, Why: why, Next: next})
+	}
+	if j.fw.AnyRoot {
+		return nil
+	}
+	root, family := it.Trust.Root, j.fw.Family
+	bundleFor := "get the bundle for a " + j.fw.Model.Code
+	accepts := fmt.Sprintf("a %s accepts files of %s only", j.fw.Model.Code, strings.Join(family.Roots, ", "))
+	switch others := phone.ByRoot(root); {
+	case it.Trust.State == sin.TrustSupplied, it.testRoot():
+	case len(others) > 0 && !slices.Contains(others, family):
+		refuse(fmt.Sprintf("signed by %s, the root of %s phones (%s)", root, others[0].Name, others[0].SoC), accepts, bundleFor)
+	case !slices.Contains(family.Roots, root):
+		refuse(fmt.Sprintf("signed by %s, a root nobody knows", root), accepts, bundleFor)
+	case !it.Proven:
+		refuse(fmt.Sprintf("nothing proves that %s signed it, as it says", root),
+			"the certificate of that root comes with every loader.sin from Sony, and this bundle's has none",
+			"get the bundle from a source you trust, or add --loader FILE with a loader.sin from Sony")
+	}
+	if j.ph == nil || len(ps) > 0 || it.testRoot() {
+		return ps
+	}
+	trusted := splitList(j.ph.Info["S1_ROOT"])
+	if len(trusted) > 0 && !has(trusted, it.Issuer) && !has(trusted, root) {
+		refuse(fmt.Sprintf("signed by %s, and the phone trusts %s", it.Issuer, strings.Join(trusted, ", ")), "the phone would refuse it", bundleFor)
+	}
+	return ps
+}
+
+// testRoot reports whether the file is proven to be signed with Sony's internal test root.
+func (it *Item) testRoot() bool {
+	return it.Trust.State == sin.TrustPinned && it.Trust.Known.Test
+}
+
+// byFamily reports whether the file is proven to be signed for this family, or with a root
+// that the person supplied.
+func (j *judge) byFamily(it *Item) bool {
+	return it.Trust.State == sin.TrustSupplied ||
+		it.Trust.State == sin.TrustPinned && slices.Contains(j.fw.Family.Roots, it.Trust.Root)
+}
+
+func splitList(s string) []string {
+	return strings.FieldsFunc(s, func(r rune) bool { return r == ',' || r == ' ' })
+}
+
+// testRoot is how the names of Sony's internal roots begin (error-codes.md, main result).
+const testRoot = "S1_Root_Test"
