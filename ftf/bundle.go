@@ -61,6 +61,29 @@ func (m *Member) TA() (*TAFile, error) {
 	return f, err
 }
 
+// Check reads the member to its end, which also checks its CRC-32, and parses a text of a
+// known kind. Of an image only the checksum is checked.
+func (m *Member) Check() error {
+	return m.read(func(r io.Reader) (err error) {
+		switch {
+		case m.Kind == KindTA:
+			_, err = ParseTA(r)
+		case m.Kind == KindFSC:
+			_, err = ParseScript(r)
+		case m.Kind == KindManifest:
+			_, err = ParseManifest(r)
+		case strings.EqualFold(m.Base, "boot_delivery.xml"):
+			_, err = ParseBootDelivery(r)
+		case m.Kind == KindXML:
+			_, err = RootElement(r)
+		}
+		if err == nil {
+			_, err = io.Copy(io.Discard, r)
+		}
+		return err
+	})
+}
+
 // Bundle is an open firmware bundle.
 type Bundle struct {
 	Path     string

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"regexp"
 	"strconv"
 	"strings"
 )
@@ -65,6 +66,13 @@ func ParseTA(r io.Reader) (*TAFile, error) {
 		return nil, failLine(BadText, 1, 0, "no partition line (01 or 02)")
 	}
 	return &p.file, nil
+}
+
+var startsTA = regexp.MustCompile(`^(?:\s|//[^\n]*\n)*0[12][ \t]*\r?\n`)
+
+// IsTA reports whether a text starts like a .ta file: comments, then the partition.
+func IsTA(head []byte) bool {
+	return bytes.IndexByte(head, 0) < 0 && startsTA.Match(bytes.TrimPrefix(head, []byte("\xef\xbb\xbf")))
 }
 
 type taParser struct {

@@ -258,7 +258,10 @@ func (c *checker) verdict(ctx context.Context, trustErr, streamErr error) error 
 	}
 	if c.report.Loader != nil {
 		// A loader brings the certificate of its own root along.
-		roots := &RootSet{certs: slices.Clone(c.opt.Roots.All())}
+		roots := &RootSet{}
+		if c.opt.Roots != nil {
+			*roots = RootSet{slices.Clone(c.opt.Roots.certs), slices.Clone(c.opt.Roots.carried)}
+		}
 		roots.AddLoader(c.report.Loader)
 		c.report.Trust, trustErr = c.h.Verify(roots)
 	}

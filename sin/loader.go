@@ -7,7 +7,7 @@ import (
 
 // Loader is what a loader's payload tells about itself (sin-ftf-format.md §4.3, §5.4, §8).
 type Loader struct {
-	Version string   // MSM8974AB_22; empty when not found
+	Version string   // MSM8974AB_22, LOADER_RELEASE_MSM8974_23_AID_4, R4A024; empty when not found
 	Product string   // 1277-2052, the ID that the loader reports; empty when not found
 	Tags    []string // map tags it knows, in the order GPTP MTKP ADDR LZ4A FILL MTKM
 	Roots   []LoaderRoot
@@ -33,8 +33,11 @@ func (l *Loader) Supports(tag string) bool {
 var (
 	// The product id and the version follow each other as C strings in every loader that has both.
 	productThenVersion = regexp.MustCompile(`([0-9]{4}-[0-9]{4})\x00+([A-Z][A-Z0-9]+(?:_[A-Z0-9]+)+)\x00`)
-	versionAlone       = regexp.MustCompile(`(?:MSM|APQ|MT)[0-9][0-9A-Z]+_[0-9]+(?:_[A-Z0-9]+)*`)
-	productAlone       = regexp.MustCompile(`\x00([0-9]{4}-[0-9]{4})\x00`)
+	releaseString      = regexp.MustCompile(`LOADER_RELEASE_[A-Za-z0-9_.-]+`)
+	// Loaders of version 1 and 2 have one word before the product id: R4A024.
+	wordThenProduct = regexp.MustCompile(`\x00([A-Z][A-Z0-9_]{3,31})\x00+([0-9]{4}-[0-9]{4})\x00`)
+	versionAlone    = regexp.MustCompile(`(?:MSM|APQ|MT)[0-9][0-9A-Z]+_[0-9]+(?:_[A-Z0-9]+)*`)
+	productAlone    = regexp.MustCompile(`\x00([0-9]{4}-[0-9]{4})\x00`)
 )
 
 // maxCandidates bounds the certificates whose signature is tried. Real loaders hold two
@@ -45,13 +48,17 @@ const maxCandidates = 64
 // their own issuer and whose signature holds; chance finds cannot pass that.
 func InspectLoader(payload []byte) *Loader {
 	l := &Loader{}
-	if m := productThenVersion.FindSubmatch(payload); m != nil {
+	if m := productAlone.FindSubmatch(payload); m != nil {
+		l.Product = string(m[1])
+	}
+	if release := releaseString.Find(payload); release != nil {
+		l.Version = string(release)
+	} else if m := productThenVersion.FindSubmatch(payload); m != nil {
 		l.Product, l.Version = string(m[1]), string(m[2])
+	} else if m := wordThenProduct.FindSubmatch(payload); m != nil {
+		l.Version, l.Product = string(m[1]), string(m[2])
 	} else {
 		l.Version = string(versionAlone.Find(payload))
-		if m := productAlone.FindSubmatch(payload); m != nil {
-			l.Product = string(m[1])
-		}
 	}
 	for _, tag := range []TagKind{TagGPTP, TagMTKP, TagADDR, TagLZ4A, TagFILL, TagMTKM} {
 		// Without GPTP there are no maps, and the other words are there by chance.

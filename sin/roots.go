@@ -85,6 +85,7 @@ const (
 	TrustNothing  TrustState = iota // the signature or the certificate is wrong, or was not looked at
 	TrustUnknown                    // whole, but the root is unknown
 	TrustByName                     // whole, and names a known root whose certificate is not at hand
+	TrustCarried                    // proven by a root known by name only, which the firmware carries
 	TrustSupplied                   // proven by a root that the caller supplied
 	TrustPinned                     // proven by a root whose fingerprint is known
 )
@@ -96,6 +97,8 @@ func (s TrustState) String() string {
 		return "signed under an unknown root"
 	case TrustByName:
 		return "names a known root, not proven"
+	case TrustCarried:
+		return "proven by a root that the firmware carries"
 	case TrustSupplied:
 		return "proven by a supplied root"
 	case TrustPinned:
@@ -112,7 +115,7 @@ type Trust struct {
 }
 
 // Proven reports whether a root's key vouches for the file.
-func (t Trust) Proven() bool { return t.State == TrustPinned || t.State == TrustSupplied }
+func (t Trust) Proven() bool { return t.State >= TrustCarried }
 
 func proven(root *Certificate) Trust {
 	if known := RootOf(root); known != nil {
@@ -124,7 +127,10 @@ func proven(root *Certificate) Trust {
 // RootSet is the root certificates at hand. Sony's are not shipped with the program;
 // they come out of the loaders a user has, and are compared with the known
 // fingerprints. The zero value and nil are empty sets.
-type RootSet struct{ certs []*Certificate }
+type RootSet struct {
+	certs   []*Certificate
+	carried []*Certificate // by loaders; they prove where none of certs does, and refute nothing
+}
 
 // All is the certificates in the order in which they were added.
 func (s *RootSet) All() []*Certificate {
@@ -132,6 +138,14 @@ func (s *RootSet) All() []*Certificate {
 		return nil
 	}
 	return s.certs
+}
+
+// carriedBy is the carried roots of a name.
+func (s *RootSet) carriedBy(name string) []*Certificate {
+	if s == nil {
+		return nil
+	}
+	return slices.DeleteFunc(slices.Clone(s.carried), func(c *Certificate) bool { return c.Subject != name })
 }
 
 // Add adds a root certificate in DER that the caller trusts, whatever it calls itself:
@@ -174,11 +188,16 @@ func (s *RootSet) AddPEM(data []byte) error {
 	return nil
 }
 
-// AddLoader adds those roots embedded in a loader whose fingerprint is known. Others
-// prove nothing: anybody can write a loader.
+// AddLoader adds those roots embedded in a loader whose fingerprint is known, and as carried
+// ones those that are known by name and whose fingerprint nobody has told. Others prove
+// nothing: anybody can write a loader.
 func (s *RootSet) AddLoader(l *Loader) {
 	for _, root := range l.Roots {
 		if RootOf(root.Certificate) == nil {
+			known := RootByName(root.Certificate.Subject)
+			if known != nil && known.Fingerprint == "" && len(s.carried) < maxCandidates {
+				s.carried = append(s.carried, root.Certificate)
+			}
 			continue
 		}
 		// A certificate with a known fingerprint is what it says; Add cannot refuse it.

@@ -135,6 +135,11 @@ func (h *Header) VerifyChain(roots *RootSet) (Trust, error) {
 		}
 	}
 	known := RootByName(top.Issuer)
+	for _, root := range roots.carriedBy(top.Issuer) {
+		if top.signedBy(root.Key) == sigGood {
+			return Trust{State: TrustCarried, Root: root.Subject, Known: known}, nil
+		}
+	}
 	switch {
 	case named != nil:
 		return Trust{}, fail(ForgedRoot, int64(h.CertOffset), "%s is named as issuer but did not sign the certificate", top.Issuer)
@@ -163,7 +168,7 @@ func (h *Header) Verify(roots *RootSet) (Trust, error) {
 		return trust, chainErr
 	case badCert:
 		return Trust{}, fail(CertificateDamaged, int64(h.CertOffset), "it is not what %s signed", h.Issuer())
-	case trust.State == TrustPinned || trust.State == TrustSupplied:
+	case trust.Proven():
 		e := sigErr.(*Error)
 		if e.Reason == HeaderChanged {
 			return Trust{}, fail(HeaderChanged, -1, "certificate and signature are whole, but the header is not what was signed")

@@ -8,9 +8,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"xflash/ftf"
 	"xflash/internal/text"
 	"xflash/internal/trimarea"
-	"xflash/sin"
 	"xflash/usbproto/s1"
 )
 
@@ -32,99 +32,58 @@ disk. Nothing here writes to a phone, and secrets are masked unless --show-ids i
 // trimDump is a backup that was read.
 type trimDump struct {
 	path string
-	*trimarea.Dump
-	*trimarea.Survey
-	id     trimarea.Identity
-	record *trimarea.Record
+	*trimarea.Backup
 }
 
-// trimDump reads a backup; roots help to judge the signature of its hardware
-// configuration.
+// trimDump reads a backup. Sony's known roots are not at hand, so a signature is proven
+// only by those of --root.
 func (a *app) trimDump(ctx context.Context, path string) (*trimDump, error) {
-	dump, err := trimarea.Open(path)
-	if err != nil {
-		return nil, trimFailure(path, err)
-	}
-	survey, err := trimarea.Examine(dump.Data)
-	if err != nil {
-		return nil, trimFailure(path, err)
-	}
-	if len(survey.Blocks) == 0 {
-		what := path + " is no trim area"
-		if dump.Container == trimarea.WholeDisk {
-			what = "the partition TA of " + path + " holds no trim area"
-		}
-		return nil, &failure{exit: exitFile, code: "file-invalid", what: what + ": none of its 16 blocks begins with the mark of one",
-			hints: []string{`"xflash inspect ` + path + `" tells what it is`}}
-	}
 	roots, _, err := a.roots(nil)
 	if err != nil {
 		return nil, err
 	}
-	d := &trimDump{path: path, Dump: dump, Survey: survey}
-	d.id, d.record = survey.Identity(ctx, roots)
-	return d, nil
+	b, err := trimarea.Open(ctx, path, roots)
+	if err != nil {
+		return nil, trimFailure(path, err)
+	}
+	return &trimDump{path, b}, nil
 }
 
 // trimFailure says of a file that cannot be read as a backup what that means.
 func trimFailure(path string, err error) error {
-	for _, cause := range []error{trimarea.ErrSize, trimarea.ErrNoImage, trimarea.ErrTwo, trimarea.ErrNoTA, trimarea.ErrMembers, trimarea.ErrTooLarge} {
+	var text *ftf.Error
+	if errors.As(err, &text) {
+		return &failure{exit: exitFile, code: "file-invalid", what: err.Error(), hints: []string{`"xflash inspect ` + path + `" says what the file is`}}
+	}
+	for _, cause := range []error{trimarea.ErrSize, trimarea.ErrNoImage, trimarea.ErrTwo, trimarea.ErrNoTA, trimarea.ErrMembers, trimarea.ErrTooLarge, trimarea.ErrNoBlock} {
 		if errors.Is(err, cause) {
 			what := err.Error()
 			if !strings.HasPrefix(what, path) {
 				what = path + ": " + what
 			}
-			return &failure{exit: exitFile, code: "file-invalid", what: what, hints: []string{`"xflash inspect ` + path + `" tells what it is`}}
+			return &failure{exit: exitFile, code: "file-invalid", what: what, hints: []string{`"xflash inspect ` + path + `" says what the file is`}}
 		}
 	}
 	return err
 }
 
-// faults lists everything that is wrong with a backup, in plain words.
+// faults is what is wrong with a backup, in words.
 func (d *trimDump) faults() []string {
-	var out []string
-	for _, f := range d.Faults {
-		text := f.Error()
-		if d.Offset > 0 && f.Offset >= 0 {
-			text += fmt.Sprintf(" (byte 0x%X of the file)", d.Offset+f.Offset)
-		}
-		out = append(out, text)
+	list := []string{}
+	for _, w := range d.Wrong {
+		list = append(list, w.Text)
 	}
-	if d.MD5 != "" && d.MD5 != d.Sum {
-		out = append(out, fmt.Sprintf("the backup's own MD5 is %s, the image has %s: it changed after it was made", d.MD5, d.Sum))
-	}
-	if d.Dump.Serial != "" && d.id.Serial != "" && d.Dump.Serial != d.id.Serial {
-		out = append(out, "the serial number that the backup notes is not the one in its unit 4900: image and note are of two phones")
-	}
-	for _, p := range []int{trimarea.Trim, trimarea.Misc} {
-		if !d.HasPartition(p) {
-			out = append(out, fmt.Sprintf("no block of partition %d (%s), which every phone has", p, trimPartition(p)))
-		}
-	}
-	if d.record.Present && d.record.Err != nil {
-		out = append(out, "the hardware configuration in unit 2003 is damaged: "+d.record.Err.Error())
-	}
-	return out
+	return list
 }
 
 // damaged is the failure of a backup that is not whole, nil for one that is.
 func (d *trimDump) damaged() error {
-	n := len(d.faults())
+	n := len(d.Wrong)
 	if n == 0 {
 		return nil
 	}
 	return &failure{exit: exitFile, code: "file-invalid", what: fmt.Sprintf("%s: %s", d.path, countOf(n, "fault")),
 		hints: []string{"keep it all the same: parts of it may be whole, and there is no other source of what it holds"}}
-}
-
-func trimPartition(p int) string {
-	switch p {
-	case trimarea.Trim:
-		return "Trim"
-	case trimarea.Misc:
-		return "Misc"
-	}
-	return "unknown"
 }
 
 // title says what was read, in one line.
@@ -137,33 +96,6 @@ func (d *trimDump) title() string {
 		text += fmt.Sprintf(", partition TA at byte 0x%X", d.Offset)
 	}
 	return fmt.Sprintf("%s: %s, %s", d.path, text, size(int64(len(d.Data))))
-}
-
-// hwText says what is known of the record without which a phone refuses all firmware.
-func (d *trimDump) hwText() string {
-	r := d.record
-	switch {
-	case !r.Present:
-		return "missing: a phone with this trim area refuses all firmware in flash mode (80080021)"
-	case r.Err != nil:
-		return "damaged: " + r.Err.Error()
-	}
-	text := "whole"
-	switch r.Trust.State {
-	case sin.TrustPinned:
-		text += ", genuine: signed under Sony's root " + r.Trust.Root
-	case sin.TrustSupplied:
-		text += ", signed under the root " + r.Trust.Root + " that was given"
-	default:
-		text += ", whose signature is not proven"
-		if r.Trust.Root != "" {
-			text += " (it names the root " + r.Trust.Root + ")"
-		}
-	}
-	if r.Config != nil {
-		text += fmt.Sprintf("; %s may sign for this phone", countOf(len(r.Config.Roles), "role"))
-	}
-	return text
 }
 
 // masked hides what identifies a phone, unless the owner asks for it.

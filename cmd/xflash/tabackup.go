@@ -150,11 +150,11 @@ func (a *app) backUpTrim(ctx context.Context, dir string, loader *s1.Image) (err
 	if err != nil {
 		return err
 	}
-	d, roots := &trimDump{path: dir, Dump: &trimarea.Dump{}, Survey: survey(b)}, (*sin.RootSet)(nil)
-	if roots, _, err = a.roots(nil); err != nil {
+	roots, _, err := a.roots(nil)
+	if err != nil {
 		return err
 	}
-	d.id, d.record = d.Survey.Identity(ctx, roots)
+	d := &trimDump{dir, trimarea.Judge(ctx, &trimarea.Dump{Container: trimarea.TextBackup}, survey(b), roots)}
 	if err := b.Write(dir, "xflash "+version, sent, time.Now()); err != nil {
 		return err
 	}
@@ -179,14 +179,14 @@ func survey(b *tabackup.Backup) *trimarea.Survey {
 // ids of chip and radio in it must be those of this phone.
 func belongsTo(d *trimDump, info *s1.Info) []string {
 	var odd []string
-	if !d.record.Whole() {
-		return append(odd, "hardware configuration (unit 2003): "+d.hwText())
+	if !d.Record.Whole() {
+		return append(odd, "hardware configuration (unit 2003): "+d.HardwareText())
 	}
 	chip, _ := info.Get("UNIQUE_DEV_ID_1")
-	if id, err := hex.DecodeString(chip); err == nil && len(id) > 0 && !slices.ContainsFunc(d.record.Config.DeviceIDs, func(have []byte) bool { return bytes.Equal(have, id) }) {
+	if id, err := hex.DecodeString(chip); err == nil && len(id) > 0 && !slices.ContainsFunc(d.Record.Config.DeviceIDs, func(have []byte) bool { return bytes.Equal(have, id) }) {
 		odd = append(odd, "the hardware configuration is for another chip than this phone's")
 	}
-	if answer, reasons := trimarea.Belongs(trimarea.Identity{IMEIs: d.id.IMEIs}, trimarea.Identity{IMEIs: infoIMEIs(info)}); answer == trimarea.OtherPhone {
+	if answer, reasons := trimarea.Belongs(trimarea.Identity{IMEIs: d.ID.IMEIs}, trimarea.Identity{IMEIs: infoIMEIs(info)}); answer == trimarea.OtherPhone {
 		odd = append(odd, "the hardware configuration is for another phone: "+joined(reasons))
 	}
 	return odd
@@ -204,7 +204,7 @@ func (a *app) showBackup(dir string, b *tabackup.Backup, d *trimDump, odd []stri
 	}
 	if a.ui.json {
 		return a.ui.resultJSON(map[string]any{"type": "trim-area-backup", "folder": dir, "partial": b.Partial(), "partitions": partitions,
-			"model": d.id.Model, "serial": a.masked(d.id.Serial), "hw_config": d.hwText(), "warnings": append([]string{}, odd...)})
+			"model": d.ID.Model, "serial": a.masked(d.ID.Serial), "hw_config": d.HardwareText(), "warnings": append([]string{}, odd...)})
 	}
 	state := "complete: all that flash mode shows"
 	if b.Partial() {
@@ -223,9 +223,9 @@ func (a *app) showBackup(dir string, b *tabackup.Backup, d *trimDump, odd []stri
 			line(name, fmt.Sprintf("%s, read twice and equal", countOf(len(p.Units), "unit")))
 		}
 	}
-	line("model", orUnknown(d.id.Model, "unit 2210 does not tell"))
-	line("serial", orUnknown(a.masked(d.id.Serial), "unit 4900 is missing"))
-	line("hw config", d.hwText())
+	line("model", orUnknown(d.ID.Model, "unit 2210 does not tell"))
+	line("serial", orUnknown(a.masked(d.ID.Serial), "unit 4900 is missing"))
+	line("hw config", d.HardwareText())
 	for _, text := range odd {
 		line("WARNING", text)
 	}

@@ -81,7 +81,7 @@ func changes(one, two *trimDump) (list []unitChange, same int) {
 }
 
 func (a *app) compareTrim(one, two *trimDump) error {
-	verdict, reasons := trimarea.Belongs(one.id, two.id)
+	verdict, reasons := trimarea.Belongs(one.ID, two.ID)
 	list, same := changes(one, two)
 	if a.ui.json {
 		return a.compareJSON(one, two, verdict, reasons, list, same)

@@ -103,7 +103,7 @@ func (a *app) listTrim(d *trimDump) error {
 			state = "CHECKSUM WRONG"
 		}
 		a.ui.result("block %2d at 0x%06X  partition %d (%s), part %d, %s, %s\n", b.Offset/int64(d.BlockSize), b.Offset,
-			b.Partition, trimPartition(b.Partition), b.Part, size(int64(b.Size)), state)
+			b.Partition, trimarea.PartitionName(b.Partition), b.Part, size(int64(b.Size)), state)
 	}
 	units := slices.Clone(d.Stored)
 	slices.SortStableFunc(units, func(a, b trimarea.Stored) int {
@@ -113,7 +113,7 @@ func (a *app) listTrim(d *trimDump) error {
 	for _, u := range units {
 		if u.Partition != last {
 			last = u.Partition
-			a.ui.result("\nPartition %d (%s)\n", last, trimPartition(last))
+			a.ui.result("\nPartition %d (%s)\n", last, trimarea.PartitionName(last))
 		}
 		a.showUnit(u)
 	}
@@ -164,14 +164,14 @@ func dangerText(d trimarea.Danger) string {
 // trimJSON is the head of every answer in JSON.
 func (a *app) trimJSON(d *trimDump) map[string]any {
 	imeis := []string{}
-	for _, n := range d.id.IMEIs {
+	for _, n := range d.ID.IMEIs {
 		imeis = append(imeis, a.masked(n))
 	}
 	faults := d.faults()
 	return map[string]any{
 		"type": "trim-area", "file": d.path, "container": d.Container, "size": len(d.Data), "block_size": d.BlockSize,
-		"whole": len(faults) == 0, "faults": append([]string{}, faults...),
-		"model": d.id.Model, "serial": a.masked(d.id.Serial), "imei": imeis, "hw_config": d.hwText(),
+		"whole": len(faults) == 0, "faults": faults,
+		"model": d.ID.Model, "serial": a.masked(d.ID.Serial), "imei": imeis, "hw_config": d.HardwareText(),
 	}
 }
 
@@ -183,7 +183,7 @@ func (a *app) showTrimHead(d *trimDump) {
 	}
 	faults := d.faults()
 	if len(faults) == 0 {
-		line("whole", "yes: "+countOf(len(d.Blocks), "block")+" in use, every one with the right checksum")
+		line("whole", d.wholeText())
 	} else {
 		line("whole", "NO: "+countOf(len(faults), "fault"))
 	}
@@ -193,15 +193,23 @@ func (a *app) showTrimHead(d *trimDump) {
 	if d.MD5 != "" && d.MD5 == d.Sum {
 		line("md5", "the image has the sum that the backup notes")
 	}
-	if missing := trimarea.MissingMarks(d.Data); len(missing) > 0 {
+	if missing := trimarea.MissingMarks(d.Data); len(missing) > 0 && d.Container != trimarea.TextBackup {
 		line("note", "the texts "+strings.Join(missing, ", ")+" do not occur, which a real trim area holds")
 	}
-	line("model", orUnknown(d.id.Model, "unit 2210 does not tell"))
-	line("serial", orUnknown(a.masked(d.id.Serial), "unit 4900 is missing"))
-	for _, n := range d.id.IMEIs {
+	line("model", orUnknown(d.ID.Model, "unit 2210 does not tell"))
+	line("serial", orUnknown(a.masked(d.ID.Serial), "unit 4900 is missing"))
+	for _, n := range d.ID.IMEIs {
 		line("imei", a.masked(n)+" (without its check digit)")
 	}
-	line("hw config", d.hwText())
+	line("hw config", d.HardwareText())
+}
+
+// wholeText says what proves that nothing is wrong.
+func (d *trimDump) wholeText() string {
+	if d.Container == trimarea.TextBackup {
+		return "yes: " + countOf(len(d.Stored), "unit") + ", every one as long as its line says; the text has no checksums"
+	}
+	return "yes: " + countOf(len(d.Blocks), "block") + " in use, every one with the right checksum"
 }
 
 func orUnknown(value, why string) string {

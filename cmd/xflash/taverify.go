@@ -63,7 +63,7 @@ phone, or not to be decided.`,
 // judgeTrim prints the judgement of a backup; with asked also whether it is of the phone
 // that want describes.
 func (a *app) judgeTrim(d *trimDump, want trimarea.Identity, asked bool) error {
-	verdict, reasons := trimarea.Belongs(d.id, want)
+	verdict, reasons := trimarea.Belongs(d.ID, want)
 	if a.ui.json {
 		j := a.trimJSON(d)
 		j["type"] = "verdict"

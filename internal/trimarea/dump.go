@@ -8,10 +8,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path"
 	"strings"
 
+	"xflash/ftf"
 	"xflash/sin/gpt"
 )
 
@@ -24,11 +24,12 @@ const (
 	BackupTA   Container = "Backup-TA zip"
 	Flashtool  Container = "Flashtool backup"
 	WholeDisk  Container = "whole-disk dump"
-	otherFiles           = 64 << 10 // bytes of the small files beside the image that are read
-	maxMembers           = 1000     // of a zip; a backup has six
+	TextBackup Container = "text backup" // 1.ta and 2.ta of Flashtool, one partition each
+	otherFiles           = 64 << 10      // bytes of the small files beside the image that are read
+	maxMembers           = 1000          // of a zip; a backup has six
 )
 
-// Causes in an error of Open.
+// Causes in an error of Find.
 var (
 	ErrNoImage  = errors.New("no trim-area image in it: a backup has TA.img or ta.dd")
 	ErrTwo      = errors.New("several trim-area images in it, so it is not clear which one counts")
@@ -50,29 +51,8 @@ type Dump struct {
 	Serial string
 }
 
-// Open finds the trim-area image in a file: a dump of the partition, a backup made by
-// Backup-TA or Flashtool, or a dump of the whole disk. At most 8 MiB are read.
-func Open(name string) (*Dump, error) {
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	st, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if !st.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s is not a file", name)
-	}
-	d, err := Find(f, st.Size())
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
-	}
-	return d, nil
-}
-
-// Find is Open for something already open, of size bytes.
+// Find finds the trim-area image in a file of size bytes: a dump of the partition, a backup
+// made by Backup-TA or Flashtool, or a dump of the whole disk. At most 8 MiB are read.
 func Find(r io.ReaderAt, size int64) (*Dump, error) {
 	var head [4]byte
 	if _, err := r.ReadAt(head[:], 0); err != nil && err != io.EOF {
@@ -83,6 +63,9 @@ func Find(r io.ReaderAt, size int64) (*Dump, error) {
 	switch {
 	case string(head[:]) == "PK\x03\x04":
 		d, err = fromZip(r, size)
+	case size <= maxText && ftf.IsTA(start(r, size)):
+		d = &Dump{Container: TextBackup, Data: make([]byte, size)}
+		err = readAll(r, d.Data, 0)
 	case size <= LargeImageSize:
 		d = &Dump{Container: PlainDump, Data: make([]byte, size)}
 		err = readAll(r, d.Data, 0)
@@ -95,6 +78,16 @@ func Find(r io.ReaderAt, size int64) (*Dump, error) {
 	sum := md5.Sum(d.Data)
 	d.Sum = hex.EncodeToString(sum[:])
 	return d, nil
+}
+
+// maxText bounds text backups; Flashtool's have up to 3 MiB.
+const maxText = 4 << 20
+
+// start is the first bytes of a file, as far as they can be read.
+func start(r io.ReaderAt, size int64) []byte {
+	b := make([]byte, min(size, 512))
+	n, _ := r.ReadAt(b, 0) // a failure comes back with the next read
+	return b[:n]
 }
 
 // fromDisk reads the partition TA of a dump of a whole disk.

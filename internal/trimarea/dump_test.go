@@ -137,13 +137,13 @@ func TestOpen(t *testing.T) {
 	if err := os.WriteFile(path, tatest.Sample(), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if d, err := Open(path); err != nil || len(d.Data) != 2<<20 {
-		t.Errorf("%v", err)
+	if d, err := Open(t.Context(), path, nil); err != nil || len(d.Data) != 2<<20 || len(d.Wrong) != 1 { // its record holds no SIN
+		t.Errorf("%v, %v", d, err)
 	}
-	if _, err := Open(dir); err == nil {
+	if _, err := Open(t.Context(), dir, nil); err == nil {
 		t.Error("a folder is taken")
 	}
-	if _, err := Open(filepath.Join(dir, "none")); !errors.Is(err, os.ErrNotExist) {
+	if _, err := Open(t.Context(), filepath.Join(dir, "none"), nil); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("%v", err)
 	}
 }
