@@ -2,13 +2,35 @@
 GO      ?= go
 FUZZTIME ?= 20s
 
-.PHONY: demo check test test-all test-long test-usb test-uboot lint build bench bench-usb fuzz setup setup-test clean
+.PHONY: install deb dist test-deb demo check test test-all test-long test-usb test-uboot lint build bench bench-usb fuzz setup setup-test clean
 
 demo: build
 	./xflash demo
 
+VERSION := $(shell packaging/version.sh)
+COMMIT  := $(shell git -c safe.directory='*' rev-parse HEAD 2>/dev/null)
+STAMP    = -X main.version=$(VERSION) -X main.commit=$(COMMIT)
+# A commit gives the same bytes in every folder.
+RELEASE  = -trimpath -buildmode=pie -buildvcs=false -ldflags "-s -w -buildid= $(STAMP)"
+
 build: setup
-	$(GO) build -trimpath -o xflash ./cmd/xflash
+	$(GO) build -trimpath -buildvcs=false -ldflags "$(STAMP)" -o xflash ./cmd/xflash
+
+# make install, or make install DESTDIR=/tmp/stage PREFIX=/usr
+PREFIX ?= /usr/local
+install: build
+	packaging/install-files.sh ./xflash "$(DESTDIR)" "$(PREFIX)"
+	@echo "Installed in $(DESTDIR)$(PREFIX). The udev rule works from there if PREFIX is /usr; otherwise: sudo xflash udev --install"
+
+# A Debian package and a tarball for this machine in dist/, with checksums and the list of
+# modules. ARCH=arm64 builds for that machine with Debian's cross compiler.
+ARCH ?= $(shell $(GO) env GOARCH)
+deb dist: setup
+	packaging/dist.sh $@ "$(VERSION)" "$(ARCH)" $(RELEASE)
+
+# The package in a fresh Debian: installed, used, purged; the same bytes from two folders.
+test-deb:
+	packaging/deb/test.sh
 
 # Three layers by time, on two cores with the packages installed and a warm build cache:
 #   make check      lint and unit tests, two minutes: before every commit
@@ -33,6 +55,7 @@ test: setup-test lint build
 test-all: test test-long fuzz
 	$(MAKE) test-uboot
 	$(MAKE) test-usb
+	$(MAKE) test-deb
 
 test-long: setup-test
 	$(GOTEST) $(LONG)

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs the Debian packages that building and testing xflash needs, and says which.
-# usage: packaging/setup.sh build|test
+# usage: packaging/setup.sh build|test|arm64
 set -eu
 
 need="gcc libc6-dev libusb-1.0-0-dev pkg-config e2fsprogs gdisk"
@@ -17,6 +17,15 @@ case "$have" in
 go1.[0-9] | go1.[0-9].* | go1.1[0-9] | go1.1[0-9].* | go1.20 | go1.20.*)
     echo "setup: this Go ($have) is too old to build xflash or to fetch a newer Go; $howto" >&2
     exit 1
+    ;;
+esac
+
+case "${1:-build}" in arm64)
+    need="gcc-aarch64-linux-gnu libc6-dev-arm64-cross pkg-config libusb-1.0-0-dev:arm64"
+    dpkg --print-foreign-architectures 2>/dev/null | grep -qx arm64 || {
+        echo "setup: building for arm64 needs libusb for arm64; allow its packages first: dpkg --add-architecture arm64" >&2
+        exit 1
+    }
     ;;
 esac
 

@@ -1,15 +1,24 @@
 package main
 
 import (
+	"cmp"
 	"runtime"
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/cobra/doc"
 )
 
-// version is set by the build of a release; a build from a checkout says its commit.
-var version = "development"
+// version and commit are set by the Makefile; "go install" leaves them to the module's own
+// version, which names the commit too.
+var version, commit string
+
+func init() {
+	if info, ok := debug.ReadBuildInfo(); ok && version == "" {
+		version = info.Main.Version
+	}
+	version = cmp.Or(version, "development")
+	commit = cmp.Or(commit, "unknown")
+}
 
 func newVersionCommand(a *app) *cobra.Command {
 	return &cobra.Command{
@@ -17,33 +26,11 @@ func newVersionCommand(a *app) *cobra.Command {
 		Short: "show the version of the program",
 		Args:  args(cobra.NoArgs),
 		RunE: func(*cobra.Command, []string) error {
-			commit := "unknown"
-			if info, ok := debug.ReadBuildInfo(); ok {
-				for _, s := range info.Settings {
-					if s.Key == "vcs.revision" {
-						commit = s.Value
-					}
-				}
-			}
 			if a.ui.json {
 				return a.ui.resultJSON(map[string]string{"version": version, "commit": commit, "go": runtime.Version(), "system": runtime.GOOS + "/" + runtime.GOARCH})
 			}
 			a.ui.result("xflash %s (commit %.12s, %s, %s/%s)\n", version, commit, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 			return nil
-		},
-	}
-}
-
-// newManCommand writes the man pages; packagers call it.
-func newManCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:    "man DIR",
-		Short:  "write the man pages into a folder",
-		Hidden: true,
-		Args:   args(cobra.ExactArgs(1)),
-		RunE: func(cmd *cobra.Command, a []string) error {
-			cmd.Root().DisableAutoGenTag = true
-			return doc.GenManTree(cmd.Root(), &doc.GenManHeader{Title: "XFLASH", Section: "1", Source: "xflash"}, a[0])
 		},
 	}
 }

@@ -1,0 +1,56 @@
+#!/bin/sh
+# Makes a Debian package of a built xflash. The same commit gives the same bytes.
+# usage: packaging/deb/build.sh XFLASH VERSION ARCH FOLDER
+set -eu
+here=$(dirname "$0")
+xflash=$1 version=$2 arch=$3 out=$4
+export SOURCE_DATE_EPOCH="${SOURCE_DATE_EPOCH:-$(git -C "$here" -c safe.directory='*' show -s --format=%ct HEAD)}"
+umask 022
+root=$(mktemp -d)
+trap 'rm -rf "$root"' EXIT
+sh "$here/../install-files.sh" "$xflash" "$root" /usr
+
+doc=$root/usr/share/doc/xflash
+install -D -m 644 "$here/copyright" "$doc/copyright"
+cat >"$root/changelog" <<END
+xflash ($version) unstable; urgency=medium
+
+  * Built from its source tree; docs/changelog.md there tells what is new.
+
+ -- The xflash developers <xflash@localhost.localdomain>  $(date -u -R -d "@$SOURCE_DATE_EPOCH")
+END
+gzip -9nc "$root/changelog" >"$doc/changelog.gz"
+rm "$root/changelog"
+chmod 644 "$doc/changelog.gz"
+
+mkdir "$root/DEBIAN"
+(cd "$root" && find usr -type f | LC_ALL=C sort | xargs md5sum) >"$root/DEBIAN/md5sums"
+cat >"$root/DEBIAN/control" <<END
+Package: xflash
+Version: $version
+Architecture: $arch
+Maintainer: The xflash developers <xflash@localhost.localdomain>
+Installed-Size: $(du -sk "$root/usr" | cut -f1)
+Depends: libc6 (>= 2.34), libusb-1.0-0 (>= 2:1.0.22)
+Recommends: udev
+Section: utils
+Priority: optional
+Description: restore Sony Xperia phones that no longer start
+ xflash checks every byte of a firmware bundle, writes it over USB in Sony's flash
+ mode or in fastboot, never touches what identifies the phone, and explains what
+ the phone answers. It also says whether a boot loader will accept a boot image,
+ and takes firmware files apart.
+END
+cat >"$root/DEBIAN/postinst" <<'END'
+#!/bin/sh
+set -e
+# Phones that are plugged in already get their rights without being plugged in anew.
+if [ "$1" = configure ] && command -v udevadm >/dev/null && [ -d /run/udev ]; then
+    udevadm control --reload || true
+    udevadm trigger --subsystem-match=usb --attr-match=idVendor=0fce || true
+fi
+END
+chmod 755 "$root/DEBIAN/postinst"
+mkdir -p "$out"
+find "$root" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
+dpkg-deb --root-owner-group -Zxz --build "$root" "$out/xflash_${version}_$arch.deb" >/dev/null
