@@ -52,6 +52,7 @@ answers. Start with "xflash restore FILE.ftf --dry-run".`,
 	root.AddCommand(movedCommands()...)
 	root.AddCommand(newDoctorCommand(a), newWaitCommand(a), newUdevCommand(a))
 	root.AddCommand(newInspectCommand(a), newTACommand(a))
+	a.complete(root)
 	return root
 }
 

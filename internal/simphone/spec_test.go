@@ -1,7 +1,10 @@
 package simphone
 
 import (
+	"os"
 	"reflect"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -82,5 +85,25 @@ func TestRootFileErrors(t *testing.T) {
 			p.Close()
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// Keys lists every setting that ParseSpec reads, and none that it does not.
+func TestKeysAreSettings(t *testing.T) {
+	source, err := os.ReadFile("spec.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, set, _ := strings.Cut(string(source), ") set(key, value string)")
+	set, _, _ = strings.Cut(set, "\n}\n")
+	var cases []string
+	for _, m := range regexp.MustCompile(`(?m)^\tcase "([^"]+)":`).FindAllStringSubmatch(set, -1) {
+		cases = append(cases, m[1])
+	}
+	keys := Keys()
+	slices.Sort(cases)
+	slices.Sort(keys)
+	if len(cases) == 0 || !slices.Equal(cases, keys) {
+		t.Errorf("ParseSpec reads %v, Keys lists %v", cases, keys)
 	}
 }

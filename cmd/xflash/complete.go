@@ -1,0 +1,137 @@
+package main
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"xflash/ftf"
+	"xflash/internal/simphone"
+	"xflash/usbproto/libusb"
+)
+
+// complete gives the shell what may stand at each place of a command line.
+func (a *app) complete(root *cobra.Command) {
+	args := map[string]func(words []string, part string) ([]string, cobra.ShellCompDirective){
+		"restore":   files("ftf"),
+		"ta backup": files("ftf"),
+		"unpack":    files("ftf", "sin", "img", "zip"),
+		"boot":      files("img"),
+		"flash":     then(fastbootTargets, files("img")),
+		"erase":     then(fastbootTargets, nothing),
+		"format":    then([]string{"cache", "userdata"}, nothing),
+		"wait":      then([]string{"flashmode", "fastboot", "adb"}, nothing),
+		"doctor":    then([]string{"flashmode", "fastboot"}, nothing),
+		"sim":       then(simphone.Names(), nothing),
+	}
+	for path, f := range args {
+		cmd, rest, err := root.Find(strings.Fields(path))
+		if err != nil || len(rest) > 0 {
+			panic("no command " + path) // a mistake in the table above, seen by every test
+		}
+		cmd.ValidArgsFunction = func(_ *cobra.Command, words []string, part string) ([]string, cobra.ShellCompDirective) {
+			return f(words, part)
+		}
+	}
+	restore, _, _ := root.Find([]string{"restore"})
+	for _, flag := range []string{"only", "skip"} {
+		must(restore.RegisterFlagCompletionFunc(flag, func(_ *cobra.Command, words []string, part string) ([]string, cobra.ShellCompDirective) {
+			return selectors(words, part), cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
+		}))
+	}
+	must(root.RegisterFlagCompletionFunc("device", func(cmd *cobra.Command, _ []string, part string) ([]string, cobra.ShellCompDirective) {
+		return devicesFor(cmd.Context(), part), cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
+	}))
+}
+
+// must is for flags that exist.
+func must(err error) {
+	if err != nil {
+		panic(err)
+	}
+}
+
+// fastbootTargets are the names that people give to what fastboot may write.
+var fastbootTargets = []string{"boot", "recovery", "system", "cache", "userdata"}
+
+func files(endings ...string) func([]string, string) ([]string, cobra.ShellCompDirective) {
+	return func([]string, string) ([]string, cobra.ShellCompDirective) {
+		return endings, cobra.ShellCompDirectiveFilterFileExt
+	}
+}
+
+func nothing([]string, string) ([]string, cobra.ShellCompDirective) {
+	return nil, cobra.ShellCompDirectiveNoFileComp
+}
+
+// then offers words at the first place, and what next offers at the others.
+func then(words []string, next func([]string, string) ([]string, cobra.ShellCompDirective)) func([]string, string) ([]string, cobra.ShellCompDirective) {
+	return func(given []string, part string) ([]string, cobra.ShellCompDirective) {
+		if len(given) == 0 {
+			return words, cobra.ShellCompDirectiveNoFileComp
+		}
+		return next(given, part)
+	}
+}
+
+// selectors are the names for --only and --skip that the bundle on the command line has,
+// after those that are already there: kernel,fotakernel,…
+func selectors(words []string, part string) []string {
+	if len(words) == 0 {
+		return nil
+	}
+	b, err := ftf.Open(words[0])
+	if err != nil {
+		return nil
+	}
+	defer b.Close()
+	before := part[:strings.LastIndexByte(part, ',')+1]
+	seen := map[string]bool{}
+	var names []string
+	for _, m := range b.Members {
+		name := m.Short
+		if m.Boot {
+			name = "boot"
+		}
+		if (m.Kind == ftf.KindSIN || m.Kind == ftf.KindTA) && !seen[name] {
+			seen[name] = true
+			names = append(names, before+name)
+		}
+	}
+	return names
+}
+
+// devicesFor are the phones on the bus, and the forms that --device has besides.
+func devicesFor(ctx context.Context, part string) []string {
+	if spec, ok := strings.CutPrefix(part, "sim:"); ok {
+		var names []string
+		before := spec[:strings.LastIndexByte(spec, ',')+1]
+		if before == "" {
+			for _, n := range simphone.Names() {
+				names = append(names, "sim:"+n)
+			}
+			return names
+		}
+		for _, k := range simphone.Keys() {
+			names = append(names, "sim:"+before+k+"=")
+		}
+		return names
+	}
+	names := []string{"sim:", "bridge:", "tcp:", "udp:", "replay:"}
+	bus, err := libusb.New(libusb.Options{})
+	if err != nil {
+		return names
+	}
+	ctx, stop := context.WithTimeout(ctx, time.Second)
+	defer stop()
+	phones, err := bus.List(ctx)
+	if err != nil {
+		return names
+	}
+	for _, p := range phones {
+		names = append(names, p.Path()+"\t"+p.Mode.String())
+	}
+	return names
+}
