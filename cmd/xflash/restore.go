@@ -245,6 +245,15 @@ func (c *restoreCommand) consent(ctx context.Context, plan *restore.Plan, done i
 		return &failure{exit: exitPolicy, code: "consent", what: "not started: nobody is there to agree to the plan",
 			hints: []string{"add --yes when you have read the plan"}}
 	}
+	for _, q := range plan.Questions {
+		answer, err := c.ui.ask(ctx, "\n"+q+" Type yes to go on:")
+		if ctx.Err() != nil {
+			return err
+		}
+		if err != nil || !strings.EqualFold(answer, "yes") {
+			return &failure{exit: exitPolicy, code: "consent", what: "not started; nothing was written"}
+		}
+	}
 	c.ui.say("\n%s", wrap("The battery should be at least half full, and the cable must stay in until the end.", c.ui.width(), ""))
 	answer, err := c.ui.ask(ctx, "Write this to the phone? Type yes to start:")
 	if ctx.Err() != nil {

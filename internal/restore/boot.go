@@ -41,6 +41,11 @@ func (j *judge) chooseBoot() (c bootChoice) {
 	if c.why = j.sel.leavesOut(theBootSet); c.why != "" {
 		return c
 	}
+	if why := j.fw.Family.NoBootSet; why != "" {
+		c.why = "boot chain: " + why
+		c.notes = append(c.notes, "the boot set of the bundle is left out: "+why)
+		return c
+	}
 	if j.ph == nil {
 		c.why = "which boot set this phone gets is decided when it is connected"
 		c.problems = j.anyBootSet()

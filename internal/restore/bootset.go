@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"xflash/internal/phone"
-	"xflash/usbproto/s1"
 )
 
 // A loader puts the images of a boot set into force together, when the last of them was
@@ -161,17 +160,7 @@ func (p *Plan) notInForce(loader *phone.Loader) (missing, absent []string) {
 // wholeSet refuses a boot set that the loader would acknowledge and never use, and says what
 // a set leaves as it is.
 func (b *builder) wholeSet() {
-	version := ""
-	switch {
-	case b.ph != nil && b.ph.Stage == string(s1.StageLoader):
-		version = b.ph.Info["VER"]
-	case b.fw.Loader != nil:
-		version = b.fw.Loader.Version
-	}
-	var row *phone.Loader
-	if l, ok := b.fw.Family.LoaderByVersion(version); ok {
-		row = &l
-	}
+	row := b.receiver()
 	missing, absent := b.plan.notInForce(row)
 	if len(missing) > 0 {
 		b.problems = append(b.problems, notInForceProblem(b.plan, row, missing)...)

@@ -68,6 +68,7 @@ func (b *builder) build() {
 	}
 	b.plan.Steps = append(b.plan.Steps, session(StepEnd))
 	b.wholeSet()
+	b.proof(order)
 	b.finish(order)
 }
 
@@ -92,8 +93,8 @@ func (b *builder) model() (phone.Order, bool) {
 	b.plan.Model = model.Code
 	order, ok := b.fw.Family.Order(model)
 	if !ok {
-		b.refuse(b.fw.Name, fmt.Sprintf("the order in which a %s is flashed is not known", model.Code),
-			"a wrong order can leave a phone that does not start", "nothing: this model can be recognised, but not restored yet")
+		b.refuse(b.fw.Name, b.fw.Family.Sentence(model), "",
+			fmt.Sprintf("\"xflash devices --known %s\" shows the order in which Sony's tool flashes it, as far as it is known; inspect, verify and unpack read this bundle", model.Code))
 	}
 	return order, ok
 }

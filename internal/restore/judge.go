@@ -93,6 +93,9 @@ func (j *judge) leftOut(it *Item) string {
 		if why := j.sel.leavesOut(theBootSet); why != "" {
 			return why
 		}
+		if why := j.fw.Family.NoBootSet; why != "" {
+			return "boot chain: " + why
+		}
 		if j.fw.Delivery == nil {
 			return "no boot_delivery.xml says which phone it is for"
 		}

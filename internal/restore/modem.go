@@ -57,7 +57,7 @@ var modemSettings = []string{"modemst1", "modemst2", "fsg"}
 func (j *judge) incomplete() []string {
 	missing := j.noCore()
 	for _, label := range modemSettings {
-		if !slices.ContainsFunc(j.fw.Items, func(it *Item) bool { return j.writes(it, label) && j.leftOut(it) == "" }) {
+		if j.orderWrites(label) && !slices.ContainsFunc(j.fw.Items, func(it *Item) bool { return j.writes(it, label) && j.leftOut(it) == "" }) {
 			missing = append(missing, "the file for "+label)
 		}
 	}
@@ -65,6 +65,17 @@ func (j *judge) incomplete() []string {
 		missing = append(missing, fmt.Sprintf("a whole boot set (%s)", why))
 	}
 	return missing
+}
+
+// orderWrites reports whether the flash order of the model has an image for a partition:
+// not every family has one for each of the modem settings.
+func (j *judge) orderWrites(label string) bool {
+	return j.order == nil || slices.ContainsFunc(j.order.Steps, func(s phone.Step) bool {
+		return slices.ContainsFunc(s.Images, func(short string) bool {
+			img, ok := j.fw.Family.Image(short)
+			return ok && slices.Contains(img.Partitions, label)
+		})
+	})
 }
 
 // noCore lists what a bundle lacks of the images that make it a firmware.

@@ -36,8 +36,10 @@ type Plan struct {
 	Steps    []Step   `json:"steps"`
 	Skipped  []Skip   `json:"skipped"`
 	Notes    []string `json:"notes"`
-	Bytes    int64    `json:"bytes"` // sum over the steps
-	Wipes    bool     `json:"wipes"` // user data is erased
+	// Questions are what is not proven about this phone; each needs a yes before Run.
+	Questions []string `json:"questions,omitempty"`
+	Bytes     int64    `json:"bytes"` // sum over the steps
+	Wipes     bool     `json:"wipes"` // user data is erased
 }
 
 // JSON is the machine form of the plan.

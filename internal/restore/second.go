@@ -84,16 +84,8 @@ func (ph *LoaderFacts) room(fw *Firmware, partition string) int64 {
 	if ph != nil && ph.Sizes[partition] > 0 {
 		return ph.Sizes[partition]
 	}
-	part, _ := fw.Family.Partition(labelOf(partition))
+	part, _ := fw.Family.FastbootPartition(partition)
 	return part.Size
-}
-
-// labelOf is the label that a partition of loaderOrder has in the phone's table.
-func labelOf(partition string) string {
-	if partition == "recovery" {
-		return "FOTAKernel"
-	}
-	return partition
 }
 
 func (fw *Firmware) bootImage(ctx context.Context, it *Item, t bootcheck.Target) (BootImage, error) {
@@ -217,19 +209,23 @@ func (b *builder) loaderModel(ph *LoaderFacts) {
 
 // loaderStep adds the step for one partition.
 func (b *builder) loaderStep(short, partition string, ph *LoaderFacts, boots map[string]BootImage) {
-	part, _ := b.fw.Family.Partition(labelOf(partition))
+	part, ok := b.fw.Family.FastbootPartition(partition)
+	if !ok {
+		b.note("which partition of a %s fastboot calls %s is not known, so %s is left out", b.fw.Model.Code, partition, short)
+		return
+	}
 	var step Step
 	if c := b.clearedImage(short); c == nil {
 		if part.Verdict == phone.Wipe && !b.p.Wipe || short != "cache" && short != "userdata" || b.hasImage(short) || b.sel.leavesOut(thing{name: short}) != "" {
 			return
 		}
-		step = eraseStep(short, partition)
+		step = eraseStep(short, partition, part.Label)
 	} else {
 		image := boots[short]
 		for _, c := range image.Changes {
 			b.note("%s: %s", short, c)
 		}
-		step = flashStep(*c, short, partition, image.Data)
+		step = flashStep(*c, short, partition, part.Label, image.Data)
 		if room := ph.room(b.fw, partition); room > 0 && step.Bytes > room {
 			b.refuse(c.item.Member, fmt.Sprintf("it makes %d bytes, and %s has room for %d", step.Bytes, step.Partitions[0], room), "the file is not made for this phone", "")
 		}

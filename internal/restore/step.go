@@ -143,9 +143,9 @@ func resetStep(f phone.TAFile, unit uint32) Step {
 }
 
 // flashStep writes a SIN file through fastboot, unpacked, or the boot image made of it.
-func flashStep(c cleared, short, partition string, boot []byte) Step {
+func flashStep(c cleared, short, partition, label string, boot []byte) Step {
 	it := c.item
-	s := Step{Kind: StepFlash, Name: short, Member: it.Member, Partitions: []string{labelOf(partition)}, Bytes: it.unpackedSize(),
+	s := Step{Kind: StepFlash, Name: short, Member: it.Member, Partitions: []string{label}, Bytes: it.unpackedSize(),
 		HeaderSHA256: it.HeaderSHA256, load: load{item: it, boot: boot, partition: partition}}
 	if boot != nil {
 		s.Bytes = int64(len(boot))
@@ -154,8 +154,8 @@ func flashStep(c cleared, short, partition string, boot []byte) Step {
 }
 
 // eraseStep erases a partition that holds only temporary or user data.
-func eraseStep(short, partition string) Step {
-	return Step{Kind: StepErase, Name: short, Partitions: []string{labelOf(partition)}, load: load{partition: partition}}
+func eraseStep(short, partition, label string) Step {
+	return Step{Kind: StepErase, Name: short, Partitions: []string{label}, load: load{partition: partition}}
 }
 
 // flashState sets unit 10100, by which the phone knows that a flash is not finished.

@@ -61,6 +61,18 @@ func (p *Plan) Text() string {
 			}
 		}
 	}
+	if len(p.Questions) > 0 {
+		b.WriteString("\nNot proven:\n")
+		for _, q := range p.Questions {
+			for i, l := range text.Fold(q, 74) {
+				mark := "?"
+				if i > 0 {
+					mark = " "
+				}
+				line("  %s %s", mark, l)
+			}
+		}
+	}
 	if p.Wipes {
 		b.WriteString("\nThis erases the data of the phone: apps, photos, settings.\n")
 	} else {

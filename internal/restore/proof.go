@@ -1,0 +1,84 @@
+package restore
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"xflash/internal/phone"
+	"xflash/usbproto/s1"
+)
+
+// What the data do not prove is a question of the plan, answered before anything is
+// written.
+
+// receiver is what is known of the loader that will receive the images; nil when it is not
+// in the data.
+func (b *builder) receiver() *phone.Loader {
+	version := ""
+	switch {
+	case b.ph != nil && b.ph.Stage == string(s1.StageLoader):
+		version = b.ph.Info["VER"]
+	case b.fw.Loader != nil:
+		version = b.fw.Loader.Version
+	}
+	if l, ok := b.fw.Family.LoaderByVersion(version); ok {
+		return &l
+	}
+	return nil
+}
+
+// proof adds the questions of the plan, and says whose order it follows.
+func (b *builder) proof(order phone.Order) {
+	family, model := b.fw.Family, b.fw.Model
+	known, _ := family.Loader(model)
+	if !order.Of(model) {
+		sister, _, _ := strings.Cut(order.Scripts[0], "/")
+		_, m, _ := phone.Find(sister)
+		b.note("the order is that of its sister %s (%s)", m.Name, sister)
+	}
+	if family.Proof(model) == phone.BySister {
+		b.ask("The loader of the %s, %s, was never run in our tests. Its tables are those of %s, which was. Restore this phone all the same?",
+			model.Name, known.Version, known.SisterOf)
+	}
+	loader := b.receiver()
+	if loader == nil {
+		loader = &known
+	}
+	if chain := b.bootChain(); len(chain) > 0 && loader.Verified != phone.Unproven && len(loader.Sets) == 0 {
+		b.ask("The loader %s keeps no second copy of the boot chain: a stop while it writes %s leaves a phone that does not start. Write the boot chain? \"--skip %s\" leaves it out.",
+			loader.Version, strings.Join(chain, ", "), b.skipChain())
+	}
+}
+
+func (b *builder) ask(format string, a ...any) {
+	b.plan.Questions = append(b.plan.Questions, fmt.Sprintf(format, a...))
+}
+
+// bootChain lists the partitions of the boot chain that the plan writes.
+func (b *builder) bootChain() (labels []string) {
+	for _, s := range b.plan.Steps {
+		for _, label := range s.Partitions {
+			if p, _ := b.fw.Family.Partition(label); p.Class == phone.BootChain && !slices.Contains(labels, label) {
+				labels = append(labels, label)
+			}
+		}
+	}
+	return labels
+}
+
+// skipChain is the selectors that leave the boot chain out of the plan.
+func (b *builder) skipChain() string {
+	var names []string
+	for _, it := range b.fw.Items {
+		c := b.verdicts[it].cleared
+		switch {
+		case c == nil || it.Kind != ItemSIN || c.img.Policy != phone.PolicyDelivery:
+		case it.Boot && !slices.Contains(names, bootName):
+			names = append(names, bootName)
+		case !it.Boot:
+			names = append(names, it.Short)
+		}
+	}
+	return strings.Join(names, ",")
+}
