@@ -250,6 +250,7 @@ func (p *Phone) bootSession(c *cable) *session {
 	s := p.session(c, StageBoot, p.options.BootMaxPacket, bootCommands)
 	s.info = s.bootInfo
 	s.sec.addRoots(p.roots)
+	s.sec.conf = p.storedHWConf(s.sec)
 	return s
 }
 
@@ -262,6 +263,7 @@ func (p *Phone) loaderSession(c *cable, facts *loaderFacts) *session {
 	s.loader, s.model = facts, model
 	s.sec.live, s.sec.test = facts.live, facts.test
 	s.sec.addRoots(p.roots)
+	s.sec.conf = p.storedHWConf(s.sec)
 	minimum := s.sec.fuseAID
 	if s.sec.conf != nil {
 		if r, ok := s.sec.conf.Role(roleLoader); ok {
@@ -292,6 +294,5 @@ func (p *Phone) session(c *cable, stage Stage, maxPacket uint32, commands map[ui
 		},
 	}
 	s.sec.uniqueID, _ = hex.DecodeString(p.settings.UniqueID)
-	s.sec.conf = p.storedHWConf(s.sec)
 	return s
 }
