@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"net"
+	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -16,10 +18,13 @@ func newSimCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "sim PHONE[,KEY=VALUE…]",
 		Short: "run a simulated phone for other programs",
-		Long: `Runs a simulated Z3 Compact (z3c) in flash mode and gives its byte pipe to one
+		Long: `Runs a simulated phone in flash mode and gives its byte pipe to one
 client after the other over TCP. It checks what it is sent as a phone does. With
 --sim-state its storage stays in a folder: emmc.img, a raw disk, and ta.img, its
 trim area.
+
+The phones are ` + strings.Join(simphone.Names(), ", ") + `: a Z3 Compact, and one for
+every other loader that was executed.
 
 With --usb the phone is plugged into this computer instead, through the kernel's
 vhci-hcd module, and with --usbip it is there for "usbip attach": any program then
@@ -120,7 +125,17 @@ func (a *app) serveFastbootTCP(ctx context.Context, phone *simphone.Phone, addre
 	if err := a.listening(l.Addr(), phone, "fastboot mode"); err != nil {
 		return errors.Join(err, l.Close())
 	}
-	return phone.Fastboot().ServeTCP(ctx, l)
+	address = l.Addr().String() // where it comes back, also after port 0
+	return a.everyStart(ctx, phone, func(aboot *simphone.Aboot) (err error) {
+		if l == nil {
+			if l, err = net.Listen("tcp", address); err != nil {
+				return err
+			}
+		}
+		serving := l
+		l = nil
+		return aboot.ServeTCP(ctx, serving)
+	})
 }
 
 func (a *app) serveFastbootUDP(ctx context.Context, phone *simphone.Phone, address string) error {
@@ -131,5 +146,34 @@ func (a *app) serveFastbootUDP(ctx context.Context, phone *simphone.Phone, addre
 	if err := a.listening(c.LocalAddr(), phone, "fastboot mode"); err != nil {
 		return errors.Join(err, c.Close())
 	}
-	return phone.Fastboot().ServeUDP(ctx, c)
+	address = c.LocalAddr().String()
+	return a.everyStart(ctx, phone, func(aboot *simphone.Aboot) (err error) {
+		if c == nil {
+			if c, err = net.ListenPacket("udp", address); err != nil {
+				return err
+			}
+		}
+		serving := c
+		c = nil
+		return aboot.ServeUDP(ctx, serving)
+	})
+}
+
+// everyStart serves the phone's fastboot mode again each time it restarts into it.
+func (a *app) everyStart(ctx context.Context, phone *simphone.Phone, serve func(*simphone.Aboot) error) error {
+	for {
+		aboot := phone.Fastboot()
+		if err := serve(aboot); err != nil {
+			return err
+		}
+		if aboot.Started != "reboot-bootloader" {
+			return nil
+		}
+		a.ui.say("it restarts into fastboot mode")
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(startTime):
+		}
+	}
 }
