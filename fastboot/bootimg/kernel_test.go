@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"hash/adler32"
 	"os/exec"
 	"slices"
 	"strings"
@@ -158,9 +159,18 @@ func TestPayloadTrouble(t *testing.T) {
 	if !errors.As(err, &u) || p == nil || p.Format != unpack.Gzip || p.Banner != banner34 {
 		t.Errorf("damaged behind the banner: %+v, %v", p, err)
 	}
-	p, err = bootimg.ParseKernel(imagetest.ZImage([]byte("\x89LZO\x00\r\n\x1a\nand data"), unpack.LZO, 0)).Payload()
+	// A container of lzop with a filter, which nobody uses.
+	filtered := append([]byte{0x10, 0x30, 0x20, 0xA0, 0x09, 0x40, 1, 5, 0, 0, 0x08, 0}, make([]byte, 4+12+1)...)
+	filtered = binary.BigEndian.AppendUint32(append([]byte("\x89LZO\x00\r\n\x1a\n"), filtered...), adler32.Checksum(filtered))
+	p, err = bootimg.ParseKernel(imagetest.ZImage(filtered, unpack.LZO, 0)).Payload()
 	if !errors.Is(err, unpack.ErrUnsupported) || p == nil || p.Format != unpack.LZO || p.Offset != 0x3619 {
-		t.Errorf("LZO: %+v, %v", p, err)
+		t.Errorf("LZO with a filter: %+v, %v", p, err)
+	}
+	early := imagetest.ZImage(bytes.Clone(packed), unpack.Gzip, 0)
+	early[0x3619+200] ^= 0x55
+	p, err = bootimg.ParseKernel(early).Payload()
+	if !errors.Is(err, unpack.ErrCorrupt) || p == nil || p.Format != unpack.Gzip {
+		t.Errorf("damaged near its start: %+v, %v", p, err)
 	}
 	p, err = bootimg.ParseKernel(imagetest.ZImage(imagetest.Code(5000), unpack.Gzip, 0)).Payload()
 	wantError(t, "no kernel", err, bootimg.ErrMalformed, "no compressed kernel")
@@ -258,7 +268,7 @@ func TestKernelKinds(t *testing.T) {
 		"ELF":                 {append([]byte("\x7fELF"), make([]byte, 100)...), bootimg.KernelELF, unpack.None, 104, 0},
 		"Image.gz-dtb":        {append(imagetest.Pack(arm64, unpack.Gzip), tree...), bootimg.KernelCompressed, unpack.Gzip, len(imagetest.Pack(arm64, unpack.Gzip)), 1},
 		"Image.lz4-dtb":       {append(imagetest.Pack(arm64, unpack.LZ4Legacy), tree...), bootimg.KernelCompressed, unpack.LZ4Legacy, len(imagetest.Pack(arm64, unpack.LZ4Legacy)), 1},
-		"named only":          {[]byte("\x89LZO\x00\r\n\x1a\n and so on"), bootimg.KernelCompressed, unpack.LZO, 19, 0},
+		"LZO, cut":            {[]byte("\x89LZO\x00\r\n\x1a\n and so on"), bootimg.KernelCompressed, unpack.LZO, 19, 0},
 		"something of 64 bit": {make([]byte, 64), bootimg.KernelUnknown, unpack.None, 64, 0},
 	} {
 		k := bootimg.ParseKernel(c.data)
@@ -271,4 +281,38 @@ func TestKernelKinds(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestLZOKernel: the kernels of Sony's own builds are packed by lzop; Debian's one packs this.
+func TestLZOKernel(t *testing.T) {
+	raw := kernel34()
+	packed := lzop(t, raw)
+	z := imagetest.ZImage(packed, unpack.LZO, len(raw))
+	tree := imagetest.OnePieceDTB("SoMC Aries ROW", "somc,aries-row", 194, 8, 0x10000)
+	k := bootimg.ParseKernel(append(z, tree...))
+	p, err := k.Payload()
+	if err != nil || p.Format != unpack.LZO || p.Size != int64(len(raw)) || p.Banner != banner34 || p.Config.Empty() || len(k.Trees) != 1 {
+		t.Errorf("%+v, %d trees, %v", p, len(k.Trees), err)
+	}
+	for name, at := range map[string]int{"first block": 300, "last block": len(packed) - 400} {
+		bad := bytes.Clone(z)
+		bad[0x3619+at] ^= 0x55
+		if p, err := bootimg.ParseKernel(bad).Payload(); !errors.Is(err, unpack.ErrCorrupt) || p == nil || p.Format != unpack.LZO {
+			t.Errorf("damaged in its %s: %+v, %v", name, p, err)
+		}
+	}
+}
+
+func lzop(t *testing.T, data []byte) []byte {
+	t.Helper()
+	cmd := exec.Command("lzop", "-c", "-9")
+	cmd.Stdin = bytes.NewReader(data)
+	packed, err := cmd.Output()
+	if errors.Is(err, exec.ErrNotFound) {
+		t.Skip("lzop is not installed (Debian package lzop)")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return packed
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"regexp"
+	"slices"
 	"strconv"
 
 	"xflash/fastboot/bootimg/unpack"
@@ -17,7 +18,6 @@ const MaxKernel = 64 << 20
 // Limits of the search for a compressed kernel in a zImage.
 const (
 	minPayload   = 1 << 20       // a stream that gives less is none of the kernel
-	minBroken    = 64 << 10      // a stream that breaks after less was none
 	maxAttempts  = 64            // streams that are tried
 	attemptsMost = 4 * MaxKernel // bytes that come out of all of them
 )
@@ -36,9 +36,10 @@ type Payload struct {
 // zImage, whose beginning is the code that unpacks it, every magic is tried; the
 // first stream that gives a megabyte or more with a banner is the kernel.
 //
-// With ErrUnsupported the format is named in the payload, which is otherwise
-// empty; with another error the payload is what came out before it, nil when
-// there was nothing.
+// With unpack.ErrUnsupported the format is named in the payload, which is otherwise empty.
+// With unpack.ErrCorrupt or unpack.ErrTruncated a stream starts there and breaks; the payload
+// is what came out before. With ErrMalformed none is found, which says nothing against the
+// kernel: not every zImage is packed.
 func (k *Kernel) Payload() (*Payload, error) {
 	switch k.Kind {
 	case KernelZImage:
@@ -67,7 +68,7 @@ func (k *Kernel) searchPayload() (*Payload, error) {
 				return p, nil
 			}
 			named := best == nil && errors.Is(err, unpack.ErrUnsupported)
-			broken := err != nil && p.Size >= minBroken && (best == nil || p.Size > best.Size)
+			broken := err != nil && begins(body[at:], f) && (best == nil || p.Size > best.Size)
 			if named || broken {
 				best, bestErr = p, err
 			}
@@ -75,6 +76,16 @@ func (k *Kernel) searchPayload() (*Payload, error) {
 		at, f = unpack.Next(body, at+1)
 	}
 	return best, bestErr
+}
+
+// begins tells whether a stream starts here that breaks later, and not by chance: the header
+// of every format but gzip, with the first block, says so. gzip has three bytes of magic; the
+// others in its header have few values that anybody writes.
+func begins(stream []byte, f unpack.Format) bool {
+	if f != unpack.Gzip {
+		return true
+	}
+	return len(stream) >= 10 && stream[3]&0xE0 == 0 && slices.Contains([]byte{0, 2, 4}, stream[8]) && (stream[9] <= 13 || stream[9] == 255)
 }
 
 // probeStream unpacks the stream of body at an offset and looks at what comes out.
@@ -87,12 +98,8 @@ func probeStream(body []byte, at int, f unpack.Format, limit int64) (*Payload, e
 		return nil, err
 	}
 	p := &probe{}
-	_, err = io.Copy(p, s)
-	if p.size == 0 {
-		if err == nil {
-			err = fail("kernel", ErrMalformed, int64(at), "the %v stream is empty", f)
-		}
-		return nil, err
+	if _, err = io.Copy(p, s); err == nil && p.size == 0 {
+		return nil, fail("kernel", ErrMalformed, int64(at), "the %v stream is empty", f)
 	}
 	return p.payload(f, at), err
 }

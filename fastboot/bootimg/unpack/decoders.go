@@ -15,7 +15,7 @@ import (
 type opener func(*source) (stream io.Reader, again func() (io.Reader, error), err error)
 
 var decoders = map[Format]opener{
-	Gzip: openGzip, Bzip2: openBzip2, LZMA: openLZMA, XZ: openXZ, LZ4Legacy: openLegacy, LZ4Frame: openFrame, Zstd: openZstd,
+	Gzip: openGzip, Bzip2: openBzip2, LZMA: openLZMA, XZ: openXZ, LZO: openLZO, LZ4Legacy: openLegacy, LZ4Frame: openFrame, Zstd: openZstd,
 }
 
 func openGzip(src *source) (io.Reader, func() (io.Reader, error), error) {
@@ -133,7 +133,7 @@ func isDictionary(err error) bool {
 	return errors.Is(err, xz.ErrMemlimit) || errors.As(err, &size) || errors.Is(err, zstd.ErrWindowSizeExceeded)
 }
 
-// isOption reports a filter or a check that the xz library does not have.
+// isOption reports a filter, a check or a method that a decoder does not have.
 func isOption(err error) bool {
-	return errors.Is(err, xz.ErrOptions) || errors.Is(err, xz.ErrUnsupportedCheck)
+	return errors.Is(err, errLZOMethod) || errors.Is(err, xz.ErrOptions) || errors.Is(err, xz.ErrUnsupportedCheck)
 }

@@ -22,14 +22,14 @@ const HeadSize = 13
 // Format is a compression format.
 type Format int
 
-// Formats. LZO is recognised and named, not decompressed.
+// The formats.
 const (
 	None Format = iota
 	Gzip
 	Bzip2
 	LZMA // the old format without a container, "lzma alone"
 	XZ
-	LZO
+	LZO       // LZO1X in the container of lzop
 	LZ4Legacy // the one that kernels use
 	LZ4Frame
 	Zstd
@@ -41,7 +41,7 @@ var formatNames = [...]string{"none", "gzip", "bzip2", "lzma", "xz", "lzo", "lz4
 func (f Format) String() string { return formatNames[f] }
 
 // Supported reports whether the format can be decompressed here.
-func (f Format) Supported() bool { return f != None && f != LZO }
+func (f Format) Supported() bool { return f != None }
 
 var magics = []struct {
 	format Format
@@ -49,7 +49,7 @@ var magics = []struct {
 }{
 	{Gzip, "\x1f\x8b\x08"},
 	{XZ, "\xfd7zXZ\x00"},
-	{LZO, "\x89LZO\x00\r\n\x1a\n"},
+	{LZO, lzoMagic},
 	{LZ4Legacy, "\x02\x21\x4c\x18"},
 	{LZ4Frame, "\x04\x22\x4d\x18"},
 	{Zstd, "\x28\xb5\x2f\xfd"},

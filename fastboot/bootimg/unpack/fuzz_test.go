@@ -40,6 +40,8 @@ func FuzzUnpack(f *testing.F) {
 	f.Add([]byte("\x02\x21\x4c\x18\x06\x00\x00\x00\x50hello"), byte(LZ4Legacy))
 	f.Add([]byte("\x04\x22\x4d\x18\x60\x40\x82\x05\x00\x00\x80hello\x00\x00\x00\x00"), byte(LZ4Frame))
 	f.Add([]byte("\x28\xb5\x2f\xfd\x20\x05\x29\x00\x00hello"), byte(Zstd))
+	f.Add(lzopFile(0, []byte("hello"), nil), byte(LZO))
+	f.Add(lzopFile(lzoAdlerData, []byte("abababab"), []byte{19, 'a', 'b', 0x84, 0, 17, 0, 0}), byte(LZO))
 	f.Fuzz(func(t *testing.T, data []byte, number byte) {
 		const limit = 1 << 16
 		format := Format(int(number) % len(formatNames))

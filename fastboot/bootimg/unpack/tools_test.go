@@ -41,6 +41,9 @@ var packers = map[string]struct {
 	"lzma":       {LZMA, []string{"xz", "-c", "--format=lzma", "--lzma1=dict=64KiB"}, false},
 	"lz4 legacy": {LZ4Legacy, []string{"lz4", "-l", "-c"}, false},
 	"lz4 frame":  {LZ4Frame, []string{"lz4", "-c", "--content-size", "-BX", "-B4"}, true},
+	"lzo":        {LZO, []string{"lzop", "-c"}, true},
+	"lzo fast":   {LZO, []string{"lzop", "-c", "-1", "-F"}, false},            // LZO1X-1(15), no checksums
+	"lzo best":   {LZO, []string{"lzop", "-c", "-9", "--crc32", "-CC"}, true}, // LZO1X-999, as kernels are packed
 	"zstd":       {Zstd, []string{"zstd", "-c", "--check", "-q"}, true},
 }
 
