@@ -38,7 +38,7 @@ type Severity string
 // The severities, worst first.
 const (
 	Fails   Severity = "fails"   // the phone will say no, surely or likely
-	Useless Severity = "useless" // it will start and not be usable, likely
+	Useless Severity = "useless" // the phone takes it, and it will probably not run
 	Warning Severity = "warning"
 	Info    Severity = "info"
 )
@@ -98,6 +98,7 @@ type Diagnosis struct {
 	// Trees names the device trees in the image and their form, for a person.
 	Trees []TreeNote
 
+	flash bool // it is to be flashed
 	parts
 }
 
@@ -116,6 +117,7 @@ type parts struct {
 	elf      *bootimg.ELF
 	kernel   *bootimg.Kernel
 	payload  *bootimg.Payload
+	packBad  error // of the payload
 	ramdisk  *bootimg.Ramdisk
 	table    *bootimg.Table
 	tableBad error
@@ -159,21 +161,15 @@ func (d *Diagnosis) Curable() bool {
 	return d.Refused() && !slices.ContainsFunc(d.Findings, func(f Finding) bool { return f.Severity == Fails && !f.Cure })
 }
 
-// AcceptedBy says in words which generations take the image.
-func (d *Diagnosis) AcceptedBy() string {
-	var names []string
-	for _, g := range Generations {
-		if d.Answers[g] == "" {
-			names = append(names, map[Generation]string{LK2013: "summer of 2013", LK2014: "2014", LK2015: "2015 and later"}[g])
-		}
-	}
-	switch len(names) {
-	case 0:
-		return "none"
-	case len(Generations):
-		return "all"
-	}
-	return strings.Join(names, ", ")
+// Doubtful tells whether the phone takes the image and will probably not run it.
+func (d *Diagnosis) Doubtful() bool {
+	return !d.Refused() && slices.ContainsFunc(d.Findings, func(f Finding) bool { return f.Severity == Useless })
+}
+
+// Improvable tells whether Repair does away with something that makes the image doubtful, or
+// with everything that makes the phone say no.
+func (d *Diagnosis) Improvable() bool {
+	return d.Curable() || d.Doubtful() && slices.ContainsFunc(d.Findings, func(f Finding) bool { return f.Severity == Useless && f.Cure })
 }
 
 // MaxImage is the largest file that is looked at, bytes: three times the largest boot
@@ -184,7 +180,7 @@ const MaxImage = 64 << 20
 // at all gets a diagnosis.
 func Diagnose(data []byte, t Target) (*Diagnosis, error) {
 	d := &Diagnosis{Kind: bootimg.Sniff(data), Size: int64(len(data)), Answers: map[Generation]string{}}
-	d.data = data
+	d.data, d.flash = data, t.Flash
 	switch d.Kind {
 	case bootimg.KindAndroid, bootimg.KindSonyELF, bootimg.KindZImage:
 	default:
@@ -237,7 +233,7 @@ func (d *Diagnosis) takeApart() {
 	}
 	d.kernel = bootimg.ParseKernel(kernel)
 	if len(kernel) > 0 {
-		d.payload, _ = d.kernel.Payload() // K2 asks again
+		d.payload, d.packBad = d.kernel.Payload()
 	}
 	if len(ramdisk) > 0 {
 		d.ramdisk, d.ramBad = bootimg.ParseRamdisk(ramdisk)

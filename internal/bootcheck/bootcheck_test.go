@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"os/exec"
 	"slices"
 	"strings"
 	"testing"
@@ -174,6 +175,12 @@ func cases(t *testing.T) []imageCase {
 			m.KernelAddr, m.RamdiskAddr, m.TagsAddr = 0x10008000, 0x11000000, 0x10000100
 		}), nil, "H3", ok},
 		{"tags in the kernel", and(withQCDT, func(m *bootimg.Image) { m.TagsAddr = 0x9000 }), nil, "H1", ok},
+		{"tree into the kernel", and(func(m *bootimg.Image) {
+			m.DT = table(2, append(ariesSplit(), make([]byte, 260<<10)...), good)
+			m.TagsAddr = 0x100
+		}), nil, "H1", ok},
+		{"a small tree before the kernel", and(withQCDT, func(m *bootimg.Image) { m.TagsAddr = 0x100 }), nil, "", ok},
+		{"appended tree into the kernel", and(appending(ariesOnePiece()), func(m *bootimg.Image) { m.TagsAddr = 0x7F00 }), nil, "D2b H1", ok},
 		{"ramdisk over the loader", and(withQCDT, func(m *bootimg.Image) { m.RamdiskAddr = 0x0F900000 }), nil, "H1", ok},
 		{"another id", and(withQCDT, func(m *bootimg.Image) { m.ID = [32]byte{1} }), nil, "I1", ok},
 		{"bytes behind it", append(slices.Clone(whole), "SEANDROIDENFORCE"...), nil, "I1", ok},
@@ -183,7 +190,8 @@ func cases(t *testing.T) []imageCase {
 		{"kernel for 64 bits", and(withQCDT, func(m *bootimg.Image) {
 			m.Kernel = append(append(make([]byte, 0x38), "ARMd"...), make([]byte, 4096)...)
 		}), nil, "K1", ok},
-		{"kernel that does not unpack", and(withQCDT, func(m *bootimg.Image) { clear(m.Kernel[len(m.Kernel)/4 : len(m.Kernel)*3/4]) }), nil, "K2", ok},
+		{"kernel that does not unpack", and(withQCDT, func(m *bootimg.Image) { clear(m.Kernel[0x3619+400 : 0x3619+900]) }), nil, "K2", ok},
+		{"zImage head and nothing packed, as lk2nd", and(withQCDT, func(m *bootimg.Image) { m.Kernel = imagetest.ZImage(imagetest.Code(200<<10), unpack.Gzip, 0) }), nil, "K4", ok},
 		{"kernel for another chip", and(withQCDT, func(m *bootimg.Image) {
 			m.Kernel = zimage(strings.ReplaceAll(config34, "MSM8974", "MSM8960"))
 		}), nil, "K3", ok},
@@ -225,7 +233,7 @@ func TestRules(t *testing.T) {
 			}
 		}
 	}
-	for _, rule := range strings.Fields("C1 C2 C3 C4 C5 D1 D2a D2b D2c D2d D3 D4 D5 D6 D7 D8 D9 K1 K2 K3 R1 R2 R3 R4 R5 H1 H2 H3 I1 L1") {
+	for _, rule := range strings.Fields("C1 C2 C3 C4 C5 D1 D2a D2b D2c D2d D3 D4 D5 D6 D7 D8 D9 K1 K2 K3 K4 R1 R2 R3 R4 R5 H1 H2 H3 I1 L1") {
 		if !seen[rule] {
 			t.Errorf("no image has %s", rule)
 		}
@@ -363,4 +371,114 @@ func FuzzDiagnose(f *testing.F) {
 			t.Fatal("repaired in one piece, and still refused")
 		}
 	})
+}
+
+// TestLZOKernel: an image as Sony's own kernels are packed is good, and one that is damaged is
+// called damaged.
+func TestLZOKernel(t *testing.T) {
+	raw := imagetest.Kernel{Banner: banner34, Config: config34}.Bytes()
+	cmd := exec.Command("lzop", "-c", "-9")
+	cmd.Stdin = bytes.NewReader(raw)
+	packed, err := cmd.Output()
+	if errors.Is(err, exec.ErrNotFound) {
+		t.Skip("lzop is not installed (Debian package lzop)")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	kernel := imagetest.ZImage(packed, unpack.LZO, len(raw))
+	for name, c := range map[string]struct {
+		change func([]byte)
+		rules  string
+	}{
+		"whole":                            {func([]byte) {}, ""},
+		"damaged":                          {func(k []byte) { k[len(k)/2] ^= 0x55 }, "K2"},
+		"a container that nobody can read": {func(k []byte) { k[0x3619+20] ^= 0x55 }, "K4"},
+	} {
+		k := bytes.Clone(kernel)
+		c.change(k)
+		d, err := Diagnose(image(t, func(m *bootimg.Image) { withQCDT(m); m.Kernel = k }), z3c(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Join(d.Rules(), " "); got != c.rules {
+			t.Errorf("%s: %q, want %q", name, got, c.rules)
+		}
+	}
+}
+
+// TestFlashIsNotBoot: what a loader refuses on boot it writes on flash; then the image is
+// doubtful, and what can be repaired is offered. What it refuses on flash too stays refused.
+func TestFlashIsNotBoot(t *testing.T) {
+	doubtful := map[string]bool{"D1": false, "D2a": true, "D2c": true, "D3": true, "D4": false, "D5": false, "D9": true}
+	seen := map[string]bool{}
+	for _, c := range cases(t) {
+		target := z3c(t)
+		if c.target != nil {
+			c.target(&target)
+		}
+		boot, err := Diagnose(c.data, target)
+		if err != nil {
+			t.Fatal(err)
+		}
+		target.Flash = true
+		flash, err := Diagnose(c.data, target)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(boot.Rules(), flash.Rules()) {
+			t.Errorf("%s: rules %v and %v", c.name, boot.Rules(), flash.Rules())
+		}
+		always := flash.Has("C1") || flash.Has("C2") || flash.Has("C4") || flash.Has("C5") || flash.Has("L1")
+		if flash.Refused() != always {
+			t.Errorf("%s: refused on flash: %t, by %v", c.name, flash.Refused(), flash.Rules())
+		}
+		for rule, cure := range doubtful {
+			if boot.Refused() && boot.Has(rule) && !always {
+				seen[rule] = true
+				if !flash.Doubtful() || cure && !flash.Improvable() {
+					t.Errorf("%s: doubtful %t, improvable %t", c.name, flash.Doubtful(), flash.Improvable())
+				}
+			}
+		}
+	}
+	for rule := range doubtful {
+		if !seen[rule] {
+			t.Errorf("no image was refused for %s", rule)
+		}
+	}
+}
+
+// TestVerdict: one line says one thing, also where the loaders differ.
+func TestVerdict(t *testing.T) {
+	plain := image(t, appending(imagetest.PlainDTB("Sony Xperia Z3 Compact", "sony,xperia-aries")))
+	split := image(t, appending(ariesSplit()))
+	good := image(t, withQCDT)
+	for name, c := range map[string]struct {
+		data   []byte
+		change func(*Target)
+		want   string
+	}{
+		"good":                  {good, nil, "should accept it (accepted by loaders of: all)"},
+		"good, flash":           {good, func(t *Target) { t.Flash = true }, "writes it and should start it"},
+		"2015 refuses":          {plain, nil, `should accept it, unless it is of 2015 and later: that one refuses it with "dtb not found" (accepted by loaders of: summer of 2013, 2014)`},
+		"2015 refuses, flash":   {plain, func(t *Target) { t.Flash = true }, "writes it and should start it, unless it is of 2015 and later: that one finds no device tree in it, and the phone stays dark"},
+		"split":                 {split, nil, "will refuse it, surely or likely (accepted by loaders of: 2014, 2015 and later)"},
+		"split, flash":          {split, func(t *Target) { t.Flash = true }, "writes it, and will probably not start it"},
+		"split, a known loader": {split, func(t *Target) { t.Loader = "1286-7314_S1_Boot_MSM8974AC_LA3.0_M_2" }, "should accept it (accepted by loaders of: 2014, 2015 and later)"},
+		"locked, flash":         {good, func(t *Target) { t.Flash, t.Locked = true, true }, "will not write it"},
+		"no kernel for it":      {image(t, func(m *bootimg.Image) { withQCDT(m); m.Ramdisk = nil }), nil, "should accept it, and it will probably not run (accepted by loaders of: all)"},
+	} {
+		target := z3c(t)
+		if c.change != nil {
+			c.change(&target)
+		}
+		d, err := Diagnose(c.data, target)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := d.Verdict(target); got != "the loader of the "+target.Model.Name+" "+c.want {
+			t.Errorf("%s: %q", name, got)
+		}
+	}
 }

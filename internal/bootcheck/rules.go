@@ -203,9 +203,12 @@ func (d *Diagnosis) kernelRules(t Target) {
 		d.add("K1", Useless, false, "its kernel is "+kernelIs(d.kernel.Kind)+"; the loader of this phone starts only a zImage and would hang", "get an image that was made for this phone")
 		return
 	}
-	p, err := d.kernel.Payload()
-	if err != nil && !errors.Is(err, bootimg.ErrUnsupported) {
-		d.add("K2", Useless, false, "its kernel cannot be unpacked ("+err.Error()+"): the phone would hang at the black screen", "download the image again")
+	p, err := d.payload, d.packBad
+	switch {
+	case errors.Is(err, unpack.ErrCorrupt), errors.Is(err, unpack.ErrTruncated):
+		d.add("K2", Useless, false, "its kernel is damaged ("+err.Error()+"): the phone would hang at the black screen", "download the image again")
+	case err != nil:
+		d.add("K4", Info, false, "xflash cannot look into its kernel ("+err.Error()+"); that says nothing against it", "")
 	}
 	if p == nil || p.Config.Empty() || t.Family == nil {
 		return
@@ -271,19 +274,30 @@ func (d *Diagnosis) header(t Target) {
 
 // addresses: H1 and H3. Most loaders put their own in place of them (boot-fastboot.md §1.6).
 func (d *Diagnosis) addresses(m *bootimg.Image) {
-	const abootAt, abootRange = 0x0F900000, 1 << 20
-	kernelEnd := uint64(m.KernelAddr) + uint64(len(m.Kernel))
+	type place struct {
+		what     string
+		from, to uint64
+	}
+	at := func(what string, addr uint32, size int64) place {
+		return place{what, uint64(addr), uint64(addr) + uint64(size)}
+	}
+	kernel := int64(len(m.Kernel))
 	if d.payload != nil {
-		kernelEnd = uint64(m.KernelAddr) + uint64(max(int64(len(m.Kernel)), d.payload.Size))
+		kernel = max(kernel, d.payload.Size)
 	}
-	within := func(a uint32, from, to uint64) bool { return uint64(a) >= from && uint64(a) < to }
-	near := func(a uint32, size int) bool {
-		return uint64(a) < abootAt+abootRange && uint64(a)+uint64(size) > abootAt-abootRange
+	all := []place{
+		at("the kernel", m.KernelAddr, kernel), at("the ramdisk", m.RamdiskAddr, int64(len(m.Ramdisk))),
+		at("the second stage", m.SecondAddr, int64(len(m.Second))), at("the device tree", m.TagsAddr, d.largestTree()),
+		at("the loader itself", 0x0F800000, 2<<20),
 	}
-	if within(m.TagsAddr, uint64(m.KernelAddr), uint64(m.KernelAddr)+uint64(len(m.Kernel))) ||
-		len(m.Ramdisk) > 0 && within(m.RamdiskAddr, uint64(m.KernelAddr), kernelEnd) ||
-		near(m.KernelAddr, len(m.Kernel)) || near(m.RamdiskAddr, len(m.Ramdisk)) {
-		d.add("H1", Warning, true, "its load addresses lie over each other or over the loader; a loader that believed them would hang, most use their own", "")
+	for i, p := range all {
+		for _, q := range all[i+1:] {
+			if p.from < q.to && q.from < p.to && p.from < p.to && q.from < q.to {
+				d.add("H1", Warning, true, fmt.Sprintf("its load addresses put %s (%#x to %#x) over %s (%#x to %#x); a loader that believed them would hang, most use their own",
+					p.what, p.from, p.to, q.what, q.from, q.to), "")
+				break
+			}
+		}
 	}
 	if m.KernelAddr == 0x10008000 {
 		d.add("H3", Warning, true, "its addresses begin at 0x10000000, which is where tools put them that know nothing of this phone; most loaders use their own", "")
@@ -297,7 +311,13 @@ func (d *Diagnosis) phoneRules(t Target) {
 	}
 }
 
+// add adds a finding. What a loader refuses on boot for its device trees or its header it
+// writes on flash, where it looks at the magic and the size alone (boot-fastboot.md §3.2); the
+// phone then does not start, and says nothing.
 func (d *Diagnosis) add(rule string, s Severity, cure bool, text, next string) {
+	if d.flash && s == Fails && (rule == "C3" || rule[0] == 'D') {
+		s = Useless
+	}
 	d.Findings = append(d.Findings, Finding{Rule: rule, Severity: s, Text: text, Next: next, Cure: cure})
 }
 

@@ -49,6 +49,22 @@ func (d *Diagnosis) tableDevices() []bootimg.DeviceTree {
 	return out
 }
 
+// largestTree is the size of the largest device tree that a loader could copy to the place
+// of the tags, bytes.
+func (d *Diagnosis) largestTree() (most int64) {
+	if d.table != nil && d.tableBad == nil {
+		for _, e := range d.table.Entries {
+			most = max(most, int64(e.Size))
+		}
+	}
+	if d.kernel != nil {
+		for _, t := range d.kernel.Trees {
+			most = max(most, int64(len(t.Data)))
+		}
+	}
+	return most
+}
+
 // noteTrees fills Trees.
 func (d *Diagnosis) noteTrees(appended []bootimg.DeviceTree) {
 	for _, t := range d.tableDevices() {
