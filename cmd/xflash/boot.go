@@ -93,7 +93,11 @@ func (a *app) bootWithoutPhone(ctx context.Context, path string, o bootOptions) 
 	if err != nil {
 		return err
 	}
-	d, err := diagnose(ctx, imageFile{path: path}, target)
+	image, err := imageFile{path: path}.plain(ctx)
+	if err != nil {
+		return err
+	}
+	d, err := diagnose(ctx, image, target)
 	if err != nil {
 		return err
 	}
@@ -193,6 +197,9 @@ func (a *app) prepareBoot(ctx context.Context, c *fastbootConn, image imageFile,
 	if target.Family == nil {
 		a.ui.warn("this phone calls itself by no name that is known; with --model D5803 the image is looked at for that model")
 	}
+	if image, err = image.plain(ctx); err != nil {
+		return nil, err
+	}
 	d, err := diagnose(ctx, image, target)
 	if err != nil {
 		return nil, err
@@ -223,10 +230,7 @@ func (a *app) offerRepair(ctx context.Context, image imageFile, d *bootcheck.Dia
 	if err != nil {
 		return nil, notRepairable(image.name(), d, err)
 	}
-	a.ui.say("\nIt can be repaired from its own parts:")
-	for _, change := range fixed.Changes {
-		a.ui.say("%s", wrap("  - "+change, a.ui.width(), "    "))
-	}
+	a.showRepair(fixed)
 	if yes {
 		return fixed, nil
 	}
@@ -241,6 +245,14 @@ func (a *app) offerRepair(ctx context.Context, image imageFile, d *bootcheck.Dia
 		return nil, refusalPredicted(image, d)
 	}
 	return fixed, nil
+}
+
+// showRepair says what a repair changes.
+func (a *app) showRepair(fixed *bootcheck.Repaired) {
+	a.ui.say("\nIt can be repaired from its own parts:")
+	for _, change := range fixed.Changes {
+		a.ui.say("%s", wrap("  - "+change, a.ui.width(), "    "))
+	}
 }
 
 // start sends an image, starts it, and tells what becomes of the phone.
@@ -311,17 +323,9 @@ func (a *app) showDiagnosis(path string, d *bootcheck.Diagnosis, t bootcheck.Tar
 		}
 		findings := append([]bootcheck.Finding{}, d.Findings...)
 		return a.ui.resultJSON(map[string]any{"type": "diagnosis", "file": path, "model": t.Model.Code, "refused": d.Refused(),
-			"repairable": d.Curable(), "accepted_by": d.AcceptedBy(), "answers": answers, "findings": findings, "trees": d.Trees})
+			"repairable": d.Improvable(), "verdict": d.Verdict(t), "accepted_by": d.AcceptedBy(), "answers": answers, "findings": findings, "trees": d.Trees})
 	}
-	name := t.Model.Name
-	if name == "" {
-		name = "this phone"
-	}
-	verdict := "the loader of the " + name + " should take it"
-	if d.Refused() {
-		verdict = "the loader of the " + name + " will refuse it, surely or likely"
-	}
-	a.ui.result("%s\n", wrap(printable(path+": "+verdict+" (accepted by loaders of: "+d.AcceptedBy()+")"), a.ui.width(), "  "))
+	a.ui.result("%s\n", wrap(printable(path+": "+d.Verdict(t)), a.ui.width(), "  "))
 	for _, tree := range d.Trees {
 		where := map[string]string{"table": "in the table", "appended": "behind the kernel"}[tree.Where]
 		a.ui.hanging("  device tree   ", fmt.Sprintf("%s, %s, %s", tree.Model, where, tree.Form))

@@ -29,7 +29,7 @@ func (h *rawHeader) number(option string) *uint32 {
 // build makes an Android image of a kernel, a ramdisk and a second stage. A file that is an
 // Android image already stays as it is, but for a command line that is given.
 func (h rawHeader) build(ctx context.Context, files []string) (imageFile, error) {
-	made := imageFile{of: strings.Join(files, " and ")}
+	made := imageFile{of: "the image made of " + strings.Join(files, " and ")}
 	parts := make([][]byte, 3)
 	var err error
 	for i, file := range files {

@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 
+	"xflash/fastboot/bootimg"
+	"xflash/fastboot/sparse"
 	"xflash/internal/bootcheck"
 )
 
@@ -15,7 +17,7 @@ import (
 type imageFile struct {
 	path string // of a file; empty for one that was made
 	made []byte // the one that was made
-	of   string // the files that it was made of, for a person
+	of   string // what it was made of, for a person
 }
 
 // name is what messages call the image.
@@ -23,7 +25,7 @@ func (i imageFile) name() string {
 	if i.path != "" {
 		return i.path
 	}
-	return "the image made of " + i.of
+	return i.of
 }
 
 // short is name without the folder.
@@ -48,6 +50,38 @@ func (i imageFile) open() (r io.ReaderAt, size int64, shut func() error, err err
 		return nil, 0, nil, errors.Join(err, f.Close())
 	}
 	return f, st.Size(), f.Close, nil
+}
+
+// plain is the image, or what is in it when it is sparse and no larger than a boot image.
+func (i imageFile) plain(ctx context.Context) (imageFile, error) {
+	if i.path == "" {
+		return i, nil
+	}
+	f, err := os.Open(i.path)
+	if err != nil {
+		return i, err
+	}
+	defer f.Close()
+	head := make([]byte, 4)
+	if _, err := io.ReadFull(f, head); err != nil || !sparse.Is(head) {
+		return i, nil // the look at the image says what is wrong with it
+	}
+	z, err := sparse.NewReader(io.MultiReader(bytes.NewReader(head), f))
+	if err != nil {
+		return i, &failure{exit: exitFile, code: "file-invalid", what: i.path + ": " + err.Error(), hints: []string{"get the file again; nothing was sent"}}
+	}
+	if z.Header().Size() > bootcheck.MaxImage {
+		return i, nil
+	}
+	data, err := io.ReadAll(z.Expand())
+	if err != nil {
+		return i, &failure{exit: exitFile, code: "file-invalid", what: i.path + ": " + err.Error(), hints: []string{"get the file again; nothing was sent"}}
+	}
+	switch bootimg.Sniff(data) {
+	case bootimg.KindAndroid, bootimg.KindSonyELF, bootimg.KindZImage:
+		return imageFile{made: data, of: i.path + ", unpacked"}, nil
+	}
+	return i, nil
 }
 
 // bytes reads a boot image into memory; larger files are none.

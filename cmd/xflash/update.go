@@ -51,16 +51,22 @@ func (a *app) prepareUpdate(ctx context.Context, c *fastbootConn, files fs.FS, n
 		return nil, err
 	}
 	var lost []phone.Partition
+	var writes []func(context.Context) error
 	for _, image := range u.Images {
 		p, err := safePartition(target, image.Partition)
 		if err != nil {
 			return nil, err
 		}
-		if err := a.withFile(dir, image, func(f *os.File) error {
-			return a.admitImage(ctx, c, target, p, image.Partition, imageFile{path: f.Name()}, f, image.Size, o.yes)
-		}); err != nil {
+		file, err := a.admitImage(ctx, c, target, p, image.Partition, imageFile{path: filepath.Join(dir, image.File)}, o.yes)
+		if err != nil {
 			return nil, err
 		}
+		r, bytes, shut, err := file.open()
+		if err != nil {
+			return nil, err
+		}
+		c.atEnd(shut)
+		writes = append(writes, func(ctx context.Context) error { return c.Flash(ctx, image.Partition, r, bytes, o.limit) })
 		if p.Verdict == phone.Wipe {
 			lost = append(lost, p)
 		}
@@ -71,20 +77,12 @@ func (a *app) prepareUpdate(ctx context.Context, c *fastbootConn, files fs.FS, n
 		}
 	}
 	return func(ctx context.Context) error {
-		for _, image := range u.Images {
-			if err := a.withFile(dir, image, func(f *os.File) error { return c.Flash(ctx, image.Partition, f, image.Size, o.limit) }); err != nil {
+		for i, write := range writes {
+			if err := write(ctx); err != nil {
 				return err
 			}
-			a.ui.say("  ok  %s", image.Partition)
+			a.ui.say("  ok  %s", u.Images[i].Partition)
 		}
 		return a.done("The update is written.")
 	}, nil
-}
-
-func (a *app) withFile(dir string, image fastboot.UpdateImage, run func(*os.File) error) error {
-	f, err := os.Open(filepath.Join(dir, image.File))
-	if err != nil {
-		return err
-	}
-	return errors.Join(run(f), f.Close())
 }

@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"os"
 	"strings"
 
 	"xflash/internal/inspect"
+	"xflash/sin"
 )
 
 // wrongFile says of a file that cannot be what was asked for what it is, and what can be done
@@ -40,6 +42,21 @@ func wrongFile(ctx context.Context, path string, bootImage bool) (is string, hin
 	case inspect.KindExt, inspect.KindSparse:
 		if !bootImage {
 			return "", look, nil
+		}
+		if kind == inspect.KindSparse {
+			f, err := os.Open(path)
+			if err != nil {
+				return "", nil, err
+			}
+			defer f.Close()
+			head, _, err := insideSparse(f)
+			if err != nil {
+				return "a sparse image that cannot be read: " + err.Error(), []string{"get the file again"}, nil
+			}
+			if sin.Recognize(head) != sin.KindExt4 {
+				is, _ := sparseIs(path, head)
+				return is + ", which is not a boot image that xflash can send", look, nil
+			}
 		}
 		return "a file system (" + strings.TrimSuffix(title, " file system") + ")", []string{`such an image belongs to system, cache or userdata: "xflash flash system ` + path + `"`}, nil
 	case inspect.KindAndroid, inspect.KindSonyELF:

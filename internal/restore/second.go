@@ -104,10 +104,13 @@ func (fw *Firmware) bootImage(ctx context.Context, it *Item, t bootcheck.Target)
 	if err != nil {
 		return BootImage{}, refuse(err, "leave it out: --skip "+it.Short)
 	}
-	if !d.Refused() {
+	if !d.Refused() && !d.Improvable() && d.AcceptedBy() != "none" {
 		return BootImage{Item: it, Data: payload.b}, nil
 	}
 	fixed, err := bootcheck.Repair(d, t)
+	if err == nil && fixed.Diagnosis.AcceptedBy() == "none" {
+		err = errors.New("no boot loader finds a device tree in it")
+	}
 	if err != nil {
 		return BootImage{}, refuse(err, "leave it out: --skip "+it.Short+`; "xflash unpack" and "xflash inspect" show what it is`)
 	}
