@@ -17,7 +17,6 @@ type BusReport struct {
 // PhoneCheck is a phone and what stands between it and a program.
 type PhoneCheck struct {
 	Device
-	Node       string   // its file, /dev/bus/usb/001/005
 	Controller string   // of the bus it is on, such as "xHCI Host Controller"
 	Hubs       int      // between it and the computer
 	Autosleep  bool     // the kernel may put it to sleep while it is idle
@@ -49,7 +48,7 @@ func lookAtBus(root, proc string) BusReport {
 			return printable(strings.TrimSpace(string(b)))
 		}
 		hub, _, _ := strings.Cut(d.Port, "-")
-		p := PhoneCheck{Device: d, Node: d.Node(), Controller: text("usb"+hub, "product"), Hubs: strings.Count(d.Port, "."),
+		p := PhoneCheck{Device: d, Controller: text("usb"+hub, "product"), Hubs: strings.Count(d.Port, "."),
 			Autosleep: text(d.Port, "power/control") == "auto"}
 		f, err := os.OpenFile(filepath.Join(root, d.Node()), os.O_RDWR, 0)
 		if err != nil {

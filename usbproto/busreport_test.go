@@ -47,14 +47,14 @@ func TestBusReport(t *testing.T) {
 		t.Fatalf("%+v", c)
 	}
 	p := c.Phones[0]
-	if p.Port != "1-2.3" || p.Mode != ModeFlash || p.Controller != "xHCI Host Controller" || p.Hubs != 1 || !p.Autosleep || p.Node != "/dev/bus/usb/001/005" {
+	if p.Port != "1-2.3" || p.Mode != ModeFlash || p.Controller != "xHCI Host Controller" || p.Hubs != 1 || !p.Autosleep || p.Node() != "/dev/bus/usb/001/005" {
 		t.Errorf("%+v", p)
 	}
 	// Its file is not there, so it cannot be used, and another phone's file does not help.
 	if p.Access == nil {
 		t.Error("a phone without a device file can be opened")
 	}
-	node := filepath.Join(root, p.Node)
+	node := filepath.Join(root, p.Node())
 	if err := os.MkdirAll(filepath.Dir(node), 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -69,7 +69,7 @@ func TestBusReport(t *testing.T) {
 	if err := os.MkdirAll(filepath.Dir(fd), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Symlink(p.Node, fd); err != nil {
+	if err := os.Symlink(p.Node(), fd); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.WriteFile(filepath.Join(proc, "4711/comm"), []byte("fwupd\n"), 0o644); err != nil {

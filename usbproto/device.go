@@ -62,7 +62,8 @@ func ParseSelector(s string) (Selector, error) {
 	return Selector{Port: port}, nil
 }
 
-func (s Selector) matches(d Device) bool {
+// Matches reports whether the selector means a phone.
+func (s Selector) Matches(d Device) bool {
 	return (s.Serial == "" || s.Serial == d.Serial) && (s.Port == "" || s.Port == d.Port)
 }
 
@@ -74,9 +75,14 @@ func Find(ctx context.Context, bus Bus, sel Selector, want Mode) (Device, error)
 	if err != nil {
 		return Device{}, err
 	}
+	return Choose(all, sel, want)
+}
+
+// Choose is Find among phones that are listed already.
+func Choose(all []Device, sel Selector, want Mode) (Device, error) {
 	var chosen, ready []Device
 	for _, d := range all {
-		if !sel.matches(d) {
+		if !sel.Matches(d) {
 			continue
 		}
 		chosen = append(chosen, d)

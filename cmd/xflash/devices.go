@@ -1,12 +1,14 @@
 package main
 
 import (
+	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"xflash/internal/explain"
 	"xflash/usbproto"
-	"xflash/usbproto/libusb"
 )
 
 func newDevicesCommand(a *app) *cobra.Command {
@@ -29,17 +31,17 @@ restored. With a MODEL, such as E5823, it also says in which order and where tha
 			if all {
 				return a.listKnown(words)
 			}
-			bus, err := libusb.New(libusb.Options{})
+			selector, err := a.busSelector()
 			if err != nil {
 				return err
 			}
-			defer bus.Close()
-			devices, err := bus.List(cmd.Context())
+			all, err := usbproto.Scan(os.Getenv("UMOCKDEV_DIR"))
 			if err != nil {
 				return err
 			}
+			devices := slices.DeleteFunc(slices.Clone(all), func(d usbproto.Device) bool { return !selector.Matches(d) })
 			if len(devices) == 0 {
-				return &usbproto.NoPhoneError{Kind: usbproto.NothingThere, Want: usbproto.ModeFlash}
+				return &usbproto.NoPhoneError{Kind: usbproto.NothingThere, Devices: all, Want: usbproto.ModeFlash, Selector: selector}
 			}
 			return a.listDevices(devices)
 		},
@@ -75,7 +77,8 @@ func (a *app) listDevices(devices []usbproto.Device) error {
 		}
 		a.ui.result("%-14s %04x:%04x  %-16s %s\n", d.Path(), d.VID, d.PID, d.Mode, printable(name))
 		if d.Mode != usbproto.ModeFlash {
-			a.ui.result("    %s\n", wrap(textOf(d.Mode).describe+" "+keysTo(d.Mode, usbproto.ModeFlash), a.ui.width()-4, "    "))
+			steps := (strings.Join(explain.StepsTo(d.Mode, usbproto.ModeFlash), "; "))
+			a.ui.result("    %s\n", wrap(explain.OfMode(d.Mode).Describe+" For flash mode: "+steps+".", a.ui.width()-4, "    "))
 		}
 	}
 	return nil

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -25,11 +27,15 @@ func modeNamed(name string) (usbproto.Mode, error) {
 
 func newDoctorCommand(a *app) *cobra.Command {
 	return &cobra.Command{
-		Use:   "doctor [flashmode|fastboot]",
+		Use:   "doctor [flashmode|fastboot|adb]",
 		Short: "why is my phone not seen, and what to do next",
 		Long: `Looks at this computer's USB bus and at every Sony phone on it, without touching any: mode,
 port, hubs on the way, speed, controller, whether you may use it, and which program has
-it. Ends with the one next step to a phone in flash mode, or in the mode that is named.`,
+it. Ends with the one next step to a phone in flash mode, or in the mode that is named.
+--device names one phone by its serial number or its port.
+
+Exit code 0 when a phone can be used as it is, otherwise that of the command that would
+need it: 3 no phone in this mode, 4 no right to use it, 5 in use by another program.`,
 		Args: args(cobra.MaximumNArgs(1)),
 		RunE: func(_ *cobra.Command, words []string) error {
 			want := usbproto.ModeFlash
@@ -39,20 +45,56 @@ it. Ends with the one next step to a phone in flash mode, or in the mode that is
 					return err
 				}
 			}
-			return a.doctor(usbproto.LookAtBus(), want)
+			selector, err := a.busSelector()
+			if err != nil {
+				return err
+			}
+			return a.doctor(usbproto.LookAtBus(), selector, want)
 		},
 	}
 }
 
-func (a *app) doctor(c usbproto.BusReport, want usbproto.Mode) error {
+// told is a failure of which everything has been shown.
+func told(f *failure) error {
+	f.quiet = true
+	return f
+}
+
+// busSelector is the phone that --device names, for commands that look at the USB bus only.
+func (a *app) busSelector() (usbproto.Selector, error) {
+	switch kind, _, _ := strings.Cut(a.device, ":"); kind {
+	case "sim", "bridge", "replay", "tcp", "udp":
+		return usbproto.Selector{}, usageError{fmt.Errorf("--device %s is not on this computer's USB bus, and this command looks only there", a.device)}
+	}
+	selector, err := usbproto.ParseSelector(a.device)
+	if err != nil {
+		return selector, usageError{err}
+	}
+	return selector, nil
+}
+
+// doctor shows what the bus shows. What is missing is the error that the command would end
+// with that needs the phone, in the same words.
+func (a *app) doctor(c usbproto.BusReport, selector usbproto.Selector, want usbproto.Mode) error {
+	next := "nothing: the phone can be used as it is"
+	var missing *failure
+	if err := stateOf(c, selector, want); err != nil {
+		missing = classify(err)
+		next = missing.hints[0]
+	}
 	if a.ui.json {
 		phones := []map[string]any{}
 		for _, p := range c.Phones {
 			row := map[string]any{"path": p.Path(), "mode": p.Mode.String(), "controller": p.Controller, "speed": p.Speed, "hubs": p.Hubs,
-				"autosuspend": p.Autosleep, "node": p.Node, "access": p.Access == nil, "holders": append([]usbproto.Holder{}, p.Holders...)}
+				"autosuspend": p.Autosleep, "node": p.Node(), "access": p.Access == nil, "holders": append([]usbproto.Holder{}, p.Holders...)}
 			phones = append(phones, row)
 		}
-		return a.ui.resultJSON(map[string]any{"type": "doctor", "bus": c.Bus, "kernel": c.Kernel, "phones": phones, "next": nextStep(c, want)})
+		answer := map[string]any{"type": "doctor", "bus": c.Bus, "kernel": c.Kernel, "phones": phones, "next": next, "ready": missing == nil}
+		if missing == nil {
+			return a.ui.resultJSON(answer)
+		}
+		answer["exit"], answer["code"], answer["hints"] = missing.exit, missing.code, missing.hints
+		return errors.Join(a.ui.resultJSON(answer), told(missing))
 	}
 	state := "here"
 	if !c.Bus {
@@ -65,7 +107,7 @@ func (a *app) doctor(c usbproto.BusReport, want usbproto.Mode) error {
 	for _, p := range c.Phones {
 		a.ui.hanging("phone        ", fmt.Sprintf("%s, %04x:%04x, in %s", p.Path(), p.VID, p.PID, p.Mode))
 		a.ui.hanging("  way        ", fmt.Sprintf("%s, %s, %s on the way", orUnknown(p.Controller, "the controller does not tell"), p.Speed, countOf(p.Hubs, "hub")))
-		access := "yes, " + p.Node
+		access := "yes, " + p.Node()
 		if p.Access != nil {
 			access = "NO: " + p.Access.Error()
 		}
@@ -77,8 +119,19 @@ func (a *app) doctor(c usbproto.BusReport, want usbproto.Mode) error {
 			a.ui.hanging("  sleep      ", "the kernel may let it sleep when it is idle; that is usual and does no harm")
 		}
 	}
-	a.ui.hanging("next step    ", nextStep(c, want))
-	return nil
+	if missing == nil {
+		a.ui.hanging("next step    ", next)
+		return nil
+	}
+	a.ui.hanging("state        ", missing.what)
+	for i, hint := range missing.hints {
+		label := "next step    "
+		if i > 0 {
+			label = "otherwise    "
+		}
+		a.ui.hanging(label, hint)
+	}
+	return told(missing)
 }
 
 func newWaitCommand(a *app) *cobra.Command {
@@ -108,12 +161,13 @@ the phone changes its mode. Exit code 3 when the time is over.`,
 // wait looks again and again. Each look opens libusb anew, since without udev it learns of
 // nothing that was plugged in later.
 func (a *app) wait(ctx context.Context, mode usbproto.Mode, limit time.Duration) error {
-	selector, err := usbproto.ParseSelector(a.device)
+	selector, err := a.busSelector()
 	if err != nil {
-		return usageError{err}
+		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
+	var last error
 	for {
 		d, err := look(ctx, selector, mode)
 		var none *usbproto.NoPhoneError
@@ -125,6 +179,7 @@ func (a *app) wait(ctx context.Context, mode usbproto.Mode, limit time.Duration)
 			a.ui.result("%s: %s\n", d.Path(), d.Mode)
 			return nil
 		case errors.As(err, &none) && (none.Kind == usbproto.NothingThere || none.Kind == usbproto.OtherMode):
+			last = err
 		case errors.Is(err, context.DeadlineExceeded):
 		default:
 			return err
@@ -134,12 +189,10 @@ func (a *app) wait(ctx context.Context, mode usbproto.Mode, limit time.Duration)
 			if !errors.Is(ctx.Err(), context.DeadlineExceeded) {
 				return context.Cause(ctx)
 			}
-			keys := keysTo(usbproto.ModeUnknown, mode)
-			if keys == "" {
-				keys = "start the phone, and allow USB debugging in its developer options"
-			}
-			return &failure{exit: exitNoPhone, code: "timed-out", what: fmt.Sprintf("no phone in %s after %s", mode, limit),
-				hints: []string{keys, `"xflash doctor" tells what this computer sees`}}
+			// What the bus shows at the end is told in the words of every other command.
+			f := classify(cmp.Or(last, error(&usbproto.NoPhoneError{Want: mode, Selector: selector})))
+			f.code, f.what = "timed-out", fmt.Sprintf("after %s: %s", limit, f.what)
+			return f
 		case <-time.After(300 * time.Millisecond):
 		}
 	}

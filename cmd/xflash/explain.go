@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"io"
+	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -11,42 +13,75 @@ import (
 	"xflash/usbproto/s1"
 )
 
-// maxErrorText bounds what is read from standard input: a log, not a file by mistake.
+// maxErrorText bounds what is read from a file or from standard input: a log, not an image
+// by mistake.
 const maxErrorText = 1 << 20
 
 func newExplainCommand(a *app) *cobra.Command {
 	return &cobra.Command{
-		Use:   "explain TEXT…",
-		Short: "explain an error text of a phone, a log or another tool",
+		Use:   "explain [TEXT…|FILE|-]",
+		Short: "explain an error text of a phone, a log or another tool, or what you see",
 		Long: `Explains what a phone means by an error: the whole answer, only its number, or a
-paste from the log of Flashtool, newflasher or fastboot. With "-" the text comes
-from standard input.`,
+paste from the log of Flashtool, newflasher, fastboot, adb or a recovery. It knows the
+errors of those programs and of the computer too, and says when the phone said nothing.
+A few plain words about what the phone shows work as well.
+
+The text comes from the command line, from a file that is named, or from standard input.`,
 		Example: `  xflash explain 'ERR_SEVERITY="MINOR";ERR_CODE="0017";ERR_DYNAMIC="80080021";'
   xflash explain 80080021
-  xflash explain - < flashtool.log`,
-		Args: args(cobra.MinimumNArgs(1)),
+  xflash explain flashtool.log
+  dmesg | xflash explain
+  xflash explain red light blinks`,
+		Args: args(cobra.ArbitraryArgs),
 		RunE: func(_ *cobra.Command, words []string) error {
-			text := strings.Join(words, " ")
-			if text == "-" {
-				data, err := io.ReadAll(io.LimitReader(a.ui.in, maxErrorText))
-				if err != nil {
-					return err
-				}
-				text = string(data)
+			text, err := a.errorText(words)
+			if err != nil {
+				return err
 			}
 			return a.explain(text)
 		},
 	}
 }
 
+// errorText is the text to explain: the words, the content of the file that they name, or
+// standard input.
+func (a *app) errorText(words []string) (string, error) {
+	if len(words) == 0 && a.ui.inTTY {
+		return "", usageError{errors.New("give a text, the name of a log file, or pipe a log in")}
+	}
+	name := strings.Join(words, " ")
+	if name != "" && name != "-" {
+		info, err := os.Stat(name)
+		if err != nil || !info.Mode().IsRegular() {
+			return name, nil
+		}
+	}
+	var in io.Reader = a.ui.in
+	if name != "" && name != "-" {
+		f, err := os.Open(name)
+		if err != nil {
+			return "", err
+		}
+		defer f.Close()
+		a.ui.say("%s is a file; its content is explained.", printable(name))
+		in = f
+	}
+	data, err := io.ReadAll(io.LimitReader(in, maxErrorText))
+	return string(data), err
+}
+
 func (a *app) explain(text string) error {
 	found := explain.Explain(text)
 	if a.ui.json {
-		return a.ui.resultJSON(map[string]any{"type": "explanations", "explanations": found})
+		if err := a.ui.resultJSON(map[string]any{"type": "explanations", "explanations": append([]explain.Explanation{}, found...)}); err != nil || len(found) > 0 {
+			return err
+		}
+		return told(&failure{exit: exitOther, code: "nothing-found", what: "no error found in this text"})
 	}
 	if len(found) == 0 {
-		return &failure{exit: exitOther, code: "nothing-found", what: "there is no error of a phone in this text",
-			hints: []string{`give the line that begins with ERR_SEVERITY, a number like 80080021, or what stands after "FAILED (remote:"`}}
+		return &failure{exit: exitOther, code: "nothing-found", what: "no error found in this text",
+			hints: []string{`give the line with ERR_SEVERITY or "FAILED", the last lines of the program's log, a number such as 80080021, or a few words about what the phone shows ("red light blinks")`,
+				`if the phone is not seen at all, "xflash doctor" tells what this computer sees`}}
 	}
 	for i, e := range found {
 		if i > 0 {

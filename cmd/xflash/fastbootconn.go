@@ -8,6 +8,7 @@ import (
 
 	"xflash/fastboot"
 	"xflash/internal/bootcheck"
+	"xflash/internal/explain"
 	"xflash/internal/phone"
 	"xflash/internal/simphone"
 	"xflash/usbproto"
@@ -178,8 +179,8 @@ func fastbootFailure(err error) *failure {
 		return &failure{exit: exitPolicy, code: "not-confirmed", what: question.Error(), hints: []string{"--yes says that you agree"}}
 	case errors.As(err, &refusal):
 		f := &failure{exit: exitRefused, code: "refused", what: refusal.Error()}
-		if text := bootcheck.Explain(refusal.Text); text != "" {
-			f.text = wrap(text, 80, "")
+		if e := explain.BootLoader(refusal.Text, refusal.Command); e.Known {
+			f.text, f.hints = wrap(e.Meaning, 80, ""), e.Next
 		}
 		return f
 	case errors.As(err, &odd):

@@ -1,16 +1,18 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"strings"
 
+	"xflash/internal/explain"
 	"xflash/usbproto"
 )
 
-// noPhoneText tells more: the phones that the error is about, and what it means. Its lines begin
-// with two blanks and are at most 78 characters long, but for the udev rule, which has to
-// be copied as it is.
+// noPhoneText tells more: the phones that the error is about, and what it means. Its lines
+// start with two blanks and have at most 78 characters.
 func noPhoneText(v *usbproto.NoPhoneError) string {
 	var b strings.Builder
 	for _, d := range v.Devices {
@@ -39,7 +41,7 @@ func describe(devices []usbproto.Device) string {
 	for _, d := range devices {
 		if !told[d.Mode] {
 			told[d.Mode] = true
-			b.WriteString(paragraph(textOf(d.Mode).describe))
+			b.WriteString(paragraph(explain.OfMode(d.Mode).Describe))
 		}
 		google = google || d.VID == usbproto.VendorGoogle
 	}
@@ -53,8 +55,7 @@ func accessText(v *usbproto.NoPhoneError) string {
 	if v.Root {
 		return paragraph("The phone is there, but even root may not open " + firstOf(v).Node() + ". This is a container that was not given the device.")
 	}
-	return paragraph("The phone is there and in the right mode, but this user may not open "+firstOf(v).Node()+". This udev rule lets whoever sits at the computer use it:") +
-		udevRule
+	return paragraph("The phone is there and in the right mode, but this user may not open " + firstOf(v).Node() + ". A udev rule gives the right to whoever sits at this computer.")
 }
 
 func busyText(v *usbproto.NoPhoneError) string {
@@ -78,21 +79,13 @@ func noPhoneHints(v *usbproto.NoPhoneError) []string {
 		}
 		return hints
 	case v.Kind == usbproto.NothingThere:
-		return []string{
-			keysTo(usbproto.ModeUnknown, v.Want),
-			"try another cable, and a port of the computer itself instead of a hub, best a USB 2 port",
-			"if its light only blinks red, leave it at a wall charger for two hours and try again",
-		}
+		return explain.NoPhoneSteps(v.Want)
 	case v.Kind == usbproto.OtherMode:
 		return otherHints(v)
 	case v.Kind == usbproto.NoAccess && v.Root:
 		return []string{"run xflash outside of the container, or start the container with the right to USB devices (character devices 189:*)"}
 	case v.Kind == usbproto.NoAccess:
-		return []string{
-			"save the rule as /etc/udev/rules.d/" + udevFile + ", run \"sudo udevadm control --reload\", and plug the phone in again",
-			"on Debian and Ubuntu, the package android-sdk-platform-tools-common has such a rule too",
-			"over ssh, where nobody sits at the computer, run xflash with sudo",
-		}
+		return explain.RightsSteps
 	case v.Kind == usbproto.Busy:
 		return busyHints(v)
 	}
@@ -100,22 +93,12 @@ func noPhoneHints(v *usbproto.NoPhoneError) []string {
 }
 
 func otherHints(v *usbproto.NoPhoneError) []string {
+	if len(v.Devices) == 1 {
+		return explain.StepsTo(v.Devices[0].Mode, v.Want)
+	}
 	var hints []string
 	for _, d := range v.Devices {
-		hint := keysTo(d.Mode, v.Want)
-		if d.Mode == usbproto.ModeFlash2017 && v.Want == usbproto.ModeFlash {
-			hint = "use a program for Xperia phones from 2017 on, such as newflasher"
-		}
-		if len(v.Devices) > 1 {
-			hint = d.Path() + ": " + hint
-		}
-		hints = append(hints, hint)
-	}
-	switch firstOf(v).Mode {
-	case usbproto.ModeEmergency:
-		hints = append(hints, "if it comes back in this mode, it is beyond xflash and needs a workshop with Sony's tools")
-	case usbproto.ModeEDL, usbproto.ModeDump:
-		hints = append(hints, "if it comes back in this mode, it is beyond xflash; see the programs qdl and edl")
+		hints = append(hints, d.Path()+": "+explain.StepsTo(d.Mode, v.Want)[0])
 	}
 	return hints[:min(len(hints), 3)]
 }
@@ -177,27 +160,34 @@ var noBusHints = []string{
 	"to look around without a phone, use a simulated one: --device sim:z3c",
 }
 
-// nextStep is the one thing to do about a bus, in a sentence; want is the mode that is
-// wished for.
-func nextStep(c usbproto.BusReport, want usbproto.Mode) string {
+// stateOf is what a look at the bus says to a program that wants a phone in a mode: nil
+// when there is one to work with, else the error that opening it would give.
+func stateOf(c usbproto.BusReport, sel usbproto.Selector, want usbproto.Mode) error {
 	if !c.Bus {
-		return "run xflash on the computer that the phone is plugged into: this one has no USB bus, as many containers and virtual machines"
+		return &usbproto.NoBusError{}
 	}
-	if len(c.Phones) == 0 {
-		return "plug the phone in: " + keysTo(usbproto.ModeUnknown, want) + ". If nothing appears, try another cable (many only charge) and a port at the back of the computer, without a hub"
+	var phones []usbproto.Device
+	for _, p := range c.Phones {
+		phones = append(phones, p.Device)
+	}
+	d, err := usbproto.Choose(phones, sel, want)
+	if err != nil {
+		return err
 	}
 	for _, p := range c.Phones {
+		none := &usbproto.NoPhoneError{Devices: []usbproto.Device{d}, Want: want, Selector: sel, Root: os.Getuid() == 0, Err: p.Access, Holders: p.Holders}
 		switch {
-		case p.Mode != want:
+		case p.Path() != d.Path():
 			continue
-		case p.Access != nil && os.IsPermission(p.Access):
-			return `give yourself the right to use the phone: "xflash udev --install" as root, then plug it in again`
+		case errors.Is(p.Access, fs.ErrPermission):
+			none.Kind = usbproto.NoAccess
+			return none
 		case p.Access != nil:
-			return "plug the phone in again: its file cannot be opened (" + p.Access.Error() + ")"
+			return &usbproto.TransferError{Op: "open", Device: d.Path(), Err: p.Access}
 		case len(p.Holders) > 0:
-			return "end " + p.Holders[0].Program + ", which has the phone open"
+			none.Kind = usbproto.Busy
+			return none
 		}
-		return "nothing: the phone at " + p.Path() + " can be used"
 	}
-	return "bring the phone into " + want.String() + ": " + keysTo(c.Phones[0].Mode, want)
+	return nil
 }

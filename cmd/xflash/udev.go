@@ -3,7 +3,9 @@ package main
 import (
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 )
@@ -27,7 +29,7 @@ func newUdevCommand(a *app) *cobra.Command {
 		Use:   "udev",
 		Short: "the rule that lets you use phones without being root",
 		Long: `Prints the udev rule that gives whoever sits at this computer the right to use Sony phones,
-and the commands that install it. --install does it, as root.`,
+and the commands that install it. --install does all of it, as root.`,
 		Example: `  xflash udev
   sudo xflash udev --install`,
 		Args: args(cobra.NoArgs),
@@ -71,6 +73,15 @@ func (a *app) installRule(folder string) error {
 	if err := a.done("Wrote " + path + "."); err != nil {
 		return err
 	}
-	a.ui.say("Now run: udevadm control --reload && udevadm trigger --subsystem-match=usb, or plug the phone in again.")
+	if folder != udevFolder {
+		return nil
+	}
+	for _, words := range [][]string{{"control", "--reload"}, {"trigger", "--subsystem-match=usb", "--action=add"}} {
+		if out, err := exec.Command("udevadm", words...).CombinedOutput(); err != nil {
+			a.ui.warn("udevadm %s failed (%v: %s); restart the computer, then plug the phone in again", words[0], err, printable(strings.TrimSpace(string(out))))
+			return nil
+		}
+	}
+	a.ui.say("The rule is in force. If the phone is plugged in, unplug it and plug it in again.")
 	return nil
 }

@@ -152,12 +152,12 @@ func (f *failure) Error() string { return f.what }
 
 // fail prints a failure: text on stderr, or one JSON object on stdout.
 func (t *terminal) fail(f *failure) {
+	if f.quiet {
+		return
+	}
 	if t.json {
 		_ = t.resultJSON(map[string]any{ // nobody is left to tell if stdout is gone
 			"type": "error", "code": f.code, "exit": f.exit, "error": f.what, "text": f.text, "hints": f.hints})
-		return
-	}
-	if f.quiet {
 		return
 	}
 	t.clearLine()

@@ -11,7 +11,10 @@
 // explain is said to be unknown, and no cause is invented.
 package explain
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Confidence is how well a meaning is backed.
 type Confidence string
@@ -24,7 +27,15 @@ const (
 	Unknown Confidence = "unknown" // on no list at all
 )
 
-// Explanation is one answer of a phone, explained. All texts are safe to print: control
+// Where an explained text comes from.
+const (
+	FromPhone   = "phone"   // the phone's own answer
+	FromTool    = "tool"    // another program, or the computer
+	FromBus     = "usb"     // the id of a phone on the bus
+	FromSymptom = "symptom" // what a person sees
+)
+
+// Explanation is one answer of a phone, error of a program or symptom, explained. All texts are safe to print: control
 // characters are quoted, and what identifies the phone is masked.
 type Explanation struct {
 	What       string     `json:"what,omitempty"` // what was refused, as far as it is known
@@ -42,6 +53,17 @@ type Explanation struct {
 	Action     string     `json:"action"`            // key of the advice
 	Known      bool       `json:"known"`             // the meaning is known, not only the group
 	FollowUp   bool       `json:"follow_up,omitempty"`
+
+	Source     string `json:"source"`                  // FromPhone, FromTool, FromBus or FromSymptom
+	ID         string `json:"id,omitempty"`            // of the row of a program's error or of a symptom
+	Tool       string `json:"tool,omitempty"`          // the program
+	Effect     string `json:"effect,omitempty"`        // stopped, broken, setup, danger, harmless, frame or note
+	Reason     string `json:"reason,omitempty"`        // the usual cause of a program's error
+	Brick      string `json:"brick,omitempty"`         // of a symptom: soft, hard, or ? when nobody can tell
+	PhoneSpoke bool   `json:"phone_spoke"`             // the phone had given an answer
+	IfSaid     bool   `json:"if_phone_said,omitempty"` // true only if a phone gave this in ERR_DYNAMIC
+
+	limited bool // the loader refuses because of an earlier error
 }
 
 const (
@@ -51,14 +73,16 @@ const (
 	maxWord  = 40      // characters of a single word that are shown
 )
 
-// Explain finds the answers of phones in a text, which may be an answer, a number, or
-// the log of any tool, and explains each kind once, in the order of the text. It looks at
-// the first MiB and is empty when there is no answer in it.
+// Explain explains a text, which may be a phone's answer, a number, the log of any program,
+// or a few words about what a person sees. Each kind of answer is explained once, in the
+// order of the text. It looks at the first MiB and is empty when nothing in it is known to
+// be an error.
 func Explain(text string) []Explanation {
-	text = text[:min(len(text), maxText)]
-	var found []Explanation
+	text = readable(text[:min(len(text), maxText)])
+	lines := linesOf(text)
+	var found []placed
 	seen := map[string]bool{}
-	for _, r := range findReplies(text) {
+	for _, r := range findReplies(text, lines) {
 		key := strings.Join([]string{r.severity, r.code, r.class, r.static, r.dynamic}, "\x00")
 		if seen[key] {
 			continue
@@ -69,21 +93,71 @@ func Explain(text string) []Explanation {
 		seen[key] = true
 		e := r.explain()
 		e.What = printable(r.what, maxSaid)
-		if len(found) > 0 && r.consequence() {
+		found = append(found, placed{r.at, e})
+	}
+	found = merge(found, findTools(lines), lines)
+	for i := range found {
+		if e := &found[i].Explanation; e.Source == FromPhone && i > 0 && e.consequence() {
 			e.FollowUp = true
 			e.Meaning = "This only follows from the error before it; that one counts. " + e.Meaning
 		}
-		found = append(found, e)
 	}
-	return found
+	if modes := modesIn(lines); len(found) > 0 && found[0].Effect != severityNote || single(lines) != nil {
+		found = append(found, modes...)
+	}
+	if len(found) == 0 {
+		found = symptomsIn(text)
+	}
+	explanations := make([]Explanation, len(found))
+	for i, p := range found {
+		explanations[i] = p.Explanation
+	}
+	return explanations
+}
+
+// placed is an explanation and where in the text its subject is.
+type placed struct {
+	at int
+	Explanation
+}
+
+// merge puts the phone's answers and the errors of programs in order, and drops what says
+// less than another one: a frame, a note, a program's words around an answer that is known.
+func merge(phone []placed, tools []toolMatch, lines []line) []placed {
+	answered := map[int]bool{} // lines with a known answer, by their place
+	known := false
+	for _, p := range phone {
+		for i := range lines {
+			if at := lines[i].at; at <= p.at && p.at <= at+len(lines[i].raw) {
+				answered[at] = answered[at] || p.Confidence != Unknown
+			}
+		}
+		known = true
+	}
+	reason := func(m toolMatch) bool { return m.row.severity != severityFrame && m.row.severity != severityNote }
+	told := known || slices.ContainsFunc(tools, reason)
+	merged, harmless := phone, []placed(nil)
+	for _, m := range tools {
+		switch p := (placed{m.line.at, m.explain()}); {
+		case answered[m.line.at] && (m.row.phone || !reason(m)),
+			told && !reason(m),
+			m.row.severity == severityNote && single(lines) == nil:
+		case m.row.severity == severityHarmless:
+			harmless = append(harmless, p)
+		default:
+			merged = append(merged, p)
+		}
+	}
+	slices.SortStableFunc(merged, func(a, b placed) int { return a.at - b.at })
+	merged = append(merged, harmless...)
+	return merged[:min(len(merged), maxFound)]
 }
 
 // consequence reports whether an answer that comes after another one follows from it: the
 // loader was not in the state that the next packet needed, or has gone into limited mode
 // (error-codes.md §1.4).
-func (r reply) consequence() bool {
-	s, _, isNumber := readStatus(r.dynamic)
-	return isNumber && s == 0x8011001C || r.limited()
+func (e *Explanation) consequence() bool {
+	return e.Dynamic == "8011001C" || e.limited
 }
 
 // limited reports whether the loader refuses because of an earlier fatal error.

@@ -156,10 +156,10 @@ ERR_SEVERITY="NONE";ERR_CODE="0000";ERR_DYNAMIC="";
 		t.Errorf("%q, want %q", got, want)
 	}
 	found = Explain(log)
-	if len(found) < 3 || found[1].Dynamic != "800A0017" || found[1].What != "kernel.sin" || found[3].What != "system.sin" {
+	if len(found) < 3 || found[0].Dynamic != "800A0017" || found[0].What != "kernel.sin" || found[2].What != "system.sin" {
 		t.Errorf("%+v", found)
 	}
-	if found := Explain(strings.Repeat("x 0x80080053\n", 3000)); len(found) != 1 {
+	if found := Explain(strings.Repeat("status 0x80080053\n", 3000)); len(found) != 1 {
 		t.Errorf("%d explanations of one error", len(found))
 	}
 	var many strings.Builder

@@ -4,10 +4,11 @@ import "strings"
 
 // explain looks an answer up by the grammar of its generation (error-codes.md §1.2).
 func (r reply) explain() Explanation {
-	e := Explanation{Said: r.said, Severity: r.severity, Code: r.code, Dynamic: strings.TrimSpace(r.dynamic)}
+	e := Explanation{Source: FromPhone, limited: r.limited(), PhoneSpoke: true, IfSaid: r.bare && !r.fastboot, Said: r.said, Severity: r.severity, Code: r.code, Dynamic: strings.TrimSpace(r.dynamic)}
 	switch {
 	case r.fastboot:
 		e.fill(book().bootLoader(r.dynamic))
+		e.inContext(r.context)
 	case r.class != "" || r.static != "":
 		e.Generation = "A"
 		e.Code = strings.Trim(r.class+"/"+r.static, "/")
@@ -157,16 +158,4 @@ func (c *catalogue) answerOf2010(r reply) (entry, bool) {
 		unknown.meaning = "This answer is on no list that we know. By its class it concerns " + e.meaning + ". We do not know the exact cause."
 	}
 	return unknown, false
-}
-
-// bootLoader looks up an answer of a phone in fastboot or in the flash mode of 2017 and
-// later.
-func (c *catalogue) bootLoader(text string) (entry, bool) {
-	for _, e := range c.fastboot {
-		if e.dynamic == text {
-			return *e, e.confidence != Low
-		}
-	}
-	return entry{action: "REPORT", confidence: Unknown,
-		meaning: "This answer of the boot loader is on no list that we know. Only its own words say what failed."}, false
 }

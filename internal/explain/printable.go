@@ -11,6 +11,7 @@ import (
 // printable makes a text of a phone, a file or a person fit for a terminal: what
 // identifies a phone is masked before the end is cut off after limit characters.
 func printable(s string, limit int) string {
+	s = unlockCode.ReplaceAllString(s, "${1}xxxxxxxxxxxxxxxx")
 	s = text.MaskIdentity(strings.TrimFunc(s, func(r rune) bool { return r == 0 || unicode.IsSpace(r) }))
 	n := 0
 	for i := range s {
@@ -31,4 +32,10 @@ func lowerFirst(s string) string {
 	}
 	r, n := utf8.DecodeRuneInString(s)
 	return string(unicode.ToLower(r)) + s[n:]
+}
+
+// upperFirst makes the first letter large, unless the text starts with a quoted command.
+func upperFirst(s string) string {
+	r, n := utf8.DecodeRuneInString(s)
+	return string(unicode.ToUpper(r)) + s[n:]
 }

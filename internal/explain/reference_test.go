@@ -66,7 +66,10 @@ func TestEveryRowOfTheReference(t *testing.T) {
 			}
 		}
 	}
-	for k := range rows {
+	for k, e := range rows {
+		if e.kind == "fastboot" {
+			continue // boot-fastboot.md §3.2
+		}
 		t.Errorf("%s is not in the reference", k)
 	}
 }
@@ -82,7 +85,7 @@ func TestEveryRowIsFound(t *testing.T) {
 		case e.kind == "facility" || e.kind == "error" || e.kind == "class":
 			continue
 		case e.kind == "fastboot":
-			r = reply{fastboot: true, dynamic: e.dynamic}
+			r = reply{fastboot: true, dynamic: strings.ReplaceAll(e.dynamic, "{}", "x")}
 		case e.kind == "text":
 			class, static, _ := strings.Cut(e.code, "/")
 			r = reply{severity: e.severity, class: class, static: static, dynamic: e.dynamic}

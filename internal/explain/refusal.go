@@ -36,8 +36,10 @@ type Facts struct {
 // 80080021 it says which of the three causes it is (error-codes.md, main result).
 func Refusal(f Facts) Explanation {
 	var e Explanation
-	if found := findReplies(f.Text[:min(len(f.Text), maxText)]); len(found) > 0 {
+	text := f.Text[:min(len(f.Text), maxText)]
+	if found := findReplies(text, linesOf(text)); len(found) > 0 {
 		r := found[0]
+		r.bare = false // a phone said it
 		e = r.explain()
 		if r.limited() {
 			// It was refused, so "no error" is not what it looks like.
@@ -45,7 +47,7 @@ func Refusal(f Facts) Explanation {
 			e.Meaning = "This only follows from an earlier fatal error, whose text was fetched before: the loader works in limited mode and refuses everything until the phone is restarted. The earlier error counts."
 		}
 	} else {
-		e = Explanation{Said: printable(f.Text, maxSaid), Confidence: Unknown, Action: "REPORT", Next: book().adviceFor("REPORT"),
+		e = Explanation{Source: FromPhone, PhoneSpoke: true, Said: printable(f.Text, maxSaid), Confidence: Unknown, Action: "REPORT", Next: book().adviceFor("REPORT"),
 			Meaning: "The phone gives no reason that we can read."}
 	}
 	e.What = printable(f.What, maxSaid)

@@ -3,25 +3,68 @@ package explain
 import (
 	"strconv"
 	"strings"
-	"unicode/utf8"
+
+	"xflash/internal/text"
 )
 
 const (
 	usualWidth = 78
-	leastWidth = 30
+	leastWidth = 40
 )
 
-// Text is the explanation for people in four parts (error-codes.md §5): what was refused,
-// what the phone says, what that means and how sure that is, what to do now. Lines have
-// at most width characters; 0 is the usual width, and less than 30 is taken as 30.
+// Text is the explanation for people: what it is about, what was said or seen, what that
+// means and how sure that is, what to do now. Lines have at most width columns; 0 is the
+// usual width, and less than 40 is read as 40. A word that is longer than a line stays whole.
 func (e Explanation) Text(width int) string {
 	if width <= 0 {
 		width = usualWidth
 	}
 	width = max(width, leastWidth)
 	var b strings.Builder
-	block := func(label, text string) { wrap(&b, "  "+label, text, width) }
+	block := func(label, s string) { b.WriteString(text.Hanging("  "+label, s, width) + "\n") }
+	switch e.Source {
+	case FromTool:
+		by := "the words of " + e.Tool + "; the phone itself said nothing."
+		if e.PhoneSpoke {
+			by = "the words of " + e.Tool + " about an answer of the phone."
+		}
+		block("From:     ", by)
+		block("It says:  ", e.Said)
+		e.meaning(block)
+		if e.Reason != "" {
+			block("Usually:  ", e.Reason)
+		}
+	case FromSymptom:
+		block("Seen:     ", e.Said)
+		if e.What != "" {
+			block("Phones:   ", e.What)
+		}
+		e.meaning(block)
+		block("Rescue:   ", bricks[e.Brick])
+	case FromBus:
+		block("On USB:   ", e.Said+".")
+		block("Meaning:  ", e.Meaning)
+	default:
+		e.refusal(block, width)
+	}
+	for i, step := range e.Next {
+		label := "What now: "
+		if i > 0 {
+			label = "          "
+		}
+		block(label+strconv.Itoa(i+1)+". ", upperFirst(step))
+	}
+	return b.String()
+}
 
+// bricks say what can be hoped for.
+var bricks = map[string]string{
+	"soft": "the phone can be brought back at home (soft brick at most).",
+	"hard": "no cable and no program at home is known to bring it back (hard brick).",
+	"?":    "nobody can tell from this alone whether the phone can be brought back.",
+}
+
+func (e Explanation) refusal(block func(label, s string), width int) {
 	refused := e.What
 	if refused == "" {
 		refused = "(the text does not say which file or step)"
@@ -31,6 +74,9 @@ func (e Explanation) Text(width int) string {
 	}
 	block("Refused:  ", refused)
 	said := e.Said
+	if text.Width(said)+12 > width {
+		said = strings.ReplaceAll(said, `";ERR_`, `"; ERR_`) // a line may end there
+	}
 	if said == "" {
 		said = "(nothing)"
 	}
@@ -38,57 +84,23 @@ func (e Explanation) Text(width int) string {
 		said += " (" + e.Names + ")"
 	}
 	block("It says:  ", said)
-	switch e.Confidence {
-	case High:
+	e.meaning(block)
+}
+
+// meaning tells how sure it is. Only what a phone said itself is certain.
+func (e Explanation) meaning(block func(label, s string)) {
+	switch {
+	case e.Confidence == High && e.Source != FromPhone:
+		block("Meaning:  ", e.Meaning)
+	case e.Confidence == High && e.IfSaid:
+		block("Meaning:  ", "If a phone answered this: "+lowerFirst(e.Meaning))
+	case e.Confidence == High:
 		block("Meaning:  ", e.Meaning+" (This is certain.)")
-	case Medium:
+	case e.Confidence == Medium:
 		block("Meaning:  ", "Most likely: "+lowerFirst(e.Meaning)+" (This is not proven.)")
-	case Low:
+	case e.Confidence == Low:
 		block("Not sure: ", e.Meaning)
 	default:
 		block("Unknown:  ", e.Meaning)
-	}
-	for i, step := range e.Next {
-		label := "What now: "
-		if i > 0 {
-			label = "          "
-		}
-		block(label+strconv.Itoa(i+1)+". ", step)
-	}
-	return b.String()
-}
-
-// wrap writes a label and a text, broken at blanks and indented below the label. A word
-// that is longer than a line is broken too.
-func wrap(b *strings.Builder, label, text string, width int) {
-	indent := strings.Repeat(" ", utf8.RuneCountInString(label))
-	room := width - len(indent)
-	line, used := label, 0
-	flush := func() {
-		b.WriteString(strings.TrimRight(line, " ") + "\n")
-		line, used = indent, 0
-	}
-	for _, word := range strings.Fields(text) {
-		if n := utf8.RuneCountInString(word); used > 0 && used+1+n > room {
-			flush()
-		}
-		for utf8.RuneCountInString(word) > room {
-			head := string([]rune(word)[:room])
-			line += head
-			word = word[len(head):]
-			flush()
-		}
-		if word == "" {
-			continue
-		}
-		if used > 0 {
-			line += " "
-			used++
-		}
-		line += word
-		used += utf8.RuneCountInString(word)
-	}
-	if used > 0 || line == label {
-		flush()
 	}
 }

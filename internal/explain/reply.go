@@ -13,6 +13,8 @@ type reply struct {
 	severity, code, class, static string
 	dynamic                       string
 	fastboot                      bool
+	bare                          bool    // it was not in the grammar of an answer: nobody knows that a phone said it
+	context                       context // around an answer of a boot loader
 }
 
 // field is the place for the value of a key, nil for keys that say nothing about an error.

@@ -1,0 +1,39 @@
+package explain
+
+import (
+	"strings"
+	"testing"
+
+	"xflash/usbproto"
+)
+
+// Every mode has words of its own: a sentence, and keys for both boot modes.
+func TestModeTexts(t *testing.T) {
+	seen := map[string]usbproto.Mode{}
+	for m := usbproto.ModeUnknown; m <= usbproto.ModeOther; m++ {
+		text := OfMode(m).Describe
+		if other, double := seen[text]; double || text == "" {
+			t.Errorf("modes %d and %d share the text %q", m, other, text)
+		}
+		seen[text] = m
+		if !strings.HasSuffix(text, ".") {
+			t.Errorf("not a sentence: %q", text)
+		}
+		keys := KeysTo(m, usbproto.ModeFlash)
+		if !strings.Contains(keys, "Volume Down") || !strings.Contains(keys, "green") {
+			t.Errorf("%s: keys into flash mode: %q", m, keys)
+		}
+		if keys := KeysTo(m, usbproto.ModeFastboot); !strings.Contains(keys, "Volume Up while") || !strings.Contains(keys, "blue") {
+			t.Errorf("%s: keys into fastboot: %q", m, keys)
+		}
+		if keys := KeysTo(m, usbproto.ModeMTP); keys != "" {
+			t.Errorf("%s: no key leads to MTP, but: %q", m, keys)
+		}
+		if byMenu := strings.Contains(keys, "menu"); byMenu != m.Android() {
+			t.Errorf("%s: a menu to switch off: %t", m, byMenu)
+		}
+	}
+	if OfMode(-1) != OfMode(usbproto.ModeUnknown) || OfMode(usbproto.ModeOther+1) != OfMode(usbproto.ModeUnknown) {
+		t.Error("a number outside the modes must read as an unknown mode")
+	}
+}
