@@ -288,5 +288,8 @@ func (c *checker) unsendable() string {
 	if c.h.Version == 3 && c.h.Type == TypeImage && c.report.Map == nil {
 		return "an image without a map is refused with 80090003"
 	}
-	return c.h.Unsendable()
+	if why := c.h.Unsendable(); why != "" || c.report.Map == nil {
+		return why
+	}
+	return c.report.Map.Unsendable()
 }

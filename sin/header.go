@@ -106,6 +106,9 @@ func (h *Header) Unsendable() string {
 	if h.Version == 3 && h.HashType == SHA1 {
 		return "SHA-1 block hashes in a version 3 header crash the loader"
 	}
+	if h.Version == 3 && h.Signature != nil && h.Signature.Hash == SHA1 {
+		return "a version 3 header whose signature is over SHA-1 crashes the loader"
+	}
 	return ""
 }
 

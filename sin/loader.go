@@ -11,6 +11,10 @@ type Loader struct {
 	Product string   // 1277-2052, the ID that the loader reports; empty when not found
 	Tags    []string // map tags it knows, in the order GPTP MTKP ADDR LZ4A FILL MTKM
 	Roots   []LoaderRoot
+	// IgnoresCRC is set when the hello of this loader has the key IGNORE_CRC. The oldest
+	// loaders do not have it; they write a FILL only when it is what the erased card reads
+	// (loaders-other.md).
+	IgnoresCRC bool
 }
 
 // LoaderRoot is a root certificate embedded in a loader.
@@ -47,7 +51,7 @@ const maxCandidates = 64
 // InspectLoader looks through the payload of a loader. Roots are certificates that are
 // their own issuer and whose signature holds; chance finds cannot pass that.
 func InspectLoader(payload []byte) *Loader {
-	l := &Loader{}
+	l := &Loader{IgnoresCRC: bytes.Contains(payload, []byte("IGNORE_CRC"))}
 	if m := productAlone.FindSubmatch(payload); m != nil {
 		l.Product = string(m[1])
 	}

@@ -43,6 +43,7 @@ type Map struct {
 	DataOffset int64    // of the first byte after the map
 	Targets    []Target // in the order of their first selection
 	Notes      []Note
+	Needs      Needs // of the loader that gets the image
 
 	list    []byte
 	written [][]extent // per target: what is written, ascending, joined where it touches
@@ -96,6 +97,7 @@ func parseMap(list []byte, at, end int64) (*Map, error) {
 			return nil, err
 		}
 		pos += n
+		m.Needs.add(t)
 		if t.Kind == TagGPTP || t.Kind == TagMTKP {
 			if target, err = m.selectTarget(t, list[pos-n:pos]); err != nil {
 				return nil, err

@@ -61,6 +61,8 @@ func TestMapRules(t *testing.T) {
 		{"out of order in the partition", 20, [][]byte{gptp(1), addr(0, 10, 10), addr(10, 10, 0)}, "", 0},
 		{"nothing but a fill", 0, [][]byte{gptp(1), fill(0, 4096, 0)}, "", 0},
 		{"same range of two partitions", 20, [][]byte{gptp(1), addr(0, 10, 0), gptp(2), addr(10, 10, 0)}, "", 0},
+		{"FILL of 32 bytes", 0, [][]byte{gptp(1), tag("FILL", be64(0), be64(4), be32(0), be32(0))}, "", 0},
+		{"FILL of 40 bytes", 0, [][]byte{gptp(1), tag("FILL", be64(0), be64(4), be32(0), be64(9), be32(9))}, "", 0},
 		{"up to 2^63", 0, [][]byte{gptp(1), fill(math.MaxInt64-7, 4, 0)}, "", 0},
 
 		{"empty", 0, nil, "no partition is selected", 0},
@@ -76,7 +78,7 @@ func TestMapRules(t *testing.T) {
 		{"nameless MTKP", 0, [][]byte{tag("MTKP", make([]byte, 16))}, "name is not readable", 8},
 		{"ADDR with half a hash", 4, [][]byte{gptp(1), tag("ADDR", be64(0), be64(4), be64(0), be32(2), hash[:31])}, "67 bytes instead of 68", 8 + 24},
 		{"LZ4A without its hash", 4, [][]byte{gptp(1), tag("LZ4A", be64(0), be64(9), be64(4), be64(0), be64(9), be32(1))}, "52 bytes instead of 72", 8 + 24},
-		{"FILL too long", 0, [][]byte{gptp(1), tag("FILL", be64(0), be64(4), be32(0), be32(0))}, "32 bytes instead of 28", 8 + 24},
+		{"FILL too short", 0, [][]byte{gptp(1), tag("FILL", be64(0), be64(4), []byte{0, 0, 0})}, "27 bytes instead of 28", 8 + 24},
 		{"hash type 3", 4, [][]byte{gptp(1), tag("ADDR", be64(0), be64(4), be64(0), be32(3))}, "hash type 3", 8 + 24 + 32},
 		{"gap in the data", 21, [][]byte{gptp(1), addr(0, 10, 0), addr(11, 10, 10)}, "begin at 0x", 8 + 24 + 36},
 		{"data twice", 10, [][]byte{gptp(1), addr(0, 10, 0), addr(0, 10, 10)}, "begin at 0x", 8 + 24 + 36},

@@ -18,13 +18,15 @@ const (
 	TagMTKM TagKind = "MTKM" // three runs of data on MediaTek phones, meaning not known
 )
 
-// tagSizes is the length of each tag without a hash.
+// tagSizes is the length of each tag without a hash. FILL may be longer: loaders that do
+// not know LZ4A accept 32 bytes and more, the others exactly 28 (loaders-other.md).
 var tagSizes = map[TagKind]int64{TagGPTP: 24, TagMTKP: 24, TagADDR: 36, TagLZ4A: 52, TagFILL: 28, TagMTKM: 64}
 
 // Tag is one entry of a map.
 type Tag struct {
 	Kind    TagKind
 	Offset  int64 // of the tag in the file
+	Length  int64 // bytes of the tag in the map
 	Target  int   // index in Map.Targets
 	Data    int64 // file offset of its data
 	DataLen int64 // bytes in the file: compressed ones for LZ4A, none for FILL
@@ -56,6 +58,7 @@ func (m *Map) tagAt(pos int, note func(int64, string, ...any)) (Tag, int, error)
 	case n > int64(len(rest)):
 		return t, 0, fail(BadMap, t.Offset, "a %s tag of %d bytes runs past the map", t.Kind, n)
 	}
+	t.Length = n
 	tag := rest[:n]
 	hashAt := int64(0)
 	f := fields{tag: tag}
@@ -98,7 +101,7 @@ func (m *Map) tagAt(pos int, note func(int64, string, ...any)) (Tag, int, error)
 	}
 	const limit = math.MaxInt64
 	switch {
-	case n != fixed:
+	case n != fixed && t.Kind != TagFILL:
 		return t, 0, fail(BadMap, t.Offset, "a %s tag has %d bytes instead of %d", t.Kind, n, fixed)
 	case f.bad || t.Dest > limit-t.DestLen || t.Data > limit-t.DataLen || m.DataOffset > limit-t.Data-t.DataLen:
 		return t, 0, fail(BadMap, t.Offset, "a length or an offset of %s is too large", t.Kind)
