@@ -35,7 +35,7 @@ func newBuilder(fw *Firmware, ph *Facts, p Policy) (*builder, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &builder{judge: j, plan: &Plan{
+	return &builder{judge: j, plan: &Plan{fw: fw,
 		Bundle: fw.Name, Identity: fw.Identity, Device: fw.Manifest.Device, Version: fw.Manifest.Version, Branding: fw.Manifest.Branding,
 		Way: p.Way, Model: fw.Model.Code, Family: fw.Family.Name, Steps: []Step{}, Skipped: []Skip{}, Notes: slices.Concat([]string{}, fw.Notes),
 	}}, nil
@@ -246,11 +246,26 @@ func (b *builder) otherUnits() {
 	b.add(true, steps)
 }
 
+// judgeStorage judges what is sent by the phone's storage, and by the partition layout of the
+// bundle that it becomes or stays.
+func (b *builder) judgeStorage() {
+	var send []*Item
+	for _, it := range b.fw.Items {
+		if c := b.verdicts[it].cleared; c != nil && it.Kind == ItemSIN {
+			send = append(send, it)
+		}
+	}
+	ps, notes := b.fw.judgeStorage(b.storage(), send)
+	b.problems = append(b.problems, ps...)
+	b.plan.Notes = append(b.plan.Notes, notes...)
+}
+
 // finish makes the checks that need the whole plan, and the notes.
 func (b *builder) finish(order phone.Order) {
 	if b.ph != nil && b.ph.Flashing {
 		b.note("an earlier flash of this phone was not finished; this one starts from the beginning and repairs that")
 	}
+	b.judgeStorage()
 	b.noteTestRoot()
 	phoneDecides := b.ph == nil && b.boot.why != "" && b.sel.leavesOut(theBootSet) == ""
 	if len(b.problems) == 0 && !phoneDecides && !slices.ContainsFunc(b.plan.Steps, func(s Step) bool {

@@ -244,10 +244,8 @@ func (it *Item) describe(h *sin.Header, m *sin.Map) {
 	if m == nil {
 		return
 	}
-	it.Targets, it.Compressed = m.Targets, false
-	for t := range m.Tags() {
-		it.Compressed = it.Compressed || t.Kind == sin.TagLZ4A
-	}
+	form := formOf(h, m)
+	it.Targets, it.form = m.Targets, &form
 }
 
 func headerSHA256(h *sin.Header) string {

@@ -33,6 +33,7 @@ type Facts struct {
 	HWRev    string            `json:"hw_rev"`   // REV="..." of unit 2003, "" when unknown
 	HWConf   bool              `json:"hw_conf"`  // unit 2003 could be read and is not empty
 	Flashing bool              `json:"flashing"` // unit 10100 reads 1: a flash was not finished
+	Storage  *Storage          `json:"-"`        // nil when no loader was asked; a resumed run asks again
 	Identity string            `json:"identity"` // hash over what makes this phone unique, "" when nothing could be read
 }
 
@@ -48,6 +49,12 @@ func ReadFacts(ctx context.Context, s *s1.Session) (*Facts, error) {
 		}
 	}
 	f.Stage = f.Info["TYPE"]
+	if s.Stage() == s1.StageLoader {
+		var err error
+		if f.Storage, err = readStorage(ctx, s); err != nil {
+			return nil, err
+		}
+	}
 
 	id := sha256.New()
 	known := false

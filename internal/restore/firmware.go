@@ -55,7 +55,6 @@ type Item struct {
 	Trust        sin.Trust // what is proven about who signed it; of files that were read whole
 	Proven       bool      // the chain ends at a root whose certificate is at hand
 	Targets      []sin.Target
-	Compressed   bool        // holds LZ4A blocks
 	Layout       *sin.Layout // of a partition image
 	Loader       *sin.Loader // of a loader
 
@@ -66,6 +65,7 @@ type Item struct {
 	// Problem is why the file cannot be used, nil when it can.
 	Problem error
 
+	form *imageForm // of an image whose map could be read: what it asks of the loader
 	open func() (io.ReadCloser, error)
 	ta   func() (*ftf.TAFile, error)
 }

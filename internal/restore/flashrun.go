@@ -50,6 +50,9 @@ func (r *flashRun) needed(i, from int) bool {
 func (r *flashRun) writes(step Step) bool { return step.Kind != StepLoader && step.Kind != StepEnd }
 
 func (r *flashRun) ready() error {
+	if err := r.plan.checkStorage(r.ctx, r.s); err != nil {
+		return err
+	}
 	if r.flashing {
 		return nil
 	}

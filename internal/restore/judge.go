@@ -8,6 +8,7 @@ import (
 
 	"xflash/internal/phone"
 	"xflash/sin"
+	"xflash/usbproto/s1"
 )
 
 // verdict is the answer to one question: may this item be sent to this phone? Exactly one
@@ -178,7 +179,26 @@ func (j *judge) aim(it *Item) (ps Problems) {
 }
 
 // place is where a target lies on the phone.
-func (j *judge) place(t sin.Target) Place { return j.fw.tables(nil, true).place(t) }
+func (j *judge) place(t sin.Target) Place {
+	layout := j.chosen("partition-image")
+	return j.fw.tables(j.storage(), layout != nil && j.leftOut(layout) == "").place(t)
+}
+
+// storage is what the phone told of its storage, nil when no loader was asked.
+func (j *judge) storage() *Storage {
+	if j.ph == nil {
+		return nil
+	}
+	return j.ph.Storage
+}
+
+// receiver is the loader that will get the images: one that already runs is not replaced.
+func (j *judge) receiver() *receiver {
+	if j.ph != nil && j.ph.Stage == string(s1.StageLoader) {
+		return runningReceiver(j.fw.Family, j.ph.Info["VER"])
+	}
+	return receiverOf(j.fw.Family, j.fw.Loader)
+}
 
 // named reports whether an image is called like the partition.
 func (j *judge) named(img phone.Image, label string) bool {
@@ -232,9 +252,10 @@ func (j *judge) content(it *Item) (ps Problems) {
 			refuse(why, "the file is not made for this phone", j.skipHint(it))
 		}
 	}
-	if l := j.fw.Loader; it.Compressed && l != nil && !l.Supports(string(sin.TagLZ4A)) && j.p.Way != WayFastboot {
-		refuse("it is compressed, and the loader of this bundle cannot unpack it", "the loader is older than the firmware",
-			"take loader.sin from a newer bundle for this model and add --loader FILE")
+	if it.form != nil && j.p.Way != WayFastboot {
+		if why := j.receiver().refuses(*it.form); why != "" {
+			refuse(why, "the phone would stop in the middle of this file", "if the loader is older than the firmware, take loader.sin from a newer bundle for this model and add --loader FILE")
+		}
 	}
 	return ps
 }

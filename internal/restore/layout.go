@@ -1,11 +1,14 @@
 package restore
 
 import (
+	"context"
+	"errors"
 	"fmt"
 
 	"xflash/internal/phone"
 	"xflash/sin"
 	"xflash/sin/gpt"
+	"xflash/usbproto/s1"
 )
 
 // Storage is what a phone tells of its own storage, through the loader, before anything
@@ -13,6 +16,38 @@ import (
 type Storage struct {
 	Sectors uint64      `json:"sectors,omitempty"` // of 512 bytes; 0 when the phone did not tell
 	Entries []gpt.Entry `json:"entries,omitempty"` // its partition table; nil when it could not be read
+}
+
+// readStorage asks the loader that runs. A phone that refuses, or whose answer does not hold
+// together, has told nothing; only a broken transfer is an error.
+func readStorage(ctx context.Context, s *s1.Session) (*Storage, error) {
+	st := &Storage{Sectors: s.Info().Sectors()}
+	entries, err := s.ReadTable(ctx)
+	if err != nil && !refused(err) && !errors.Is(err, s1.ErrTable) {
+		return nil, err
+	}
+	st.Entries = entries
+	return st, nil
+}
+
+// checkStorage judges a plan once more by what the running loader tells of the phone's
+// storage, before anything is written.
+func (p *Plan) checkStorage(ctx context.Context, s *s1.Session) error {
+	var send []*Item
+	for _, step := range p.Steps {
+		if step.Kind == StepImage && step.load.item != nil {
+			send = append(send, step.load.item)
+		}
+	}
+	if len(send) == 0 || s.Stage() != s1.StageLoader {
+		return nil
+	}
+	on, err := readStorage(ctx, s)
+	if err != nil {
+		return err
+	}
+	ps, _ := p.fw.judgeStorage(on, send)
+	return ps.orNil()
 }
 
 // Place is where an image writes.
@@ -53,12 +88,13 @@ func (fw *Firmware) tables(on *Storage, sent bool) Tables {
 	return t
 }
 
-// place resolves a target: by the GUIDs that loaders prove and the family's data know,
-// then by the label in the tables. The loader goes by the GUID, too.
+// place resolves a target: by the GUIDs of the family, then by the label that the tables
+// give the GUID. The loader goes by the GUID, too.
 func (t Tables) place(target sin.Target) Place {
 	p := Place{Label: target.Name}
 	if p.Label == "" {
-		p.Label = t.family.LabelOf(target.GUID)
+		known, _ := t.family.PartitionByGUID(target.GUID)
+		p.Label = known.Label
 	}
 	found := 0
 	for _, table := range t.tables {

@@ -40,6 +40,8 @@ type Plan struct {
 	Questions []string `json:"questions,omitempty"`
 	Bytes     int64    `json:"bytes"` // sum over the steps
 	Wipes     bool     `json:"wipes"` // user data is erased
+
+	fw *Firmware // what it was made from
 }
 
 // JSON is the machine form of the plan.

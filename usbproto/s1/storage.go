@@ -3,6 +3,7 @@ package s1
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -14,10 +15,13 @@ import (
 // 128 entries.
 const maxEntries = 1024
 
+// ErrTable is the cause when what a phone sent is not a partition table.
+var ErrTable = errors.New("the phone's partition table does not hold together")
+
 // ReadTable asks the running loader for the partition table of the phone's storage
 // (command 21), which needs no rights and writes nothing. The entries have the order of
 // the table; ranges and overlaps have been checked. An answer that does not hold
-// together is a *PacketError and leaves the session usable.
+// together is ErrTable and leaves the session usable.
 //
 // The answer: u32 5, u32 count, then count GPT entries of 128 bytes, little-endian
 // (loader-behaviour.md 10). Older loaders send it in parts. The boot stage is not asked,
@@ -33,7 +37,7 @@ func (s *Session) ReadTable(ctx context.Context) ([]gpt.Entry, error) {
 	}
 	entries, err := parseTable(data)
 	if err != nil {
-		return nil, s.failed(at, err)
+		return nil, s.failed(at, fmt.Errorf("%w: %w", ErrTable, err))
 	}
 	return entries, nil
 }
@@ -41,11 +45,11 @@ func (s *Session) ReadTable(ctx context.Context) ([]gpt.Entry, error) {
 func parseTable(data []byte) ([]gpt.Entry, error) {
 	le := binary.LittleEndian
 	if len(data) < 8 || le.Uint32(data) != 5 {
-		return nil, fmt.Errorf("the phone's answer of %d bytes is not a partition table", len(data))
+		return nil, fmt.Errorf("an answer of %d bytes", len(data))
 	}
 	// The count is compared with what came before it is used.
 	if count := int64(le.Uint32(data[4:])); 8+count*gpt.EntrySize != int64(len(data)) {
-		return nil, fmt.Errorf("the phone announces %d partitions in %d bytes", count, len(data))
+		return nil, fmt.Errorf("%d partitions announced in %d bytes", count, len(data))
 	}
 	var entries []gpt.Entry
 	for rest := data[8:]; len(rest) > 0; rest = rest[gpt.EntrySize:] {

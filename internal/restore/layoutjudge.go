@@ -1,0 +1,338 @@
+package restore
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"xflash/internal/phone"
+	"xflash/sin"
+	"xflash/sin/gpt"
+)
+
+// The partition layout of a bundle becomes the phone's partition table, and the images are
+// judged by it. So it is judged first (s1-families.md §3.3): a layout that drops, moves,
+// shrinks or renames what belongs to this one phone would lose it, whoever signed it.
+
+// storageDevice is the only device that the known phones have.
+const storageDevice = 0
+
+// backupSectors is the room of the second copy of the table at the end of the storage.
+const backupSectors = 33
+
+// firstSector is the first one after the table at the start of the storage.
+const firstSector = 34
+
+// layoutItem finds the one partition layout that is sent, nil when none is. Two are a
+// refusal: the images fit only one.
+func (fw *Firmware) layoutItem(send []*Item) (it *Item, ps Problems) {
+	for _, other := range send {
+		img, _ := fw.Family.Image(other.Short)
+		if other.Type != sin.TypeLayout && img.Writes != phone.ToTable {
+			continue
+		}
+		if it != nil {
+			ps = append(ps, layoutRefusal(other, "the bundle has another partition layout: "+it.Member, "only one can be sent, and the images fit only one"))
+		}
+		it = other
+	}
+	return it, ps
+}
+
+func layoutRefusal(it *Item, what, why string) Problem {
+	return Problem{Kind: PolicyRefusal, Item: it.Member, What: what, Why: why, Next: "get the bundle for this model from another source"}
+}
+
+// judgeStorage judges what the files that are sent do to the phone's storage: the partition
+// layout against the family's data and, where the phone tells it, against the phone's own
+// table; and every image against the table that it will meet. on is nil when no loader was
+// asked. The notes say what could not be compared.
+func (fw *Firmware) judgeStorage(on *Storage, send []*Item) (ps Problems, notes []string) {
+	it, ps := fw.layoutItem(send)
+	if len(ps) > 0 {
+		return ps, nil
+	}
+	sent := it != nil && fw.Layout != nil
+	own := on != nil && len(on.Entries) > 0
+	if sent {
+		j := &layoutJudge{family: fw.Family, loader: fw.Loader}
+		j.refuse = func(what, why string) {
+			if p := layoutRefusal(it, what, why); !slices.ContainsFunc(ps, func(o Problem) bool { return o.What == what }) {
+				ps = append(ps, p)
+			}
+		}
+		j.layout(fw.Layout, on, func(label string) bool { return fw.writes(send, label) })
+	}
+	if len(ps) > 0 {
+		return ps, nil
+	}
+	switch {
+	case sent && on == nil:
+		notes = append(notes, "whether the partition layout leaves this phone's own partitions in their places is compared with the phone before anything is written")
+	case sent && !own:
+		notes = append(notes, "the phone does not tell its partition table, so the partition layout was compared only with what is known of "+fw.Family.Name+" phones")
+	}
+	if sent && on != nil && on.Sectors == 0 {
+		notes = append(notes, "the phone does not tell the size of its storage, so the images were compared with every table of the partition layout")
+	}
+	return fw.room(on, sent, send), notes
+}
+
+// writes reports whether an image for a partition is sent.
+func (fw *Firmware) writes(send []*Item, label string) bool {
+	tables := Tables{family: fw.Family}
+	if fw.Layout != nil {
+		for _, t := range fw.Layout.Tables {
+			tables.tables = append(tables.tables, t.Entries)
+		}
+	}
+	return slices.ContainsFunc(send, func(it *Item) bool {
+		return slices.ContainsFunc(it.Targets, func(t sin.Target) bool { return tables.place(t).Label == label })
+	})
+}
+
+// room refuses images that do not fit. Of the tables for storages of several sizes the
+// phone decides; until it is asked, one that has room for all images is enough.
+func (fw *Firmware) room(on *Storage, sent bool, send []*Item) (worst Problems) {
+	all := fw.tables(on, sent)
+	tries := []Tables{all}
+	if on == nil && len(all.tables) > 1 {
+		tries = nil
+		for _, table := range all.tables {
+			tries = append(tries, Tables{family: fw.Family, tables: [][]gpt.Entry{table}})
+		}
+	}
+	for i, t := range tries {
+		var ps Problems
+		for _, it := range send {
+			for _, target := range it.Targets {
+				if why := t.place(target).fits(target); why != "" {
+					ps = append(ps, Problem{Kind: PolicyRefusal, Item: it.Member, What: why, Why: "the file is not made for this phone",
+						Next: "get the bundle for this model from another source"})
+				}
+			}
+		}
+		if i == 0 || len(ps) < len(worst) {
+			worst = ps
+		}
+	}
+	return worst
+}
+
+type layoutJudge struct {
+	family *phone.Family
+	loader *sin.Loader // of the bundle; nil when there is none
+	refuse func(what, why string)
+}
+
+// layout judges every table of a layout, because nothing else decides which one a phone
+// takes, and then the one that this phone takes.
+func (j *layoutJudge) layout(l *sin.Layout, on *Storage, written func(label string) bool) {
+	own := on != nil && len(on.Entries) > 0
+	for _, table := range l.Tables {
+		if table.Device != storageDevice {
+			j.refuse(fmt.Sprintf("it has a partition table for device %d", table.Device), "these phones have one storage, device 0, and would refuse the file")
+			continue
+		}
+		j.againstFamily(table.Entries, own)
+		if own {
+			j.againstPhone(table.Entries, on.Entries)
+		}
+	}
+	if taken := j.taken(l, on); own && taken != nil {
+		j.keeps(taken.Entries, on.Entries, written)
+	}
+}
+
+// protected reports whether a partition belongs to this one phone, so that its place and
+// size must stay.
+func (j *layoutJudge) protected(label string) bool {
+	part, _ := j.family.Partition(label)
+	switch part.Class {
+	case phone.Identity, phone.Untouched, phone.Modem:
+		return true
+	}
+	_, never := phone.NeverWritten(label)
+	return never
+}
+
+func (j *layoutJudge) bootChain(label string) bool {
+	part, _ := j.family.Partition(label)
+	return part.Class == phone.BootChain
+}
+
+// label names an entry by its GUID where that is known, else as the table does.
+func (j *layoutJudge) label(e gpt.Entry) string {
+	if part, known := j.family.PartitionByGUID(e.Unique); known {
+		return part.Label
+	}
+	return e.Name
+}
+
+// loaderTable is the labels that the loader looks for in a layout, which it refuses with
+// 801C003B when one is missing: its boot sets and their second copies.
+func (j *layoutJudge) loaderTable() (labels []string) {
+	sets := j.family.MustBePresent()
+	if j.loader != nil {
+		if row, known := j.family.LoaderByVersion(j.loader.Version); known {
+			sets = slices.Concat(row.Sets...)
+		}
+	}
+	for _, l := range sets {
+		labels = append(labels, l, alternate+l)
+	}
+	return labels
+}
+
+// alternate is how the family's data call the second copies of the boot chain.
+const alternate = "alt_"
+
+// againstFamily compares a table with what is known of the family. Where the phone tells
+// its own table, a partition that it does not have is not missed.
+func (j *layoutJudge) againstFamily(table []gpt.Entry, own bool) {
+	names := map[string]bool{}
+	first := -1
+	for i, e := range table {
+		if !e.Used() {
+			continue
+		}
+		if first < 0 || e.First < table[first].First {
+			first = i
+		}
+		if names[e.Name] {
+			j.refuse(fmt.Sprintf("it calls two partitions %q", e.Name), "programs that find partitions by name would find the wrong one")
+		}
+		names[e.Name] = true
+		if e.First < firstSector {
+			j.refuse(fmt.Sprintf("its partition %s starts at sector %d, inside the partition table", e.Name, e.First), "the table would overwrite it")
+		}
+		j.name(e, own)
+	}
+	for _, label := range j.required(own) {
+		part, _ := j.family.Partition(label)
+		i := slices.IndexFunc(table, func(e gpt.Entry) bool { return e.Used() && j.label(e) == label })
+		switch {
+		case i < 0:
+			j.refuse("it has no partition "+label, "the phone would lose it: "+part.Note)
+		case table[i].Size() < part.Size:
+			j.refuse(fmt.Sprintf("its partition %s has %d bytes instead of %d", label, table[i].Size(), part.Size), part.Note)
+		case label == "TA" && i != first && !own:
+			j.refuse("TA is not its first partition", part.Note)
+		}
+	}
+}
+
+// name refuses an entry whose label and GUID do not belong together. A label that the
+// family's data do not have is left to the phone's own table where there is one.
+func (j *layoutJudge) name(e gpt.Entry, own bool) {
+	known, hasGUID := j.family.PartitionByGUID(e.Unique)
+	named, listed := j.family.Partition(e.Name)
+	switch {
+	case hasGUID && (known.Label == e.Name || j.sameImage(known.Label, e.Name)):
+	case hasGUID && (listed || !own):
+		j.refuse(fmt.Sprintf("it calls the partition %s %q", known.Label, e.Name), "by its identifier it is "+known.Label)
+	case !hasGUID && listed && !named.GUID.IsZero():
+		j.refuse(fmt.Sprintf("its partition %s has the identifier %s instead of %s", e.Name, e.Unique, named.GUID), "the loader goes by the identifier and would not find it")
+	}
+}
+
+// sameImage reports whether two labels are names of one partition, as s1sbl and s1sbl2 are.
+func (j *layoutJudge) sameImage(a, b string) bool {
+	ia, ok := j.family.Image(strings.TrimPrefix(a, alternate))
+	ib, ok2 := j.family.Image(strings.TrimPrefix(b, alternate))
+	return ok && ok2 && ia.Short == ib.Short && strings.HasPrefix(a, alternate) == strings.HasPrefix(b, alternate)
+}
+
+// required is the labels that a table must have.
+func (j *layoutJudge) required(own bool) (labels []string) {
+	ta, _ := j.family.Partition("TA")
+	for _, part := range j.family.Partitions {
+		switch part.Class {
+		case phone.Identity, phone.Untouched, phone.Modem:
+			// The phone's own table says it where there is one. Without, the data count, as
+			// far as they come from a phone: then they have the size of TA.
+			if part.Label == "TA" || !own && (ta.Size > 0 || part.Class == phone.Modem) {
+				labels = append(labels, part.Label)
+			}
+		}
+	}
+	return append(labels, j.loaderTable()...)
+}
+
+// againstPhone compares a table with the phone's own.
+func (j *layoutJudge) againstPhone(table, own []gpt.Entry) {
+	for _, e := range own {
+		if !e.Used() {
+			continue
+		}
+		label := j.label(e)
+		chain := j.bootChain(label)
+		if !chain && !j.protected(label) {
+			continue
+		}
+		i := slices.IndexFunc(table, func(n gpt.Entry) bool { return n.Used() && n.Unique == e.Unique })
+		switch {
+		case i < 0:
+			j.refuse(fmt.Sprintf("it has no partition with the identifier of this phone's %s", e.Name), "the phone would lose it")
+		case chain && (table[i].Name == label || table[i].Name == e.Name):
+		case table[i].Name != e.Name:
+			j.refuse(fmt.Sprintf("it calls this phone's partition %s %q", e.Name, table[i].Name), "")
+		case table[i].First != e.First || table[i].Last != e.Last:
+			j.refuse(fmt.Sprintf("it has the partition %s at sectors %d to %d, and on this phone it is at %d to %d",
+				e.Name, table[i].First, table[i].Last, e.First, e.Last), "what is stored there belongs to this one phone and would be lost")
+		}
+	}
+	// Nor may one of another place be given a protected name.
+	for _, n := range table {
+		if !n.Used() || !j.protected(j.label(n)) {
+			continue
+		}
+		if !slices.ContainsFunc(own, func(e gpt.Entry) bool { return e.Used() && e.Unique == n.Unique }) {
+			j.refuse(fmt.Sprintf("it has a partition %s that this phone does not have", n.Name), "the layout is for another model or was changed")
+		}
+	}
+}
+
+// taken is the table that the loader will take: of those that fit the storage the one with
+// the largest end. nil without a phone.
+func (j *layoutJudge) taken(l *sin.Layout, on *Storage) *sin.LayoutTable {
+	if on == nil || on.Sectors == 0 {
+		return nil
+	}
+	taken := l.Pick(storageDevice, on.Sectors)
+	if taken == nil {
+		j.refuse(fmt.Sprintf("none of its partition tables fits this phone's storage of %d sectors", on.Sectors), "the phone would refuse it with 801C003D; the bundle is for a model with more storage")
+		return nil
+	}
+	if taken.End() > on.Sectors-min(on.Sectors, backupSectors) {
+		j.refuse(fmt.Sprintf("its partitions end at sector %d, where the second copy of the table of this phone's %d sectors is", taken.End(), on.Sectors), "")
+	}
+	for i := range l.Tables {
+		if t := &l.Tables[i]; t.Device == storageDevice && t.End() == taken.End() && !slices.Equal(t.Entries, taken.Entries) {
+			j.refuse("two of its partition tables are for storage of the same size and differ", "nobody can say which one the phone would take")
+		}
+	}
+	return taken
+}
+
+// keeps refuses a table under which a partition that is not written anew would lose its
+// content.
+func (j *layoutJudge) keeps(table, own []gpt.Entry, written func(string) bool) {
+	for _, e := range own {
+		if !e.Used() {
+			continue
+		}
+		label := j.label(e)
+		i := slices.IndexFunc(table, func(n gpt.Entry) bool { return n.Used() && n.Unique == e.Unique })
+		switch {
+		case i < 0:
+			j.refuse(fmt.Sprintf("it has no partition with the identifier of this phone's %s", e.Name), "its content would be lost")
+		case written(strings.TrimPrefix(label, alternate)):
+		case table[i].First != e.First || table[i].Last < e.Last:
+			j.refuse(fmt.Sprintf("it moves or shrinks the partition %s, which is not written anew", e.Name), "its content would be lost")
+		case label == "userdata" && table[i].Last != e.Last:
+			// The last 16 KiB of userdata are the footer of its encryption.
+			j.refuse("it changes the size of userdata", "apps, photos and settings would be lost; --wipe agrees to that")
+		}
+	}
+}
