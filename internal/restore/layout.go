@@ -88,13 +88,12 @@ func (fw *Firmware) tables(on *Storage, sent bool) Tables {
 	return t
 }
 
-// place resolves a target: by the GUIDs of the family, then by the label that the tables
+// place resolves a target: by the GUIDs that loaders prove and the family's data, then by the label that the tables
 // give the GUID. The loader goes by the GUID, too.
 func (t Tables) place(target sin.Target) Place {
 	p := Place{Label: target.Name}
 	if p.Label == "" {
-		known, _ := t.family.PartitionByGUID(target.GUID)
-		p.Label = known.Label
+		p.Label = t.family.LabelOf(target.GUID)
 	}
 	found := 0
 	for _, table := range t.tables {

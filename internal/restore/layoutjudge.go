@@ -136,7 +136,7 @@ func (j *layoutJudge) layout(l *sin.Layout, on *Storage, written func(label stri
 		}
 		j.againstFamily(table.Entries, own)
 		if own {
-			j.againstPhone(table.Entries, on.Entries)
+			j.againstPhone(table.Entries, on.Entries, written)
 		}
 	}
 	if taken := j.taken(l, on); own && taken != nil {
@@ -163,8 +163,8 @@ func (j *layoutJudge) bootChain(label string) bool {
 
 // label names an entry by its GUID where that is known, else as the table does.
 func (j *layoutJudge) label(e gpt.Entry) string {
-	if part, known := j.family.PartitionByGUID(e.Unique); known {
-		return part.Label
+	if l := j.family.LabelOf(e.Unique); l != "" {
+		return l
 	}
 	return e.Name
 }
@@ -225,14 +225,15 @@ func (j *layoutJudge) againstFamily(table []gpt.Entry, own bool) {
 // name refuses an entry whose label and GUID do not belong together. A label that the
 // family's data do not have is left to the phone's own table where there is one.
 func (j *layoutJudge) name(e gpt.Entry, own bool) {
-	known, hasGUID := j.family.PartitionByGUID(e.Unique)
-	named, listed := j.family.Partition(e.Name)
-	switch {
-	case hasGUID && (known.Label == e.Name || j.sameImage(known.Label, e.Name)):
-	case hasGUID && (listed || !own):
-		j.refuse(fmt.Sprintf("it calls the partition %s %q", known.Label, e.Name), "by its identifier it is "+known.Label)
-	case !hasGUID && listed && !named.GUID.IsZero():
-		j.refuse(fmt.Sprintf("its partition %s has the identifier %s instead of %s", e.Name, e.Unique, named.GUID), "the loader goes by the identifier and would not find it")
+	known := j.family.LabelOf(e.Unique)
+	_, listed := j.family.Partition(e.Name)
+	_, ours := j.family.Partition(known)
+	switch proven := j.family.GUIDOf(e.Name); {
+	case known == e.Name, known != "" && j.sameImage(known, e.Name):
+	case known != "" && (listed || ours && !own):
+		j.refuse(fmt.Sprintf("it calls the partition %s %q", known, e.Name), "by its identifier it is "+known)
+	case known == "" && !proven.IsZero() && slices.Contains(j.required(own), e.Name):
+		j.refuse(fmt.Sprintf("its partition %s has the identifier %s instead of %s", e.Name, e.Unique, proven), "the loader goes by the identifier and would not find it")
 	}
 }
 
@@ -259,8 +260,10 @@ func (j *layoutJudge) required(own bool) (labels []string) {
 	return append(labels, j.loaderTable()...)
 }
 
-// againstPhone compares a table with the phone's own.
-func (j *layoutJudge) againstPhone(table, own []gpt.Entry) {
+// againstPhone compares a table with the phone's own: what belongs to this one phone must be
+// equal, place included; the boot chain must be there, and stays where it is unless it is
+// written anew.
+func (j *layoutJudge) againstPhone(table, own []gpt.Entry, written func(string) bool) {
 	for _, e := range own {
 		if !e.Used() {
 			continue
@@ -274,12 +277,12 @@ func (j *layoutJudge) againstPhone(table, own []gpt.Entry) {
 		switch {
 		case i < 0:
 			j.refuse(fmt.Sprintf("it has no partition with the identifier of this phone's %s", e.Name), "the phone would lose it")
-		case chain && (table[i].Name == label || table[i].Name == e.Name):
-		case table[i].Name != e.Name:
+		case table[i].Name != e.Name && !(chain && table[i].Name == label):
 			j.refuse(fmt.Sprintf("it calls this phone's partition %s %q", e.Name, table[i].Name), "")
+		case chain && (written(strings.TrimPrefix(label, alternate)) || table[i].First == e.First && table[i].Last >= e.Last):
 		case table[i].First != e.First || table[i].Last != e.Last:
 			j.refuse(fmt.Sprintf("it has the partition %s at sectors %d to %d, and on this phone it is at %d to %d",
-				e.Name, table[i].First, table[i].Last, e.First, e.Last), "what is stored there belongs to this one phone and would be lost")
+				e.Name, table[i].First, table[i].Last, e.First, e.Last), "what is stored there would be lost, and a rescue cannot bring it back")
 		}
 	}
 	// Nor may one of another place be given a protected name.
