@@ -44,7 +44,7 @@ func bundleWith(t *testing.T, tables ...[]gpt.Entry) *Firmware {
 	for _, table := range tables {
 		fw.Layout.Tables = append(fw.Layout.Tables, sin.LayoutTable{Entries: table})
 	}
-	fw.Items = append(fw.Items, &Item{Member: "partition-image.sin", Short: "partition-image", Kind: ItemSIN, Type: sin.TypeLayout, Checked: true},
+	fw.Items = append(fw.Items, &Item{Member: "partition-image.sin", Short: "partition-image", Kind: ItemSIN, Type: sin.TypeLayout, Checked: true, Layout: fw.Layout},
 		image(t, "kernel.sin", "boot", 20480<<10))
 	return fw
 }
@@ -210,12 +210,35 @@ func TestLayoutOfASister(t *testing.T) {
 	}
 }
 
+// TestLayoutThatIsNotSent: it names the partitions of the images all the same, so where the
+// phone's own table is not known it is judged, and where it is, the two must agree.
+func TestLayoutThatIsNotSent(t *testing.T) {
+	swapped := changed(t, func(table []gpt.Entry) []gpt.Entry {
+		a, b := entry(t, table, "modemst1"), entry(t, table, "fsg")
+		a.Name, b.Name = b.Name, a.Name
+		return table
+	})
+	fw := bundleWith(t, swapped)
+	fw.Items = append(fw.Items, image(t, "amss_fsg.sin", "modemst1", 1024)) // named fsg by the layout
+	on := &Storage{Sectors: testDisk / 512, Entries: z3c(t, testDisk)}
+	if ps, _ := fw.judgeStorage(on, fw.Items[1:]); !strings.Contains(ps.Error(), "amss_fsg.sin") || !strings.Contains(ps.Error(), "modemst1") {
+		t.Errorf("with the phone's table: %v", ps)
+	}
+	fw = bundleWith(t, drop(t, "TA"))
+	if ps, _ := fw.judgeStorage(nil, fw.Items[1:]); !strings.Contains(ps.Error(), "TA") {
+		t.Errorf("without: %v", ps)
+	}
+	if ps, _ := fw.judgeStorage(on, fw.Items[1:]); len(ps) > 0 {
+		t.Errorf("the phone's table counts: %v", ps)
+	}
+}
+
 // TestTwoLayoutFiles: one would be sent, the other would judge.
 func TestTwoLayoutFiles(t *testing.T) {
 	fw := bundleWith(t, z3c(t, testDisk))
 	fw.Items = append(fw.Items, &Item{Member: "sub/partition.sin", Short: "partition", Kind: ItemSIN, Type: sin.TypeLayout, Checked: true})
 	ps, _ := fw.judgeStorage(nil, fw.Items)
-	if len(ps) != 2 || ps[0].Item != "partition-image.sin" || ps[1].Item != "sub/partition.sin" {
+	if len(ps) != 1 || ps[0].Item != "sub/partition.sin" || !strings.Contains(ps[0].What, "partition-image.sin") {
 		t.Errorf("%v", ps)
 	}
 }

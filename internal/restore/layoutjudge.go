@@ -54,7 +54,13 @@ func (fw *Firmware) judgeStorage(on *Storage, send []*Item) (ps Problems, notes 
 	}
 	sent := it != nil && fw.Layout != nil
 	own := on != nil && len(on.Entries) > 0
-	if sent {
+	if it == nil { // not sent, and yet what names the partitions of the images
+		i := slices.IndexFunc(fw.Items, func(it *Item) bool { return it.Layout != nil && it.Layout == fw.Layout })
+		if i >= 0 && !own {
+			it = fw.Items[i]
+		}
+	}
+	if it != nil && fw.Layout != nil {
 		j := &layoutJudge{family: fw.Family, loader: fw.Loader}
 		j.refuse = func(what, why string) {
 			if p := layoutRefusal(it, what, why); !slices.ContainsFunc(ps, func(o Problem) bool { return o.What == what }) {
@@ -106,7 +112,11 @@ func (fw *Firmware) room(on *Storage, sent bool, send []*Item) (worst Problems) 
 		var ps Problems
 		for _, it := range send {
 			for _, target := range it.Targets {
-				if why := t.place(target).fits(target); why != "" {
+				why := t.place(target).fits(target)
+				if why == "" && on != nil {
+					why = fw.misnamed(on.Entries, target)
+				}
+				if why != "" {
 					ps = append(ps, Problem{Kind: PolicyRefusal, Item: it.Member, What: why, Why: "the file is not made for this phone",
 						Next: "get the bundle for this model from another source"})
 				}
@@ -117,6 +127,17 @@ func (fw *Firmware) room(on *Storage, sent bool, send []*Item) (worst Problems) 
 		}
 	}
 	return worst
+}
+
+// misnamed refuses a target that the bundle knows under another label than the phone: it
+// was cleared for the wrong partition.
+func (fw *Firmware) misnamed(own []gpt.Entry, target sin.Target) string {
+	phones := Tables{family: fw.Family, tables: [][]gpt.Entry{own}}.place(target)
+	bundles := fw.tables(nil, true).place(target)
+	if len(own) == 0 || phones.Missing || bundles.Label == "" || bundles.Label == phones.Label {
+		return ""
+	}
+	return fmt.Sprintf("it would write the partition %s of this phone, which the bundle calls %q", phones.Label, bundles.Label)
 }
 
 type layoutJudge struct {
