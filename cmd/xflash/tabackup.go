@@ -154,7 +154,7 @@ func (a *app) backUpTrim(ctx context.Context, dir string, loader *s1.Image) (err
 	if err != nil {
 		return err
 	}
-	d := &trimDump{dir, trimarea.Judge(ctx, &trimarea.Dump{Container: trimarea.TextBackup}, survey(b), roots)}
+	d := &trimDump{dir, trimarea.Judge(ctx, &trimarea.Dump{Container: trimarea.FolderBackup}, survey(b), roots)}
 	if err := b.Write(dir, "xflash "+version, sent, time.Now()); err != nil {
 		return err
 	}

@@ -193,7 +193,7 @@ func (a *app) showTrimHead(d *trimDump) {
 	if d.MD5 != "" && d.MD5 == d.Sum {
 		line("md5", "the image has the sum that the backup notes")
 	}
-	if missing := trimarea.MissingMarks(d.Data); len(missing) > 0 && d.Container != trimarea.TextBackup {
+	if missing := trimarea.MissingMarks(d.Data); len(missing) > 0 && d.HasBlocks() {
 		line("note", "the texts "+strings.Join(missing, ", ")+" do not occur, which a real trim area holds")
 	}
 	line("model", orUnknown(d.ID.Model, "unit 2210 does not tell"))
@@ -206,7 +206,7 @@ func (a *app) showTrimHead(d *trimDump) {
 
 // wholeText says what proves that nothing is wrong.
 func (d *trimDump) wholeText() string {
-	if d.Container == trimarea.TextBackup {
+	if !d.HasBlocks() {
 		return "yes: " + countOf(len(d.Stored), "unit") + ", every one as long as its line says; the text has no checksums"
 	}
 	return "yes: " + countOf(len(d.Blocks), "block") + " in use, every one with the right checksum"

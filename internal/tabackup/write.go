@@ -15,6 +15,7 @@ import (
 
 	"xflash/ftf"
 	"xflash/internal/text"
+	"xflash/internal/trimarea"
 	"xflash/usbproto/s1"
 )
 
@@ -46,7 +47,7 @@ const missing = "units from 0x10000 on (DRM keys, lock state, kernel header): fl
 // text form of Flashtool, what is known of the backup, and the checksums of all of them.
 const (
 	aboutFile = "backup.json"
-	sumsFile  = "SHA256SUMS"
+	sumsFile  = trimarea.SumsFile
 )
 
 // Write puts the backup into a new folder, readable by its owner only. It never writes over

@@ -34,7 +34,8 @@ type Problem struct {
 	Text   string
 }
 
-// Open is Read for a file by its name.
+// Open is Read for a file by its name, or for a folder as "xflash ta backup" and Flashtool
+// make it.
 func Open(ctx context.Context, name string, roots *sin.RootSet) (*Backup, error) {
 	f, err := os.Open(name)
 	if err != nil {
@@ -44,6 +45,9 @@ func Open(ctx context.Context, name string, roots *sin.RootSet) (*Backup, error)
 	st, err := f.Stat()
 	if err != nil {
 		return nil, err
+	}
+	if st.IsDir() && IsFolder(name) {
+		return openFolder(ctx, name, roots)
 	}
 	if !st.Mode().IsRegular() {
 		return nil, fmt.Errorf("%s is not a regular file", name)
@@ -120,7 +124,7 @@ func (b *Backup) judge() {
 		wrong("two phones", -1, "the serial number that the backup notes is not the one in its unit 4900: image and note are of two phones")
 	}
 	for _, p := range []int{Trim, Misc} {
-		if b.Container != TextBackup && !b.HasPartition(p) {
+		if b.HasBlocks() && !b.HasPartition(p) {
 			wrong("missing partition", -1, "no block of partition %d (%s), which every phone has", p, PartitionName(p))
 		}
 	}
@@ -128,6 +132,10 @@ func (b *Backup) judge() {
 		wrong("damaged record", -1, "the hardware configuration in unit 2003 is damaged: %v", b.Record.Err)
 	}
 }
+
+// HasBlocks reports whether a backup shows how the partition is laid out; backups made
+// in flash mode are lists of units.
+func (d *Dump) HasBlocks() bool { return d.Container != TextBackup && d.Container != FolderBackup }
 
 // PartitionName is the name of a partition of the trim area.
 func PartitionName(p int) string {
@@ -144,7 +152,7 @@ func PartitionName(p int) string {
 func (b *Backup) HardwareText() string {
 	r := b.Record
 	switch {
-	case !r.Present && b.Container == TextBackup && !slices.ContainsFunc(b.Stored, func(u Stored) bool { return u.Partition == Misc }):
+	case !r.Present && !b.HasBlocks() && !slices.ContainsFunc(b.Stored, func(u Stored) bool { return u.Partition == Misc }):
 		return "not in this half of the backup"
 	case !r.Present:
 		return "missing: a phone with this trim area refuses all firmware in flash mode (80080021)"

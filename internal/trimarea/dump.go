@@ -25,8 +25,10 @@ const (
 	Flashtool  Container = "Flashtool backup"
 	WholeDisk  Container = "whole-disk dump"
 	TextBackup Container = "text backup" // 1.ta and 2.ta of Flashtool, one partition each
-	otherFiles           = 64 << 10      // bytes of the small files beside the image that are read
-	maxMembers           = 1000          // of a zip; a backup has six
+	// FolderBackup is both partitions as "xflash ta backup" and Flashtool write them.
+	FolderBackup Container = "folder made in flash mode"
+	otherFiles             = 64 << 10 // bytes of the small files beside the image that are read
+	maxMembers             = 1000     // of a zip; a backup has six
 )
 
 // Causes in an error of Find.
@@ -85,7 +87,7 @@ const maxText = 4 << 20
 
 // start is the first bytes of a file, as far as they can be read.
 func start(r io.ReaderAt, size int64) []byte {
-	b := make([]byte, min(size, 512))
+	b := make([]byte, min(size, 4096))
 	n, _ := r.ReadAt(b, 0) // a failure comes back with the next read
 	return b[:n]
 }
