@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"slices"
 	"strings"
 )
 
@@ -186,6 +187,23 @@ func (b *Bundle) add(name string, size int64) *Member {
 		Boot: inFolder(name, "boot"), Partition: inFolder(name, "partition"), Size: size, bundle: b}
 	b.Members = append(b.Members, m)
 	return m
+}
+
+// LostFiles lists the files that the boot delivery names and the bundle lacks.
+func (b *Bundle) LostFiles() []string {
+	var lost []string
+	if b.Delivery == nil {
+		return nil
+	}
+	for _, c := range b.Delivery.Configurations {
+		for _, file := range c.Files() {
+			has := func(m *Member) bool { return m.Boot && strings.EqualFold(m.Base, path.Base(file)) }
+			if !slices.ContainsFunc(b.Members, has) && !slices.Contains(lost, file) {
+				lost = append(lost, file)
+			}
+		}
+	}
+	return lost
 }
 
 func (b *Bundle) note(member, format string, args ...any) {

@@ -78,24 +78,23 @@ func (a *app) inspect(ctx context.Context, paths, roots, loaders []string) error
 	if !a.ui.json { // whose answer is one object a file and nothing else
 		opt.Progress = func(name string, done, total int64) { show.file("reading", name, done, total) }
 	}
-	for i, path := range paths {
+	first := true
+	return eachFile(ctx, paths, func(path string) error {
 		report, err := inspect.Path(ctx, path, opt)
 		show.clear()
 		if err != nil {
 			return err
 		}
 		if a.ui.json {
-			if err := a.ui.resultJSON(report); err != nil {
-				return err
-			}
-			continue
+			return a.ui.resultJSON(report)
 		}
-		if i > 0 {
+		if !first {
 			a.ui.result("\n")
 		}
+		first = false
 		(&inspection{ui: a.ui}).report(report)
-	}
-	return nil
+		return nil
+	})
 }
 
 // inspection prints one report.
@@ -210,8 +209,10 @@ func (p *inspection) contents(r *inspect.Report) {
 func (p *inspection) row(c *inspect.Report) {
 	state := ""
 	switch {
-	case c.Damaged():
+	case c.Intact == inspect.IntactNo:
 		state = "DAMAGED: "
+	case c.Intact == inspect.IntactUnknown && c.Whole != nil:
+		state = c.Whole.Text + ": "
 	case c.Genuine != nil && c.Genuine.Proof == inspect.ProofSony:
 		state = "genuine: "
 	}

@@ -13,7 +13,7 @@ import (
 // with it. bootImage says that a boot image was asked for, else a file system was. is is "" of
 // one that xflash does not know, and of one that is of the right kind and has another fault.
 func wrongFile(ctx context.Context, path string, bootImage bool) (is string, hints []string, err error) {
-	kind, title, err := inspect.Name(ctx, path)
+	kind, title, err := inspect.Identify(ctx, path)
 	if err != nil {
 		return "", nil, err
 	}

@@ -13,6 +13,7 @@ import (
 	"xflash/fastboot/bootimg"
 	"xflash/fastboot/bootimg/unpack"
 	"xflash/internal/phone"
+	"xflash/internal/text"
 )
 
 // Boot is what is in an image that a phone starts.
@@ -60,6 +61,14 @@ func (in *inspector) recognizeBoot(head []byte) looker {
 		return in.qcdt
 	case bootimg.KindFDT:
 		return in.tree
+	case bootimg.KindZImage, bootimg.KindARM64, bootimg.KindUImage:
+		return in.bareKernel
+	}
+	switch {
+	case bytes.HasPrefix(head, []byte("AVB0")):
+		return in.vbmeta
+	case bytes.HasPrefix(head, dtboMagic):
+		return in.dtbo
 	}
 	return nil
 }
@@ -336,7 +345,7 @@ func (in *inspector) qcdt(_ context.Context, rep *Report, s source) error {
 		rep.bootFault(err)
 		return nil
 	}
-	rep.Title = fmt.Sprintf("QCDT table of device trees, version %d, %s", t.Version, entries(len(t.Entries)))
+	rep.Title = fmt.Sprintf("QCDT table of device trees, version %d, %s", t.Version, text.Count(len(t.Entries), "entry"))
 	l := Layout{Of: "file", Size: s.size}
 	for _, e := range t.Entries {
 		if _, err := t.DTB(e); err != nil {
@@ -378,10 +387,20 @@ func (in *inspector) tree(_ context.Context, rep *Report, s source) error {
 		rep.bootFault(err)
 		return nil
 	}
-	rep.addTree(data, "file")
+	for trees := 0; ; trees++ {
+		rep.addTree(f.Bytes(), "file")
+		if data = data[len(f.Bytes()):]; !bytes.HasPrefix(data, []byte(bootimg.FDTMagic)) {
+			break
+		}
+		if f, err = bootimg.ParseFDT(data); err != nil { // a chain, as kernels have appended
+			rep.bootFault(err)
+			return nil
+		}
+		rep.Title = fmt.Sprintf("chain of %d device trees", trees+2)
+	}
 	rep.bootPhones()
-	if rest := s.size - int64(len(f.Bytes())); rest > 0 {
-		rep.Notes = append(rep.Notes, fmt.Sprintf("%d bytes follow the tree", rest))
+	if rest := len(data); rest > 0 {
+		rep.Notes = append(rep.Notes, fmt.Sprintf("%d bytes follow the last tree", rest))
 	}
 	rep.unproven("all of it is there; the format has nothing that proves it")
 	return nil
@@ -396,5 +415,3 @@ func (s source) readerAt() (io.ReaderAt, error) {
 	data, err := s.all()
 	return bytes.NewReader(data), err
 }
-
-func entries(n int) string { return strings.Replace(count(n, "entry"), "entrys", "entries", 1) }

@@ -1,16 +1,17 @@
 package inspect
 
 import (
-	"bytes"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
-	"slices"
+	"path"
 	"strings"
 
 	"xflash/ftf"
+	"xflash/internal/firmware"
+	"xflash/internal/text"
+	"xflash/sin"
 )
 
 // Firmware is what a bundle says it is.
@@ -50,15 +51,21 @@ func (in *inspector) bundle(ctx context.Context, rep *Report, b *ftf.Bundle) err
 		rep.Notes = append(rep.Notes, "whoever packed it wishes the phone's final verification off (command 25); xflash does not do that")
 	}
 	contents := Layout{Of: "contents"}
-	// Reports stand in the order of the bundle, but the loader is looked at first: its
-	// root proves who signed the others.
-	reports := map[*ftf.Member]*Report{}
-	for _, m := range loaderFirst(b.Members) {
+	reports := map[*ftf.Member]*Report{} // the walk has another order than the bundle
+	err := firmware.Walk(ctx, b, firmware.Options{Roots: in.Roots, Read: func(ctx context.Context, m *ftf.Member, _ sin.CheckOptions) (*sin.Report, error) {
 		child, err := in.member(ctx, m)
-		if err != nil {
-			return err
-		}
 		reports[m] = child
+		return nil, err
+	}}, func(f firmware.File) error {
+		child := reports[f.Member]
+		child.checksum = !b.Folder && !child.Damaged()
+		if f.Damage != nil && !child.Damaged() {
+			child.wrong("cannot be read", -1, f.Damage.Error())
+		}
+		return nil
+	})
+	if err != nil {
+		return err
 	}
 	for _, m := range b.Members {
 		child := reports[m]
@@ -68,23 +75,21 @@ func (in *inspector) bundle(ctx context.Context, rep *Report, b *ftf.Bundle) err
 	}
 	contents.arrange()
 	rep.Layouts = append(rep.Layouts, contents)
+	for _, n := range b.LeftOut {
+		rep.leftOut(path.Join(b.Inside, n.Member), n.Text)
+	}
+	if lost := b.LostFiles(); len(lost) > 0 {
+		rep.Notes = append(rep.Notes, fmt.Sprintf("boot_delivery.xml names %s not in it: %s", text.Count(len(lost), "file"), strings.Join(lost, ", ")))
+	}
 	rep.together(len(b.Members))
 	return nil
 }
 
-// loaderFirst is the members in the order in which they are looked at.
-func loaderFirst(members []*ftf.Member) []*ftf.Member {
-	order := slices.Clone(members)
-	slices.SortStableFunc(order, func(a, b *ftf.Member) int {
-		rank := func(m *ftf.Member) int {
-			if strings.EqualFold(m.Short, "loader") {
-				return 0
-			}
-			return 1
-		}
-		return rank(a) - rank(b)
-	})
-	return order
+// leftOut adds a file that could not be looked at.
+func (r *Report) leftOut(name, why string) {
+	child := &Report{Name: name, Kind: KindUnknown, Title: "left out", unread: true}
+	child.unproven("left out: " + why)
+	r.Contents = append(r.Contents, child)
 }
 
 // together judges a bundle or folder by what is in it.
@@ -110,10 +115,10 @@ func (r *Report) together(members int) {
 		}
 	}
 	if bad > 0 {
-		r.Whole.Text = fmt.Sprintf("%d of %s damaged", bad, count(members, "file"))
+		r.Whole.Text = fmt.Sprintf("%d of %s damaged", bad, text.Count(members, "file"))
 		return
 	}
-	r.whole(fmt.Sprintf("nothing is wrong with any of its %s", count(members, "file")))
+	r.whole(fmt.Sprintf("nothing is wrong with any of its %s", text.Count(members, "file")))
 }
 
 // member inspects one member of a bundle.
@@ -125,6 +130,9 @@ func (in *inspector) member(ctx context.Context, m *ftf.Member) (*Report, error)
 		rep = &Report{Name: m.Name, Kind: KindUnknown, Title: "unreadable", Size: m.Size}
 		rep.wrong(bad.Reason.Error(), bad.Offset, bad.Error())
 		err = nil
+	}
+	if err == nil {
+		rep.named()
 	}
 	return rep, err
 }
@@ -150,25 +158,4 @@ func (in *inspector) stream(ctx context.Context, s source) (*Report, error) {
 	}
 	_, err = io.Copy(io.Discard, &watched{ctx: ctx, r: r, seen: in.progress(s)})
 	return rep, errors.Join(err, r.Close())
-}
-
-// archiveEnd is the place where a zip archive ends, behind the last end record with its
-// comment, and where its directory begins. The end is -1 when there is no such record.
-func archiveEnd(r io.ReaderAt, size int64) (end, directory int64, err error) {
-	const record, longest = 22, 22 + 65535
-	tail := make([]byte, min(size, longest))
-	if n, err := r.ReadAt(tail, size-int64(len(tail))); n < len(tail) && err != io.EOF {
-		return 0, 0, err
-	}
-	for at := len(tail) - record; at >= 0; at-- {
-		if !bytes.HasPrefix(tail[at:], []byte("PK\x05\x06")) {
-			continue
-		}
-		comment := int(binary.LittleEndian.Uint16(tail[at+20:]))
-		if at+record+comment <= len(tail) {
-			directory = int64(binary.LittleEndian.Uint32(tail[at+16:]))
-			return size - int64(len(tail)) + int64(at+record+comment), directory, nil
-		}
-	}
-	return -1, 0, nil
 }

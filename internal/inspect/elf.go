@@ -28,10 +28,8 @@ func (in *inspector) sonyELF(ctx context.Context, rep *Report, s source) error {
 		return err
 	}
 	e, err := bootimg.ParseELF(data)
-	if err != nil {
-		rep.Kind, rep.Title = KindSonyELF, "boot image in Sony's ELF form"
-		rep.bootFault(err)
-		return nil
+	if err != nil { // a program, or a loader of the boot chain; damage shows there as well
+		return in.elf(ctx, rep, s)
 	}
 	if _, ok := e.Find(bootimg.SegmentRamdisk); !ok {
 		return in.elf(ctx, rep, s) // a loader or a program, not a kernel with its ramdisk

@@ -17,6 +17,7 @@ import (
 	"errors"
 	"io"
 
+	"xflash/fastboot/bootimg/unpack"
 	"xflash/fastboot/sparse"
 	"xflash/sin"
 )
@@ -36,8 +37,8 @@ type Options struct {
 
 // Limits of what is taken into memory to look into it, in bytes.
 const (
-	maxBoot   = 32 << 20 // boot images; the largest boot partition of an S1 phone has 20 MiB
-	maxMember = 8 << 20  // members of archives, which cannot be read at any place
+	maxBoot   = 256 << 20 // boot images; those of 2024 have 96 MiB
+	maxMember = 8 << 20   // members of archives, which cannot be read at any place
 	maxText   = 4 << 20
 	headSize  = sin.HeadSize
 )
@@ -52,7 +53,11 @@ func File(ctx context.Context, name string, r io.ReaderAt, size int64, opt Optio
 	if in.Roots == nil {
 		in.Roots = &sin.RootSet{}
 	}
-	return in.file(ctx, fileSource(name, r, size))
+	rep, err := in.file(ctx, fileSource(name, r, size))
+	if err != nil {
+		return nil, err
+	}
+	return rep.settle(), nil
 }
 
 // inspector is one inspection.
@@ -118,7 +123,7 @@ func (in *inspector) file(ctx context.Context, s source) (*Report, error) {
 	look := in.recognize(head, s)
 	if look == nil || in.depth > maxDepth {
 		rep.Title = "unknown"
-		rep.unproven("nothing that xflash knows, so nothing about it can be checked")
+		rep.unproven("of an unknown format, so nothing about it can be checked")
 		return rep, nil
 	}
 	return rep, look(ctx, rep, s)
@@ -141,6 +146,10 @@ func (in *inspector) recognize(head []byte, s source) looker {
 		return in.disk
 	case sin.Detect(head) != 0:
 		return in.sin
+	case sin.IsTar(head):
+		return in.tar
+	case unpack.Detect(head) != unpack.None:
+		return in.compressed
 	case isTrimArea(head) || s.at != nil && hasTrimBlock(s):
 		return in.trimArea
 	}

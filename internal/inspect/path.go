@@ -15,15 +15,16 @@ import (
 	"strings"
 
 	"xflash/ftf"
+	"xflash/internal/text"
+	"xflash/internal/trimarea"
 	"xflash/sin"
 )
 
-// Limits of what is looked at: files of a folder or an archive, bytes of the directory
-// of an archive, and bytes that its members unpack to.
+// Limits of what is looked at: files of a folder or an archive, and bytes that the members
+// of an archive unpack to.
 const (
-	maxFiles     = 4096
-	maxDirectory = 1 << 20
-	maxZip       = 256 << 20
+	maxFiles = 4096
+	maxZip   = 64 << 30
 )
 
 // Path inspects a file or a folder. Errors are those of the file system and of ctx.
@@ -32,6 +33,14 @@ func Path(ctx context.Context, name string, opt Options) (*Report, error) {
 	if in.Roots == nil {
 		in.Roots = &sin.RootSet{}
 	}
+	rep, err := in.path(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	return rep.settle(), nil
+}
+
+func (in *inspector) path(ctx context.Context, name string) (*Report, error) {
 	info, err := os.Stat(name)
 	if err != nil {
 		return nil, err
@@ -54,7 +63,7 @@ func regular(name string) (*os.File, error) {
 		return nil, err
 	}
 	if !info.Mode().IsRegular() {
-		return nil, &fs.PathError{Op: "read", Path: name, Err: errors.New("it is no regular file")}
+		return nil, &fs.PathError{Op: "read", Path: name, Err: errors.New("not a regular file")}
 	}
 	return os.Open(name)
 }
@@ -74,7 +83,7 @@ func (in *inspector) onDisk(ctx context.Context, name, path string, f *os.File, 
 			if err := in.bundle(ctx, rep, b); err != nil {
 				return nil, err
 			}
-			return rep, rep.archiveTail(f)
+			return rep, nil
 		}
 		var bad *ftf.Error
 		if !errors.As(err, &bad) {
@@ -86,16 +95,11 @@ func (in *inspector) onDisk(ctx context.Context, name, path string, f *os.File, 
 			return rep, nil
 		}
 	}
-	return in.file(ctx, s)
-}
-
-// archiveTail finds bytes behind the end of a zip archive.
-func (r *Report) archiveTail(at io.ReaderAt) error {
-	end, _, err := archiveEnd(at, r.Size)
-	if err == nil && end >= 0 && end < r.Size {
-		r.wrong("trailing data", end, fmt.Sprintf("%d bytes follow the end of the archive", r.Size-end))
+	rep, err := in.file(ctx, s)
+	if err == nil {
+		rep.named()
 	}
-	return err
+	return rep, err
 }
 
 // folder inspects a folder: as firmware where it is some, and every other file in it.
@@ -116,19 +120,29 @@ func (in *inspector) folder(ctx context.Context, name string) (*Report, error) {
 			return nil, err
 		}
 		for _, m := range b.Members {
-			known[m.Name] = true
+			known[path.Join(b.Inside, m.Name)] = true
 			rep.Size += m.Size
+		}
+		for _, n := range b.LeftOut {
+			known[path.Join(b.Inside, n.Member)] = true
+		}
+		if b.Inside != "" {
+			rep.Notes = append(rep.Notes, "the firmware is one folder down, in "+b.Inside)
 		}
 	case !errors.As(err, &bad):
 		return nil, err
 	case bad.Reason != ftf.NotBundle:
 		rep.wrong(bad.Reason.Error(), bad.Offset, bad.Error())
 	}
-	files, err := loose(root, known)
+	files, odd, err := loose(root, known)
 	if err != nil {
 		return nil, err
 	}
-	if len(files) == maxFiles {
+	for _, o := range odd {
+		rep.leftOut(o.name, o.why)
+	}
+	if len(files) >= maxFiles {
+		rep.unread = true
 		rep.Notes = append(rep.Notes, fmt.Sprintf("only the first %d files were looked at", maxFiles))
 	}
 	in.learn(ctx, root, files)
@@ -138,7 +152,7 @@ func (in *inspector) folder(ctx context.Context, name string) (*Report, error) {
 			return nil, err
 		}
 		if child == nil {
-			rep.Notes = append(rep.Notes, file.name+" cannot be read")
+			rep.leftOut(file.name, "it cannot be read")
 			continue
 		}
 		rep.Size += child.Size
@@ -148,7 +162,7 @@ func (in *inspector) folder(ctx context.Context, name string) (*Report, error) {
 	if total == 0 {
 		rep.unproven("there is no file in it")
 	}
-	if rep.Kind == KindFolder && total > 0 {
+	if rep.Kind == KindFolder && len(rep.Contents) > 0 {
 		rep.together(total)
 	} else {
 		rep.alsoDamaged(total - len(known))
@@ -179,7 +193,7 @@ func (r *Report) unprovenFiles() {
 		}
 	}
 	if n > 0 && !r.Damaged() {
-		r.Whole = &Integrity{State: StateUnproven, Text: fmt.Sprintf("nothing is wrong with any of its %s, but of %d of them nothing proves that", count(len(r.Contents), "file"), n)}
+		r.Whole = &Integrity{State: StateUnproven, Text: fmt.Sprintf("nothing is wrong with any of its %s, but of %d of them nothing proves that", text.Count(len(r.Contents), "file"), n)}
 	}
 }
 
@@ -187,32 +201,47 @@ func (r *Report) unprovenFiles() {
 type looseEntry struct {
 	name string
 	size int64
+	why  string // it cannot be looked at
 }
 
-// loose lists the regular files below a folder that are not known yet, by name.
-func loose(root *os.Root, known map[string]bool) ([]looseEntry, error) {
-	var files []looseEntry
-	err := fs.WalkDir(root.FS(), ".", func(name string, d fs.DirEntry, err error) error {
+// loose lists the regular files below a folder that are not known yet, by name, and apart
+// from them whatever else is there: links that lead out, pipes, folders that may not be read.
+func loose(root *os.Root, known map[string]bool) (files, odd []looseEntry, err error) {
+	leave := func(name, why string) {
+		if len(odd) < maxFiles {
+			odd = append(odd, looseEntry{name: name, why: why})
+		}
+	}
+	err = fs.WalkDir(root.FS(), ".", func(name string, d fs.DirEntry, err error) error {
 		if err != nil {
 			if name == "." {
 				return err
 			}
-			return nil // a folder that may not be read
-		}
-		if !d.Type().IsRegular() || known[name] {
+			leave(name, "the folder cannot be read")
 			return nil
 		}
-		info, err := d.Info()
-		if err != nil {
+		if d.IsDir() || known[name] {
 			return nil
 		}
-		if files = append(files, looseEntry{name, info.Size()}); len(files) == maxFiles {
+		info, err := root.Stat(name) // follows links inside the folder
+		switch {
+		case err != nil:
+			leave(name, "a link that leads out of the folder or nowhere")
+			return nil
+		case info.IsDir():
+			leave(name, "a link to a folder")
+			return nil
+		case !info.Mode().IsRegular():
+			leave(name, "not a regular file")
+			return nil
+		}
+		if files = append(files, looseEntry{name: name, size: info.Size()}); len(files) == maxFiles {
 			return fs.SkipAll
 		}
 		return nil
 	})
 	slices.SortFunc(files, func(a, b looseEntry) int { return cmp.Compare(a.name, b.name) })
-	return files, err
+	return files, odd, err
 }
 
 // looseFile inspects a file of a folder; nil when it cannot be opened.
@@ -282,15 +311,13 @@ func isZip(head []byte) bool {
 	return bytes.HasPrefix(head, []byte("PK\x03\x04")) || bytes.HasPrefix(head, []byte("PK\x05\x06"))
 }
 
-// zip inspects an archive that is no firmware bundle, such as a backup of a trim area.
+// zip inspects an archive that is not a firmware bundle: a backup of a trim area, a system
+// update, or anything else.
 func (in *inspector) zip(ctx context.Context, rep *Report, s source) error {
 	rep.Kind, rep.Title = KindZip, "zip archive without firmware images"
-	end, directory, err := archiveEnd(s.at, s.size)
-	if err != nil {
-		return err
-	}
-	if in.depth > 1 || end < directory || end-directory > maxDirectory {
-		rep.unproven("not looked into: unpack it first")
+	if in.depth > 1 {
+		rep.unread = true
+		rep.unproven("an archive inside an archive: unpack it first")
 		return nil
 	}
 	z, err := zip.NewReader(s.at, s.size)
@@ -303,55 +330,83 @@ func (in *inspector) zip(ctx context.Context, rep *Report, s source) error {
 		return nil
 	}
 	l := Layout{Of: "contents"}
-	left := int64(maxZip)
+	var names []string
+	var metadata []byte
+	var total int64
 	for _, f := range z.File {
 		if strings.HasSuffix(f.Name, "/") {
 			continue
 		}
-		if err := ctx.Err(); err != nil {
+		child, data, err := in.zipMember(ctx, f, maxZip-total)
+		if err != nil {
 			return err
 		}
-		child := &Report{Name: f.Name, Kind: KindUnknown, Title: "member", Size: int64(min(f.UncompressedSize64, 1<<62))}
+		total += child.Size
+		if f.Name == "META-INF/com/android/metadata" {
+			metadata = data
+		}
+		names = append(names, f.Name)
 		l.Regions = append(l.Regions, Region{RegionMember, f.Name, l.Size, child.Size})
 		l.Size += child.Size
 		rep.Contents = append(rep.Contents, child)
-		if left -= child.Size; child.Size > maxMember || left < 0 {
-			child.unproven("too large to look into it inside an archive; unpack it first")
-			continue
-		}
-		data, err := zipMember(f)
-		if err != nil {
-			child.wrong("corrupt contents", -1, err.Error())
-			continue
-		}
-		found, err := in.file(ctx, bytesSource(f.Name, data))
-		if err != nil {
-			return err
-		}
-		*child = *found
 	}
 	l.arrange()
 	rep.Layouts = []Layout{l}
+	rep.romZip(names, metadata)
 	rep.together(len(rep.Contents))
-	return rep.archiveTail(s.at)
+	b, err := trimarea.Read(ctx, s.at, s.size, in.Roots)
+	if err == nil && b.Container != trimarea.PlainDump { // its own MD5 and serial number
+		rep.Title = string(b.Container)
+		for _, w := range b.Wrong {
+			rep.wrong(w.Reason, -1, w.Text)
+		}
+	}
+	return ctx.Err()
 }
 
-// zipMember unpacks a small member; its declared size is the limit.
-func zipMember(f *zip.File) ([]byte, error) {
+// zipMember inspects a member: small ones in memory, of large ones the first bytes. All are
+// read to their end, for their checksum, as long as they unpack to at most left bytes.
+func (in *inspector) zipMember(ctx context.Context, f *zip.File, left int64) (*Report, []byte, error) {
+	child := &Report{Name: f.Name, Kind: KindUnknown, Title: "member", Size: int64(min(f.UncompressedSize64, 1<<62))}
+	if child.Size > left {
+		child.unread = true
+		child.unproven("too large to look into it inside an archive; unpack it first")
+		return child, nil, nil
+	}
 	r, err := f.Open()
 	if err != nil {
-		return nil, err
+		child.wrong("corrupt contents", -1, err.Error())
+		return child, nil, nil
 	}
-	data, err := io.ReadAll(io.LimitReader(r, maxMember+1))
-	if len(data) > maxMember {
-		err = errors.New("it unpacks to more than it says")
+	defer r.Close()
+	in2 := &watched{ctx: ctx, r: r}
+	data, err := io.ReadAll(io.LimitReader(in2, maxMember))
+	if err == nil {
+		_, err = io.Copy(io.Discard, in2)
 	}
-	return data, errors.Join(err, r.Close())
+	switch {
+	case ctx.Err() != nil:
+		return nil, nil, context.Cause(ctx)
+	case err != nil:
+		child.wrong("corrupt contents", -1, err.Error())
+		return child, nil, nil
+	}
+	s := bytesSource(f.Name, data)
+	if child.Size > int64(len(data)) {
+		s = source{name: f.Name, size: child.Size, open: f.Open}
+	}
+	found, err := in.file(ctx, s)
+	if err != nil {
+		return nil, nil, err
+	}
+	found.checksum = !found.Damaged()
+	found.named()
+	return found, data, nil
 }
 
-// Name says what kind of file a file is, without looking at what is in its parts. Errors are
-// those of the file system and of ctx.
-func Name(ctx context.Context, name string) (kind Kind, title string, err error) {
+// Identify says what kind of file a file is, without looking at what is in its parts. Errors
+// are those of the file system and of ctx.
+func Identify(ctx context.Context, name string) (kind Kind, title string, err error) {
 	f, err := regular(name)
 	if err != nil {
 		return "", "", err

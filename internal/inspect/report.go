@@ -5,30 +5,35 @@ type Kind string
 
 // Kinds.
 const (
-	KindUnknown   Kind = "unknown"
-	KindEmpty     Kind = "empty"
-	KindSIN       Kind = "sin"
-	KindBundle    Kind = "bundle" // .ftf archive, or a folder with the same files
-	KindFolder    Kind = "folder"
-	KindZip       Kind = "zip"
-	KindAndroid   Kind = "android-boot"
-	KindVendor    Kind = "vendor-boot"
-	KindSonyELF   Kind = "sony-elf"
-	KindELF       Kind = "elf"
-	KindQCDT      Kind = "qcdt"
-	KindTree      Kind = "device-tree"
-	KindSparse    Kind = "android-sparse"
-	KindExt       Kind = "ext"
-	KindYaffs2    Kind = "yaffs2"
-	KindFAT       Kind = "fat"
-	KindDisk      Kind = "disk"
-	KindTrimArea  Kind = "trim-area"
-	KindTA        Kind = "ta-text"
-	KindScript    Kind = "flash-script"
-	KindDelivery  Kind = "boot-delivery"
-	KindManifest  Kind = "manifest"
-	KindFirmXML   Kind = "firmware-xml" // partition delivery, update.xml, fwinfo.xml
-	KindOtherFile Kind = "other"        // has a name, but is nothing a phone takes
+	KindUnknown    Kind = "unknown"
+	KindEmpty      Kind = "empty"
+	KindSIN        Kind = "sin"
+	KindBundle     Kind = "bundle" // .ftf archive, or a folder with the same files
+	KindFolder     Kind = "folder"
+	KindZip        Kind = "zip"
+	KindTar        Kind = "tar"
+	KindCompressed Kind = "compressed"
+	KindKernel     Kind = "kernel" // bare, without the image that a loader wants around it
+	KindVBMeta     Kind = "vbmeta"
+	KindDTBO       Kind = "dtbo"
+	KindAndroid    Kind = "android-boot"
+	KindVendor     Kind = "vendor-boot"
+	KindSonyELF    Kind = "sony-elf"
+	KindELF        Kind = "elf"
+	KindQCDT       Kind = "qcdt"
+	KindTree       Kind = "device-tree"
+	KindSparse     Kind = "android-sparse"
+	KindExt        Kind = "ext"
+	KindYaffs2     Kind = "yaffs2"
+	KindFAT        Kind = "fat"
+	KindDisk       Kind = "disk"
+	KindTrimArea   Kind = "trim-area"
+	KindTA         Kind = "ta-text"
+	KindScript     Kind = "flash-script"
+	KindDelivery   Kind = "boot-delivery"
+	KindManifest   Kind = "manifest"
+	KindFirmXML    Kind = "firmware-xml" // partition delivery, update.xml, fwinfo.xml
+	KindOtherFile  Kind = "other"        // has a name, but is nothing a phone takes
 )
 
 // Report is all that is known of a file. Members of its JSON form that do not apply to a
@@ -41,6 +46,11 @@ type Report struct {
 	// SHA256 and MD5 are those of the whole file, of files that were read whole.
 	SHA256 string `json:"file_sha256,omitempty"`
 	MD5    string `json:"file_md5,omitempty"`
+
+	// Intact and Proven are the judgement, which verify and ta verify show as well. Proven
+	// means that a root whose certificate is at hand vouches for the file.
+	Intact Intact `json:"intact"`
+	Proven bool   `json:"proven"`
 
 	Whole   *Integrity `json:"whole,omitempty"`   // of parts of a signed image: nil, the image's counts
 	Genuine *Genuine   `json:"genuine,omitempty"` // nil where the format has no signature
@@ -64,6 +74,9 @@ type Report struct {
 	Actions    []string      `json:"actions,omitempty"` // of a flash script
 	Delivery   []BootVariant `json:"boot_configurations,omitempty"`
 	Contents   []*Report     `json:"contents,omitempty"`
+
+	unread   bool // it or a part of it could not be looked at
+	checksum bool // the archive around it has the right checksum for it
 }
 
 // State says how much is known about a file being whole.
@@ -147,6 +160,7 @@ const (
 	ProofUnread   Proof = "not-verified" // there is a signature, nobody knows how to verify it
 	ProofUnknown  Proof = "unknown-root" // signed; the root is one that nobody knows
 	ProofNamed    Proof = "root-named"   // signed; the root is known by name only
+	ProofCarried  Proof = "root-carried" // the chain ends at a root known by name, which the firmware carries
 	ProofSupplied Proof = "root-given"   // the chain ends at a root that was given
 	ProofSony     Proof = "sony-root"    // the chain ends at a root whose fingerprint is known
 )

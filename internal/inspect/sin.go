@@ -8,6 +8,7 @@ import (
 
 	"xflash/ftf"
 	"xflash/internal/phone"
+	"xflash/internal/text"
 	"xflash/sin"
 )
 
@@ -119,7 +120,7 @@ func (r *Report) sinFaults(found *sin.Report, err error) {
 	case 4:
 		r.whole("the archive is complete, and its checksum is right")
 	default:
-		r.whole(fmt.Sprintf("%s in %s, every one with the hash that the signed header gives", size(found.Header.PayloadSize()), count(len(found.Header.Blocks), "block")))
+		r.whole(fmt.Sprintf("%s in %s, every one with the hash that the signed header gives", text.Size(found.Header.PayloadSize()), text.Count(len(found.Header.Blocks), "block")))
 	}
 }
 
@@ -145,17 +146,24 @@ func genuine(found *sin.Report, err error) *Genuine {
 		g.Proof, g.Text = ProofSony, "genuine: signed by "+h.Signer()+", whose certificate Sony's root "+trust.Root+" made"
 		g.Proven = append(g.Proven, fmt.Sprintf("%s made the certificate of %s", trust.Root, h.Signer()), "the certificate of "+trust.Root+" has the known fingerprint")
 		if trust.Known != nil && trust.Known.Test {
-			g.Text = "signed for development: its root is Sony's test root " + trust.Root + ", which phones on sale refuse"
+			g.Text = "signed for development: its root is Sony's test root " + trust.Root + "; phones on sale refuse it"
 		}
 	case sin.TrustSupplied:
 		g.Proof, g.Text = ProofSupplied, "signed by "+h.Signer()+" under the root "+trust.Root+" that was given, which is not known as one of Sony's"
 		g.Proven = append(g.Proven, fmt.Sprintf("%s made the certificate of %s", trust.Root, h.Signer()))
 		g.NotProven = []string{"that " + trust.Root + " is one of Sony's roots"}
+	case sin.TrustCarried:
+		g.Proof, g.Text = ProofCarried, "signed by "+h.Signer()+" under "+trust.Root+", whose certificate the firmware itself carries"
+		g.Proven = append(g.Proven, fmt.Sprintf("%s made the certificate of %s", trust.Root, h.Signer()))
+		g.NotProven = []string{"that this " + trust.Root + " is Sony's: nobody has told its fingerprint"}
 	case sin.TrustByName:
-		g.Proof, g.Text = ProofNamed, "signed; it names Sony's root "+trust.Root+", whose certificate is not at hand, so the chain is not proven"
+		g.Proof, g.Text = ProofNamed, "signed by "+h.Signer()+", not proven: it names Sony's root "+trust.Root+", whose certificate is not at hand"
 		g.NotProven = []string{chain}
+		if trust.Known != nil && trust.Known.Test {
+			g.Text = "signed for development: it names Sony's test root " + trust.Root + "; phones on sale refuse it"
+		}
 	case sin.TrustUnknown:
-		g.Proof, g.Text = ProofUnknown, "signed, but by a root that nobody knows: "+trust.Root
+		g.Proof, g.Text = ProofUnknown, "signed by "+h.Signer()+", not proven: nobody knows the root "+trust.Root
 		g.NotProven = []string{chain, "that " + trust.Root + " is one of Sony's roots"}
 	default:
 		g.Proof, g.Text = ProofNone, "signed, but the chain does not hold"

@@ -3,6 +3,7 @@ package inspect
 import (
 	"fmt"
 
+	"xflash/internal/text"
 	"xflash/sin"
 	"xflash/sin/gpt"
 )
@@ -34,7 +35,7 @@ func (r *Report) sinLayouts(found *sin.Report, size int64) {
 		file.add(RegionTable, "", int64(len(h.Raw)), h.PayloadSize())
 		r.Layouts = append(r.Layouts, file)
 		for _, t := range found.Layout.Tables {
-			r.Layouts = append(r.Layouts, tableLayout(fmt.Sprintf("storage %d, %s", t.Device, sizeText(t.End()*gpt.SectorSize)), t.End(), t.Entries))
+			r.Layouts = append(r.Layouts, tableLayout(fmt.Sprintf("storage %d, %s", t.Device, text.Size(int64(t.End()*gpt.SectorSize))), t.End(), t.Entries))
 		}
 	default:
 		for i, b := range h.Blocks {

@@ -3,15 +3,16 @@ package inspect
 import (
 	"bytes"
 	"context"
-	"encoding/xml"
 	"errors"
 	"fmt"
-	"io"
-	"regexp"
+	"slices"
 	"strings"
 
 	"xflash/fastboot/bootimg"
 	"xflash/ftf"
+	"xflash/internal/phone"
+	"xflash/internal/text"
+	"xflash/internal/trimarea"
 )
 
 // BootVariant is one configuration of a boot delivery.
@@ -19,31 +20,31 @@ type BootVariant struct {
 	Name       string   `json:"name"`
 	Files      []string `json:"files,omitempty"`
 	Attributes []string `json:"attributes,omitempty"` // what the phone must report
+	// Certificate signs the hardware configuration of the phones that it is for, and so names
+	// their root.
+	Certificate string `json:"certificate,omitempty"`
 }
-
-var (
-	startsTA     = regexp.MustCompile(`^(?:\s|//[^\n]*\n)*0[12][ \t]*\r?\n`)
-	startsScript = regexp.MustCompile(`(?im)^\s*(openTA|closeTA|uploadImage|writeTA|setFlashState|setFlashTimestamp|setLoaderConfig|End flashing)\b`)
-)
 
 // recognizeText finds the texts of firmware by what stands in them.
 func (in *inspector) recognizeText(head []byte, s source) looker {
 	if s.size > maxText || bytes.IndexByte(head, 0) >= 0 {
 		return nil
 	}
-	text := bytes.TrimPrefix(head, []byte("\xef\xbb\xbf"))
-	trimmed := bytes.TrimLeft(text, " \t\r\n")
+	line := bytes.TrimPrefix(head, []byte("\xef\xbb\xbf"))
+	trimmed := bytes.TrimLeft(line, " \t\r\n")
 	switch {
-	case bytes.HasPrefix(bytes.ToLower(text), []byte("manifest-version:")):
+	case bytes.HasPrefix(bytes.ToLower(line), []byte("manifest-version:")):
 		return in.manifest
 	case bootimg.Sniff(head) == bootimg.KindHTML && !bytes.HasPrefix(trimmed, []byte("<!--")):
 		return nil
 	case bytes.HasPrefix(trimmed, []byte("<")):
 		return in.xml
-	case startsTA.Match(text):
+	case ftf.IsTA(line):
 		return in.ta
-	case startsScript.Match(text):
+	case ftf.IsScript(line):
 		return in.script
+	case bytes.HasPrefix(trimmed, []byte("{")):
+		return in.json
 	}
 	return nil
 }
@@ -74,7 +75,7 @@ func (in *inspector) manifest(_ context.Context, rep *Report, s source) error {
 	return nil
 }
 
-func (in *inspector) ta(_ context.Context, rep *Report, s source) error {
+func (in *inspector) ta(ctx context.Context, rep *Report, s source) error {
 	rep.Kind, rep.Title = KindTA, "trim-area text (.ta)"
 	data, err := s.all()
 	if err != nil {
@@ -84,7 +85,14 @@ func (in *inspector) ta(_ context.Context, rep *Report, s source) error {
 	if err != nil {
 		return rep.textFault(err)
 	}
-	rep.Title = fmt.Sprintf("trim-area text (.ta), %s for partition %d", count(len(f.Units), "unit"), f.Partition)
+	backup, err := trimarea.Read(ctx, bytes.NewReader(data), int64(len(data)), in.Roots)
+	if err != nil {
+		return err
+	}
+	for _, w := range backup.Wrong {
+		rep.wrong(w.Reason, w.Offset, w.Text)
+	}
+	rep.Title = fmt.Sprintf("trim-area text (.ta), %s for partition %d", text.Count(len(f.Units), "unit"), f.Partition)
 	var numbers []uint32
 	var sizes []int
 	for _, u := range f.Units {
@@ -105,7 +113,7 @@ func (in *inspector) script(_ context.Context, rep *Report, s source) error {
 	if err != nil {
 		return rep.textFault(err)
 	}
-	rep.Title = fmt.Sprintf("flash script (.fsc), %s", count(len(script.Actions), "action"))
+	rep.Title = fmt.Sprintf("flash script (.fsc), %s", text.Count(len(script.Actions), "action"))
 	for _, a := range script.Actions {
 		rep.Actions = append(rep.Actions, a.String())
 	}
@@ -131,48 +139,34 @@ func (in *inspector) xml(_ context.Context, rep *Report, s source) error {
 	if err != nil {
 		return err
 	}
-	root, err := rootElement(data)
+	root, err := ftf.RootElement(bytes.NewReader(data))
 	if err != nil {
-		rep.wrong("malformed XML", -1, err.Error())
-		return nil
+		return rep.textFault(err)
 	}
-	if strings.EqualFold(root, "BOOT_DELIVERY") {
+	switch {
+	case strings.EqualFold(root, "BOOT_DELIVERY"):
 		return rep.delivery(data)
+	case slices.Contains([]string{"error", "html", "response", "errorresponse"}, strings.ToLower(root)):
+		rep.wrong("not firmware", 0, "it is the answer of a server: the download gave an error instead of the file")
+		return nil
 	}
 	rep.Title = "XML file, root element " + root
 	if title := firmwareXML[strings.ToUpper(root)]; title != "" {
 		rep.Kind, rep.Title = KindFirmXML, title
 	}
-	rep.unproven("it is well-formed; nothing proves it")
-	return nil
-}
-
-// rootElement reads the whole text, so that one that is cut is found out.
-func rootElement(data []byte) (name string, err error) {
-	d := xml.NewDecoder(bytes.NewReader(data))
-	for depth := 0; ; {
-		t, err := d.Token()
-		if err == io.EOF {
-			if name == "" {
-				return "", errors.New("it has no root element")
-			}
-			return name, nil
-		}
+	if strings.EqualFold(root, "UPDATE") {
+		names, err := ftf.ParseUpdate(bytes.NewReader(data))
 		if err != nil {
-			return "", err
+			return rep.textFault(err)
 		}
-		switch t := t.(type) {
-		case xml.StartElement:
-			if depth++; name == "" {
-				name = t.Name.Local
-			}
-			if depth > 1000 {
-				return "", errors.New("more than 1000 elements within each other")
-			}
-		case xml.EndElement:
-			depth--
+		rep.Firmware = &Firmware{NoErase: names}
+		rep.Title = "update list, names nothing to leave alone"
+		if len(names) > 0 {
+			rep.Title = "update list: leaves " + strings.Join(names, ", ") + " alone"
 		}
 	}
+	rep.unproven("it is well-formed; nothing proves it")
+	return nil
 }
 
 func (r *Report) delivery(data []byte) error {
@@ -189,6 +183,10 @@ func (r *Report) delivery(data []byte) error {
 		for _, a := range c.Attributes {
 			v.Attributes = append(v.Attributes, a.Name+"="+a.Value)
 		}
+		if h := c.HWConfig; h != nil {
+			v.Certificate = h.Certificate
+			r.forDelivery(d.Product, h.Certificate)
+		}
 		r.Delivery = append(r.Delivery, v)
 	}
 	for _, n := range d.Notes {
@@ -196,6 +194,33 @@ func (r *Report) delivery(data []byte) error {
 	}
 	r.unproven("it can be read; nothing proves it")
 	return nil
+}
+
+// forDelivery adds the phones that a boot delivery is for: those with its root, and its
+// product, which is the code name of a model or of a platform.
+func (r *Report) forDelivery(product, certificate string) {
+	add := func(m Match) {
+		if !slices.ContainsFunc(r.For, func(o Match) bool { return o.Because == m.Because }) {
+			r.For = append(r.For, m)
+		}
+	}
+	for _, f := range phone.Families() {
+		m := Match{Family: f.Name, Platform: f.SoC, Because: "its product is " + product}
+		for _, model := range f.Models {
+			if product != "" && strings.EqualFold(model.CodeName, product) {
+				m.Models = append(m.Models, model.Code)
+			}
+		}
+		if m.Models != nil {
+			add(m)
+		}
+	}
+	if part := strings.Split(certificate, "_"); len(part) > 2 {
+		root := "S1_Root_" + strings.ToLower(part[2])
+		for _, f := range phone.ByRoot(root) {
+			add(Match{Family: f.Name, Platform: f.SoC, Models: codes(f.Models), Because: "its certificate " + certificate + " belongs to the root " + root})
+		}
+	}
 }
 
 // recognizeOther names what is nothing that a phone takes, but is often met among firmware.
@@ -209,8 +234,6 @@ func (in *inspector) recognizeOther(head []byte) looker {
 		switch kind {
 		case bootimg.KindHTML:
 			rep.wrong("not firmware", 0, "it is a web page: the download gave an error page or a login page instead of the file")
-		case bootimg.KindGzip, bootimg.KindCompressed:
-			rep.unproven("it is compressed; unpack it first, then inspect what comes out")
 		default:
 			rep.unproven("xflash has nothing to check it with")
 		}

@@ -3,10 +3,10 @@ package inspect
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 
 	"xflash/internal/phone"
+	"xflash/internal/text"
 	"xflash/internal/trimarea"
 )
 
@@ -77,9 +77,12 @@ func (in *inspector) trimArea(ctx context.Context, rep *Report, s source) error 
 	if err != nil {
 		return err
 	}
-	found, err := trimarea.Examine(data)
+	found, err := trimarea.Read(ctx, bytes.NewReader(data), int64(len(data)), in.Roots)
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
 	if err != nil {
-		rep.wrong("truncated", int64(len(data)), err.Error()) // the file became shorter
+		rep.wrong("malformed", -1, err.Error())
 		return nil
 	}
 	for _, b := range found.Blocks {
@@ -87,34 +90,14 @@ func (in *inspector) trimArea(ctx context.Context, rep *Report, s source) error 
 		l.add(RegionUnits, fmt.Sprintf("partition %d", b.Partition), b.Offset, int64(b.Size))
 	}
 	rep.Layouts = []Layout{l}
-	for _, f := range found.Faults {
-		reason := "malformed"
-		if errors.Is(f, trimarea.ErrChecksum) {
-			reason = "wrong checksum"
-		}
-		rep.wrong(reason, f.Offset, f.Error())
+	for _, w := range found.Wrong {
+		rep.wrong(w.Reason, w.Offset, w.Text)
 	}
-	rep.whole(count(len(found.Blocks), "block") + " in use, every one with the right checksum")
-	for _, p := range []int{trimarea.Trim, trimarea.Misc} {
-		if !found.HasPartition(p) {
-			rep.Notes = append(rep.Notes, fmt.Sprintf("partition %d is missing, which a phone's own trim area always has", p))
-		}
-	}
+	rep.whole(text.Count(len(found.Blocks), "block") + " in use, every one with the right checksum")
 	rep.TrimArea.Trim, rep.TrimArea.Misc = len(found.Live(trimarea.Trim)), len(found.Live(trimarea.Misc))
-	id, record := found.Identity(ctx, in.Roots)
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	rep.TrimArea.Serial, rep.TrimArea.Model = in.masked(id.Serial), id.Model
-	rep.forModel(id.Model, "unit 2210 names this model")
-	switch {
-	case !record.Present:
-		rep.TrimArea.HWConf = "missing"
-	case record.Err != nil:
-		rep.TrimArea.HWConf = "damaged: " + record.Err.Error()
-	default:
-		rep.TrimArea.HWConf = "whole, " + record.Trust.State.String()
-	}
+	rep.TrimArea.Serial, rep.TrimArea.Model = in.masked(found.ID.Serial), found.ID.Model
+	rep.forModel(found.ID.Model, "unit 2210 names this model")
+	rep.TrimArea.HWConf = found.HardwareText()
 	return nil
 }
 

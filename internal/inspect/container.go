@@ -1,0 +1,160 @@
+package inspect
+
+import (
+	"archive/tar"
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"xflash/fastboot/bootimg/unpack"
+	"xflash/internal/text"
+)
+
+// maxUnpacked bounds what a compressed file may unpack to, in bytes.
+const maxUnpacked = 64 << 30
+
+// tar reads a tar archive that is not a SIN: a backup, sources, an Odin package.
+func (in *inspector) tar(ctx context.Context, rep *Report, s source) error {
+	rep.Kind, rep.Title = KindTar, "tar archive, not firmware of Sony"
+	r, err := s.open()
+	if err != nil {
+		return err
+	}
+	t := tar.NewReader(&watched{ctx: ctx, r: r, seen: in.progress(s)})
+	members := 0
+	for err == nil {
+		if _, err = t.Next(); err == nil {
+			members++
+			_, err = io.Copy(io.Discard, t)
+		}
+	}
+	switch closeErr := r.Close(); {
+	case err == io.EOF:
+		rep.whole(text.Count(members, "member") + ", each header with the right checksum")
+		return closeErr
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		rep.wrong("truncated", s.size, "the archive ends within a member")
+	case errors.Is(err, tar.ErrHeader):
+		rep.wrong("malformed", -1, fmt.Sprintf("the header after member %d is wrong", members))
+	default:
+		return errors.Join(err, closeErr)
+	}
+	return nil
+}
+
+// compressed reads a compressed file to its end and looks at what is in it.
+func (in *inspector) compressed(ctx context.Context, rep *Report, s source) error {
+	rep.Kind, rep.Title = KindCompressed, "compressed file"
+	head, err := s.head()
+	if err != nil {
+		return err
+	}
+	format := unpack.Detect(head)
+	rep.Title = format.String() + " file"
+	if !format.Supported() {
+		rep.unread = true
+		rep.unproven("xflash cannot unpack " + format.String())
+		return nil
+	}
+	var n int64
+	inside := s
+	inside.at, inside.size = nil, 0
+	inside.name = strings.TrimSuffix(s.name, "."+format.String())
+	inside.open = func() (io.ReadCloser, error) {
+		r, err := s.open()
+		if err != nil {
+			return nil, err
+		}
+		z, err := unpack.NewReader(bufio.NewReader(&watched{ctx: ctx, r: r, seen: in.progress(s)}), format, maxUnpacked)
+		return struct {
+			io.Reader
+			io.Closer
+		}{z, r}, err
+	}
+	r, err := inside.open()
+	if err == nil {
+		n, err = io.Copy(io.Discard, r)
+		err = errors.Join(err, r.Close())
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if err != nil {
+		rep.wrong("corrupt contents", -1, "after "+text.Size(n)+" it cannot be unpacked: "+err.Error())
+		return nil
+	}
+	rep.whole("it unpacks to " + text.Size(n) + " without an error")
+	if inside.size = n; in.depth >= maxDepth {
+		return nil
+	}
+	child, err := in.stream(ctx, inside)
+	if err != nil || child.Kind == KindUnknown {
+		return err
+	}
+	rep.Title += " around " + article(child.Title)
+	rep.Contents = []*Report{child}
+	rep.together(1)
+	return nil
+}
+
+// json names JSON: what servers answer with instead of a file.
+func (in *inspector) json(_ context.Context, rep *Report, s source) error {
+	rep.Title = "JSON text, not firmware"
+	data, err := s.all()
+	if err != nil {
+		return err
+	}
+	var fields map[string]any
+	if err := json.Unmarshal(data, &fields); err != nil {
+		rep.unproven("of an unknown format, so nothing about it can be checked")
+		return nil
+	}
+	for _, key := range []string{"error", "errors", "message", "status", "code"} {
+		if _, ok := fields[key]; ok {
+			rep.Kind = KindOtherFile
+			rep.wrong("not firmware", 0, "it is the answer of a server: the download gave an error instead of the file")
+			return nil
+		}
+	}
+	rep.unproven("nothing that xflash can check")
+	return nil
+}
+
+// romZip says what an archive is for by its members: a system update, or a wrapped bundle.
+func (r *Report) romZip(names []string, metadata []byte) {
+	var partitions []string
+	rom := false
+	for _, name := range names {
+		base := strings.ToLower(name[strings.LastIndexByte(name, '/')+1:])
+		switch {
+		case name == "META-INF/com/google/android/updater-script", name == "META-INF/com/google/android/update-binary",
+			name == "META-INF/com/android/metadata", base == "payload.bin":
+			rom = true
+		case strings.HasSuffix(base, ".new.dat"), strings.HasSuffix(base, ".new.dat.br"), strings.HasSuffix(base, ".img"):
+			stem, _, _ := strings.Cut(base, ".")
+			partitions = append(partitions, stem)
+		case strings.HasSuffix(base, ".ftf"):
+			r.Title = "zip archive around the bundle " + name + "; unpack it first"
+		}
+	}
+	if !rom {
+		if len(partitions) > 0 {
+			r.Notes = append(r.Notes, "it holds images for fastboot: "+strings.Join(partitions, ", "))
+		}
+		return
+	}
+	r.Title = "system update (ROM zip), installed by a recovery"
+	for line := range bytes.Lines(metadata) {
+		if device, ok := strings.CutPrefix(strings.TrimSpace(string(line)), "pre-device="); ok {
+			r.Title += ", for " + device
+		}
+	}
+	if len(partitions) > 0 {
+		r.Notes = append(r.Notes, "it writes "+strings.Join(partitions, ", "))
+	}
+}
