@@ -42,6 +42,7 @@ func classify(err error) *failure {
 		problems restore.Problems
 		step     *restore.StepError
 		stopped  *restore.Stopped
+		record   *restore.RecordError
 		journal  *restore.JournalError
 		refusal  *s1.Refusal
 		talk     *s1.Error
@@ -65,15 +66,18 @@ func classify(err error) *failure {
 	case errors.As(err, &problems):
 		return problemsFailure(problems)
 	case errors.As(err, &stopped):
-		return &failure{exit: exitInterrupted, code: "stopped", what: "stopped before " + stopped.Step.Title(),
-			hints: []string{"the phone is still in " + modeOf(stopped.Step) + " mode; do not unplug it, and go on with the same command and --resume"}}
+		return stoppedFailure(stopped)
+	case errors.As(err, &record):
+		return recordFailure(record)
 	case errors.As(err, &signal):
 		return &failure{exit: signal.exit(), code: "stopped", what: signal.Error()}
 	case errors.As(err, &step):
 		return stepFailure(step)
 	case errors.As(err, &journal):
 		return &failure{exit: exitPolicy, code: "journal", what: journal.Error(),
-			hints: []string{"run the same command without --resume: it flashes everything from the beginning, which is safe"}}
+			hints: []string{"run the same command without --resume: it flashes everything from the start, which is safe"}}
+	case errors.Is(err, restore.ErrLocked):
+		return &failure{exit: exitBusy, code: "locked", what: err.Error(), hints: []string{"wait until it has ended; two programs must not write to one phone"}}
 	case errors.As(err, &refusal):
 		return refusalFailure(explain.Refusal(explain.Facts{Text: refusal.Raw, What: refusal.Doing}))
 	case fastbootFailure(err) != nil:
@@ -133,71 +137,6 @@ func refusalFailure(e explain.Explanation) *failure {
 		what = "the phone refused " + e.What
 	}
 	return &failure{exit: exitRefused, code: "refused", what: what, text: e.Text(78)}
-}
-
-// modeOf is the mode that the phone is in during a step.
-func modeOf(s restore.Step) string {
-	switch s.Kind {
-	case restore.StepFlash, restore.StepErase, restore.StepReboot:
-		return "fastboot"
-	}
-	return "flash"
-}
-
-func stepFailure(e *restore.StepError) *failure {
-	if f := fastbootFailure(e.Err); f != nil {
-		f.what = e.Step.Title() + " failed: " + f.what
-		f.hints = []string{"go on with the same command and --resume; what is written already stays written"}
-		if f.exit != exitRefused {
-			f.hints = append([]string{"unplug the phone and start fastboot mode again: off, hold Volume Up, plug in"}, f.hints...)
-		}
-		return f
-	}
-	var refusal *s1.Refusal
-	if errors.As(e.Err, &refusal) {
-		f := refusalFailure(explain.Refusal(refusalFacts(e, refusal)))
-		f.hints = append(f.hints, "when the cause is gone, go on with the same command and --resume")
-		if !e.Written {
-			f.hints = nil
-		}
-		return f
-	}
-	var unit *s1.UnitError
-	if errors.As(e.Err, &unit) {
-		return &failure{exit: exitRefused, code: "unit", what: e.Step.Title() + " failed: " + unit.Error(),
-			hints: []string{"restart the phone in flash mode and go on with the same command and --resume"}}
-	}
-	if errors.Is(e.Err, s1.ErrState) {
-		return &failure{exit: exitOther, code: "other", what: e.Step.Title() + " failed: " + e.Err.Error(),
-			hints: []string{"this is a fault of xflash: please report it with the plan (--dry-run)"}}
-	}
-	var talk *s1.Error
-	var transfer *usbproto.TransferError
-	if errors.As(e.Err, &talk) || errors.As(e.Err, &transfer) {
-		return brokenFailure(e.Err, e.Step.Title(), true)
-	}
-	return &failure{exit: exitFile, code: "file-invalid", what: fmt.Sprintf("%s failed: %v", e.Step.Title(), e.Err),
-		hints: []string{"the file was whole when it was checked: look at the disk it is on, then go on with the same command and --resume"}}
-}
-
-// brokenFailure is a conversation that ended in the middle.
-func brokenFailure(err error, doing string, resumable bool) *failure {
-	f := &failure{exit: exitBroken, code: "broken", what: "the connection broke during " + doing, text: "  " + wrap(printable(err.Error()), 76, "  ")}
-	switch {
-	case errors.Is(err, context.Canceled):
-		f.exit, f.code, f.what = exitInterrupted, "stopped", "stopped at once during "+doing
-	case errors.Is(err, usbproto.ErrGone):
-		f.what = "the phone was unplugged during " + doing
-	case errors.Is(err, usbproto.ErrTimeout):
-		f.what = "the phone stopped answering during " + doing
-	}
-	f.hints = []string{"unplug the phone, hold Power and Volume Up for ten seconds until it is off, then hold Volume Down and plug it in again"}
-	if resumable {
-		f.hints = append(f.hints, "then go on with the same command and --resume; the phone stays in flash mode until the flash is complete")
-	} else {
-		f.hints = append(f.hints, "use a short cable, directly at the computer, without a hub")
-	}
-	return f
 }
 
 // verdictFailure is a phone that could not be opened.

@@ -66,6 +66,9 @@ func (p *progress) event(e restore.Event) {
 	case restore.Finishing:
 		p.clear()
 		p.ui.say("stopping after %s; press Ctrl-C again to stop at once (not advised)", e.Until)
+	case restore.JournalLeft:
+		p.clear()
+		p.ui.warn("the restore is complete; its journal could not be removed: %v", e.Err)
 	}
 }
 
@@ -141,6 +144,8 @@ func (p *progress) jsonEvent(e restore.Event) {
 		p.put("stalled", map[string]any{"doing": e.Doing})
 	case restore.Finishing:
 		p.put("stopping", map[string]any{"after": e.Until})
+	case restore.JournalLeft:
+		p.put("note", map[string]any{"text": "the journal could not be removed: " + e.Err.Error()})
 	}
 }
 

@@ -76,7 +76,7 @@ in fastboot mode (phone off, hold Volume Up, plug in the cable; the light turns 
 
 func (c *restoreCommand) run(ctx context.Context, path string) error {
 	if c.resume && (len(c.policy.Only) > 0 || len(c.policy.Skip) > 0 || c.policy.Wipe || c.policy.Model != "") {
-		return usageError{errors.New("--resume goes on with the plan that was agreed to; --only, --skip, --wipe and --model cannot change it")}
+		return usageError{errors.New("--resume continues the plan you agreed to and cannot be combined with --only, --skip, --wipe and --model")}
 	}
 	if c.second {
 		c.policy.Way = restore.WayFastboot
@@ -86,15 +86,18 @@ func (c *restoreCommand) run(ctx context.Context, path string) error {
 		return err
 	}
 	defer bundle.Close()
-	if c.resume {
-		c.policy = c.resumedPolicy(bundle)
+	if c.resume { // which files are checked is in the phone's journal
+		if c.second {
+			return c.throughFastboot(ctx, bundle, nil)
+		}
+		return c.flash(ctx, bundle, nil)
 	}
 	fw, err := c.check(ctx, bundle)
 	if err != nil {
 		return wrongSelector(err)
 	}
 	if c.second {
-		return c.throughFastboot(ctx, fw)
+		return c.throughFastboot(ctx, bundle, fw)
 	}
 	if c.dryRun && c.device == "" && c.policy.Model != "" {
 		plan, err := restore.Build(fw, nil, c.policy)
@@ -107,7 +110,7 @@ func (c *restoreCommand) run(ctx context.Context, path string) error {
 	if _, err := restore.Build(fw, nil, c.policy); err != nil {
 		return err
 	}
-	return c.flash(ctx, fw)
+	return c.flash(ctx, bundle, fw)
 }
 
 // wrongSelector makes a selector that fits nothing, or too much, wrong usage.
@@ -125,35 +128,28 @@ func (c *restoreCommand) check(ctx context.Context, bundle *ftf.Bundle) (*restor
 	if err != nil {
 		return nil, err
 	}
-	stoppable, stop := firstStop(ctx)
-	defer stop()
 	show := newProgress(c.ui)
 	defer show.clear()
-	fw, err := restore.Check(stoppable, bundle, restore.CheckOptions{Policy: c.policy, Roots: roots, AnyRoot: anyRoot, Loader: c.loader, Emit: show.event})
-	if cause := context.Cause(stoppable); err != nil && cause != nil {
+	fw, err := restore.Check(ctx, bundle, restore.CheckOptions{Policy: c.policy, Roots: roots, AnyRoot: anyRoot, Loader: c.loader, Emit: show.event})
+	if cause := context.Cause(ctx); err != nil && cause != nil {
 		return nil, cause
 	}
 	return fw, err
 }
 
-// resumedPolicy finds what the stopped run of this bundle was asked for, so that the same
-// files are checked.
-func (c *restoreCommand) resumedPolicy(bundle *ftf.Bundle) restore.Policy {
-	store, err := restore.DefaultStore()
-	id, err2 := bundle.Identity()
-	if err != nil || err2 != nil {
-		return c.policy
+// resumed takes what the stopped run was asked for from the journal of the phone at hand, and
+// checks the bundle for that.
+func (c *restoreCommand) resumed(ctx context.Context, store restore.Store, phoneID string, bundle *ftf.Bundle) (*restore.Firmware, error) {
+	j, err := store.Resumed(phoneID)
+	if err != nil {
+		return nil, err
 	}
-	for _, j := range store.Unfinished() {
-		if j.BundleID == id {
-			return j.Policy
-		}
-	}
-	return c.policy
+	c.policy = j.Policy
+	return c.check(ctx, bundle)
 }
 
-// flash is everything that needs the phone.
-func (c *restoreCommand) flash(ctx context.Context, fw *restore.Firmware) (err error) {
+// flash is everything that needs the phone. fw is nil for a restore that is continued.
+func (c *restoreCommand) flash(ctx context.Context, bundle *ftf.Bundle, fw *restore.Firmware) (err error) {
 	store, err := restore.DefaultStore()
 	if err != nil {
 		return err
@@ -161,16 +157,27 @@ func (c *restoreCommand) flash(ctx context.Context, fw *restore.Firmware) (err e
 	show := newProgress(c.ui)
 	limits := c.limits
 	limits.OnStall = func(doing string) { show.event(restore.Stalled{Doing: doing}) }
-	opening, stop := firstStop(ctx)
-	defer stop()
-	conn, err := c.flashMode(opening, limits)
+	conn, err := c.flashMode(ctx, limits)
 	if err != nil {
-		return c.offerFastboot(err)
+		return c.offerResume(store, c.offerFastboot(err))
 	}
-	defer func() { err = errors.Join(err, conn.Close()) }()
-	facts, err := restore.ReadFacts(opening, conn.Session)
+	done := false
+	defer func() { err = c.closed(conn.Close(), done, err) }()
+	facts, err := restore.ReadFacts(ctx, conn.Session)
 	if err != nil {
-		return err
+		return c.offerResume(store, err)
+	}
+	if !c.dryRun {
+		unlock, err := store.Lock(facts.Identity)
+		if err != nil {
+			return err
+		}
+		defer unlock()
+	}
+	if c.resume {
+		if fw, err = c.resumed(ctx, store, facts.Identity, bundle); err != nil {
+			return err
+		}
 	}
 	plan, journal, err := restore.PrepareRun(store, fw, facts, c.policy, c.resume)
 	if err != nil {
@@ -180,21 +187,48 @@ func (c *restoreCommand) flash(ctx context.Context, fw *restore.Firmware) (err e
 		return err
 	}
 	if c.dryRun {
-		return nil
+		if c.resume {
+			return nil
+		}
+		return restore.Preflight(ctx, conn.Session, plan)
 	}
-	c.tellUnfinished(store, facts)
-	if err := c.consent(opening, plan, journal.Done); err != nil {
+	c.tellUnfinished(store, facts.Identity)
+	if err := c.consent(ctx, plan, journal.Done); err != nil {
 		return err
 	}
-	stop() // from here on the first Ctrl-C waits for a safe point
-	soft, _ := softStop(ctx)
+	soft, end := writingWithStops(ctx)
+	defer end()
 	err = restore.Run(ctx, conn.Session, plan, restore.RunOptions{
 		Journal: journal, Stop: soft, Now: clock(), Emit: show.event})
 	show.clear()
 	if err != nil {
 		return c.offerSecondWay(err, facts)
 	}
-	return c.finished(plan)
+	done = true
+	c.finished(plan, c.policy)
+	return nil
+}
+
+// closed joins the error of a connection that was closed to that of the command. After a
+// complete restore it is only worth a note: nothing that fails then takes it back.
+func (c *restoreCommand) closed(closing error, done bool, err error) error {
+	if done && closing != nil {
+		c.ui.warn("%v", closing)
+		return err
+	}
+	return errors.Join(err, closing)
+}
+
+// offerResume tells how to get a phone to answer that an interrupted restore may have left in
+// the middle of a packet: it takes whatever is sent as the rest of that packet.
+func (c *restoreCommand) offerResume(store restore.Store, err error) error {
+	f := classify(err)
+	if f.exit != exitBroken || len(store.Unfinished()) == 0 {
+		return err
+	}
+	f.text += "\n  " + wrap("A restore that was interrupted can leave a phone in the middle of a packet, and then it answers nothing until it was switched off.", 76, "  ")
+	f.hints = append(f.hints[:1], "then "+resumeHint)
+	return f
 }
 
 // clock gives the time that is written into the phone: now, or what SOURCE_DATE_EPOCH says,
@@ -209,41 +243,49 @@ func clock() func() time.Time {
 // show prints the plan.
 func (c *restoreCommand) show(plan *restore.Plan) error {
 	if c.ui.json {
-		return c.ui.resultJSON(struct {
+		err := c.ui.resultJSON(struct {
 			Type string        `json:"type"`
 			Hash string        `json:"hash"`
 			Plan *restore.Plan `json:"plan"`
 		}{"plan", plan.Hash(), plan})
+		if !c.dryRun {
+			return nil // a reader that is gone does not stop a restore
+		}
+		return err
 	}
-	if c.dryRun {
-		c.ui.result("%s", printableText(plan.Text()))
-		return nil
+	text := strings.TrimRight(printableText(plan.Text()), "\n")
+	switch {
+	case c.dryRun:
+		c.ui.result("%s\n", text)
+	case !c.yes:
+		c.ui.show("%s", text) // nobody can agree to what was not shown, also with --quiet
+	default:
+		c.ui.say("%s", text)
 	}
-	c.ui.say("%s", strings.TrimRight(printableText(plan.Text()), "\n"))
 	return nil
 }
 
-// tellUnfinished offers to go on with a restore that was stopped.
-func (c *restoreCommand) tellUnfinished(store restore.Store, facts *restore.Facts) {
+// tellUnfinished offers to continue a restore that was stopped.
+func (c *restoreCommand) tellUnfinished(store restore.Store, phoneID string) {
 	if c.resume {
 		return
 	}
-	if j, err := store.Find(facts.Identity); err == nil && j != nil {
-		c.ui.warn("a restore of this phone with %s was stopped during %s. --resume goes on there; without it everything is flashed again, which is safe too.", printable(j.Bundle), j.Doing)
+	if j, err := store.Find(phoneID); err == nil && j != nil {
+		c.ui.warn("a restore of this phone with %s was stopped during %s. --resume continues there; without it everything is flashed again, which is safe too.", printable(j.Bundle), j.Doing)
 	}
 }
 
 // consent asks before anything is written.
 func (c *restoreCommand) consent(ctx context.Context, plan *restore.Plan, done int) error {
 	if done > 0 {
-		c.ui.say("\nGoing on with step %d of %d: %s.", done+1, len(plan.Steps), plan.Steps[min(done, len(plan.Steps)-1)].Title())
+		c.ui.say("\nContinuing at step %d of %d: %s.", done+1, len(plan.Steps), plan.Steps[min(done, len(plan.Steps)-1)].Title())
 	}
 	if c.yes {
 		return nil
 	}
 	if !c.ui.inTTY || c.ui.json {
-		return &failure{exit: exitPolicy, code: "consent", what: "not started: nobody is there to agree to the plan",
-			hints: []string{"add --yes when you have read the plan"}}
+		return &failure{exit: exitPolicy, code: "consent", what: "not started: there is no terminal to confirm the plan on",
+			hints: []string{"read the plan and add --yes"}}
 	}
 	for _, q := range plan.Questions {
 		answer, err := c.ui.ask(ctx, "\n"+q+" Type yes to go on:")
@@ -261,28 +303,6 @@ func (c *restoreCommand) consent(ctx context.Context, plan *restore.Plan, done i
 	}
 	if err != nil || !strings.EqualFold(answer, "yes") {
 		return &failure{exit: exitPolicy, code: "consent", what: "not started; nothing was written"}
-	}
-	return nil
-}
-
-// finished is the only place that says so; it is reached when the phone has acknowledged
-// the last step.
-func (c *restoreCommand) finished(plan *restore.Plan) error {
-	if c.ui.json {
-		return c.ui.resultJSON(map[string]any{"type": "result", "state": "done", "bytes": plan.Bytes, "model": plan.Model})
-	}
-	steps := []string{"Unplug the cable.", "Switch the phone on. The first start takes up to ten minutes."}
-	if c.second {
-		c.ui.result("Done: all of it is written, and the phone restarts.\n")
-		steps = []string{"Wait. The first start takes up to ten minutes."}
-	} else {
-		c.ui.result("Done: the phone has everything, and has switched itself off.\n")
-	}
-	if !plan.Wipes {
-		steps = append(steps, `If it hangs at the logo or asks for a password nobody knows, the data of another system are in the way: run this again with --wipe.`)
-	}
-	for i, s := range steps {
-		c.ui.say("  %d. %s", i+1, wrap(s, c.ui.width()-5, "     "))
 	}
 	return nil
 }

@@ -9,16 +9,16 @@ import (
 	"path/filepath"
 	"strings"
 
+	"xflash/ftf"
 	"xflash/internal/restore"
 	"xflash/usbproto"
 )
 
 // throughFastboot is the second way of a restore (device-rescue.md §4.4).
-func (c *restoreCommand) throughFastboot(ctx context.Context, fw *restore.Firmware) (err error) {
-	opening, stop := firstStop(ctx)
-	defer stop()
+// fw is nil for a restore that is continued.
+func (c *restoreCommand) throughFastboot(ctx context.Context, bundle *ftf.Bundle, fw *restore.Firmware) (err error) {
 	if c.dryRun && c.device == "" && c.policy.Model != "" {
-		boots, err := restore.BootImages(opening, fw, nil, c.policy)
+		boots, err := restore.BootImages(ctx, fw, nil, c.policy)
 		if err != nil {
 			return err
 		}
@@ -36,39 +36,47 @@ func (c *restoreCommand) throughFastboot(ctx context.Context, fw *restore.Firmwa
 	meter := &restore.Meter{}
 	options := c.fastbootOptions("")
 	options.Progress = meter.Sent
-	conn, err := c.fastbootMode(opening, options)
+	conn, err := c.fastbootMode(ctx, options)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, conn.Close()) }()
-	facts, err := c.loaderFacts(opening, conn)
+	done := false
+	defer func() { err = c.closed(conn.Close(), done, err) }()
+	facts, err := c.loaderFacts(ctx, conn)
 	if err != nil {
 		return err
 	}
 	if err := unlocked(facts.Target); err != nil {
 		return err
 	}
-	policy := c.policy
+	if !c.dryRun {
+		unlock, err := store.Lock(facts.Identity)
+		if err != nil {
+			return err
+		}
+		defer unlock()
+	}
 	if c.resume {
-		if j, err := store.Find(facts.Identity); err == nil && j != nil {
-			policy = j.Policy
+		if fw, err = c.resumed(ctx, store, facts.Identity, bundle); err != nil {
+			return err
 		}
 	}
-	boots, err := restore.BootImages(opening, fw, facts, policy)
+	boots, err := restore.BootImages(ctx, fw, facts, c.policy)
 	if err != nil {
 		return err
 	}
-	plan, journal, err := restore.PrepareFastbootRun(store, fw, facts, boots, policy, c.resume)
+	plan, journal, err := restore.PrepareFastbootRun(store, fw, facts, boots, c.policy, c.resume)
 	if err != nil {
 		return err
 	}
 	if err := c.show(plan); err != nil || c.dryRun {
 		return err
 	}
-	if err := c.consent(opening, plan, journal.Done); err != nil {
+	c.tellUnfinished(store, facts.Identity)
+	if err := c.consent(ctx, plan, journal.Done); err != nil {
 		return err
 	}
-	limit, _, err := conn.MaxDownload(opening)
+	limit, _, err := conn.MaxDownload(ctx)
 	if err != nil {
 		return err
 	}
@@ -76,9 +84,9 @@ func (c *restoreCommand) throughFastboot(ctx context.Context, fw *restore.Firmwa
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	stop() // from here on the first Ctrl-C waits for a safe point
-	soft, _ := softStop(ctx)
+	defer os.Remove(dir) // empty now; what cannot be removed harms nobody
+	soft, end := writingWithStops(ctx)
+	defer end()
 	err = restore.RunFastboot(ctx, conn.Client, plan, restore.FastbootOptions{
 		RunOptions: restore.RunOptions{Journal: journal, Stop: soft, Emit: show.event},
 		Dir:        dir, Limit: limit, Meter: meter})
@@ -86,21 +94,21 @@ func (c *restoreCommand) throughFastboot(ctx context.Context, fw *restore.Firmwa
 	if err != nil {
 		return err
 	}
-	return c.finished(plan)
+	done = true
+	c.finished(plan, c.policy)
+	return nil
 }
 
-// unpackingFolder is where file systems lie until they are sent. The temporary folder of
-// many systems is in memory, so it is not used.
+// unpackingFolder is where file systems are unpacked until they are sent. The temporary folder
+// of many systems is in memory, so it is not used.
 func unpackingFolder() (string, error) {
 	cache, err := os.UserCacheDir()
 	if err != nil {
 		return "", err
 	}
 	dir := filepath.Join(cache, "xflash")
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return "", err
-	}
-	return os.MkdirTemp(dir, "restore-")
+	restore.Sweep(dir)
+	return dir, os.MkdirAll(dir, 0o700)
 }
 
 // loaderFacts asks a phone in fastboot mode who it is.

@@ -15,6 +15,8 @@ import (
 	"io"
 	"os"
 	"strings"
+	"unicode"
+	"unicode/utf16"
 
 	"golang.org/x/term"
 
@@ -55,7 +57,7 @@ func (t *terminal) colour() bool {
 
 // moveLine puts text in the place of the moving line on stderr, which is a terminal.
 func (t *terminal) moveLine(s string) {
-	s = text.Cut(s, t.width()-1)
+	s = text.Cut(text.Clean(s), t.width()-1)
 	n := text.Width(s)
 	fmt.Fprintf(t.err, "\r%s%s", s, strings.Repeat(" ", max(t.line-n, 0)))
 	t.line = n
@@ -72,21 +74,70 @@ func (t *terminal) clearLine() {
 // result writes to stdout.
 func (t *terminal) result(format string, a ...any) {
 	t.clearLine()
-	fmt.Fprintf(t.out, format, a...)
+	put(t.out, fmt.Sprintf(format, a...))
 }
+
+// put is the one place where text leaves for a terminal. What a phone, a file or another
+// program has put into it can neither move the cursor nor turn the direction of a line.
+// An error is of no use to anybody: whoever reads is gone.
+func put(w io.Writer, s string) {
+	s = strings.ReplaceAll(text.CleanLines(s), `\x09`, "\t")
+	for _, ours := range []string{bold, red, plain} {
+		s = strings.ReplaceAll(s, text.Clean(ours), ours)
+	}
+	_, _ = io.WriteString(w, s)
+}
+
+// The colours of this program.
+const (
+	bold  = "\x1b[1m"
+	red   = "\x1b[1;31m"
+	plain = "\x1b[0m"
+)
 
 // resultJSON writes one value to stdout as one line of JSON.
 func (t *terminal) resultJSON(v any) error {
-	enc := json.NewEncoder(t.out)
+	var b strings.Builder
+	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
-	return enc.Encode(v)
+	if err := enc.Encode(v); err != nil {
+		return err
+	}
+	_, err := io.WriteString(t.out, escapeJSON(b.String()))
+	return err
+}
+
+// escapeJSON writes characters that a terminal does not just show as JSON escapes, which
+// changes no value.
+func escapeJSON(s string) string {
+	var b strings.Builder
+	for _, r := range s {
+		switch {
+		case r == '\n' || unicode.IsPrint(r):
+			b.WriteRune(r)
+		case r > 0xFFFF:
+			high, low := utf16.EncodeRune(r)
+			fmt.Fprintf(&b, `\u%04x\u%04x`, high, low)
+		default:
+			fmt.Fprintf(&b, `\u%04x`, r)
+		}
+	}
+	return b.String()
 }
 
 // say tells what goes on; nothing with --quiet or --json.
 func (t *terminal) say(format string, a ...any) {
 	if !t.quiet && !t.json {
 		t.clearLine()
-		fmt.Fprintf(t.err, format+"\n", a...)
+		put(t.err, fmt.Sprintf(format+"\n", a...))
+	}
+}
+
+// show tells what a person has to see to answer a question, also with --quiet.
+func (t *terminal) show(format string, a ...any) {
+	if !t.json {
+		t.clearLine()
+		put(t.err, fmt.Sprintf(format+"\n", a...))
 	}
 }
 
@@ -94,7 +145,7 @@ func (t *terminal) say(format string, a ...any) {
 func (t *terminal) warn(format string, a ...any) {
 	if !t.json {
 		t.clearLine()
-		fmt.Fprintf(t.err, "%s\n", wrap("note: "+fmt.Sprintf(format, a...), t.width(), "      "))
+		put(t.err, fmt.Sprintf("%s\n", wrap("note: "+fmt.Sprintf(format, a...), t.width(), "      ")))
 	}
 }
 
@@ -105,7 +156,7 @@ func (t *terminal) hanging(lead, s string) {
 
 func (t *terminal) bold(s string) string {
 	if t.colour() {
-		return "\x1b[1m" + s + "\x1b[0m"
+		return bold + s + plain
 	}
 	return s
 }
@@ -115,7 +166,7 @@ func (t *terminal) bold(s string) string {
 // with the process.
 func (t *terminal) ask(ctx context.Context, question string) (string, error) {
 	t.clearLine()
-	fmt.Fprintf(t.err, "%s ", wrap(question, t.width()-1, ""))
+	put(t.err, wrap(question, t.width()-1, "")+" ")
 	type answer struct {
 		line string
 		err  error
@@ -163,14 +214,14 @@ func (t *terminal) fail(f *failure) {
 	t.clearLine()
 	prefix := "xflash: "
 	if t.colour() {
-		prefix = "\x1b[1;31mxflash:\x1b[0m "
+		prefix = red + "xflash:" + plain + " "
 	}
-	fmt.Fprintf(t.err, "%s%s\n", prefix, wrap(f.what, t.width()-8, "        "))
+	put(t.err, fmt.Sprintf("%s%s\n", prefix, wrap(f.what, t.width()-8, "        ")))
 	if f.text != "" {
-		fmt.Fprintf(t.err, "%s\n", strings.TrimRight(f.text, "\n"))
+		put(t.err, strings.TrimRight(f.text, "\n")+"\n")
 	}
 	for _, h := range f.hints {
-		fmt.Fprintf(t.err, "%s\n", wrap("hint: "+h, t.width(), "      "))
+		put(t.err, wrap("hint: "+h, t.width(), "      ")+"\n")
 	}
 }
 

@@ -125,7 +125,7 @@ func newPhone(t *testing.T, options simphone.Options) *simphone.Phone {
 	return phone
 }
 
-func check(t *testing.T, path string, p restore.Policy) (*restore.Firmware, error) {
+func check(t testing.TB, path string, p restore.Policy) (*restore.Firmware, error) {
 	t.Helper()
 	b, err := ftf.Open(path)
 	if err != nil {
@@ -154,8 +154,11 @@ func newBench(t *testing.T, options simphone.Options) *bench {
 }
 
 // attempt is one run of the program: open, read, plan or resume, flash.
-func (b *bench) attempt(p restore.Policy, resume bool, opt restore.RunOptions) (err error) {
-	ctx := context.Background()
+func (b *bench) attempt(p restore.Policy, resume bool, opt restore.RunOptions) error {
+	return b.attemptIn(context.Background(), p, resume, opt)
+}
+
+func (b *bench) attemptIn(ctx context.Context, p restore.Policy, resume bool, opt restore.RunOptions) (err error) {
 	s, err := s1.Open(ctx, b.phone.Conn(), b.opt)
 	if err != nil {
 		return err
