@@ -233,7 +233,7 @@ func TestInterruptOnce(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v\n%s", err, next)
 	}
-	if !strings.Contains(string(next), "Going on with step") {
+	if !strings.Contains(string(next), "Continuing at step") {
 		t.Errorf("the resumed run does not say where it goes on:\n%s", next)
 	}
 	if state := endState(t, s, dir); damagedState(state) {

@@ -148,6 +148,15 @@ func (c *restoreCommand) resumed(ctx context.Context, store restore.Store, phone
 	return c.check(ctx, bundle)
 }
 
+// lock keeps other programs from restoring the same phone. A run that is continued takes it
+// before it reads the journal, a new one when it is agreed to.
+func (c *restoreCommand) lock(store restore.Store, phoneID string) (unlock func(), err error) {
+	if c.dryRun {
+		return func() {}, nil
+	}
+	return store.Lock(phoneID)
+}
+
 // flash is everything that needs the phone. fw is nil for a restore that is continued.
 func (c *restoreCommand) flash(ctx context.Context, bundle *ftf.Bundle, fw *restore.Firmware) (err error) {
 	store, err := restore.DefaultStore()
@@ -167,14 +176,12 @@ func (c *restoreCommand) flash(ctx context.Context, bundle *ftf.Bundle, fw *rest
 	if err != nil {
 		return c.offerResume(store, err)
 	}
-	if !c.dryRun {
-		unlock, err := store.Lock(facts.Identity)
+	if c.resume {
+		unlock, err := c.lock(store, facts.Identity)
 		if err != nil {
 			return err
 		}
 		defer unlock()
-	}
-	if c.resume {
 		if fw, err = c.resumed(ctx, store, facts.Identity, bundle); err != nil {
 			return err
 		}
@@ -195,6 +202,13 @@ func (c *restoreCommand) flash(ctx context.Context, bundle *ftf.Bundle, fw *rest
 	c.tellUnfinished(store, facts.Identity)
 	if err := c.consent(ctx, plan, journal.Done); err != nil {
 		return err
+	}
+	if !c.resume {
+		unlock, err := c.lock(store, facts.Identity)
+		if err != nil {
+			return err
+		}
+		defer unlock()
 	}
 	soft, end := writingWithStops(ctx)
 	defer end()

@@ -49,14 +49,12 @@ func (c *restoreCommand) throughFastboot(ctx context.Context, bundle *ftf.Bundle
 	if err := unlocked(facts.Target); err != nil {
 		return err
 	}
-	if !c.dryRun {
-		unlock, err := store.Lock(facts.Identity)
+	if c.resume {
+		unlock, err := c.lock(store, facts.Identity)
 		if err != nil {
 			return err
 		}
 		defer unlock()
-	}
-	if c.resume {
 		if fw, err = c.resumed(ctx, store, facts.Identity, bundle); err != nil {
 			return err
 		}
@@ -75,6 +73,13 @@ func (c *restoreCommand) throughFastboot(ctx context.Context, bundle *ftf.Bundle
 	c.tellUnfinished(store, facts.Identity)
 	if err := c.consent(ctx, plan, journal.Done); err != nil {
 		return err
+	}
+	if !c.resume {
+		unlock, err := c.lock(store, facts.Identity)
+		if err != nil {
+			return err
+		}
+		defer unlock()
 	}
 	limit, _, err := conn.MaxDownload(ctx)
 	if err != nil {
