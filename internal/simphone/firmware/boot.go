@@ -2,38 +2,53 @@ package firmware
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
 // boot makes the boot delivery: one set for this phone, and one for a phone with other
 // fuses that must not be chosen.
 func (m *maker) boot() error {
+	if m.form.noBoot {
+		return nil
+	}
 	var names []string
-	for _, f := range []struct{ short, label string }{
-		{"dbi", "dbi"}, {"emmc_appsboot", "aboot"}, {"rpm", "rpm"}, {"s1sbl", "s1sbl"}, {"sbl1", "sbl1"}, {"tz", "tz"},
-	} {
-		raw, err := m.raw(f.short, append(elf(), m.random(60_000)...))
+	for _, label := range slices.Sorted(slices.Values(m.facts.Chain)) {
+		if slices.Contains(m.form.topLevel, label) {
+			continue
+		}
+		short := m.form.file(label)
+		raw, err := m.raw(short, append(elf(), m.random(60_000)...))
 		if err != nil {
 			return err
 		}
-		name := fmt.Sprintf("%s_%s_AID_1_PLATFORM-MSM8974AC-LIVE-HWID007B00E1-SWID00-OEM1-AID1-DEBUG00_S1-BOOT-LIVE-9C84-0001-MMC.sin", f.short, BootVersion)
+		name := fmt.Sprintf("%s_%s_AID_1_PLATFORM-%s-LIVE-HWID%s-SWID00-OEM1-AID1-DEBUG00_S1-BOOT-LIVE-%s-0001-MMC.sin",
+			short, m.facts.NextBootVersion(), m.facts.Platform(), m.chip("0"), strings.ToUpper(m.facts.Root[len(m.facts.Root)-4:]))
 		names = append(names, name)
-		if err := m.image("boot/"+name+"b", f.short, f.label, "S1_Boot", raw); err != nil {
+		if err := m.image("boot/"+name+"b", short, label, "S1_Boot", raw); err != nil {
 			return err
 		}
 	}
-	const units = "Aries_S1BootConfig_MiscTA.ta"
+	const units = product + "_S1BootConfig_MiscTA.ta"
 	m.addText("boot/"+units+"b", "// boot configuration\n02\n0000084F 0010 01 02 03 04 05 06 07 08 09 0A 0B 0C 0D 0E 0F 10\n\n000008FD 0001 00\n")
-	m.addText("boot_delivery.xml", delivery(units, names))
+	m.addText("boot_delivery.xml", m.delivery(units, names))
 	return nil
 }
 
-func delivery(units string, images []string) string {
+// product is the code name in the delivery; all phones here have the same.
+const product = "Aries"
+
+// chip is the phone's chip code with another first digit: the revision, which does not
+// count.
+func (m *maker) chip(first string) string { return first + m.facts.IDCode[1:] }
+
+func (m *maker) delivery(units string, images []string) string {
+	id := m.facts.IDCode
 	var b strings.Builder
 	fmt.Fprintf(&b, `<?xml version="1.0" encoding="UTF-8"?>
-<BOOT_DELIVERY FORMAT="1" PRODUCT="Aries" SPACE_ID="%s" VERSION="%s_%s">
-`, spaceID, spaceID, BootVersion)
-	for _, c := range []struct{ name, id string }{{"COMMERCIAL_OTHER", "007B10E1"}, {"COMMERCIAL", "007B00E1"}} {
+<BOOT_DELIVERY FORMAT="1" PRODUCT="%s" SPACE_ID="%s" VERSION="%s_%s">
+`, product, m.facts.SpaceID, m.facts.SpaceID, m.facts.NextBootVersion())
+	for _, c := range []struct{ name, id string }{{"COMMERCIAL_OTHER", "0" + id[1:4] + "1" + id[5:]}, {"COMMERCIAL", m.chip("0")}} {
 		fmt.Fprintf(&b, `  <CONFIGURATION NAME="%s">
     <BOOT_CONFIG><FILE PATH="%s"/></BOOT_CONFIG>
     <BOOT_IMAGES>

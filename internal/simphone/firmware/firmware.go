@@ -1,11 +1,12 @@
-// Package firmware makes firmware bundles that a simulated Z3 Compact can be restored
-// with: real ext4 file systems, ELF kernels, a partition layout, a boot delivery and
+// Package firmware makes firmware bundles that a simulated phone can be restored
+// with, in the form of its family: real ext4 file systems, ELF kernels, a partition layout, a boot delivery and
 // trim-area files, signed with a throw-away key. The demo and the tests use it. What
-// a bundle of this phone holds follows device-rescue.md §2.1.
+// a bundle holds follows device-rescue.md §2.1 and s1-families.md §2.2.
 package firmware
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 
 	"xflash/ftf"
 	"xflash/internal/simphone"
@@ -23,6 +25,7 @@ import (
 
 // Options say what the bundle is like. The zero value needs only an Authority.
 type Options struct {
+	Phone      string // one of simphone.Names; "" is z3c
 	Authority  *sin.Authority
 	Loader     string // a real loader.sin; "" makes one
 	SystemSize int64  // bytes of the system image; 0 is 48 MiB
@@ -42,23 +45,23 @@ type Firmware struct {
 	System string            // the folder that the system image was made from
 }
 
-// BootVersion is the version of the boot delivery: newer than a new phone's.
+// BootVersion is the version of the boot delivery for a z3c: newer than a new phone's.
 const BootVersion = "S1_Boot_MSM8974AC_12"
-
-const spaceID = "1281-2190"
 
 // maker collects the files of a bundle in a folder.
 type maker struct {
 	ctx   context.Context
 	dir   string
 	o     Options
+	facts simphone.Facts
+	form  form
 	table *gpt.Table
 	files []ftf.File
 	fw    *Firmware
 	rng   *rand.ChaCha8
 }
 
-// Make makes D5803_23.5.A.1.291.ftf in dir.
+// Make makes a bundle in dir, D5803_23.5.A.1.291.ftf for a z3c.
 func Make(ctx context.Context, dir string, o Options) (*Firmware, error) {
 	if o.SystemSize == 0 {
 		o.SystemSize = 48 << 20
@@ -75,11 +78,18 @@ func Make(ctx context.Context, dir string, o Options) (*Firmware, error) {
 	if o.Packing == 0 {
 		o.Packing = ftf.Stored
 	}
-	table, err := simphone.DefaultLayout(o.Disk)
+	if o.Phone == "" {
+		o.Phone = simphone.DefaultName
+	}
+	facts, err := simphone.FactsOf(o.Phone)
 	if err != nil {
 		return nil, err
 	}
-	m := &maker{ctx: ctx, dir: dir, o: o, table: table, fw: &Firmware{Images: map[string]string{}},
+	table, err := simphone.Layout(o.Phone, o.Disk)
+	if err != nil {
+		return nil, err
+	}
+	m := &maker{ctx: ctx, dir: dir, o: o, facts: facts, form: formOf(o.Phone), table: table, fw: &Firmware{Images: map[string]string{}},
 		rng: rand.NewChaCha8([32]byte([]byte("firmware for a simulated phone..")))}
 	for _, step := range []func() error{m.loader, m.layout, m.system, m.small, m.boot, m.resets} {
 		if err := step(); err != nil {
@@ -87,7 +97,7 @@ func Make(ctx context.Context, dir string, o Options) (*Firmware, error) {
 		}
 	}
 	m.files = append(m.files, o.Extra...)
-	manifest := ftf.Manifest{Device: "D5803", Version: "23.5.A.1.291", Branding: "Customized CE1", CDA: "1289-5302", Revision: "R5D",
+	manifest := ftf.Manifest{Device: facts.Model, Version: m.form.version, Branding: "Customized CE1", CDA: "1289-5302", Revision: "R5D",
 		NoErase: []string{"APPS_LOG", "USERDATA", "SSD", "DIAG", "B2B"}}
 	m.fw.Bundle = filepath.Join(dir, manifest.FileName())
 	return m.fw, ftf.Create(ctx, m.fw.Bundle, manifest, m.files, o.Packing)
@@ -146,7 +156,7 @@ func (m *maker) image(member, short, label, signer, raw string) error {
 	var b sin.MapBuilder
 	b.HashType = sin.SHA256
 	b.Select(entry.Unique)
-	if err := b.Image(src, st.Size(), sin.ImageOptions{LZ4: true, Fill: true}); err != nil {
+	if err := b.Image(src, st.Size(), sin.ImageOptions{LZ4: m.facts.LZ4(), Fill: m.facts.Fill28}); err != nil {
 		return err
 	}
 	payload, err := b.Payload()
@@ -166,7 +176,7 @@ func (m *maker) loader() error {
 	}
 	code := elf()
 	code = append(code, m.random(100_000)...)
-	code = append(code, "\x001277-2052\x00MSM8974AB_26\x00GPTP\x00MTKP\x00ADDR\x00LZ4A\x00FILL\x00MTKM\x00"...)
+	code = append(code, "\x00"+m.facts.Product+"\x00"+cmp.Or(m.form.loader, m.facts.Version)+"\x00"+strings.Join(m.facts.Tags, "\x00")+"\x00"...)
 	code = append(code, m.o.Authority.Root...)
 	return m.sign("loader.sin", "loader", "S1_Loader", sin.TypeLoader, sin.BytesPayload(append(code, 0, 0, 0, 0)))
 }
@@ -175,7 +185,7 @@ func (m *maker) loader() error {
 func (m *maker) layout() error {
 	var l sin.Layout
 	for _, disk := range []int64{m.o.Disk / 2 &^ 511, m.o.Disk, m.o.Disk * 2} {
-		t, err := simphone.DefaultLayout(disk)
+		t, err := simphone.Layout(m.o.Phone, disk)
 		if err != nil {
 			continue // half of a small disk has no room for all partitions
 		}
@@ -185,7 +195,7 @@ func (m *maker) layout() error {
 	if err != nil {
 		return err
 	}
-	return m.sign("partition-image.sin", "partition-image", "S1_SW", sin.TypeLayout, sin.BytesPayload(payload))
+	return m.sign(m.form.table+".sin", m.form.table, "S1_SW", sin.TypeLayout, sin.BytesPayload(payload))
 }
 
 // system makes a real ext4 file system with files to find again.
@@ -196,7 +206,7 @@ func (m *maker) system() error {
 		return err
 	}
 	files := map[string][]byte{
-		"build.prop":     []byte("ro.product.model=D5803\nro.build.version.release=6.0.1\nro.build.id=23.5.A.1.291\n"),
+		"build.prop":     []byte("ro.product.model=" + m.facts.Model + "\nro.build.version.release=6.0.1\nro.build.id=" + m.form.version + "\n"),
 		"lib/libtext.so": bytes.Repeat([]byte("The quick brown fox jumps over the lazy dog. "), 40_000),
 		"lib/libcode.so": m.random(int(m.o.SystemFill)),
 	}
@@ -233,57 +243,6 @@ func (m *maker) ext4(name string, size int64, from string) (string, error) {
 		return "", fmt.Errorf("making the file system of %s needs mkfs.ext4 of the package e2fsprogs: %w %s", name, err, out)
 	}
 	return raw, nil
-}
-
-// small makes everything that is not large.
-func (m *maker) small() error {
-	for _, f := range []struct {
-		short, label string
-		size         int
-	}{
-		{"kernel", "boot", m.o.KernelSize}, {"fotakernel", "FOTAKernel", m.o.KernelSize * 5 / 6},
-	} {
-		data, err := m.kernel(f.size)
-		if err != nil {
-			return err
-		}
-		raw, err := m.raw(f.short, data)
-		if err != nil {
-			return err
-		}
-		if err := m.image(f.short+".sin", f.short, f.label, "S1_SW", raw); err != nil {
-			return err
-		}
-	}
-	for _, f := range []struct {
-		short, label string
-		size         int64
-	}{
-		{"cache", "cache", 8 << 20}, {"userdata", "userdata", 16 << 20}, {"apps_log", "apps_log", 4 << 20}, {"elabel", "LTALabel", 4 << 20},
-	} {
-		raw, err := m.ext4(f.short, f.size, "")
-		if err != nil {
-			return err
-		}
-		if err := m.image(f.short+".sin", f.short, f.label, "S1_SW", raw); err != nil {
-			return err
-		}
-	}
-	for _, f := range []struct {
-		short, label string
-		data         []byte
-	}{
-		{"amss_fs_1", "modemst1", make([]byte, 1024)}, {"amss_fs_2", "modemst2", make([]byte, 1024)}, {"amss_fsg", "fsg", m.random(300_000)},
-	} {
-		raw, err := m.raw(f.short, f.data)
-		if err != nil {
-			return err
-		}
-		if err := m.image(f.short+".sin", f.short, f.label, "S1_SW", raw); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 func (m *maker) raw(name string, data []byte) (string, error) {
