@@ -12,7 +12,7 @@ var (
 	remoteSays = regexp.MustCompile(`(?i)\bremote\b:?[ \t]*['"“]?([^\r\n]{1,300}?)['"”]?[ \t]*(?:\)|$|['"] ?\)?$)`)
 	// flashModeSays is an answer in the flash mode of 2017 and later, where the text
 	// follows FAIL without a blank.
-	flashModeSays = regexp.MustCompile(`(?:^|[rR]eply:? |[gG]ot:? |[sS]aid:? |[" (])(?:FAIL)+([A-Z0-9][A-Za-z0-9' ][^\r\n"]{1,300})`)
+	flashModeSays = regexp.MustCompile(`(?:^|[rR]eply:? |[gG]ot:? |[sS]aid:? |[" (])(?:FAIL)+([A-Za-z0-9][A-Za-z0-9' ][^\r\n"]{1,300})`)
 	failedWord    = regexp.MustCompile(`(?i)\bfail(?:ed|ure)?\b|\berror\b|\(remote`)
 	noAnswer      = regexp.MustCompile(`^(?:ED|URE|ING|S|OVER)\b`)
 )
@@ -197,7 +197,7 @@ func (e *Explanation) inContext(c context) {
 		e.Meaning = "The boot loader is locked: it starts no images from the computer."
 		e.Action, e.Next = "LOCKED", book().adviceFor("LOCKED")
 	case c.doing != "":
-		e.Meaning = "One of two causes: the boot loader is locked, or " + refuses + ", on an unlocked phone too."
+		e.Meaning = "Either the boot loader is locked, or " + refuses + ", even when the phone is unlocked."
 		e.Action = "NOFASTBOOT"
 		e.Next = append([]string{`"xflash fastboot getvar unlocked" tells which: "no" is a locked boot loader, and then only flash mode can help ("xflash restore FILE").`}, book().adviceFor("NOFASTBOOT")...)
 	default:

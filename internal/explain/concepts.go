@@ -2,6 +2,7 @@ package explain
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -174,25 +175,61 @@ var concepts = func() map[string][]string {
 	return m
 }()
 
-// phrases are words that belong together.
-var phrases = strings.NewReplacer(
-	"volume up", "volup", "vol up", "volup", "vol+", "volup", "volume +", "volup", "volume+", "volup",
-	"volume down", "voldown", "vol down", "voldown", "vol-", "voldown", "volume -", "voldown", "volume-", "voldown", "vol −", "voldown", "vol−", "voldown",
-	"flash mode", "flashmode", "fast boot", "fastboot", "boot loop", "bootloop", "test point", "testpoint test point",
-	"turn on", "start", "turns on", "start", "turning on", "start", "power on", "start", "powers on", "start", "switch on", "start", "comes up", "start", "come on", "start", "comes on", "start",
-	"again and again", "loop", "over and over", "loop", "goes away", "gone", "goes out", "off", "goes off", "off", "turns off", "off", "switches off", "off", "shuts down", "off",
-	"hard brick", "dead", "whole disk", "disk", "entire disk", "disk", "touch screen", "touch", "won't", "no", "virtual machine", "vm",
-	"doesn't", "no", "does not", "no", "didn't", "no", "do not", "no", "cannot", "no", "can't", "no", "isn't", "no", "is not", "no",
-	"goes dark", "black", "goes black", "black", "sign of life", "life", "signs of life", "life", "boot loader", "bootloader",
-	"0 %", "zero", "0%", "zero", "0 percent", "zero", "zero percent", "zero", "’", "'",
-)
+// phrases are words that belong together, by what they mean.
+var phrases = func() (list []phrase) {
+	for name, texts := range map[string]string{
+		"volup":                "volume up|vol up|vol+|volume +|volume+",
+		"voldown":              "volume down|vol down|vol-|volume -|volume-|vol −|vol−",
+		"flashmode":            "flash mode",
+		"fastboot":             "fast boot",
+		"bootloop":             "boot loop",
+		"testpoint test point": "test point",
+		"start":                "turn on|turns on|turning on|power on|powers on|switch on|comes up|come on|comes on",
+		"loop":                 "again and again|over and over",
+		"gone":                 "goes away",
+		"off":                  "goes out|goes off|turns off|switches off|shuts down",
+		"dead":                 "hard brick",
+		"disk":                 "whole disk|entire disk",
+		"touch":                "touch screen",
+		"no":                   "won't|doesn't|does not|didn't|do not|cannot|can't|isn't|is not",
+		"vm":                   "virtual machine",
+		"black":                "goes dark|goes black",
+		"life":                 "sign of life|signs of life",
+		"bootloader":           "boot loader",
+		"zero":                 "0 %|0%|0 percent|zero percent",
+	} {
+		var parts []string
+		for _, text := range strings.Split(texts, "|") {
+			part := regexp.QuoteMeta(text)
+			if isWord(text[0]) {
+				part = `\b` + part
+			}
+			if isWord(text[len(text)-1]) {
+				part += `\b`
+			}
+			parts = append(parts, part)
+		}
+		list = append(list, phrase{regexp.MustCompile(strings.Join(parts, "|")), name})
+	}
+	slices.SortFunc(list, func(a, b phrase) int { return strings.Compare(a.name, b.name) })
+	return list
+}()
+
+type phrase struct {
+	re   *regexp.Regexp
+	name string
+}
 
 var wordsOf = regexp.MustCompile(`[\pL\pN_][\pL\pN_.'-]*`)
 
 // conceptsIn is the set of words in a text, with the names of their concepts.
 func conceptsIn(text string) map[string]bool {
 	set := map[string]bool{}
-	for _, w := range wordsOf.FindAllString(phrases.Replace(strings.ToLower(strings.ReplaceAll(text, "’", "'"))), -1) {
+	text = strings.ToLower(strings.ReplaceAll(text, "’", "'"))
+	for _, p := range phrases {
+		text = p.re.ReplaceAllLiteralString(text, p.name)
+	}
+	for _, w := range wordsOf.FindAllString(text, -1) {
 		w = strings.Trim(w, ".'-")
 		for _, form := range stems(w) {
 			set[form] = true

@@ -92,6 +92,9 @@ func Explain(text string) []Explanation {
 		}
 		seen[key] = true
 		e := r.explain()
+		if r.bare && slices.ContainsFunc(found, func(p placed) bool { return p.Dynamic == e.Dynamic && e.Dynamic != "" }) {
+			continue // the same number in other words
+		}
 		e.What = printable(r.what, maxSaid)
 		found = append(found, placed{r.at, e})
 	}
@@ -105,8 +108,9 @@ func Explain(text string) []Explanation {
 	if modes := modesIn(lines); len(found) > 0 && found[0].Effect != severityNote || single(lines) != nil {
 		found = append(found, modes...)
 	}
-	if len(found) == 0 {
-		found = symptomsIn(text)
+	// Nobody's words but a person's: what they see may be among them.
+	if !slices.ContainsFunc(found, func(p placed) bool { return p.Source != FromBus && !p.IfSaid }) {
+		found = append(found, symptomsIn(text)...)
 	}
 	explanations := make([]Explanation, len(found))
 	for i, p := range found {

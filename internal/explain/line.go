@@ -19,7 +19,7 @@ var (
 	parting = regexp.MustCompile(`(?:: ?|[ \t][-–][ \t]+|\][ \t]+|\)[ \t]*|\t+|\bE:|[.!] )`)
 	// quietLevel is the level of a log line, near its start.
 	quietLevel = regexp.MustCompile(`^.{0,40}?\b(?:INFO|DEBUG|TRACE|VERBOSE)\b`)
-	logLine    = regexp.MustCompile(`^[ \t]*(?:\[?[\d./:, TZ-]{5,30}\]?[ \t]+-?[ \t]*)?(?:\[?(?:INFO|DEBUG|TRACE|VERBOSE|WARN|WARNING|ERROR|FATAL)\]?[ \t]*(?:-|:)[ \t]*|[A-Z][ /]\w+[: ])`)
+	logLine    = regexp.MustCompile(`^[ \t]*(?:\[?[\d./:, TZ-]{5,30}\]?[ \t]+-?[ \t]*)?(?:\[?(?:INFO|DEBUG|TRACE|VERBOSE|WARN|WARNING|ERROR|FATAL)\]?[ \t]*(?:-|:)[ \t]*|[VDIWEF][ /][\w.$-]{2,40}(?:\( *\d+\))?:)`)
 	// prompt is a line that a person typed into a shell.
 	prompt = regexp.MustCompile(`^[ \t]*(?:[\w.-]+@[\w.-]+:?[^$#\n]{0,60}[$#] |\$ |# |PS [A-Z]:\\[^>]*>|[A-Z]:\\[^>]*>)`)
 )

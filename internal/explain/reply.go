@@ -94,6 +94,9 @@ func readValue(text string) (value string, length int) {
 		case c == '\n' || c == '\r' || c == 0, c == ';' && open == 0:
 			return strings.TrimSpace(text[open:i]), i
 		}
+		if open == 0 && (text[i] == ' ' || text[i] == '\t') && anyKey.MatchString(text[i:]) {
+			return text[:i], i
+		}
 		if q := quoteAt(text[i:]); q > 0 && open > 0 {
 			rest := text[i+q:]
 			if rest == "" || strings.ContainsRune("; \t\r\n\x00,)", rune(rest[0])) {

@@ -3,6 +3,7 @@ package explain
 import (
 	_ "embed"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 )
@@ -22,7 +23,9 @@ var symptoms = sync.OnceValue(func() (rows []*symptom) {
 	for _, f := range table(symptomsData, 9) {
 		s := &symptom{id: f[0], sees: f[1], models: f[2], state: f[3], brick: f[4], confidence: Confidence(f[5]), next: f[6]}
 		for _, set := range strings.Split(f[8], "; ") {
-			s.sets = append(s.sets, strings.Fields(set))
+			words := strings.Fields(set)
+			slices.Sort(words)
+			s.sets = append(s.sets, slices.Compact(words))
 		}
 		rows = append(rows, s)
 	}
@@ -60,7 +63,7 @@ func symptomsIn(text string) (found []placed) {
 }
 
 // machineWords are marks of programs: keys with values, paths, numbers with 0x, brackets.
-var machineWords = regexp.MustCompile(`\w=\w|\w:\w{3,}:|/\w+/\w+|\b0x[0-9A-Fa-f]{2,}|\w\(\)|\[\s*\d|^\s*\w+:\s*\S+$|[{}|]|"\s*:|^Bus \d|\S {3,}\S|\t`)
+var machineWords = regexp.MustCompile(`\w=\w|\w:\w{3,}:|/\w+/\w+|\b0x[0-9A-Fa-f]{2,}|\w\(\)|\[\s*\d|^\s*\w+:\s*\S+$|[{}|]|"\s*:|^Bus \d|\S {3,}\S|^ {2,}\w|\t`)
 
 // machine reports whether a program wrote the text.
 func machine(text string) bool {
