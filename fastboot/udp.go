@@ -29,6 +29,7 @@ const (
 	udpLeast   = 512     // both sides take at least this much
 	udpResend  = 500 * time.Millisecond
 	udpGiveUp  = time.Minute
+	maxUnread  = 1 << 20 // bytes that a phone may have said before it is written to again
 )
 
 // udpConn carries messages in packets that are all answered. The host drives: to read, it
@@ -150,6 +151,9 @@ func (u *udpConn) Write(ctx context.Context, p []byte) (int, error) {
 	for u.asked {
 		if err := u.ask(ctx); err != nil {
 			return 0, u.fail("write", 0, err)
+		}
+		if len(u.rest) > maxUnread {
+			return 0, u.fail("write", 0, errors.New("the phone does not stop sending"))
 		}
 	}
 	room := u.max - udpHeader

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"slices"
 	"strings"
 )
 
@@ -135,14 +136,19 @@ type UpdateImage struct {
 type Update struct {
 	Requirements []Requirement
 	Images       []UpdateImage
+	LeftOut      []string // image files that are there and are not written
 	files        fs.FS
 }
 
 // ErrNoUpdate is the error for files that are no update.
 var ErrNoUpdate = errors.New("no update: android-info.txt and an image are missing")
 
-// OpenUpdate looks at the files of an update, a zip or a folder. Files are looked up by
-// name only; what else is there does not count.
+// infoFile says, in updates of 2023 and later, which image goes where.
+const infoFile = "fastboot-info.txt"
+
+// OpenUpdate looks at the files of an update, a zip or a folder. Where the update says by
+// fastboot-info.txt what is to be done, that counts, and a line that cannot be followed is an
+// error; else each image goes to the partition of its name.
 func OpenUpdate(files fs.FS) (*Update, error) {
 	if z, ok := files.(*zip.Reader); ok && len(z.File) > maxUpdateZip {
 		return nil, fmt.Errorf("an archive of %d files is no update", len(z.File))
@@ -156,24 +162,81 @@ func OpenUpdate(files fs.FS) (*Update, error) {
 	if err = errors.Join(err, info.Close()); err != nil {
 		return nil, err
 	}
-	total := int64(0)
-	for _, p := range updateImages {
-		st, err := fs.Stat(files, p+".img")
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
+	lines, err := files.Open(infoFile)
+	switch {
+	case err == nil:
+		err = errors.Join(u.follow(lines), lines.Close())
+	case errors.Is(err, fs.ErrNotExist):
+		err = nil
+		for _, p := range updateImages {
+			if _, err := fs.Stat(files, p+".img"); !errors.Is(err, fs.ErrNotExist) {
+				u.Images = append(u.Images, UpdateImage{Partition: p, File: p + ".img"})
+			}
 		}
-		if err != nil {
-			return nil, err
-		}
-		if total += st.Size(); st.Size() < 0 || total > maxUpdate || total < 0 {
-			return nil, fmt.Errorf("%s.img: the images have more than %d bytes together", p, int64(maxUpdate))
-		}
-		u.Images = append(u.Images, UpdateImage{p, p + ".img", st.Size()})
+	}
+	if err != nil {
+		return nil, err
 	}
 	if len(u.Images) == 0 {
 		return nil, ErrNoUpdate
 	}
-	return u, nil
+	if err := u.measure(); err != nil {
+		return nil, err
+	}
+	all, err := fs.Glob(files, "*.img")
+	for _, name := range all {
+		if !slices.ContainsFunc(u.Images, func(i UpdateImage) bool { return i.File == name }) {
+			u.LeftOut = append(u.LeftOut, name)
+		}
+	}
+	return u, err
+}
+
+// measure fills in the sizes.
+func (u *Update) measure() error {
+	total := int64(0)
+	for i := range u.Images {
+		image := &u.Images[i]
+		st, err := fs.Stat(u.files, image.File)
+		if err != nil {
+			return err
+		}
+		image.Size = st.Size()
+		if total += image.Size; image.Size < 0 || total > maxUpdate || total < 0 {
+			return fmt.Errorf("%s: the images have more than %d bytes together", image.File, int64(maxUpdate))
+		}
+	}
+	return nil
+}
+
+// follow reads fastboot-info.txt, version 1: "flash PARTITION [FILE]", and "if-wipe erase" of
+// what -w wipes anyway. The other lines are for phones with slots or dynamic partitions.
+func (u *Update) follow(r io.Reader) error {
+	lines := bufio.NewScanner(io.LimitReader(r, maxInfoFile+1))
+	read := 0
+	for n := 1; lines.Scan(); n++ {
+		if read += len(lines.Bytes()) + 1; read > maxInfoFile {
+			return fmt.Errorf("%s is longer than %d bytes", infoFile, maxInfoFile)
+		}
+		words := strings.Fields(lines.Text())
+		switch {
+		case len(words) == 0 || strings.HasPrefix(words[0], "#"):
+		case len(words) == 2 && words[0] == "version" && words[1] == "1":
+		case len(words) == 3 && words[0] == "if-wipe" && words[1] == "erase" && slices.Contains([]string{"userdata", "cache", "metadata"}, words[2]):
+		case (len(words) == 2 || len(words) == 3) && words[0] == "flash" && !strings.HasPrefix(words[1], "-"):
+			image := UpdateImage{Partition: words[1], File: words[1] + ".img"}
+			if len(words) == 3 {
+				image.File = words[2]
+			}
+			if !fs.ValidPath(image.File) {
+				return fmt.Errorf("%s, line %d: %.60q does not name a file of the update", infoFile, n, lines.Text())
+			}
+			u.Images = append(u.Images, image)
+		default:
+			return fmt.Errorf("%s, line %d: %.60q cannot be followed on these phones", infoFile, n, lines.Text())
+		}
+	}
+	return lines.Err()
 }
 
 // Copy writes an image of the update to w, which is not more than its size.

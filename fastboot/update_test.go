@@ -4,7 +4,9 @@ import (
 	"archive/zip"
 	"bytes"
 	"errors"
+	"io/fs"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -105,7 +107,7 @@ func FuzzUpdate(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if len(u.Images) == 0 || len(u.Images) > len(updateImages) {
+		if len(u.Images) == 0 || len(u.Images) > maxInfoFile {
 			t.Fatalf("%+v", u)
 		}
 		for _, i := range u.Images {
@@ -118,4 +120,35 @@ func FuzzUpdate(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestFastbootInfo: what the update says of itself counts, and what cannot be followed is
+// named by its line.
+func TestFastbootInfo(t *testing.T) {
+	files := func(info string) fstest.MapFS {
+		m := fstest.MapFS{}
+		for name, text := range map[string]string{"android-info.txt": "require board=D5803\n", "boot.img": "b", "recovery.img": "rr", "system.img": "sss", "dtbo.img": "d", infoFile: info} {
+			m[name] = &fstest.MapFile{Data: []byte(text)}
+		}
+		return m
+	}
+	u, err := OpenUpdate(files("# order of a build\nversion 1\n\nflash boot recovery.img\nflash system\nif-wipe erase userdata\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := []UpdateImage{{"boot", "recovery.img", 2}, {"system", "system.img", 3}}; !slices.Equal(u.Images, want) {
+		t.Errorf("%+v, want %+v", u.Images, want)
+	}
+	if want := []string{"boot.img", "dtbo.img"}; !slices.Equal(u.LeftOut, want) {
+		t.Errorf("left out: %q, want %q", u.LeftOut, want)
+	}
+	for _, line := range []string{"version 2", "flash --slot-other system", "reboot fastboot", "update-super", "erase userdata", "if-wipe erase system",
+		"flash boot ../boot.img", "flash", "dance"} {
+		if _, err := OpenUpdate(files("version 1\n" + line + "\nflash boot\n")); err == nil || !strings.Contains(err.Error(), "line 2") || !strings.Contains(err.Error(), line) {
+			t.Errorf("%s: %v", line, err)
+		}
+	}
+	if _, err := OpenUpdate(files("version 1\nflash vendor\n")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a file that is missing: %v", err)
+	}
 }

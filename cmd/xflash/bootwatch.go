@@ -27,10 +27,10 @@ const bootWatch = 90 * time.Second
 
 // bootTexts say what each means and what to do.
 var bootTexts = map[afterBoot]string{
-	bootRuns:    `It runs: the phone is on the bus with its system's own USB. If its screen is dark, press the power key twice; "adb shell" works meanwhile.`,
-	bootCrashed: `The phone is back in its loader: the kernel started and gave up. Usual reasons are a ramdisk that the kernel cannot unpack and a kernel for another phone; "xflash boot IMAGE --check --model …" tells what it can see of that.`,
-	bootNothing: `Nothing appeared on the bus. With the Sony logo on the screen the kernel hangs or has no USB; with a dark screen and no sign of life it does not run. Hold Volume Up and Power until it vibrates three times to switch the phone off.`,
-	bootUnseen:  `That says that sizes and device tree were right, not that it runs. Look at the phone: a dark screen with a recovery inside comes alive by pressing the power key twice, and "adb devices" shows it; the Sony logo again after some seconds means that the kernel could not use its ramdisk.`,
+	bootRuns:    `It runs: the phone is on the bus with its system's own USB. If its screen is dark, press the power key twice; "adb shell" works meanwhile. A screen that stays dark is one that the loader did not set up: write the image to recovery and start it by keys ("xflash flash recovery IMAGE"), or start it once more with the display said to be on: xflash fastboot -c "COMMAND LINE OF THE IMAGE display_status=on" boot IMAGE.`,
+	bootCrashed: `The phone is back in its loader: the kernel started and gave up. Usual reasons are a ramdisk that the kernel cannot unpack and a kernel for another phone; "xflash boot IMAGE --check --model …" tells what it can see of that. Next experiment: an image of the same system that is known to start, or this one with its ramdisk packed anew ("xflash boot IMAGE --repack").`,
+	bootNothing: `Nothing appeared on the bus. With the Sony logo on the screen the kernel hangs or has no USB: "xflash boot IMAGE --check --model …" names what it can see, and an image that is known to start on this phone tells whether the phone or the image is at fault. With a dark screen and no sign of life the kernel does not run: the device tree was accepted and is perhaps another model's; "xflash inspect IMAGE" names its model. Nothing was written. Hold Volume Up and Power until it vibrates three times to switch the phone off.`,
+	bootUnseen:  `That says that sizes and device tree were right, not that it runs. Look at the phone: a dark screen with a recovery inside comes alive by pressing the power key twice, and "adb devices" shows it; the Sony logo again after some seconds means that the kernel could not use its ramdisk, and "xflash boot IMAGE --check --model …" tells what it can see of that.`,
 }
 
 // watchBoot looks at the bus until the phone that took the image shows itself there again.

@@ -4,6 +4,7 @@ import (
 	"archive/zip"
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -36,9 +37,15 @@ func (a *app) prepareUpdate(ctx context.Context, c *fastbootConn, files fs.FS, n
 		return nil, err
 	}
 	c.atEnd(func() error { return os.RemoveAll(dir) })
-	for _, image := range u.Images {
-		a.ui.say("unpacking %s (%s)", image.File, size(image.Size))
-		err := saved(filepath.Join(dir, image.File), func(f *os.File) error { return u.Copy(f, image) })
+	for _, name := range u.LeftOut {
+		a.ui.warn("%s is not written: no partition of this phone is meant by it", printable(name))
+	}
+	unpacked := make([]string, len(u.Images))
+	for i, image := range u.Images {
+		a.ui.say("unpacking %s (%s)", printable(image.File), size(image.Size))
+		// One file may go to two partitions.
+		unpacked[i] = filepath.Join(dir, fmt.Sprintf("%d-%s", i, filepath.Base(image.File)))
+		err := saved(unpacked[i], func(f *os.File) error { return u.Copy(f, image) })
 		if err != nil {
 			return nil, &failure{exit: exitFile, code: "file-invalid", what: name + ": " + err.Error()}
 		}
@@ -52,12 +59,12 @@ func (a *app) prepareUpdate(ctx context.Context, c *fastbootConn, files fs.FS, n
 	}
 	var lost []phone.Partition
 	var writes []func(context.Context) error
-	for _, image := range u.Images {
+	for i, image := range u.Images {
 		p, err := safePartition(target, image.Partition)
 		if err != nil {
 			return nil, err
 		}
-		file, err := a.admitImage(ctx, c, target, p, image.Partition, imageFile{path: filepath.Join(dir, image.File)}, o.yes)
+		file, err := a.admitImage(ctx, c, target, p, image.Partition, imageFile{path: unpacked[i]}, o.yes)
 		if err != nil {
 			return nil, err
 		}
@@ -81,7 +88,7 @@ func (a *app) prepareUpdate(ctx context.Context, c *fastbootConn, files fs.FS, n
 			if err := write(ctx); err != nil {
 				return err
 			}
-			a.ui.say("  ok  %s", u.Images[i].Partition)
+			a.ui.say("  ok  %s", printable(u.Images[i].Partition))
 		}
 		return a.done("The update is written.")
 	}, nil
