@@ -66,7 +66,11 @@ func (j *judge) chooseBoot() (c bootChoice) {
 			Next: "the bundle may be for another phone; if you only need the rest of it, leave the boot set out: --skip " + bootName}}
 		return c
 	}
-	c.files, c.problems = j.bootFiles(config)
+	var absent []string
+	c.files, absent, c.problems = j.bootFiles(config)
+	if len(absent) > 0 {
+		c.notes = append(c.notes, "the boot set has no "+strings.Join(absent, ", ")+": the phone keeps its own")
+	}
 	c.notes = append(c.notes, fmt.Sprintf("boot set %s, version %s; the phone has %s", config.Name, d.BootVersion(), orUnknown(installed)))
 	return c
 }
@@ -96,7 +100,7 @@ func (j *judge) anyBootSet() (first Problems) {
 		if config.Development() {
 			continue
 		}
-		_, ps := j.bootFiles(config)
+		_, _, ps := j.bootFiles(config)
 		if len(ps) == 0 {
 			return nil
 		}
@@ -124,8 +128,9 @@ func (j *judge) noWholeBootSet() string {
 }
 
 // bootFiles finds the files of a boot configuration. Each must be there once, be part of a
-// boot chain, and have no rival for its partition.
-func (j *judge) bootFiles(c *ftf.Configuration) (files []*Item, ps Problems) {
+// boot chain, and have no rival for its partition; together they must be what the loader
+// puts into force. absent are partitions that only other loaders put into force with them.
+func (j *judge) bootFiles(c *ftf.Configuration) (files []*Item, absent []string, ps Problems) {
 	const next = "get the bundle again, or leave the boot set out: --skip " + bootName
 	refuse := func(item, what, why string) {
 		ps = append(ps, Problem{Kind: PolicyRefusal, Item: item, What: what, Why: why, Next: next})
@@ -154,7 +159,16 @@ func (j *judge) bootFiles(c *ftf.Configuration) (files []*Item, ps Problems) {
 		shorts[img.Short] = it.Member
 		files = append(files, it)
 	}
-	return files, ps
+	missing, absent := notInForce(j.fw.Family, j.knownLoader(), func(label string) bool {
+		return slices.ContainsFunc(files, func(it *Item) bool {
+			img, _ := j.fw.Family.Image(it.Short)
+			return it.Kind == ItemSIN && slices.Contains(img.Partitions, label)
+		})
+	})
+	if len(missing) > 0 && len(ps) == 0 {
+		ps = notInForceProblem("boot_delivery.xml", j.knownLoader(), missing)
+	}
+	return files, absent, ps
 }
 
 // bootVersion is the version of the boot chain on the phone: what the boot stage

@@ -121,17 +121,18 @@ func (p *Plan) flagged() (set, clear span) {
 	return groups[0], groups[len(groups)-1]
 }
 
+// writes reports whether the plan sends an image for a partition.
+func (p *Plan) writes(label string) bool {
+	return slices.ContainsFunc(p.Steps, func(s Step) bool {
+		return s.Kind == StepImage && slices.Contains(s.Partitions, label)
+	})
+}
+
 // notInForce names the partitions without whose images the new boot chain would never come
 // into force: those of the sets of the loader that will receive them, when it is known, else
-// those that every known loader of the family has in a set. A plan that writes none of them
-// is complete. absent are partitions of other loaders' sets that the plan does not write.
-func (p *Plan) notInForce(loader *phone.Loader) (missing, absent []string) {
-	f := p.family()
-	writes := func(label string) bool {
-		return slices.ContainsFunc(p.Steps, func(s Step) bool {
-			return s.Kind == StepImage && slices.Contains(s.Partitions, label)
-		})
-	}
+// those that every known loader of the family has in a set. A set none of whose partitions
+// is written is complete. absent are partitions of other loaders' sets that are not written.
+func notInForce(f *phone.Family, loader *phone.Loader, writes func(label string) bool) (missing, absent []string) {
 	all := f.SentAgain()
 	if !slices.ContainsFunc(all, writes) {
 		return nil, nil
@@ -157,24 +158,12 @@ func (p *Plan) notInForce(loader *phone.Loader) (missing, absent []string) {
 	return missing, absent
 }
 
-// wholeSet refuses a boot set that the loader would acknowledge and never use, and says what
-// a set leaves as it is.
-func (b *builder) wholeSet() {
-	row := b.receiver()
-	missing, absent := b.plan.notInForce(row)
-	if len(missing) > 0 {
-		b.problems = append(b.problems, notInForceProblem(b.plan, row, missing)...)
-	} else if len(absent) > 0 {
-		b.note("the boot set has no %s: the phone keeps its own", strings.Join(absent, ", "))
-	}
-}
-
-func notInForceProblem(plan *Plan, row *phone.Loader, missing []string) Problems {
+func notInForceProblem(bundle string, row *phone.Loader, missing []string) Problems {
 	which := "every known loader of this family"
 	if row != nil {
 		which = "the loader " + row.Version
 	}
-	return Problems{{Kind: PolicyRefusal, Item: plan.Bundle, What: "its boot set lacks " + strings.Join(missing, ", "),
+	return Problems{{Kind: PolicyRefusal, Item: bundle, What: "the boot set lacks " + strings.Join(missing, ", "),
 		Why:  which + " uses a boot set only when all of its images were written, and otherwise keeps the old one without a word",
 		Next: "leave the boot set out: --skip " + bootName}}
 }

@@ -67,7 +67,6 @@ func (b *builder) build() {
 		b.group(group, i == 0)
 	}
 	b.plan.Steps = append(b.plan.Steps, session(StepEnd))
-	b.wholeSet()
 	b.proof(order)
 	b.finish(order)
 }

@@ -36,8 +36,8 @@ func preflight(ctx context.Context, s *s1.Session, plan *Plan) error {
 	}
 	row, known := plan.family().LoaderByVersion(s.Info().Version())
 	if known {
-		if missing, _ := plan.notInForce(&row); len(missing) > 0 {
-			return notInForceProblem(plan, &row, missing)
+		if missing, _ := notInForce(plan.family(), &row, plan.writes); len(missing) > 0 {
+			return notInForceProblem(plan.Bundle, &row, missing)
 		}
 	}
 	recovers := known && row.Verified == phone.ByLoader

@@ -12,17 +12,17 @@ import (
 // What the data do not prove is a question of the plan, answered before anything is
 // written.
 
-// receiver is what is known of the loader that will receive the images; nil when it is not
+// knownLoader is what is known of the loader that will receive the images; nil when it is not
 // in the data.
-func (b *builder) receiver() *phone.Loader {
+func (j *judge) knownLoader() *phone.Loader {
 	version := ""
 	switch {
-	case b.ph != nil && b.ph.Stage == string(s1.StageLoader):
-		version = b.ph.Info["VER"]
-	case b.fw.Loader != nil:
-		version = b.fw.Loader.Version
+	case j.ph != nil && j.ph.Stage == string(s1.StageLoader):
+		version = j.ph.Info["VER"]
+	case j.fw.Loader != nil:
+		version = j.fw.Loader.Version
 	}
-	if l, ok := b.fw.Family.LoaderByVersion(version); ok {
+	if l, ok := j.fw.Family.LoaderByVersion(version); ok {
 		return &l
 	}
 	return nil
@@ -41,7 +41,7 @@ func (b *builder) proof(order phone.Order) {
 		b.ask("The loader of the %s, %s, was never run in our tests. Its tables are those of %s, which was. Restore this phone all the same?",
 			model.Name, known.Version, known.SisterOf)
 	}
-	loader := b.receiver()
+	loader := b.knownLoader()
 	if loader == nil {
 		loader = &known
 	}
