@@ -35,6 +35,7 @@ type made struct {
 	data        []byte
 	units       map[uint32][]byte // of .ta files: what may be written
 	bad         string            // why it must not be sent, "" when it may
+	odd         bool              // it stays behind for the way it is signed, and nothing is refused
 	vile        bool              // aims at what is never written: nothing of the bundle may be sent, unless --skip names it
 }
 
@@ -109,7 +110,7 @@ func (b *madeBundle) completeFirmware(wanted func(*made) bool) bool {
 		}
 	}
 	for _, short := range []string{"amss_fs_1", "amss_fs_2", "amss_fsg"} {
-		if m := b.find(short); m == nil || !wanted(m) {
+		if m := b.find(short); m == nil || m.odd || !wanted(m) {
 			return false
 		}
 	}
@@ -451,6 +452,9 @@ func (b *madeBundle) resign(rng *mrand.Rand, root, role string, fits func(*made)
 		role = usual
 	}
 	m.spoil("signed by "+role+" of "+root, imageFile(b.t, root, role, label, 7))
+	if m.class == "modem" && root == good {
+		m.bad, m.odd = "", true
+	}
 }
 
 // retarget aims one file at another partition.

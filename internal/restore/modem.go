@@ -20,22 +20,29 @@ func (j *judge) modem(it *Item) string {
 	}
 	const only = "modem settings are written only as part of a complete firmware for this phone: "
 	switch {
-	case !j.byFamily(it):
-		return only + "nothing proves that this file is from Sony"
-	case it.Signer != "S1_SW":
-		return only + "this file is signed by " + orNobody(it.Signer) + ", not by S1_SW"
 	case j.fw.Manifest.Device == "" || j.fw.Manifest.Version == "":
 		return only + "this bundle does not say its model and version"
 	case !j.sel.all:
 		return only + "--only leaves parts of it out"
 	}
-	for _, t := range it.Targets {
-		if j.place(t).Size == 0 {
-			return only + "the size of its partition is not known"
-		}
-	}
 	if missing := j.incomplete(); len(missing) > 0 {
 		return only + "this bundle lacks " + strings.Join(missing, ", ")
+	}
+	return ""
+}
+
+// unfit says why one modem reset file may not be written, "" when it may.
+func (j *judge) unfit(it *Item) string {
+	switch {
+	case !j.byFamily(it):
+		return "nothing proves that it is from Sony"
+	case it.Signer != "S1_SW":
+		return "it is signed by " + orNobody(it.Signer) + ", not by S1_SW"
+	}
+	for _, t := range it.Targets {
+		if j.place(t).Size == 0 {
+			return "the size of its partition is not known"
+		}
 	}
 	return ""
 }
@@ -57,8 +64,13 @@ var modemSettings = []string{"modemst1", "modemst2", "fsg"}
 func (j *judge) incomplete() []string {
 	missing := j.noCore()
 	for _, label := range modemSettings {
-		if j.orderWrites(label) && !slices.ContainsFunc(j.fw.Items, func(it *Item) bool { return j.writes(it, label) && j.leftOut(it) == "" }) {
+		i := slices.IndexFunc(j.fw.Items, func(it *Item) bool { return j.writes(it, label) && j.leftOut(it) == "" })
+		switch {
+		case !j.orderWrites(label):
+		case i < 0:
 			missing = append(missing, "the file for "+label)
+		case j.unfit(j.fw.Items[i]) != "":
+			missing = append(missing, fmt.Sprintf("a file for %s (%s: %s)", label, j.fw.Items[i].Short, j.unfit(j.fw.Items[i])))
 		}
 	}
 	if why := j.noWholeBootSet(); why != "" {
