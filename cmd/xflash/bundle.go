@@ -12,12 +12,13 @@ import (
 	"github.com/spf13/cobra"
 
 	"xflash/ftf"
-	"xflash/internal/workbench"
+	"xflash/internal/extract"
+	"xflash/internal/mkbundle"
 )
 
 func newBundleCommand(a *app) *cobra.Command {
 	var (
-		opt    workbench.AssembleOptions
+		opt    mkbundle.AssembleOptions
 		output string
 		force  bool
 	)
@@ -51,7 +52,7 @@ model needs and the folder lacks is told, with what to do about it.`,
 
 const noBundle = "no bundle was written"
 
-func (a *app) bundle(ctx context.Context, dir, output string, force bool, opt workbench.AssembleOptions) error {
+func (a *app) bundle(ctx context.Context, dir, output string, force bool, opt mkbundle.AssembleOptions) error {
 	ctx, stop := firstStop(ctx)
 	defer stop()
 	b, err := ftf.Open(dir)
@@ -66,20 +67,20 @@ func (a *app) bundle(ctx context.Context, dir, output string, force bool, opt wo
 	show := newProgress(a.ui)
 	defer show.clear()
 	opt.Progress = func(name string, done, total int64) { show.file("checking", name, done, total) }
-	assembly, err := workbench.Assemble(ctx, b, opt)
+	assembly, err := mkbundle.Assemble(ctx, b, opt)
 	show.clear()
 	if err != nil {
-		return a.workbenchFailure(err, noBundle)
+		return a.filesFailure(err, noBundle)
 	}
 	path := bundlePath(output, assembly.Manifest)
 	if _, err := os.Lstat(path); err == nil && !force {
-		return a.workbenchFailure(&workbench.ExistsError{Path: path}, noBundle)
+		return a.filesFailure(&extract.ExistsError{Path: path}, noBundle)
 	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	a.ui.say("writing %s", printable(path))
 	if err := assembly.Write(ctx, path); err != nil {
-		return a.workbenchFailure(err, noBundle)
+		return a.filesFailure(err, noBundle)
 	}
 	return a.bundled(path, assembly)
 }
@@ -93,22 +94,22 @@ func bundlePath(output string, m ftf.Manifest) string {
 }
 
 // bundled reports the bundle that was written.
-func (a *app) bundled(path string, b *workbench.Assembly) error {
+func (a *app) bundled(path string, b *mkbundle.Assembly) error {
 	if a.ui.json {
 		m := b.Manifest
 		return a.ui.resultJSON(struct {
-			Type     string              `json:"type"`
-			File     string              `json:"file"`
-			Device   string              `json:"device"`
-			Version  string              `json:"version"`
-			Branding string              `json:"branding"`
-			CDA      string              `json:"cda"`
-			Revision string              `json:"revision"`
-			Bytes    int64               `json:"bytes"`
-			Files    []workbench.Packed  `json:"files"`
-			LeftOut  []workbench.LeftOut `json:"left_out"`
-			Missing  []workbench.Missing `json:"missing"` // null: not known
-			Notes    []string            `json:"notes"`
+			Type     string             `json:"type"`
+			File     string             `json:"file"`
+			Device   string             `json:"device"`
+			Version  string             `json:"version"`
+			Branding string             `json:"branding"`
+			CDA      string             `json:"cda"`
+			Revision string             `json:"revision"`
+			Bytes    int64              `json:"bytes"`
+			Files    []mkbundle.Packed  `json:"files"`
+			LeftOut  []mkbundle.LeftOut `json:"left_out"`
+			Missing  []mkbundle.Missing `json:"missing"` // null: not known
+			Notes    []string           `json:"notes"`
 		}{"bundle", path, m.Device, m.Version, m.Branding, m.CDA, m.Revision, b.Bytes(), b.Files, b.LeftOut, b.Missing, b.Notes})
 	}
 	a.ui.result("%s: %s, %s, for %s %s\n", printable(path), countOf(len(b.Files), "file"), size(b.Bytes()),
@@ -126,8 +127,8 @@ func (a *app) bundled(path string, b *workbench.Assembly) error {
 }
 
 // tellMissing lists what a full restore needs and the bundle lacks.
-func (a *app) tellMissing(missing []workbench.Missing) {
-	var needed, optional []workbench.Missing
+func (a *app) tellMissing(missing []mkbundle.Missing) {
+	var needed, optional []mkbundle.Missing
 	for _, m := range missing {
 		if m.Optional {
 			optional = append(optional, m)
@@ -153,7 +154,7 @@ func (a *app) tellMissing(missing []workbench.Missing) {
 
 // missingItem shows one thing that is not there. Boot images have long names, so the
 // files are counted where they are many.
-func (a *app) missingItem(m workbench.Missing) {
+func (a *app) missingItem(m mkbundle.Missing) {
 	const shown = 3
 	files := strings.Join(m.Files, ", ")
 	if len(m.Files) > shown {

@@ -9,13 +9,15 @@ import (
 	"github.com/spf13/cobra"
 
 	"xflash/fastboot/sparse"
-	"xflash/internal/workbench"
+	"xflash/internal/extract"
+	"xflash/internal/firmware"
+	"xflash/internal/mkbundle"
 	"xflash/sin/gpt"
 )
 
 func newUnpackCommand(a *app) *cobra.Command {
 	var (
-		opt workbench.Options
+		opt extract.Options
 		raw bool
 		gap string
 	)
@@ -61,30 +63,30 @@ replaced without --force. Zeros become holes, so the files need less room than t
 	return cmd
 }
 
-func (a *app) unpack(ctx context.Context, path string, opt workbench.Options) error {
+func (a *app) unpack(ctx context.Context, path string, opt extract.Options) error {
 	ctx, stop := firstStop(ctx)
 	defer stop()
 	show := newProgress(a.ui)
 	opt.Progress = func(name string, done, total int64) { show.file("unpacking", name, done, total) }
 	var lost error // of stdout
-	opt.Done = func(f workbench.File) {
+	opt.Done = func(f extract.File) {
 		show.clear()
 		lost = errors.Join(lost, a.unpacked(f))
 	}
-	err := workbench.Unpack(ctx, path, opt)
+	err := extract.Unpack(ctx, path, opt)
 	show.clear()
 	if err != nil {
-		return a.workbenchFailure(err, "everything else was unpacked")
+		return a.filesFailure(err, "everything else was unpacked")
 	}
 	return lost
 }
 
 // unpacked reports one output.
-func (a *app) unpacked(f workbench.File) error {
+func (a *app) unpacked(f extract.File) error {
 	if a.ui.json {
 		return a.ui.resultJSON(struct {
 			Type string `json:"type"`
-			workbench.File
+			extract.File
 		}{"unpacked", f})
 	}
 	content := ""
@@ -113,16 +115,16 @@ func (p *progress) file(verb, name string, done, total int64) {
 	}
 }
 
-// workbenchFailure turns the errors of taking apart and putting together into words;
+// filesFailure turns the errors of taking apart and putting together into words;
 // what it does not know is left to classify. despite is what was done in spite of damage.
-func (a *app) workbenchFailure(err error, despite string) error {
+func (a *app) filesFailure(err error, despite string) error {
 	var (
-		format  *workbench.FormatError
-		option  *workbench.OptionError
-		choice  *workbench.ChoiceError
-		exists  *workbench.ExistsError
-		refused *workbench.RefusedError
-		damaged *workbench.DamagedError
+		format  *extract.FormatError
+		option  *extract.OptionError
+		choice  *firmware.ChoiceError
+		exists  *extract.ExistsError
+		refused *mkbundle.RefusedError
+		damaged *firmware.DamagedError
 	)
 	switch {
 	case errors.As(err, &format):
@@ -151,7 +153,7 @@ func (a *app) workbenchFailure(err error, despite string) error {
 }
 
 // choiceFailure lists what can be chosen.
-func (a *app) choiceFailure(e *workbench.ChoiceError) error {
+func (a *app) choiceFailure(e *firmware.ChoiceError) error {
 	f := &failure{exit: exitUsage, code: "choice", what: printable(e.Error())}
 	if a.ui.json {
 		if err := a.ui.resultJSON(map[string]any{"type": e.What + "s", e.What + "s": e.Have}); err != nil {

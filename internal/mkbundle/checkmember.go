@@ -1,83 +1,65 @@
-package workbench
+package mkbundle
 
 import (
-	"context"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
 
 	"xflash/ftf"
+	"xflash/internal/firmware"
 	"xflash/internal/phone"
 	"xflash/sin"
 )
 
-// check reads a file. It gives a reason when the file must not be bundled.
-func (a *assembler) check(ctx context.Context, m *ftf.Member) (reason string, err error) {
-	switch m.Kind {
+// check gives a reason when a file must not be bundled, which is intact.
+func (a *assembler) check(f firmware.File) string {
+	switch f.Kind {
 	case ftf.KindSIN:
-		return a.checkSIN(ctx, m)
+		return a.checkSIN(f)
 	case ftf.KindTA:
-		return checkTA(m)
+		return checkTA(f.Member)
 	}
-	return "", nil
+	return ""
 }
 
 // checkTA refuses units that belong to one phone, under whatever name
 // (s1-protocol.md §6.3).
-func checkTA(m *ftf.Member) (reason string, err error) {
+func checkTA(m *ftf.Member) string {
 	if f, ok := phone.TAFileByName(m.Short); ok && f.Never {
-		return f.Reason, nil
+		return f.Reason
 	}
 	ta, err := m.TA()
 	if err != nil {
-		return "", err
+		return err.Error() // it was read a moment ago
 	}
 	for _, unit := range ta.Units {
 		if v := phone.UnitVerdict(unit.Unit); v.Verdict == phone.Never && v.Known {
-			return fmt.Sprintf("unit %d: %s", unit.Unit, v.Reason), nil
+			return fmt.Sprintf("unit %d: %s", unit.Unit, v.Reason)
 		}
 	}
-	return "", nil
+	return ""
 }
 
-func (a *assembler) checkSIN(ctx context.Context, m *ftf.Member) (reason string, err error) {
-	if strings.Contains(strings.ToLower(m.Short), "simlock") {
-		return "SIM lock data belongs to one phone and is never written", nil
+func (a *assembler) checkSIN(f firmware.File) string {
+	switch h := f.SIN.Header; {
+	case strings.Contains(strings.ToLower(f.Short), "simlock"):
+		return "SIM lock data belongs to one phone and is never written"
+	case h.Type == sin.TypeHWConf && h.Version == 3:
+		return "the hardware configuration is signed for one phone and is never written"
 	}
-	r, err := m.Open()
-	if err != nil {
-		return "", err
+	// A phone refuses some intact files; whether it accepts a root it says itself.
+	if f.SIN.Unsendable != "" {
+		a.note("%s: %s", f.Name, f.SIN.Unsendable)
 	}
-	defer func() {
-		if e := r.Close(); err == nil {
-			err = e
-		}
-	}()
-	report, err := sin.Check(ctx, r, m.Size, sin.CheckOptions{Name: m.Name, Roots: a.roots, Progress: func(n int64) {
-		if a.Progress != nil {
-			a.Progress(m.Name, a.done+n, a.total)
-		}
-	}})
-	if report != nil && report.Header.Type == sin.TypeHWConf && report.Header.Version == 3 {
-		return "the hardware configuration is signed for one phone and is never written", nil
-	}
-	// Whose root a phone takes is decided when it is asked, and for what only other
-	// protocols can send there are other programs; here it is told.
-	if err == nil {
-		if report.Unsendable != "" {
-			a.note("%s: %s", m.Name, report.Unsendable)
-		}
-		a.learn(m, report)
-	}
-	return "", err
+	a.learn(f.Member, f.SIN)
+	return ""
 }
 
 // learn keeps what the notes are made of.
 func (a *assembler) learn(m *ftf.Member, report *sin.Report) {
-	if isLoader(m) && report.Loader != nil {
+	if firmware.IsLoader(m) && report.Loader != nil {
 		a.loader = report.Loader
-		a.roots.AddLoader(report.Loader)
 	}
 	if report.Map != nil {
 		for t := range report.Map.Tags() {
@@ -115,3 +97,8 @@ func (a *assembler) oldLoader() {
 func (a *assembler) note(format string, args ...any) {
 	a.out.Notes = append(a.out.Notes, fmt.Sprintf(format, args...))
 }
+
+// RefusedError is a file that must not go into a bundle.
+type RefusedError struct{ Name, Reason string }
+
+func (e *RefusedError) Error() string { return e.Name + " is not bundled: " + e.Reason }

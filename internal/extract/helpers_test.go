@@ -1,4 +1,4 @@
-package workbench
+package extract
 
 import (
 	"bytes"
@@ -35,7 +35,7 @@ var theFirmware = sync.OnceValues(func() (*firmware.Firmware, error) {
 	if err != nil {
 		return nil, err
 	}
-	if sharedDir, err = os.MkdirTemp("", "xflash-workbench-test-"); err != nil {
+	if sharedDir, err = os.MkdirTemp("", "xflash-extract-test-"); err != nil {
 		return nil, err
 	}
 	return firmware.Make(context.Background(), sharedDir, firmware.Options{

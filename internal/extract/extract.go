@@ -1,4 +1,4 @@
-// Package workbench takes the files of a rescue apart and puts them together: SIN
+// Package extract takes the files of a rescue apart: SIN
 // images, firmware bundles, Android sparse images and whole-disk dumps become raw or
 // sparse partition images, and a folder of images becomes a bundle.
 //
@@ -9,7 +9,7 @@
 // Facts: sin-ftf-format.md §4.2 (what becomes of gaps), §11.3 (names in bundles);
 // device-rescue.md §1.3, §3.3 (partitions that belong to one phone), §2 (what a
 // restore needs).
-package workbench
+package extract
 
 import (
 	"errors"

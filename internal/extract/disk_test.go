@@ -1,4 +1,4 @@
-package workbench
+package extract
 
 import (
 	"bytes"
@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"xflash/fastboot/sparse"
+	"xflash/internal/firmware"
 	"xflash/internal/simphone"
 	"xflash/sin"
 	"xflash/sin/gpt"
@@ -211,7 +212,7 @@ func TestPartitionsMustBeChosen(t *testing.T) {
 	for _, wanted := range [][]string{nil, {"boot", "Boot", "recovery"}} {
 		dir := filepath.Join(t.TempDir(), "out")
 		_, err := unpackAll(path, Options{Dir: dir, Partitions: wanted})
-		var choice *ChoiceError
+		var choice *firmware.ChoiceError
 		if !errors.As(err, &choice) || len(choice.Have) != 25 || choice.Have[0].Number != 1 {
 			t.Fatalf("error %v", err)
 		}

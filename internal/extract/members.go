@@ -1,4 +1,4 @@
-package workbench
+package extract
 
 import (
 	"context"
@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"xflash/ftf"
+	"xflash/internal/firmware"
+	"xflash/sin"
 )
 
 // bundle unpacks the members of a bundle: images become partition images, texts are
@@ -22,60 +24,49 @@ func (u *unpacker) bundle(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	stems := u.stems(b)
+	stems, wanted := u.stems(b), map[*ftf.Member]bool{}
 	for _, m := range members {
-		u.total += m.Size
+		wanted[m] = true
 	}
-	var damaged DamagedError
-	for _, m := range members {
-		before := u.done
-		err := u.member(ctx, m, stems[m])
-		u.done = before + m.Size
-		switch {
-		case ctx.Err() != nil:
-			return context.Cause(ctx)
-		case err == nil:
-		case inFile(err):
-			damaged.Files = append(damaged.Files, Damage{m.Name, err})
-		default:
-			return err
+	var damaged firmware.DamagedError
+	err = firmware.Walk(ctx, b, firmware.Options{
+		Roots: u.roots, Progress: u.Progress,
+		Pick: func(m *ftf.Member) bool { return wanted[m] },
+		Read: func(ctx context.Context, m *ftf.Member, opt sin.CheckOptions) (*sin.Report, error) {
+			return u.member(ctx, m, stems[m], opt)
+		},
+	}, func(f firmware.File) error {
+		if f.Damage != nil {
+			damaged.Files = append(damaged.Files, firmware.Damage{Name: f.Name, Err: f.Damage})
 		}
+		return nil
+	})
+	if err == nil && len(damaged.Files) > 0 {
+		err = &damaged
 	}
-	if len(damaged.Files) > 0 {
-		return &damaged
-	}
-	return nil
+	return err
 }
 
 // unpackable says whether anything comes out of a member.
 func unpackable(m *ftf.Member) bool { return m.Kind != ftf.KindOther && m.Kind != ftf.KindManifest }
 
-// chosen is the members that are wanted, the loader first, because it brings the
-// certificate of the root that signed the rest (sin-ftf-format.md §5.4).
-func (u *unpacker) chosen(b *ftf.Bundle) ([]*ftf.Member, error) {
-	wanted := newSelection(u.Members)
-	var all, loader, rest []*ftf.Member
+// chosen is the members that are wanted.
+func (u *unpacker) chosen(b *ftf.Bundle) (chosen []*ftf.Member, err error) {
+	wanted := firmware.NewSelection(u.Members)
+	var all []*ftf.Member
 	for _, m := range b.Members {
 		if !unpackable(m) {
 			continue
 		}
 		all = append(all, m)
-		switch {
-		case !wanted.has(m):
-		case isLoader(m):
-			loader = append(loader, m)
-		default:
-			rest = append(rest, m)
+		if wanted.Has(m) {
+			chosen = append(chosen, m)
 		}
 	}
-	if unused := wanted.unused(); len(unused) > 0 {
-		return nil, &ChoiceError{Path: u.path, What: "member", Wanted: unused, Have: choices(all)}
+	if unused := wanted.Unused(); len(unused) > 0 {
+		return nil, &firmware.ChoiceError{Path: u.path, What: "member", Wanted: unused, Have: firmware.Choices(all)}
 	}
-	return append(loader, rest...), nil
-}
-
-func isLoader(m *ftf.Member) bool {
-	return m.Kind == ftf.KindSIN && !m.Boot && strings.EqualFold(m.Short, "loader")
+	return chosen, nil
 }
 
 // stems gives every member of the bundle the name of its output without ending, the same
@@ -111,24 +102,21 @@ func (u *unpacker) stems(b *ftf.Bundle) map[*ftf.Member]string {
 }
 
 // member unpacks one member.
-func (u *unpacker) member(ctx context.Context, m *ftf.Member, stem string) (err error) {
+func (u *unpacker) member(ctx context.Context, m *ftf.Member, stem string, opt sin.CheckOptions) (*sin.Report, error) {
+	if m.Kind != ftf.KindSIN {
+		if err := m.Check(); err != nil {
+			return nil, err
+		}
+	}
 	r, err := m.Open()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	defer func() {
-		if e := r.Close(); err == nil {
-			err = e
-		}
-	}()
 	if m.Kind != ftf.KindSIN {
-		return u.text(ctx, m, r, stem)
+		return nil, firmware.Close(r, u.text(ctx, m, r, stem))
 	}
-	report, err := u.sin(ctx, r, m.Size, m.Name, stem)
-	if report != nil && report.Loader != nil {
-		u.roots.AddLoader(report.Loader)
-	}
-	return err
+	report, err := u.sin(ctx, r, m.Size, stem, opt)
+	return report, firmware.Close(r, err)
 }
 
 // text copies a member as it is.
@@ -141,8 +129,7 @@ func (u *unpacker) text(ctx context.Context, m *ftf.Member, r io.Reader, name st
 		return err
 	}
 	defer p.discard()
-	in := &contextReader{ctx: ctx, r: r, progress: func(n int64) { u.progress(m.Name, n) }}
-	n, err := io.Copy(p, in)
+	n, err := io.Copy(p, &contextReader{ctx: ctx, r: r})
 	if err != nil {
 		return err
 	}

@@ -1,4 +1,4 @@
-package workbench
+package extract
 
 import (
 	"crypto/rand"

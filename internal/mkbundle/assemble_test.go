@@ -1,4 +1,4 @@
-package workbench
+package mkbundle
 
 import (
 	"bytes"
@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"xflash/ftf"
+	"xflash/internal/firmware"
 	"xflash/internal/samples"
 	"xflash/sin"
 )
@@ -227,7 +228,7 @@ func TestFilesOfOnePhoneStayOut(t *testing.T) {
 func TestDamageIsNotBundled(t *testing.T) {
 	fw := madeFirmware(t)
 	_, err := assemble(t, damagedBundle(t, fw.Bundle, "system"), AssembleOptions{})
-	var damaged *DamagedError
+	var damaged *firmware.DamagedError
 	if !errors.As(err, &damaged) || len(damaged.Files) != 1 || damaged.Files[0].Name != "system.sin" || !errors.Is(err, sin.Because(sin.CorruptBlock)) {
 		t.Errorf("error %v", err)
 	}

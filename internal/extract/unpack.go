@@ -1,4 +1,4 @@
-package workbench
+package extract
 
 import (
 	"context"
@@ -51,7 +51,7 @@ type unpacker struct {
 // gets its name.
 //
 // Damaged members of a bundle are left out and the rest goes on; the error is then a
-// *DamagedError. Other errors end the run: *FormatError, *OptionError, *ChoiceError,
+// *firmware.DamagedError. Other errors end the run: *FormatError, *OptionError, *firmware.ChoiceError,
 // *ExistsError, those of the formats' packages, and those of the computer.
 func Unpack(ctx context.Context, path string, opt Options) error {
 	u := &unpacker{Options: opt, path: path, roots: &sin.RootSet{}, names: names{}}
@@ -115,13 +115,12 @@ func (u *unpacker) image(ctx context.Context) error {
 	defer f.Close()
 	u.total = size
 	stem := safeName(ftf.ShortName(u.path))
-	_, err = u.sin(ctx, f, size, u.path, u.names.take("", stem))
+	_, err = u.sin(ctx, f, size, u.names.take("", stem), sin.CheckOptions{Name: u.path, Roots: u.roots, Progress: func(n int64) { u.progress(u.path, n) }})
 	return err
 }
 
-// sin unpacks one SIN from a stream. name is for errors and reports, stem the name of
-// the output without its ending.
-func (u *unpacker) sin(ctx context.Context, r io.Reader, size int64, name, stem string) (*sin.Report, error) {
+// sin unpacks one SIN from a stream. stem is the name of the output without its ending.
+func (u *unpacker) sin(ctx context.Context, r io.Reader, size int64, stem string, opt sin.CheckOptions) (*sin.Report, error) {
 	if err := u.out.free(stem + u.ending()); err != nil {
 		return nil, err
 	}
@@ -132,8 +131,7 @@ func (u *unpacker) sin(ctx context.Context, r io.Reader, size int64, name, stem 
 		}
 	}()
 	report, err := sin.Unpack(ctx, r, size, nil, sin.UnpackOptions{
-		CheckOptions: sin.CheckOptions{Name: name, Roots: u.roots, Progress: func(n int64) { u.progress(name, n) }},
-		Gap:          u.Gap, Sparse: true,
+		CheckOptions: opt, Gap: u.Gap, Sparse: true,
 		Open: func(sin.Target) (io.WriterAt, error) {
 			p, err := u.out.create(false)
 			if err == nil {
@@ -154,7 +152,7 @@ func (u *unpacker) sin(ctx context.Context, r io.Reader, size int64, name, stem 
 	}
 	u.done += size
 	for i, part := range report.Parts {
-		file := File{Name: stem, From: name, Content: part.Kind, Trust: report.Trust.State.String(), Notes: notes}
+		file := File{Name: stem, From: opt.Name, Content: part.Kind, Trust: report.Trust.State.String(), Notes: notes}
 		if part.Target != (sin.Target{}) {
 			file.Partition = part.Target.String()
 		}

@@ -1,4 +1,8 @@
-package workbench
+// Package mkbundle makes a firmware bundle of a folder of images.
+//
+// Facts: sin-ftf-format.md §11.3 (names in bundles); device-rescue.md §2 (what a restore
+// needs), §3.3 (what belongs to one phone).
+package mkbundle
 
 import (
 	"context"
@@ -8,6 +12,7 @@ import (
 	"strings"
 
 	"xflash/ftf"
+	"xflash/internal/firmware"
 	"xflash/internal/phone"
 	"xflash/sin"
 )
@@ -15,8 +20,9 @@ import (
 // AssembleOptions say what goes into a bundle and what its manifest says. The zero value
 // takes all, and the facts that come with the files.
 type AssembleOptions struct {
-	Only                      []string // as Options.Members
-	Device, Version, Branding string   // for the manifest, where they are not empty
+	Only                      []string     // as firmware.NewSelection
+	Device, Version, Branding string       // for the manifest, where they are not empty
+	Roots                     *sin.RootSet // that prove who signed the files; may be nil
 	Progress                  func(name string, done, total int64)
 }
 
@@ -56,33 +62,40 @@ type assembler struct {
 	loader  *sin.Loader
 	packed  []string            // compressed images, which old loaders refuse
 	foreign map[string][]string // files by the root that signed them, if it is not the model's
-	damaged DamagedError
-	done    int64
-	total   int64
+	damaged firmware.DamagedError
 }
 
 // Assemble checks the files of a bundle, mostly a folder as XperiFirm makes it, and
 // prepares a bundle of them. Every SIN is read to its last byte: one that is damaged is
-// never bundled, and the error is a *DamagedError with all of them.
+// never bundled, and the error is a *firmware.DamagedError with all of them.
 //
 // What holds the identity of a phone is left out; named in Only, it is a *RefusedError.
-// A name in Only that nothing has is a *ChoiceError. The bundle must stay open until the
+// A name in Only that nothing has is a *firmware.ChoiceError. The bundle must stay open until the
 // Assembly was written.
 func Assemble(ctx context.Context, b *ftf.Bundle, opt AssembleOptions) (*Assembly, error) {
 	a := &assembler{AssembleOptions: opt, roots: &sin.RootSet{}, foreign: map[string][]string{},
 		out: &Assembly{Manifest: manifest(b, opt), LeftOut: []LeftOut{}, Notes: []string{}}}
+	if opt.Roots != nil {
+		a.roots = opt.Roots
+	}
+	for _, n := range b.LeftOut {
+		a.out.LeftOut = append(a.out.LeftOut, LeftOut{n.Member, n.Text})
+	}
 	a.family, a.model, _ = phone.ByModel(a.out.Manifest.Device)
 	parts, err := a.choose(b)
 	if err != nil {
 		return nil, err
 	}
+	byMember := map[*ftf.Member]part{}
 	for _, p := range parts {
-		a.total += p.member.Size
+		byMember[p.member] = p
 	}
-	for _, p := range parts {
-		if err := a.add(ctx, p); err != nil {
-			return nil, stopped(ctx, err)
-		}
+	err = firmware.Walk(ctx, b, firmware.Options{
+		Roots: a.roots, Progress: opt.Progress,
+		Pick: func(m *ftf.Member) bool { _, ok := byMember[m]; return ok },
+	}, func(f firmware.File) error { return a.add(byMember[f.Member], f) })
+	if err != nil {
+		return nil, err
 	}
 	if len(a.damaged.Files) > 0 {
 		return nil, &a.damaged
@@ -104,7 +117,11 @@ func (a *Assembly) Write(ctx context.Context, path string) error {
 	for i, f := range a.Files {
 		files[i] = ftf.File{Name: f.Name, Open: f.open}
 	}
-	return stopped(ctx, ftf.Create(ctx, path, a.Manifest, files, ftf.Stored))
+	err := ftf.Create(ctx, path, a.Manifest, files, ftf.Stored)
+	if err != nil && ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
 }
 
 // Bytes is the size of all files together.
@@ -135,25 +152,21 @@ type part struct {
 	file   ftf.File
 }
 
-// choose finds the files that are wanted, the loader first (see chosen).
+// choose finds the files that are wanted.
 func (a *assembler) choose(b *ftf.Bundle) ([]part, error) {
-	wanted := newSelection(a.Only)
-	var loader, rest []part
+	wanted := firmware.NewSelection(a.Only)
+	var chosen []part
 	var all []*ftf.Member
 	for _, p := range pair(b) {
 		all = append(all, p.member)
-		switch {
-		case !wanted.has(p.member):
-		case isLoader(p.member):
-			loader = append(loader, p)
-		default:
-			rest = append(rest, p)
+		if wanted.Has(p.member) {
+			chosen = append(chosen, p)
 		}
 	}
-	if unused := wanted.unused(); len(unused) > 0 {
-		return nil, &ChoiceError{Path: b.Path, What: "member", Wanted: unused, Have: choices(all)}
+	if unused := wanted.Unused(); len(unused) > 0 {
+		return nil, &firmware.ChoiceError{Path: b.Path, What: "member", Wanted: unused, Have: firmware.Choices(all)}
 	}
-	return append(loader, rest...), nil
+	return chosen, nil
 }
 
 // pair finds the member behind each file of a bundle. Files keep the order of members,
@@ -175,21 +188,23 @@ func pair(b *ftf.Bundle) []part {
 	return parts
 }
 
-// add checks one file and takes it in, leaves it out, or remembers its damage.
-func (a *assembler) add(ctx context.Context, p part) error {
-	reason, err := a.check(ctx, p.member)
-	a.done += p.member.Size
+// add takes a file in that was read, leaves it out, or remembers its damage.
+func (a *assembler) add(p part, f firmware.File) error {
+	reason := ""
+	if f.Damage == nil {
+		reason = a.check(f)
+	}
 	switch {
-	case err != nil && inFile(err) && ctx.Err() == nil:
-		a.damaged.Files = append(a.damaged.Files, Damage{p.member.Name, err})
-	case err != nil:
-		return err
+	case f.Damage != nil:
+		a.damaged.Files = append(a.damaged.Files, firmware.Damage{Name: f.Name, Err: f.Damage})
 	case reason == "":
-		a.out.Files = append(a.out.Files, Packed{p.file.Name, p.member.Name, p.member.Size, p.file.Open})
-	case slices.ContainsFunc(a.Only, func(w string) bool { return !strings.EqualFold(w, bootSet) && named(p.member, w) }):
-		return &RefusedError{p.member.Name, reason}
+		a.out.Files = append(a.out.Files, Packed{p.file.Name, f.Name, f.Size, p.file.Open})
+	case slices.ContainsFunc(a.Only, func(w string) bool {
+		return !strings.EqualFold(w, firmware.BootSet) && firmware.Named(f.Member, w)
+	}):
+		return &RefusedError{f.Name, reason}
 	default:
-		a.out.LeftOut = append(a.out.LeftOut, LeftOut{p.member.Name, reason})
+		a.out.LeftOut = append(a.out.LeftOut, LeftOut{f.Name, reason})
 	}
 	return nil
 }

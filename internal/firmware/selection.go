@@ -1,4 +1,4 @@
-package workbench
+package firmware
 
 import (
 	"slices"
@@ -7,53 +7,54 @@ import (
 	"xflash/ftf"
 )
 
-// bootSet is the name of everything that belongs to the boot delivery, partitionSet that
+// BootSet is the name of everything that belongs to the boot delivery, partitionSet that
 // of what belongs to the partition delivery, or of the partition layout alone.
-const bootSet, partitionSet = "boot", "partition"
+const BootSet, partitionSet = "boot", "partition"
 
-// selection is the members that a person named: by short name, by file name, by whole
+// Selection is the members that a person named: by short name, by file name, by whole
 // name, in any case.
-type selection struct {
+type Selection struct {
 	wanted []string
 	found  map[string]bool
 }
 
-func newSelection(wanted []string) *selection { return &selection{wanted, map[string]bool{}} }
+// NewSelection selects what the names mean; with no names everything.
+func NewSelection(wanted []string) *Selection { return &Selection{wanted, map[string]bool{}} }
 
-// has tells whether a member is wanted; with no names given all are.
-func (s *selection) has(m *ftf.Member) bool {
+// Has tells whether a member is wanted; with no names given all are.
+func (s *Selection) Has(m *ftf.Member) bool {
 	has := len(s.wanted) == 0
 	for _, w := range s.wanted {
-		if named(m, w) {
+		if Named(m, w) {
 			s.found[w], has = true, true
 		}
 	}
 	return has
 }
 
-// named tells whether a name means a member.
-func named(m *ftf.Member, name string) bool {
+// Named tells whether a name means a member.
+func Named(m *ftf.Member, name string) bool {
 	switch {
-	case strings.EqualFold(name, bootSet) && (m.Boot || strings.EqualFold(m.Base, "boot_delivery.xml")),
+	case strings.EqualFold(name, BootSet) && (m.Boot || strings.EqualFold(m.Base, "boot_delivery.xml")),
 		strings.EqualFold(name, partitionSet) && (m.Partition || strings.EqualFold(m.Base, "partition_delivery.xml") || strings.EqualFold(m.Short, "partition-image")):
 		return true
 	}
 	return strings.EqualFold(name, m.Short) || strings.EqualFold(name, m.Base) || strings.EqualFold(name, m.Name)
 }
 
-// unused is the names that no member had.
-func (s *selection) unused() []string {
+// Unused is the names that no member had.
+func (s *Selection) Unused() []string {
 	return slices.DeleteFunc(slices.Clone(s.wanted), func(w string) bool { return s.found[w] })
 }
 
-// choices is what a person can name: short names, and the sets as a whole.
-func choices(members []*ftf.Member) []Choice {
+// Choices is what a person can name: short names, and the sets as a whole.
+func Choices(members []*ftf.Member) []Choice {
 	var list []Choice
 	for _, m := range members {
 		name := m.Short
 		switch {
 		case m.Boot:
-			name = bootSet
+			name = BootSet
 		case m.Partition:
 			name = partitionSet
 		case m.Kind != ftf.KindSIN:

@@ -1,4 +1,4 @@
-package workbench
+package extract
 
 import (
 	"bytes"
@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"xflash/ftf"
+	"xflash/internal/firmware"
 	"xflash/sin"
 	"xflash/sin/gpt"
 )
@@ -96,8 +97,8 @@ func TestMembersAreChosen(t *testing.T) {
 	}
 	dir = filepath.Join(t.TempDir(), "out")
 	_, err := unpackAll(fw.Bundle, Options{Dir: dir, Members: []string{"kernel", "kernal"}})
-	var choice *ChoiceError
-	if !errors.As(err, &choice) || !slices.Equal(choice.Wanted, []string{"kernal"}) || !slices.Contains(choice.Have, Choice{Name: "cust-reset.ta", Bytes: 20}) || len(choice.Have) != 16 {
+	var choice *firmware.ChoiceError
+	if !errors.As(err, &choice) || !slices.Equal(choice.Wanted, []string{"kernal"}) || !slices.Contains(choice.Have, firmware.Choice{Name: "cust-reset.ta", Bytes: 20}) || len(choice.Have) != 16 {
 		t.Errorf("a member that is not there: %v", err)
 	}
 	if got := tree(t, dir); len(got) != 0 {
@@ -175,7 +176,7 @@ func TestDamageLeavesNothingAndTheRestGoesOn(t *testing.T) {
 	fw := madeFirmware(t)
 	folder, dir := damagedBundle(t, fw.Bundle, "kernel"), t.TempDir()
 	files, err := unpackAll(folder, Options{Dir: dir})
-	var damaged *DamagedError
+	var damaged *firmware.DamagedError
 	if !errors.As(err, &damaged) || len(damaged.Files) != 1 || damaged.Files[0].Name != "kernel.sin" ||
 		!errors.Is(err, sin.Because(sin.CorruptBlock)) {
 		t.Fatalf("error %v", err)

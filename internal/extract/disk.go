@@ -1,4 +1,4 @@
-package workbench
+package extract
 
 import (
 	"context"
@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"xflash/internal/firmware"
 	"xflash/internal/phone"
 	"xflash/sin"
 	"xflash/sin/gpt"
@@ -101,7 +102,7 @@ type chosenPartition struct {
 // compared exactly. Of several with one label all are taken; their outputs, and those of
 // labels that are no file name, get the number of the partition.
 func (u *unpacker) partitions(t *gpt.Table) ([]chosenPartition, error) {
-	choice := &ChoiceError{Path: u.path, What: "partition"}
+	choice := &firmware.ChoiceError{Path: u.path, What: "partition"}
 	count := map[string]int{}
 	for _, e := range t.Entries {
 		if e.Used() {
@@ -113,7 +114,7 @@ func (u *unpacker) partitions(t *gpt.Table) ([]chosenPartition, error) {
 		if !e.Used() {
 			continue
 		}
-		choice.Have = append(choice.Have, Choice{Name: e.Name, Number: i + 1, Bytes: e.Size(), Warning: identityWarning(e.Name)})
+		choice.Have = append(choice.Have, firmware.Choice{Name: e.Name, Number: i + 1, Bytes: e.Size(), Warning: identityWarning(e.Name)})
 		if !slices.Contains(u.Partitions, e.Name) {
 			continue
 		}
