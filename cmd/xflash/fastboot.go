@@ -43,6 +43,9 @@ reboot, continue and boot come last wherever they are on the line.
 			if err := l.read(words); err != nil {
 				return usageError{err}
 			}
+			if err := a.startTrace(); err != nil { // its flags were read only now
+				return err
+			}
 			return l.run(ctx)
 		},
 	}

@@ -13,7 +13,9 @@ func main() { os.Exit(run(os.Args[1:], newTerminal())) }
 func run(args []string, ui *terminal) int {
 	in := listen()
 	defer in.close()
-	root := newRootCommand(&app{ui: ui})
+	a := &app{ui: ui}
+	a.trace.args = args
+	root := newRootCommand(a)
 	root.SetArgs(args)
 	root.SetIn(ui.in)
 	root.SetOut(ui.out)
@@ -27,13 +29,19 @@ func run(args []string, ui *terminal) int {
 	case err = <-ended:
 	case err = <-in.force:
 	}
-	if err == nil {
+	var f *failure
+	if err != nil {
+		f = classify(err)
+		if s := in.lastSignal(); s != nil && f.exit == exitInterrupted {
+			f.exit = s.exit() // which signal it was is not known where a run stops
+		}
+		ui.fail(f)
+	}
+	if err := a.trace.finish(f); err != nil && f == nil {
+		ui.warn("%v", err) // what was done is done all the same
+	}
+	if f == nil {
 		return exitOK
 	}
-	f := classify(err)
-	if s := in.lastSignal(); s != nil && f.exit == exitInterrupted {
-		f.exit = s.exit() // which signal it was is not known where a run stops
-	}
-	ui.fail(f)
 	return f.exit
 }

@@ -3,10 +3,16 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
+	"runtime"
+	"slices"
+	"strconv"
 	"strings"
 
+	"xflash/internal/text"
 	"xflash/usbproto"
 	"xflash/usbproto/capture"
 )
@@ -14,6 +20,8 @@ import (
 // tracing is what --trace asks for.
 type tracing struct {
 	path   string
+	folder bool            // path is a new folder, for a whole report
+	args   []string        // the command line
 	ids    bool            // --trace-ids
 	device usbproto.Device // the phone on USB, when it is one
 	count  int             // connections traced so far
@@ -24,7 +32,99 @@ const (
 	traceFile  = "session.pcap"
 	deviceFile = "phone.umockdev"
 	readmeFile = "README.txt"
+	reportFile = "report.txt"
 )
+
+// startTrace makes sure, before anything else happens, that the trace goes to a new file or
+// a new folder.
+func (a *app) startTrace() error {
+	t := &a.trace
+	if t.path == "" {
+		return nil
+	}
+	info, err := os.Lstat(t.path)
+	t.folder = strings.HasSuffix(t.path, "/") || err == nil && info.IsDir()
+	switch {
+	case err == nil:
+		err = &fs.PathError{Op: "create", Path: t.path, Err: fs.ErrExist}
+	case t.folder:
+		err = os.Mkdir(t.path, 0o700)
+	case errors.Is(err, fs.ErrNotExist):
+		err = nil
+	}
+	if err != nil {
+		t.path = ""
+		return traceFailure(err)
+	}
+	if !t.folder {
+		return nil
+	}
+	return t.save(readmeFile, traceReadme(t.ids))
+}
+
+func traceFailure(err error) error {
+	return &failure{exit: exitOther, code: "trace", what: "the trace cannot be written: " + err.Error(),
+		hints: []string{"name a new file or a new folder with --trace: xflash never writes over anything"}}
+}
+
+// save puts a text into the folder of a report.
+func (t *tracing) save(name, text string) error {
+	err := saved(filepath.Join(t.path, name), func(f *os.File) error { _, err := f.WriteString(text); return err })
+	if err != nil {
+		return traceFailure(err)
+	}
+	return nil
+}
+
+// finish adds to a report what was asked and how it ended. f is nil after success.
+func (t *tracing) finish(f *failure) error {
+	if t.path == "" || !t.folder {
+		return nil
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "xflash %s (commit %s, %s, %s/%s)\n", version, commit, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	fmt.Fprintf(&b, "xflash %s\n", strings.Join(maskedArgs(t.args), " "))
+	if f == nil {
+		f = &failure{exit: exitOK, what: "success"}
+	}
+	fmt.Fprintf(&b, "exit code %d\n%s\n%s\n", f.exit, f.what, strings.TrimRight(f.text, "\n"))
+	for _, h := range f.hints {
+		fmt.Fprintf(&b, "hint: %s\n", h)
+	}
+	return t.save(reportFile, text.CleanLines(text.MaskIdentity(b.String())))
+}
+
+var (
+	identityFlag = regexp.MustCompile(`^(--device|--serial|--imei|-s)(=|$)`)
+	// identityWord is a serial number as Sony writes them, or an unlock code.
+	identityWord = regexp.MustCompile(`^([A-Z0-9]{8,12}|(0[xX])?[0-9A-Fa-f]{16})$`)
+	deviceForm   = regexp.MustCompile(`^(sim|usb|bridge|tcp|udp|replay):`)
+)
+
+// maskedArgs is a command line without what identifies a phone or unlocks it.
+func maskedArgs(args []string) []string {
+	args = slices.Clone(args)
+	secret := false // the word before announces an identity
+	for i, word := range args {
+		if name, value, ok := strings.Cut(word, "="); ok && identityFlag.MatchString(word) && !deviceForm.MatchString(value) {
+			args[i] = name + "=" + text.Mask(value)
+			continue
+		}
+		hide := secret && !deviceForm.MatchString(word)
+		secret = identityFlag.MatchString(word)
+		switch {
+		case hide || identityWord.MatchString(word):
+			word = text.Mask(word)
+		case strings.Contains(word, "unlock 0x"):
+			word = "oem unlock xxxx"
+		}
+		if strings.ContainsAny(word, " \t\"'") {
+			word = strconv.Quote(word)
+		}
+		args[i] = word
+	}
+	return args
+}
 
 // traced puts a recorder around a connection when --trace asks for it. When it cannot, it
 // closes the connection: a trace that was asked for and is missing helps nobody.
@@ -42,8 +142,7 @@ func (a *app) traced(conn usbproto.Conn, mode usbproto.Mode) (usbproto.Conn, err
 	}
 	f, err := a.traceFile(o.Device)
 	if err != nil {
-		return nil, errors.Join(&failure{exit: exitOther, code: "trace", what: "the trace cannot be written: " + err.Error(),
-			hints: []string{"name a new file or a new folder with --trace: nothing that is there is written over"}}, conn.Close())
+		return nil, errors.Join(traceFailure(err), conn.Close())
 	}
 	return capture.Record(conn, f, o), nil
 }
@@ -53,16 +152,9 @@ func (a *app) traced(conn usbproto.Conn, mode usbproto.Mode) (usbproto.Conn, err
 func (a *app) traceFile(d usbproto.Device) (*os.File, error) {
 	path := a.trace.path
 	a.trace.count++
-	info, err := os.Stat(path)
-	if folder := strings.HasSuffix(path, "/") || err == nil && info.IsDir(); folder {
-		if err := os.MkdirAll(path, 0o755); err != nil {
-			return nil, err
-		}
-		for name, text := range map[string]string{deviceFile: capture.Describe(d), readmeFile: traceReadme(a.trace.ids)} {
-			if a.trace.count > 1 {
-				break // they belong to the first connection of this run
-			}
-			if err := saved(filepath.Join(path, name), func(f *os.File) error { _, err := f.WriteString(text); return err }); err != nil {
+	if a.trace.folder {
+		if a.trace.count == 1 { // it describes the first connection of this run
+			if err := a.trace.save(deviceFile, capture.Describe(d)); err != nil {
 				return nil, err
 			}
 		}
@@ -102,12 +194,13 @@ it. Give it only to people you trust.`
 ` + traceFile + `    everything that went over the USB cable, as the kernel's usbmon has it;
                 Wireshark opens it
 ` + deviceFile + `  what the phone looks like on the bus, without its serial number
+` + reportFile + `      version, command line and how it ended
 ` + readmeFile + `      this text
 
 ` + masked + `
 
-To report a problem: pack the folder (tar czf report.tar.gz FOLDER) and add the exact
-command, and what xflash printed.
+To report a problem: pack the folder (tar czf report.tar.gz FOLDER), and say what the phone
+showed.
 
 To play it back, with the same command and the same files, and no phone, either inside the
 program or through libusb:
