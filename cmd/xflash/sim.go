@@ -33,7 +33,7 @@ sees a phone on USB.
 Settings: model=D5833  serial=TEXT  disk=4G  boot-ver=TEXT  otp=LOCKED|UNLOCKED|INVALID
 hwconf=good|missing|no-live-bit|no-usage  2210=unknown  hello=both|none|no-boot|no-loader
 maxpkt=N[:N]  root=FILE.pem (trusts this root too)  trust=any (accepts any signature)
-fault=NAME[=ARG]@N with silence, unplug, short-read, split, joined, late, refuse,
+fault=NAME[=ARG]@N with silence, unplug, replug, short-read, split, joined, late, refuse,
 corrupt, card or kill at host packet N.  mode=fastboot  aboot=2013|2014|2015 (which
 generation its loader is of)  locked=yes
 

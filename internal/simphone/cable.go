@@ -33,6 +33,7 @@ type cable struct {
 	out     bytes.Buffer  // host to phone: a byte stream (s1-protocol.md §1.5)
 	in      []transfer    // phone to host
 	gone    bool
+	plugged int // how often the cable was plugged in again
 }
 
 // A transfer is one IN transfer. The host's read ends with it only if it is
@@ -73,6 +74,17 @@ func (c *cable) unplug() {
 		c.in = nil
 		c.signal()
 	}
+}
+
+// replug pulls the cable and plugs it in again, with the phone's battery keeping its
+// program alive: hosts of before are cut off, and bytes under way are lost.
+func (c *cable) replug() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.plugged++
+	c.out.Reset()
+	c.in = nil
+	c.signal()
 }
 
 // onBus reports that the phone can be seen by the host.

@@ -13,6 +13,7 @@ import (
 type conn struct {
 	cable   *cable
 	device  string
+	plugged int  // cable.plugged when it was opened
 	closed  bool // guarded by cable.mu
 	running int  // transfers under way, guarded by cable.mu
 }
@@ -22,7 +23,9 @@ type conn struct {
 // CRC are transfers of their own, and one whose length is a multiple of 512 does
 // not end a read.
 func (p *Phone) Conn() usbproto.Conn {
-	return &conn{cable: p.cable, device: "sim:" + p.kind.name + " " + p.settings.Serial}
+	p.cable.mu.Lock()
+	defer p.cable.mu.Unlock()
+	return &conn{cable: p.cable, plugged: p.cable.plugged, device: "sim:" + p.kind.name + " " + p.settings.Serial}
 }
 
 // Write gives b to the phone; it returns when the phone's USB controller has
@@ -69,7 +72,7 @@ func (c *conn) transfer(ctx context.Context, op string, step func() (n int, done
 		switch {
 		case c.closed:
 			return total, usbproto.ErrClosed
-		case bus.gone:
+		case bus.gone, bus.plugged != c.plugged:
 			return total, usbproto.ErrGone
 		case errors.Is(ctx.Err(), context.DeadlineExceeded):
 			return total, usbproto.ErrTimeout

@@ -1,17 +1,22 @@
-// Package simphone is a simulated Sony Xperia Z3 Compact in flash mode: boot
-// stage, uploaded loader, eMMC and trim area; and in fastboot mode, with a boot
-// loader of one of three generations. It is the specification of the
-// phone's side of this program: it checks what it is sent the way the phone does
-// and refuses with the phone's own numbers.
+// Package simphone is a simulated Sony Xperia in flash mode: boot stage, uploaded
+// loader, eMMC and trim area; and in fastboot mode, with a boot loader of one of three
+// generations. There is a Z3 Compact, and one phone for every other loader that was
+// executed (models.go). It is the specification of the phone's side of this program:
+// it checks what it is sent the way the phone does and refuses with the phone's own
+// numbers.
 //
-// It is written from the reference only (loader-behaviour.md first, then
-// s1-protocol.md, error-codes.md, sin-ftf-format.md, device-rescue.md,
+// It is written from the reference only (loader-behaviour.md and loaders-other.md
+// first, then s1-protocol.md, error-codes.md, sin-ftf-format.md, device-rescue.md,
 // boot-fastboot.md) and shares no protocol code with the clients in usbproto/s1
-// and fastboot; even the SIN header, image map
-// and signature have their own readers here, because the phone's order of checks
-// and its tolerance are what a client must be tested against. Where the reference
-// does not say what a phone does, the comment at that place says that this is a
-// model.
+// and fastboot. Its loader is compared byte for byte with the recorded answers of the
+// real one (answers_test.go). Even the SIN header, image map and signature have their
+// own readers here, because the phone's order of checks and its tolerance are what a
+// client must be tested against. Where the reference does not say what a phone does,
+// the comment at that place says that this is a model.
+//
+// What it shares with the client reads files and not the wire: sin.ParseCertificate,
+// sin.InspectLoader and the builders of package sin, sin/gpt, trimarea.ParseHWConf and
+// the record's encoder. Its trim area is package taimage.
 //
 // The state of a phone is a directory with files that ordinary tools can check:
 //

@@ -13,6 +13,7 @@ import (
 const (
 	FaultSilence = "silence"    // never answers this packet nor any later one
 	FaultUnplug  = "unplug"     // the cable goes when this packet has arrived, before it is carried out
+	FaultReplug  = "replug"     // the cable goes when this packet has arrived and comes back; a loader that stays on carries the packet out, its reply is lost
 	FaultShort   = "short-read" // only the first 5 bytes of the reply are sent
 	FaultSplit   = "split"      // the reply comes in transfers of one byte
 	FaultJoined  = "joined"     // the reply comes in one transfer
@@ -68,7 +69,7 @@ func ParseFault(text string) (Fault, error) {
 
 func (f *Fault) parseArg() (err error) {
 	switch f.Name {
-	case FaultSilence, FaultUnplug, FaultShort, FaultSplit, FaultJoined, FaultKill, FaultCard:
+	case FaultSilence, FaultUnplug, FaultReplug, FaultShort, FaultSplit, FaultJoined, FaultKill, FaultCard:
 		if f.Arg != "" {
 			return fmt.Errorf("%s takes no argument", f.Name)
 		}
@@ -143,7 +144,10 @@ func (s *session) fault(name string) *Fault {
 func (s *session) before() error {
 	s.lose = s.fault(FaultCard) != nil
 	switch {
-	case s.fault(FaultUnplug) != nil:
+	case s.fault(FaultReplug) != nil && !s.model.stopsUnplugged:
+		s.note("fault: unplugged and plugged in again")
+		s.cable.replug()
+	case s.fault(FaultUnplug) != nil || s.fault(FaultReplug) != nil:
 		s.note("fault: unplugged")
 		s.cable.unplug()
 		return errUnplugged
@@ -182,6 +186,8 @@ func (s *session) shape(transfers [][]byte) [][]byte {
 	}
 	joined := slices.Concat(transfers...)
 	switch {
+	case s.fault(FaultReplug) != nil:
+		return nil // nobody was there to fetch it
 	case s.fault(FaultShort) != nil:
 		return [][]byte{joined[:shortReply]}
 	case s.fault(FaultSplit) != nil:

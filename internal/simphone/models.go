@@ -21,18 +21,19 @@ type loaderModel struct {
 	hello     []string
 	ram       int // numbers in RAM_INFO
 
-	old          bool // without LZ4A, and with what all of those have in common
-	fill         fillForm
-	dynamic      dynamicForm
-	layoutParts  bool // command 21 is answered in parts
-	storage28    storageForm
-	checksHeader bool // lost after a wrong header checksum or a packet too long
-	noBounds     bool // writes past the end of a partition
-	pastEnd      status
-	sizesMinor   bool // a payload of wrong size never ends the session
-	majorAgain   bool // refuses with MINOR 0010 after a MAJOR error, and 11, 14, 20 with MINOR
-	twoChips     bool // unit 2150 is read
-	hypervisor   hypervisorIDs
+	old            bool // without LZ4A, and with what all of those have in common
+	fill           fillForm
+	dynamic        dynamicForm
+	layoutParts    bool // command 21 is answered in parts
+	storage28      storageForm
+	checksHeader   bool // lost after a wrong header checksum or a packet too long
+	noBounds       bool // writes past the end of a partition
+	pastEnd        status
+	sizesMinor     bool // a payload of wrong size never ends the session
+	majorAgain     bool // refuses with MINOR 0010 after a MAJOR error, and 11, 14, 20 with MINOR
+	twoChips       bool // unit 2150 is read
+	stopsUnplugged bool // switches the phone off when there is no power on the cable
+	hypervisor     hypervisorIDs
 }
 
 // fillForm says which FILL tags a loader takes.
@@ -122,7 +123,7 @@ var loaderModels = map[string]*loaderModel{
 	"kanuti": {
 		version: "MSM8936_14", product: "1291-8011", aid: 4, maxPacket: defaultPacket, packets: 96, tags: tagsNew,
 		sets: [][]string{{"sbl1", "s1sbl", "aboot", "tz", "rpm", "hyp"}}, headerOf: "boot", hello: helloNew, ram: 2,
-		hypervisor: hypKanuti,
+		hypervisor: hypKanuti, stopsUnplugged: true,
 	},
 	"kitakami": {
 		version: "MSM8994_41", product: "1289-5623", aid: 4, maxPacket: 0x400000, packets: 15, tags: tagsNew,

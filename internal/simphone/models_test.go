@@ -2,12 +2,15 @@ package simphone
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
 
 	"xflash/internal/simphone/taimage"
+	"xflash/usbproto"
 )
 
 // loaders-other.md, "Hello keys".
@@ -309,6 +312,68 @@ func TestTooOldLoaderIsSilent(t *testing.T) {
 	h.expectHello()
 	h.sendSIN(otherLoader(t, p.kind), 0x10000)
 	h.silent()
+}
+
+// loaders-other.md, "Power and cable": a pulled cable ends kanuti's loader; the others are
+// still there with their session, and only the bytes under way are lost.
+func TestCablePulledAndPluggedInAgain(t *testing.T) {
+	replug := Fault{Name: FaultReplug, At: 4} // header and data of the loader, open, write
+	p, h := openOther(t, "z1", replug)
+	h.ok(9, 2)
+	h.write(packet(13, 3, append(be32(be32(nil, unitFlashState), 1), 1)))
+	if _, err := h.tryRead(answerTime); !errors.Is(err, usbproto.ErrGone) {
+		t.Errorf("the host of before gets %v", err)
+	}
+	h = connect(t, p)
+	if got := h.ok(12, 0, 0, 0x27, 0x74); len(got) != 1 || got[0] != 1 {
+		t.Errorf("the loader was left with %x", got)
+	}
+	p, h = openOther(t, "m4", replug)
+	h.ok(9, 2)
+	h.write(packet(13, 3, append(be32(be32(nil, unitFlashState), 1), 1)))
+	if _, err := h.tryRead(answerTime); !errors.Is(err, usbproto.ErrGone) || p.OnBus() {
+		t.Errorf("m4 is still there: %v", err)
+	}
+}
+
+// A phone that leaves is gone for everyone, in both modes: for the host that told it to,
+// once it has its answer, and for one that comes later.
+func TestPhoneLeavesTheBus(t *testing.T) {
+	gone := func(what string, c usbproto.Conn) {
+		t.Helper()
+		defer c.Close()
+		ctx, cancel := context.WithTimeout(context.Background(), answerTime)
+		defer cancel()
+		if _, err := c.Write(ctx, []byte("getvar:product")); !errors.Is(err, usbproto.ErrGone) {
+			t.Errorf("%s: write gives %v", what, err)
+		}
+		if _, err := c.Read(ctx, make([]byte, 64)); !errors.Is(err, usbproto.ErrGone) {
+			t.Errorf("%s: read gives %v", what, err)
+		}
+	}
+	for _, end := range [][]byte{nil, {3}} {
+		p, h := openLoader(t, Options{})
+		h.ok(4, end...)
+		if _, err := h.tryRead(answerTime); !errors.Is(err, usbproto.ErrGone) {
+			t.Errorf("after the end: %v", err)
+		}
+		gone("flash mode", p.Conn())
+	}
+	for _, word := range []string{"reboot", "reboot-bootloader", "continue"} {
+		a := openPhone(t, Options{InFastboot: true}).Fastboot()
+		c := a.Conn()
+		ctx, cancel := context.WithTimeout(context.Background(), answerTime)
+		if _, err := c.Write(ctx, []byte(word)); err != nil {
+			t.Fatal(err)
+		}
+		b := make([]byte, 64)
+		if n, err := c.Read(ctx, b); err != nil || string(b[:n]) != "OKAY" {
+			t.Errorf("%s: %q, %v", word, b[:n], err)
+		}
+		cancel()
+		gone(word, c)
+		gone(word, a.Conn())
+	}
 }
 
 // A state directory keeps its phone.
