@@ -2,6 +2,7 @@ package restore_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
@@ -217,17 +218,24 @@ func sendAll(ctx context.Context, fw *restore.Firmware, store restore.Store) (in
 // sink is a phone with a running loader that agrees to everything and keeps nothing but
 // trim-area units. It costs next to nothing, so what is measured is the computer's side.
 type sink struct {
+	hello  string
 	header []byte // of the packet that is coming in
 	data   []byte // of it, unless it belongs to an image
 	left   int    // bytes of data and CRC still to come
 	out    []byte // answers not read yet
 	taken  int64  // bytes of images, headers included
-	units  map[uint32][]byte
+	begun  bool   // a header was accepted and no data have followed
+	// received is called with each packet that has come in, before it is answered; the data
+	// of images are left out.
+	received func(c s1.Command, more bool, data []byte)
+	units    map[uint32][]byte
+	reason   string // code of the next answer to command 7
 }
 
 func newSink() *sink {
 	k := &sink{units: map[uint32][]byte{2210: []byte("D5803\x00"), 4900: []byte("BENCH\x00")}}
-	k.say(s1.CmdInfo, []byte(`TYPE="S1_LOADER";VER="MSM8974AB_22";PROT_VER="04";MAX_PKT_SZ="00080000";S1_ROOT="S1_Root_cafe";`+"\x00"))
+	k.hello = `TYPE="S1_LOADER";VER="MSM8974AB_22";PROT_VER="04";MAX_PKT_SZ="00080000";S1_ROOT="S1_Root_cafe";` + "\x00"
+	k.say(s1.CmdInfo, []byte(k.hello))
 	return k
 }
 
@@ -258,10 +266,20 @@ func (k *sink) Write(_ context.Context, p []byte) (int, error) {
 
 func (k *sink) command() s1.Command { return s1.Command(binary.BigEndian.Uint32(k.header)) }
 
-func (k *sink) image() bool { return k.command() == s1.CmdHeader || k.command() == s1.CmdData }
+func (k *sink) image() bool { return k.command() == s1.CmdData }
 
 // answer answers the packet that has come in.
 func (k *sink) answer() {
+	if k.received != nil {
+		k.received(k.command(), k.header[7]&4 != 0, k.data[:max(len(k.data)-4, 0)])
+	}
+	refused := k.begun && k.command() != s1.CmdHeader && k.command() != s1.CmdData
+	k.begun = k.command() == s1.CmdHeader
+	if refused { // s1-protocol.md §3.2, command 5: it takes the header back
+		k.out = s1.Packet{Command: k.command()}.Append(k.out)
+		k.reason = "005C"
+		return
+	}
 	switch k.command() {
 	case s1.CmdHeader, s1.CmdData:
 		k.taken += int64(binary.BigEndian.Uint32(k.header[8:]))
@@ -277,7 +295,12 @@ func (k *sink) answer() {
 		k.units[binary.BigEndian.Uint32(k.data)] = bytes.Clone(k.data[8 : len(k.data)-4])
 		k.say(s1.CmdWriteUnit, nil)
 	case s1.CmdError:
-		k.say(s1.CmdError, []byte(`ERR_SEVERITY="MINOR";ERR_CODE="0025";ERR_DYNAMIC="00000000";`+"\x00"))
+		k.say(s1.CmdError, []byte(`ERR_SEVERITY="MINOR";ERR_CODE="`+cmp.Or(k.reason, "0025")+`";ERR_DYNAMIC="80110002";`+"\x00"))
+		k.reason = ""
+	case s1.CmdInfo:
+		k.say(s1.CmdInfo, []byte(k.hello))
+	case 21:
+		k.out = s1.Packet{Command: 21}.Append(k.out) // it has no table to tell
 	default:
 		k.say(k.command(), nil)
 	}

@@ -73,7 +73,7 @@ func (r *fastbootRun) close() {
 	}
 }
 
-func (r *fastbootRun) needed(int, int) bool { return false }
+func (r *fastbootRun) needed(i, from int) bool { return i >= from }
 
 func (r *fastbootRun) writes(step Step) bool { return step.Kind != StepReboot }
 

@@ -24,7 +24,7 @@ func Run(ctx context.Context, s *s1.Session, plan *Plan, opt RunOptions) error {
 	first, _ := plan.flagged()
 	r.flashing = e.from > first.last
 	for i, step := range plan.Steps {
-		if i < e.from && (step.Kind == StepImage || step.Kind == StepLoader) {
+		if !r.needed(i, e.from) {
 			r.done += step.Bytes
 		}
 	}
@@ -41,10 +41,13 @@ type flashRun struct {
 	flashing bool // unit 10100 was set to 1 and stored
 }
 
-// needed: the loader is sent again when the phone was off in between, unless nothing is left
-// but to end the session.
+// needed: the loader is sent when none runs, also by a run that is continued, because the
+// phone may have been off in between; unless nothing is left but to end the session.
 func (r *flashRun) needed(i, from int) bool {
-	return r.plan.Steps[i].Kind == StepLoader && r.plan.Steps[from].Kind != StepEnd && r.s.Stage() != s1.StageLoader
+	if r.plan.Steps[i].Kind == StepLoader {
+		return r.s.Stage() != s1.StageLoader && r.plan.Steps[from].Kind != StepEnd
+	}
+	return i >= from
 }
 
 func (r *flashRun) writes(step Step) bool { return step.Kind != StepLoader && step.Kind != StepEnd }
@@ -152,7 +155,7 @@ func (r *flashRun) send(i int, step Step) (err error) {
 		}
 		return &Stopped{Within: sent > int64(len(h.Raw))}
 	}
-	if err == nil && i >= r.from {
+	if err == nil {
 		r.done += step.Bytes
 	}
 	return err

@@ -17,7 +17,7 @@ type RunOptions struct {
 
 // driver carries out the steps of a plan in one mode of the phone.
 type driver interface {
-	// needed reports whether a run that starts at step from carries out step i before it.
+	// needed reports whether a run that starts at step from carries out step i.
 	needed(i, from int) bool
 	// writes reports whether a step changes what the phone keeps without power.
 	writes(Step) bool
@@ -53,7 +53,7 @@ func (e *engine) run() error {
 	e.begun = e.opt.Journal.exists
 	ready := false
 	for i, step := range e.plan.Steps {
-		if i < e.from && !e.driver.needed(i, e.from) {
+		if !e.driver.needed(i, e.from) {
 			continue
 		}
 		if err := e.safePoint(i); err != nil {
