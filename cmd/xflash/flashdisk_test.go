@@ -1,0 +1,94 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"xflash/fastboot/bootimg/imagetest"
+)
+
+// onDisk reads what a partition of the phone's emmc.img starts with.
+func onDisk(t *testing.T, phone, label string, size int) []byte {
+	t.Helper()
+	dir := t.TempDir()
+	if out, err := program(t, dir, "unpack", filepath.Join(phone, "emmc.img"), "-o", dir, "--partition", label).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	b, err := os.ReadFile(filepath.Join(dir, label+".img"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b[:min(size, len(b))]
+}
+
+// TestFlashOnTheDisk: what is asked, what is refused and what is written, with the phone's
+// emmc.img as witness.
+func TestFlashOnTheDisk(t *testing.T) {
+	dir := t.TempDir()
+	phone := filepath.Join(dir, "phone")
+	aries := imagetest.SplitDTB("SoMC Aries ROW", "somc,aries-row", imagetest.AriesChips, imagetest.AriesBoard)
+	lineage := goodImage(t, aries) // appended, split ids: as LineageOS 18.1 has it
+	whole := goodImage(t, imagetest.OnePieceDTB("SoMC Aries ROW", "somc,aries-row", 194, 8, 0x10000))
+	for name, data := range map[string][]byte{"lineage.img": lineage, "whole.img": whole, "cut.img": whole[:len(whole)/2]} {
+		if err := os.WriteFile(filepath.Join(dir, name), data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if out, err := exec.Command("img2simg", filepath.Join(dir, "whole.img"), filepath.Join(dir, "whole.simg")).CombinedOutput(); err != nil {
+		t.Skipf("img2simg: %v\n%s", err, out)
+	}
+	temporary := filepath.Join(dir, "tmp")
+	if err := os.Mkdir(temporary, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	spec := "sim:z3c,disk=4G,mode=fastboot,aboot=2014"
+	for _, c := range []struct {
+		words  string
+		exit   int
+		says   string
+		label  string // partition that must start with holds, or must not
+		holds  []byte
+		absent bool
+	}{
+		{"flash recovery lineage.img", exitPolicy, "--yes writes it as it is", "FOTAKernel", lineage, true},
+		{"flash --yes recovery lineage.img", exitOK, "Volume Down and Power", "FOTAKernel", lineage, false},
+		{"flash system whole.simg", exitPolicy, "boot image inside", "system", whole, true},
+		{"flash boot whole.simg", exitOK, "boot is written", "boot", whole, false},
+		{"flash recovery cut.img", exitFile, "is cut", "FOTAKernel", lineage, false},
+		{"fastboot flash:raw recovery cut.img whole.img", exitUsage, "whole boot image already", "FOTAKernel", lineage, false},
+		{"fastboot oem unlock~0x0123456789ABCDEF", exitPolicy, "DRM keys", "", nil, false},
+		{"fastboot oem unlock\t0x0123456789ABCDEF", exitPolicy, "DRM keys", "", nil, false},
+		{"fastboot --yes oem lock", exitPolicy, "Sony's own kernel only", "", nil, false},
+		{"fastboot --yes oem erase TA", exitPolicy, "identity of this one phone", "", nil, false},
+		{"fastboot oem format", exitPolicy, "--yes sends it all the same", "", nil, false},
+		{"fastboot --yes oem dance", exitRefused, "unknown command", "", nil, false},
+		{"fastboot --yes create-logical-partition system 4096", exitPolicy, "userspace fastboot", "", nil, false},
+		{"fastboot getvar " + strings.Repeat("v", 80), exitPolicy, "64 bytes at most", "", nil, false},
+	} {
+		var words []string
+		for _, w := range strings.Split(c.words, " ") { // a tab stays in its word
+			words = append(words, strings.ReplaceAll(w, "~", " "))
+		}
+		cmd := program(t, dir, append(words, "--device", spec, "--sim-state", phone)...)
+		cmd.Dir = dir
+		cmd.Env = append(cmd.Env, "TMPDIR="+temporary)
+		out, _ := cmd.CombinedOutput() // the exit code says it
+		text := strings.Join(strings.Fields(string(out)), " ")
+		if code := cmd.ProcessState.ExitCode(); code != c.exit || !strings.Contains(text, c.says) {
+			t.Errorf("%q: exit code %d, want %d:\n%s", c.words, code, c.exit, out)
+		}
+		if strings.Contains(text, "0123456789ABCDEF") {
+			t.Errorf("%q: the code is printed:\n%s", c.words, out)
+		}
+		if c.label != "" && bytes.Equal(onDisk(t, phone, c.label, len(c.holds)), c.holds) == c.absent {
+			t.Errorf("%q: %s holds the wrong bytes", c.words, c.label)
+		}
+		if left, err := os.ReadDir(temporary); err != nil || len(left) > 0 {
+			t.Errorf("%q left %v in the temporary folder, %v", c.words, left, err)
+		}
+	}
+}
