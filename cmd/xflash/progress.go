@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"xflash/internal/restore"
@@ -16,6 +17,28 @@ type progress struct {
 	begun   time.Time // of the first byte sent, for the time that is left
 	resent  int64     // bytes counted as done before this run
 	last    time.Time // of the last report, to keep the pace
+	files   []int     // for each step, the number of its file, counted from 1; 0 for others
+	count   int       // of files
+}
+
+// follow gives the bar the plan that will be run, so that it can tell "file 7 of 19".
+func (p *progress) follow(plan *restore.Plan) {
+	for _, s := range plan.Steps {
+		n := 0
+		if s.Bytes > 0 && (s.Kind == restore.StepLoader || s.Kind == restore.StepImage || s.Kind == restore.StepFlash) {
+			p.count++
+			n = p.count
+		}
+		p.files = append(p.files, n)
+	}
+}
+
+// ofPlan names a step and its place among the files of the plan.
+func (p *progress) ofPlan(index int, s restore.Step) string {
+	if index < len(p.files) && p.files[index] > 0 {
+		return fmt.Sprintf("file %d of %d, %s", p.files[index], p.count, s.Name)
+	}
+	return s.Name
 }
 
 func newProgress(ui *terminal) *progress { return &progress{ui: ui, now: time.Now} }
@@ -47,14 +70,15 @@ func (p *progress) event(e restore.Event) {
 		if e.Step.Bytes > 0 {
 			p.last = p.now()
 			if p.ui.errTTY {
-				p.status(fmt.Sprintf("sending %s (%s)", e.Step.Name, size(e.Step.Bytes)))
+				p.status(fmt.Sprintf("%s (%s)", p.ofPlan(e.Index, e.Step), size(e.Step.Bytes)))
 			}
 		}
 	case restore.Sending:
 		if p.begun.IsZero() {
 			p.begun, p.resent = p.started, e.Done-e.Sent
 		}
-		p.moving("sending "+e.Step.Name, e.Sent, e.Size, p.left(e))
+		// One bar for everything: what is done of the whole plan.
+		p.moving(p.ofPlan(e.Index, e.Step), e.Done, e.Total, p.left(e))
 	case restore.StepDone:
 		p.clear()
 		if line := stepDone(e.Step, p.took()); line != "" {
@@ -80,12 +104,18 @@ func (p *progress) took() string {
 	return ""
 }
 
+// What must have been sent, and how long, before the time that is left can be known.
+const (
+	leastTime  = 10 * time.Second
+	leastBytes = 16 << 20
+)
+
 // left estimates the time to the end of the whole plan from the bytes of this run.
 func (p *progress) left(e restore.Sending) string {
 	spent := p.now().Sub(p.begun)
 	sent := e.Done - p.resent
-	if spent < 2*time.Second || sent <= 0 {
-		return ""
+	if spent < leastTime || sent < leastBytes {
+		return "" // too early to know
 	}
 	rate := float64(sent) / spent.Seconds()
 	rest := time.Duration(float64(e.Total-e.Done) / rate * float64(time.Second)).Round(time.Second)
@@ -102,12 +132,22 @@ func (p *progress) moving(what string, done, total int64, extra string) {
 	p.last = p.now()
 	percent := ""
 	if total > 0 {
-		percent = fmt.Sprintf(" %3d%%", done*100/total)
+		percent = fmt.Sprintf(" %s%3d%%", p.bar(done, total), done*100/total)
 	}
 	if extra != "" {
 		extra = ", " + extra
 	}
 	p.status(what + percent + extra)
+}
+
+// bar draws a part of a whole on a terminal that has room for it.
+func (p *progress) bar(done, total int64) string {
+	const room = 12
+	if !p.ui.errTTY || p.ui.width() < 60 {
+		return ""
+	}
+	n := int(min(done, total) * room / total)
+	return "[" + strings.Repeat("#", n) + strings.Repeat(".", room-n) + "]"
 }
 
 // status replaces the moving line on a terminal; elsewhere it is a line of its own.

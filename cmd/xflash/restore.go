@@ -14,11 +14,13 @@ import (
 	"xflash/ftf"
 	"xflash/internal/phone"
 	"xflash/internal/restore"
+	"xflash/usbproto"
 	"xflash/usbproto/s1"
 )
 
 // restoreCommand is the flags of one restore.
 type restoreCommand struct {
+	patience time.Duration // how long the phone is waited for; 0: see await
 	*app
 	policy restore.Policy
 	dryRun bool
@@ -69,6 +71,7 @@ in fastboot mode (phone off, hold Volume Up, plug in the cable; the light turns 
 	f.StringVar(&c.policy.Model, "model", "", "the model printed on the phone, when the phone does not say it")
 	f.StringVar(&c.loader, "loader", "", "take loader.sin from this file, for bundles without one")
 	f.StringSliceVar(&c.roots, "root", nil, "also trust this root certificate (PEM); for firmware of simulated phones")
+	f.DurationVar(&c.patience, "timeout", 0, "how long to wait for the phone (default: no limit on a terminal, else one minute)")
 	cmd.MarkFlagsMutuallyExclusive("wipe", "keep-data")
 	_ = cmd.RegisterFlagCompletionFunc("model", cobra.FixedCompletions(modelNames(), cobra.ShellCompDirectiveNoFileComp)) // fails only for flags that do not exist
 	return cmd
@@ -104,7 +107,7 @@ func (c *restoreCommand) run(ctx context.Context, path string) error {
 		if err != nil {
 			return err
 		}
-		return c.show(plan)
+		return c.show(plan, 0)
 	}
 	// What can be judged without the phone is judged before it is opened.
 	if _, err := restore.Build(fw, nil, c.policy); err != nil {
@@ -166,6 +169,9 @@ func (c *restoreCommand) flash(ctx context.Context, bundle *ftf.Bundle, fw *rest
 	show := newProgress(c.ui)
 	limits := c.limits
 	limits.OnStall = func(doing string) { show.event(restore.Stalled{Doing: doing}) }
+	if err := c.await(ctx, usbproto.ModeFlash, keyModel(fw, c.policy.Model)); err != nil {
+		return c.offerFastboot(err)
+	}
 	conn, err := c.flashMode(ctx, limits)
 	if err != nil {
 		return c.offerResume(store, c.offerFastboot(err))
@@ -190,7 +196,8 @@ func (c *restoreCommand) flash(ctx context.Context, bundle *ftf.Bundle, fw *rest
 	if err != nil {
 		return err
 	}
-	if err := c.show(plan); err != nil {
+	show.follow(plan)
+	if err := c.show(plan, journal.Done); err != nil {
 		return err
 	}
 	if c.dryRun {
@@ -254,8 +261,8 @@ func clock() func() time.Time {
 	return time.Now
 }
 
-// show prints the plan.
-func (c *restoreCommand) show(plan *restore.Plan) error {
+// show prints the plan without the steps that an earlier run has done.
+func (c *restoreCommand) show(plan *restore.Plan, done int) error {
 	if c.ui.json {
 		err := c.ui.resultJSON(struct {
 			Type string        `json:"type"`
@@ -267,7 +274,7 @@ func (c *restoreCommand) show(plan *restore.Plan) error {
 		}
 		return err
 	}
-	text := strings.TrimRight(printableText(plan.Text()), "\n")
+	text := strings.TrimRight(printableText(plan.TextFor(c.ui.width(), done)), "\n")
 	switch {
 	case c.dryRun:
 		c.ui.result("%s\n", text)

@@ -26,7 +26,7 @@ func (c *restoreCommand) throughFastboot(ctx context.Context, bundle *ftf.Bundle
 		if err != nil {
 			return err
 		}
-		return c.show(plan)
+		return c.show(plan, 0)
 	}
 	store, err := restore.DefaultStore()
 	if err != nil {
@@ -36,6 +36,9 @@ func (c *restoreCommand) throughFastboot(ctx context.Context, bundle *ftf.Bundle
 	meter := &restore.Meter{}
 	options := c.fastbootOptions("")
 	options.Progress = meter.Sent
+	if err := c.await(ctx, usbproto.ModeFastboot, keyModel(fw, c.policy.Model)); err != nil {
+		return err
+	}
 	conn, err := c.fastbootMode(ctx, options)
 	if err != nil {
 		return err
@@ -67,7 +70,8 @@ func (c *restoreCommand) throughFastboot(ctx context.Context, bundle *ftf.Bundle
 	if err != nil {
 		return err
 	}
-	if err := c.show(plan); err != nil || c.dryRun {
+	show.follow(plan)
+	if err := c.show(plan, journal.Done); err != nil || c.dryRun {
 		return err
 	}
 	c.tellUnfinished(store, facts.Identity)

@@ -8,77 +8,92 @@ import (
 	"xflash/internal/text"
 )
 
-// Text is the plan for people, a table that fits 80 columns. The same plan gives the
-// same text, byte for byte.
-func (p *Plan) Text() string {
+// Text is the whole plan for people, for a terminal of 80 columns.
+func (p *Plan) Text() string { return p.TextFor(80, 0) }
+
+// TextFor is the plan for people: five lines for somebody in a hurry, then what is written
+// and what is not. done steps are behind the phone already and left out. The same plan gives
+// the same text, byte for byte.
+func (p *Plan) TextFor(width, done int) string {
 	var b strings.Builder
 	line := func(format string, a ...any) { fmt.Fprintf(&b, format+"\n", a...) }
-	line("Plan for %s", p.Bundle)
-	line("  firmware  %s", strings.TrimSpace(p.Device+" "+p.Version+" "+p.Branding))
-	line("  phone     %s (%s)", p.Model, p.Family)
-	for i, e := range p.Evidence {
-		label := ""
-		if i == 0 {
-			label = "because"
-		}
-		for j, l := range text.Fold(e, 66) {
-			if j > 0 {
-				label = ""
-			}
-			line("  %-9s %s", label, l)
-		}
+	block := func(lead, s string) { line("%s", text.Hanging(lead, s, width)) }
+
+	left := p.left(done)
+	block("phone      ", strings.TrimSuffix(p.Model+" ("+p.Family+"): "+strings.Join(p.Evidence[:min(len(p.Evidence), 1)], ""), ": "))
+	block("firmware   ", strings.TrimSpace(p.Device+" "+p.Version+" "+p.Branding)+", from "+p.Bundle)
+	if p.Wipes {
+		block("your data  ", "ERASED: this erases the data of the phone: apps, photos, settings.")
+	} else {
+		block("your data  ", "Apps, photos and settings are kept.")
+	}
+	block("takes      ", fmt.Sprintf("%s for %s; the cable must stay in until the end", duration(left), text.Size(left)))
+	if n := len(p.Questions); n > 0 {
+		block("not proven ", fmt.Sprintf("%s, asked before anything is written", text.Count(n, "thing")))
+	} else {
+		block("not proven ", "nothing that matters for this")
+	}
+	for _, e := range p.Evidence[min(len(p.Evidence), 1):] {
+		block("because    ", e)
 	}
 	if p.Way == WayFastboot {
-		line("  way       through fastboot, which takes only unlocked phones")
+		block("way        ", "through fastboot, which works only with unlocked phones")
 	}
-	b.WriteString("\nWill be written, in this order:\n")
-	for _, s := range p.Steps {
+	if done > 0 {
+		b.WriteString("\nStill to be written, in this order:\n")
+	} else {
+		b.WriteString("\nWill be written, in this order:\n")
+	}
+	for _, s := range p.Steps[min(done, len(p.Steps)):] {
 		if l := s.line(); l != "" {
 			line("  %s", l)
 		}
 	}
-	line("  %-16s %10s", "in all", text.Size(p.Bytes))
-	if len(p.Skipped) > 0 {
+	line("  %-16s %10s", "in all", text.Size(left))
+	if len(p.Skipped) > 0 && done == 0 {
 		b.WriteString("\nLeft out:\n")
 		for _, group := range p.skipGroups() {
-			for _, l := range text.Fold(strings.Join(group.names, ", "), 74) {
-				line("  %s", l)
-			}
-			for _, l := range text.Fold(group.reason, 70) {
-				line("      %s", l)
-			}
+			block("  ", strings.Join(group.names, ", "))
+			block("      ", group.reason)
 		}
 	}
-	if len(p.Notes) > 0 {
-		b.WriteString("\nTo know:\n")
-		for _, n := range p.Notes {
-			for i, l := range text.Fold(n, 74) {
-				mark := "-"
-				if i > 0 {
-					mark = " "
-				}
-				line("  %s %s", mark, l)
-			}
+	list := func(title, mark string, texts []string) {
+		if len(texts) > 0 {
+			b.WriteString("\n" + title + ":\n")
+		}
+		for _, t := range texts {
+			block("  "+mark+" ", t)
 		}
 	}
-	if len(p.Questions) > 0 {
-		b.WriteString("\nNot proven:\n")
-		for _, q := range p.Questions {
-			for i, l := range text.Fold(q, 74) {
-				mark := "?"
-				if i > 0 {
-					mark = " "
-				}
-				line("  %s %s", mark, l)
-			}
-		}
-	}
-	if p.Wipes {
-		b.WriteString("\nThis erases the data of the phone: apps, photos, settings.\n")
-	} else {
-		b.WriteString("\nApps, photos and settings are kept.\n")
-	}
+	list("To know", "-", p.Notes)
+	list("Not proven", "?", p.Questions)
 	return b.String()
+}
+
+// left is how many bytes the steps after done ones send.
+func (p *Plan) left(done int) (n int64) {
+	if done == 0 {
+		return p.Bytes
+	}
+	for _, s := range p.Steps[min(done, len(p.Steps)):] {
+		n += s.Bytes
+	}
+	return n
+}
+
+// Rates of whole restores over USB 2, in bytes a second: a slow and a fast phone.
+const (
+	slowRate = 3e6
+	fastRate = 10e6
+)
+
+// duration is a guess that is never better than to the minute.
+func duration(bytes int64) string {
+	from, to := int64(float64(bytes)/fastRate/60), int64(float64(bytes)/slowRate/60)+1
+	if from < 1 {
+		return fmt.Sprintf("up to %s", text.Count(int(to), "minute"))
+	}
+	return fmt.Sprintf("about %d to %d minutes", from, to)
 }
 
 // line is one step in the table, "" for steps that a person need not see.
