@@ -62,6 +62,11 @@ func TargetFor(model string) (Target, bool) {
 	return Target{Family: f, Model: m}, ok
 }
 
+// foreseen reports whether this package knows how the phone's loader looks for a device
+// tree: that was read for the families whose board ids are known. Phones before 2013 have
+// no device trees at all.
+func (t Target) foreseen() bool { return t.Family == nil || len(t.Family.Boards) > 0 }
+
 // board gives the ids that the phone's loader looks for.
 func (t Target) board() (phone.Board, bool) {
 	if t.Family == nil {
@@ -187,8 +192,10 @@ func Diagnose(data []byte, t Target) (*Diagnosis, error) {
 		return nil, &NotAnImage{d.Kind, whatItIs(d.Kind)}
 	}
 	d.takeApart()
-	for _, g := range Generations {
-		d.Answers[g] = simulate(data, g, t)
+	if t.foreseen() {
+		for _, g := range Generations {
+			d.Answers[g] = simulate(data, g, t)
+		}
 	}
 	d.container(t)
 	d.sizes(t)

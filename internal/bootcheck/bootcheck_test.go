@@ -12,6 +12,7 @@ import (
 	"xflash/fastboot/bootimg"
 	"xflash/fastboot/bootimg/imagetest"
 	"xflash/fastboot/bootimg/unpack"
+	"xflash/internal/samples"
 )
 
 const (
@@ -479,6 +480,25 @@ func TestVerdict(t *testing.T) {
 		}
 		if got := d.Verdict(target); got != "the loader of the "+target.Model.Name+" "+c.want {
 			t.Errorf("%s: %q", name, got)
+		}
+	}
+}
+
+// A loader that nobody has read is not foreseen: an image without device trees, as all of
+// 2010 to 2012 are, is not refused for that.
+func TestUnknownLoaderIsNotForeseen(t *testing.T) {
+	image := samples.Read(t, "boot-v0-x10.img")
+	for code, foreseen := range map[string]bool{"X10i": false, "LT26i": false, "F5121": false, "D5803": true} {
+		target, ok := TargetFor(code)
+		if !ok {
+			t.Fatalf("%s is not known", code)
+		}
+		d, err := Diagnose(image, target)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d.Refused() != foreseen || d.Has("D0") == foreseen || d.Has("D1") != foreseen {
+			t.Errorf("%s: %s; %v", code, d.Verdict(target), d.Rules())
 		}
 	}
 }

@@ -62,12 +62,16 @@ func (d *Diagnosis) sizes(t Target) {
 
 // devicetree: will the loader find a tree that it takes (D1 to D9).
 func (d *Diagnosis) devicetree(t Target) {
+	appended := devices(d.kernel.Trees)
+	d.noteTrees(appended)
+	if !t.foreseen() {
+		d.add("D0", Info, false, "whether the loader of this phone wants a device tree, and which, is not known: that is not judged", "")
+		return
+	}
 	board, known := t.board()
 	if !known {
 		board = defaultBoard
 	}
-	appended := devices(d.kernel.Trees)
-	d.noteTrees(appended)
 	tableBytes := d.tableBytes()
 	tableFits := map[Generation]bool{}
 	var chosen *bootimg.DeviceTree

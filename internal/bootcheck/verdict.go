@@ -15,6 +15,9 @@ func (d *Diagnosis) Verdict(t Target) string {
 	if t.Model.Name != "" {
 		loader = "the loader of the " + name
 	}
+	if !t.foreseen() && !d.Refused() {
+		return "nothing speaks against it, but what " + loader + " accepts is not known"
+	}
 	if t.Flash {
 		return loader + d.flashVerdict(t)
 	}
