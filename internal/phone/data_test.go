@@ -175,7 +175,8 @@ func TestOrdersAreComplete(t *testing.T) {
 			continue
 		}
 		for short := range f.targets {
-			if img, _ := f.Image(short); img.Policy != PolicyNever && !placed[short] {
+			// A modem file under a name that the family's scripts do not have is left out.
+			if img, _ := f.Image(short); img.Policy != PolicyNever && img.Group != "modem" && !placed[short] {
 				t.Errorf("%s: %s has a target and is in no order", f.Name, short)
 			}
 		}

@@ -73,12 +73,12 @@ var partitionSpecs = map[string]partitionSpec{
 var (
 	chainShinano  = []string{"sbl1", "s1sbl", "dbi", "aboot", "rpm", "tz"}
 	chainFusion3  = []string{"sbl1", "sbl2", "sbl3", "s1sbl2", "aboot", "rpm", "tz"}
-	chainNicki    = []string{"sbl1", "sbl2", "sbl3", "aboot", "rpm", "tz"}
+	chainNicki    = []string{"sbl1", "sbl2", "s1sbl2", "sbl3", "aboot", "tz", "rpm"}
 	chainKanuti   = []string{"sbl1", "s1sbl", "aboot", "rpm", "tz", "hyp"}
 	chainKitakami = []string{"sbl1", "s1sbl", "aboot", "rpm", "tz", "hyp", "pmic", "sdi"}
 
 	restShinano  = []string{"boot", "ramdump", "FOTAKernel", "DDR", "LTALabel", "modemst1", "modemst2", "fsg", "apps_log", "system", "cache", "userdata"}
-	restNicki    = after(without(restShinano, "apps_log", "fsg", "ramdump"), "modemst2", "modem")
+	restNicki    = []string{"LTALabel", "boot", "modem", "modemst1", "modemst2", "fsg", "ramdump", "FOTAKernel", "persist", "system", "cache", "userdata"}
 	restKanuti   = after(without(restShinano, "ramdump"), "fsg", "modem", "oem")
 	restKitakami = after(restShinano, "fsg", "modem", "persist", "diag", "ssd", "oem")
 )

@@ -8,7 +8,7 @@ type form struct {
 	version  string            // of the bundle; invented but for the Z3 Compact
 	loader   string            // VER of the made loader, "" is that of the executed one
 	table    string            // name of the partition layout
-	files    map[string]string // names of images by label, where they differ
+	files    map[string]string // names of images by label, where they differ; "" for none
 	noBoot   bool              // has no boot delivery
 	topLevel []string          // boot images that are not in the delivery
 }
@@ -28,7 +28,7 @@ var forms = map[string]form{
 	"zr":    {version: "10.7.A.0.228", topLevel: []string{"rpm"}, files: map[string]string{"fsg": "amss_fs_3"}},
 	"z":     {version: "10.7.A.0.228", topLevel: []string{"rpm"}, files: map[string]string{"fsg": "amss_fs_3"}},
 	"m": {version: "15.4.A.1.9", noBoot: true, topLevel: []string{"rpm"},
-		files: map[string]string{"modemst1": "modem_fs1", "modemst2": "modem_fs2"}},
+		files: map[string]string{"modemst1": "modem_fs1", "modemst2": "modem_fs2", "fsg": "", "ramdump": ""}},
 	"m4":  {version: "26.3.A.1.33", table: "partitions", files: map[string]string{"aboot": "aboot"}},
 	"z5c": {version: "32.2.A.5.11"},
 }
@@ -57,6 +57,9 @@ func (m *maker) small() error {
 		var raw string
 		var err error
 		short := m.form.file(e.Name)
+		if short == "" {
+			continue
+		}
 		switch e.Name {
 		case "boot", "FOTAKernel":
 			size := m.o.KernelSize
