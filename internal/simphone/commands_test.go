@@ -29,6 +29,7 @@ func TestCommandLengthsAndSeverities(t *testing.T) {
 		{12, 7, []byte{0, 0, 8, 0xA2}, missing, 2},
 		{11, 3, nil, forbidden, 0},
 		{14, 3, make([]byte, 8), forbidden, 0},
+		{14, 3, make([]byte, 7), param, 0},
 		{14, 3, nil, "MINOR 0017 80110002", 0},
 		{14, 3, []byte{0}, "MINOR 0017 80110002", 0},
 		{15, 3, []byte{1}, "MAJOR 0017 801D0000", 0},

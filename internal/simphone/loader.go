@@ -53,10 +53,12 @@ func (s *session) forbidden() *refusal {
 // readRaw14 answers command 14.
 func readRaw14(s *session, _ packetHeader, data []byte) ([]byte, *refusal) {
 	switch len(data) {
+	case 0, 1:
+		return nil, failed(statusCmdParam)
 	case 8, 9, 13:
 		return nil, s.forbidden()
 	}
-	return nil, failed(statusCmdParam)
+	return nil, s.wrongSize()
 }
 
 // erase20 answers command 20. An empty payload is looked at as little as a right one.

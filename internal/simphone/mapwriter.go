@@ -80,6 +80,9 @@ func (w *mapWriter) header(data []byte) ([]byte, status) {
 			if length > heap {
 				return nil, statusNoMemory
 			}
+			if int64(length) > w.image.header.total() {
+				return nil, statusMapFormat
+			}
 			need += int(length)
 			if len(w.lead) == need {
 				break

@@ -61,13 +61,14 @@ func checkSignature(h *sinHeader) (*signer, status) {
 	algorithm := b[4+chain]
 	signature := b[7+chain:]
 	length := int(binary.BigEndian.Uint16(b[5+chain:]))
-	if length > len(signature) || digest(algorithm, nil) == nil {
+	switch {
+	case digest(algorithm, nil) == nil:
+		return nil, statusContainerFormat
+	case length == 0:
+		return nil, statusRSA
+	case length != len(signature):
 		return nil, statusContainerFormat
 	}
-	if length != leaf.Key.Size() {
-		return nil, statusRSA
-	}
-	signature = signature[:length]
 	s := &signer{leaf: leaf, role: leaf.Subject, test: strings.HasPrefix(leaf.Issuer, testRootPrefix)}
 	if leaf.Serial.IsUint64() {
 		s.aid = leaf.Serial.Uint64()

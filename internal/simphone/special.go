@@ -3,6 +3,7 @@ package simphone
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -186,15 +187,19 @@ func (w *hwConfWriter) finish() status {
 	}
 	conf, err := trimarea.ParseHWConf(w.data)
 	if err != nil {
+		var where *trimarea.HWConfError
+		if errors.As(err, &where) && where.Field == "device id list" {
+			return statusHWConfFormat
+		}
 		return statusHWConfGarbage
 	}
 	listed := func(id []byte) bool { return bytes.Equal(id, s.sec.uniqueID) }
 	if !slices.ContainsFunc(conf.DeviceIDs, listed) {
 		return statusDieID
 	}
+	s.sec.conf = conf // stays when it cannot be stored, and images are then judged by it
 	if !s.trim.put(unitHWConf, slices.Concat(w.image.header.raw, w.data)) {
 		return statusHWConfStore
 	}
-	s.sec.conf = conf
 	return 0
 }

@@ -50,6 +50,7 @@ const (
 	statusSINBlockList  status = 0x8006000F
 	statusSINBufferSize status = 0x80060010
 	statusSINVersion    status = 0x80060011
+	statusHWConfFormat  status = 0x80080003 // in its device ids
 	statusRootType      status = 0x80080021
 	statusAID           status = 0x80080022
 	statusUsage         status = 0x80080023
