@@ -202,6 +202,8 @@ func (b *builder) loaderModel(ph *LoaderFacts) {
 		return
 	}
 	switch {
+	case !hasGiven && ph == nil:
+		b.plan.Evidence = []string{"no phone was asked"}
 	case !hasGiven:
 		b.refuse(b.fw.Name, "the phone does not say which model it is", fmt.Sprintf("getvar product says %q", said),
 			fmt.Sprintf("look at the label under the SIM-card flap; if it says %s, run this again with --model %s", want.Code, want.Code))
