@@ -2,6 +2,7 @@ package extract
 
 import (
 	"context"
+	"errors"
 	"io"
 	"path"
 	"strings"
@@ -41,6 +42,9 @@ func (u *unpacker) bundle(ctx context.Context) error {
 		}
 		return nil
 	})
+	for _, n := range b.LeftOut { // whoever wants all of it must know
+		damaged.Files = append(damaged.Files, firmware.Damage{Name: n.Member, Err: errors.New(n.Member + " was left out: " + n.Text)})
+	}
 	if err == nil && len(damaged.Files) > 0 {
 		err = &damaged
 	}

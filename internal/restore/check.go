@@ -1,6 +1,7 @@
 package restore
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -9,9 +10,9 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
 
 	"xflash/ftf"
+	"xflash/internal/firmware"
 	"xflash/internal/phone"
 	"xflash/sin"
 )
@@ -70,7 +71,7 @@ func Check(ctx context.Context, b *ftf.Bundle, opt CheckOptions) (*Firmware, err
 			return fw, err
 		}
 	}
-	if err := c.run(ctx); err != nil {
+	if err := c.run(ctx, b); err != nil {
 		return fw, err
 	}
 	if it := j.chosen("loader"); it != nil {
@@ -103,7 +104,7 @@ func (fw *Firmware) identify(p Policy) error {
 }
 
 func newItem(m *ftf.Member) *Item {
-	it := &Item{Member: m.Name, Base: m.Base, Short: m.Short, Boot: m.Boot, Bytes: m.Size, open: m.Open, ta: m.TA}
+	it := &Item{Member: m.Name, Base: m.Base, Short: m.Short, Boot: m.Boot, Bytes: m.Size, member: m, open: m.Open, ta: m.TA}
 	switch m.Kind {
 	case ftf.KindSIN:
 		it.Kind = ItemSIN
@@ -145,38 +146,34 @@ type checkRun struct {
 	done, total int64 // bytes of the files that are read whole
 }
 
-func (c *checkRun) run(ctx context.Context) error {
-	// The loader comes first: it brings the certificate of the root that signed
-	// the rest (sin-ftf-format.md §5.4).
-	items := slices.Clone(c.fw.Items)
-	slices.SortStableFunc(items, func(a, b *Item) int {
-		switch la, lb := c.fw.isLoader(a), c.fw.isLoader(b); {
-		case la && !lb:
-			return -1
-		case lb && !la:
-			return 1
-		}
-		return 0
-	})
-	for _, it := range items {
+// run reads every file once: a loader named apart from the bundle, then the bundle.
+func (c *checkRun) run(ctx context.Context, b *ftf.Bundle) error {
+	items := map[*ftf.Member]*Item{}
+	for _, it := range c.fw.Items {
 		if it.Kind == ItemSIN && c.whole(it) {
 			c.total += it.Bytes
 		}
-	}
-	for _, it := range items {
-		var err error
-		switch it.Kind {
-		case ItemSIN:
-			err = c.sin(ctx, it)
-		case ItemUnits:
-			err = it.readUnits()
-		}
-		if ctx.Err() != nil {
+		if it.member != nil {
+			items[it.member] = it
+		} else if it.Problem = c.sin(ctx, it); ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		it.Problem = err
 	}
-	return nil
+	return firmware.Walk(ctx, b, firmware.Options{Roots: c.roots, Read: func(ctx context.Context, m *ftf.Member, opt sin.CheckOptions) (*sin.Report, error) {
+		it := items[m]
+		switch it.Kind {
+		case ItemSIN:
+			it.Problem = c.sin(ctx, it)
+		case ItemUnits:
+			it.Problem = it.readUnits()
+		default:
+			_, it.Problem = firmware.Check(ctx, m, opt)
+		}
+		return nil, nil
+	}}, func(f firmware.File) error {
+		items[f.Member].Problem = cmp.Or(items[f.Member].Problem, f.Damage)
+		return nil
+	})
 }
 
 // whole says whether a SIN file is read to its last byte: what is wanted, and what the

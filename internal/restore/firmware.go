@@ -65,9 +65,10 @@ type Item struct {
 	// Problem is why the file cannot be used, nil when it can.
 	Problem error
 
-	form *imageForm // of an image whose map could be read: what it asks of the loader
-	open func() (io.ReadCloser, error)
-	ta   func() (*ftf.TAFile, error)
+	form   *imageForm  // of an image whose map could be read: what it asks of the loader
+	member *ftf.Member // nil of a loader that is not the bundle's
+	open   func() (io.ReadCloser, error)
+	ta     func() (*ftf.TAFile, error)
 }
 
 // Open begins to read the file from its start.

@@ -43,7 +43,7 @@ func newJudge(fw *Firmware, ph *Facts, p Policy) (*judge, error) {
 // partition is not to be trusted; only --skip, by name, takes a file out of that.
 func (j *judge) judge(it *Item) verdict {
 	if it.Kind == ItemOther {
-		return verdict{}
+		return verdict{refused: damage(it)}
 	}
 	if it.Replaced || j.sel.skips(it.thing()) {
 		return verdict{leftOut: j.leftOut(it)}
@@ -54,9 +54,8 @@ func (j *judge) judge(it *Item) verdict {
 	if why := j.leftOut(it); why != "" {
 		return verdict{leftOut: why}
 	}
-	if it.Problem != nil {
-		return verdict{refused: Problems{{Kind: FileInvalid, Item: it.Member, What: describeDamage(it.Problem),
-			Err: it.Problem, Next: damageAdvice(it.Problem)}}}
+	if ps := damage(it); ps != nil {
+		return verdict{refused: ps}
 	}
 	if it.Kind == ItemUnits {
 		return j.units(it)
@@ -75,6 +74,15 @@ func (j *judge) judge(it *Item) verdict {
 		}
 	}
 	return verdict{cleared: c}
+}
+
+// damage is what the walk found wrong with a file. That of a text counts as well: whoever
+// changed it may have changed more.
+func damage(it *Item) Problems {
+	if it.Problem == nil {
+		return nil
+	}
+	return Problems{{Kind: FileInvalid, Item: it.Member, What: describeDamage(it.Problem), Err: it.Problem, Next: damageAdvice(it.Problem)}}
 }
 
 // leftOut says why an item stays behind, as far as its name, the bundle and the request

@@ -1,0 +1,224 @@
+package main
+
+import (
+	"archive/tar"
+	"archive/zip"
+	"bytes"
+	"compress/gzip"
+	"crypto/md5"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"path/filepath"
+	"testing"
+
+	"xflash/fastboot/bootimg"
+	"xflash/fastboot/sparse"
+	"xflash/internal/inspect"
+	"xflash/internal/trimarea/tatest"
+	"xflash/sin"
+)
+
+// member is a file of an archive.
+type member struct {
+	name string
+	data []byte
+}
+
+func readZip(t *testing.T, path string) (members []member) {
+	t.Helper()
+	z, err := zip.OpenReader(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer z.Close()
+	for _, f := range z.File {
+		r, err := f.Open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		data, err := io.ReadAll(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		members = append(members, member{f.Name, data})
+	}
+	return members
+}
+
+// zipOf stores members, so that a place in the archive is a place in a member.
+func zipOf(t *testing.T, members []member) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	z := zip.NewWriter(&b)
+	for _, m := range members {
+		w, err := z.CreateHeader(&zip.FileHeader{Name: m.name, Method: zip.Store})
+		if err == nil {
+			_, err = w.Write(m.data)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+func tarOf(t *testing.T, members ...member) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	w := tar.NewWriter(&b)
+	for _, m := range members {
+		if err := w.WriteHeader(&tar.Header{Name: m.name, Mode: 0o644, Size: int64(len(m.data))}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Write(m.data); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+func gzipOf(data []byte) []byte {
+	var b bytes.Buffer
+	w := gzip.NewWriter(&b)
+	_, _ = w.Write(data) // into memory
+	_ = w.Close()
+	return b.Bytes()
+}
+
+func bootImage(t *testing.T) []byte {
+	t.Helper()
+	m := &bootimg.Image{PageSize: 2048, KernelAddr: 0x8000, RamdiskAddr: 0x2000000, TagsAddr: 0x1E00000, Kernel: noise(3000), Ramdisk: noise(700)}
+	m.ID = m.ComputeID()
+	b, err := m.Build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func sparseImage(t *testing.T, raw []byte) []byte {
+	t.Helper()
+	m, err := sparse.FromRaw(bytes.NewReader(raw), int64(len(raw)), sparse.RawOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	pieces, err := m.Split(1 << 30)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := io.ReadAll(pieces[0].Reader())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// images adds SIN files of every version, and sparse images.
+func (g *inputs) images(authority *sin.Authority, base []member) {
+	yes, no := inspect.IntactYes, inspect.IntactNo
+	signer, err := authority.Issue("S1_SW", 1)
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	for version, kind := range map[int]sin.PayloadType{1: sin.TypeLoader12, 2: sin.TypeLoader12, 3: sin.TypeRaw} {
+		var out bytes.Buffer
+		if err := (sin.Builder{Version: version, Type: kind, Signer: signer}).Build(&out, sin.BytesPayload(noise(5000))); err != nil {
+			g.t.Fatal(err)
+		}
+		name := fmt.Sprintf("v%d", version)
+		g.file(name+".sin", out.Bytes(), yes, image)
+		g.file(name+" bit.sin", broken(out.Bytes(), -5), no, image)
+		g.file(name+" cut.sin", out.Bytes()[:out.Len()-5], no, image)
+		g.file(name+" longer.sin", append(bytes.Clone(out.Bytes()), 0), no, image)
+	}
+	kernel := find(base, "kernel.sin")
+	g.file("kernel.sin", kernel, yes, image)
+	g.file("kernel bit.sin", broken(kernel, len(kernel)/2), no, image)
+	chunk := sparseImage(g.t, noise(4096))
+	for _, zipped := range []bool{false, true} {
+		var out bytes.Buffer
+		b := sin.ArchiveBuilder{Name: "system", CMS: []byte{0x30, 0x82, 0, 4, 0, 0, 0, 0}, Gzip: zipped,
+			Chunks: []*io.SectionReader{io.NewSectionReader(bytes.NewReader(chunk), 0, int64(len(chunk)))}}
+		if err := b.Build(&out); err != nil {
+			g.t.Fatal(err)
+		}
+		name := map[bool]string{false: "v5", true: "v4"}[zipped]
+		g.file(name+".sin", out.Bytes(), yes, image)
+		g.file(name+" cut.sin", out.Bytes()[:out.Len()/2], no, image)
+	}
+	g.file("sparse.simg", sparseImage(g.t, noise(8192)), yes, image)
+	g.file("sparse cut.simg", sparseImage(g.t, noise(8192))[:5000], no, image)
+}
+
+// otherFiles adds what there is nothing to take out of.
+func (g *inputs) otherFiles(base []member) {
+	yes, no, unknown := inspect.IntactYes, inspect.IntactNo, inspect.IntactUnknown
+	one := func(name string, data []byte, intact inspect.Intact) { g.file(name, data, intact, other) }
+	one("noise.bin", noise(3000), unknown)
+	one("words.txt", []byte("some words\n"), unknown)
+	one("zeros.sin", make([]byte, 5000), no)
+	one("noise.sin", noise(5000), no)
+	one("empty.img", nil, no)
+	one("page.html", []byte("<!DOCTYPE html><html><body>log in</body></html>"), no)
+	one("error.json", []byte(`{"error": "not found", "status": 404}`), no)
+	one("error.xml", []byte(`<?xml version="1.0"?><Error><Code>NoSuchKey</Code></Error>`), no)
+	files := tarOf(g.t, member{"data/app/a.apk", noise(2000)}, member{"data/b", noise(10)})
+	one("backup.ext4.win", files, yes)
+	one("cut.tar", files[:1500], no)
+	one("sources.tar.gz", gzipOf(files), yes)
+	one("sources bit.tar.gz", broken(gzipOf(files), -6), no)
+	one("boot.img", bootImage(g.t), yes)
+	one("boot cut.img", bootImage(g.t)[:4000], no)
+	one("boot.img.gz", gzipOf(bootImage(g.t)), yes)
+	one("boot cut.img.gz", gzipOf(bootImage(g.t)[:4000]), no)
+	one("newer.fsc", []byte("getvar:product\nRepartition:0\nflash:boot\nset_active:a\nSync\n"), yes)
+	one("older.fsc", []byte("openTA:2\nsetFlashState:1\ncloseTA:\nuploadImage:kernel\n"), yes)
+	one("boot_delivery.xml", find(base, "boot_delivery.xml"), yes)
+	one("update.xml", []byte("<UPDATE><NOERASE>userdata.sin</NOERASE></UPDATE>"), yes)
+	one("cut.xml", []byte("<UPDATE><NOERASE>"), no)
+	tree := bootimg.Node{Props: []bootimg.Property{bootimg.Text("model", "SoMC Aries ROW")}}.Build()
+	one("device.dtb", tree, yes)
+	one("chain.dtb", append(bytes.Clone(tree), tree...), yes)
+	one("chain cut.dtb", append(bytes.Clone(tree), tree[:len(tree)-4]...), no)
+	zImage := make([]byte, 4096)
+	binary.LittleEndian.PutUint32(zImage[0x24:], 0x016f2818)
+	binary.LittleEndian.PutUint32(zImage[0x2C:], 4096)
+	one("zImage", zImage, yes)
+	one("zImage cut", zImage[:4000], no)
+	vbmeta := append([]byte("AVB0\x00\x00\x00\x01"), make([]byte, 248)...)
+	one("vbmeta.img", vbmeta, yes)
+	one("vbmeta cut.img", vbmeta[:200], no)
+	rom := []member{{"META-INF/com/google/android/updater-script", []byte("assert")}, {"META-INF/com/android/metadata", []byte("pre-device=z3c\n")}, {"boot.img", bootImage(g.t)}}
+	one("rom.zip", zipOf(g.t, rom), yes)
+	one("rom bit.zip", func() []byte { b := zipOf(g.t, rom); return broken(b, bytes.Index(b, []byte("assert"))) }(), no)
+	one("around.zip", zipOf(g.t, []member{{"D5803.ftf", zipOf(g.t, base)}}), unknown)
+}
+
+// trimInputs are trim areas in every container.
+func trimInputs(g *inputs) []input {
+	yes, no := inspect.IntactYes, inspect.IntactNo
+	sound := tatest.Build(tatest.Block(0, 1, 0, 1, tatest.NewUnit(1, 0xFFFFFFFF, "calibration")),
+		tatest.Block(1, 2, 0, 1, tatest.NewUnit(2210, 0xFFFFFFFF, "D5803\x00"), tatest.NewUnit(4900, 0xFFFFFFFF, "CB5A25SIM1\x00")))
+	sum := func(b []byte) []byte { return fmt.Appendf(nil, "%x  TA.img\n", md5.Sum(b)) }
+	var list []input
+	one := func(name string, data []byte, intact inspect.Intact) {
+		list = append(list, input{name: name, path: g.write(filepath.Join(g.sub(), name), data), intact: intact, trim: true})
+	}
+	one("TA.img", sound, yes)
+	one("TA bit.img", broken(sound, 100), no)
+	one("TA cut.img", sound[:2_000_000], no)
+	one("one partition.img", tatest.Build(tatest.Block(0, 2, 0, 1, tatest.NewUnit(2210, 0xFFFFFFFF, "D5803\x00"))), no)
+	one("TA-backup.zip", zipOf(g.t, []member{{"tabackup/TA.img", sound}, {"tabackup/TA.md5", sum(sound)}}), yes)
+	one("TA-backup md5.zip", zipOf(g.t, []member{{"tabackup/TA.img", sound}, {"tabackup/TA.md5", sum(nil)}}), no)
+	one("TA-backup bit.zip", zipOf(g.t, []member{{"tabackup/TA.img", broken(sound, 100)}, {"tabackup/TA.md5", sum(broken(sound, 100))}}), no)
+	one("2.ta", []byte("02\n000008A2 0006 44 35 38 30 33 00\n00001324 000B 43 42 35 41 32 35 53 49 4D 31 00"), yes)
+	one("2 cut.ta", []byte("02\n000008A2 0006 44 35 38\n"), no)
+	return list
+}

@@ -1,0 +1,286 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"xflash/internal/inspect"
+)
+
+// door runs one command line in this process.
+func door(t *testing.T, args ...string) (exit int, stdout, stderr string) {
+	t.Helper()
+	var out, talk bytes.Buffer
+	exit = run(args, &terminal{in: strings.NewReader(""), out: &out, err: &talk})
+	return exit, out.String(), talk.String()
+}
+
+// TestOneVerdictThroughEveryDoor sends every input through verify, inspect, unpack, bundle,
+// restore --dry-run and ta verify. The generator knows what it broke; all doors must agree.
+func TestOneVerdictThroughEveryDoor(t *testing.T) {
+	t.Setenv("XDG_STATE_HOME", t.TempDir())
+	g := newInputs(t)
+	if len(g.list) < 60 {
+		t.Fatalf("only %d inputs", len(g.list))
+	}
+	for _, in := range g.list {
+		t.Run(in.name, func(t *testing.T) {
+			says := func(door string, exit int, text string, right bool) {
+				if !right {
+					t.Errorf("%s of a file whose verdict is %q: exit %d\n%s", door, in.intact, exit, text)
+				}
+			}
+			want := exitFile
+			if in.intact == inspect.IntactYes {
+				want = exitOK
+			}
+			exit, out, talk := door(t, "verify", in.path, "--root", g.root)
+			says("verify", exit, out+talk, exit == want && (in.intact != inspect.IntactUnknown || strings.Contains(out, "unknown: ")))
+
+			exit, out, talk = door(t, "inspect", "--json", in.path, "--root", g.root)
+			var report struct{ Intact inspect.Intact }
+			err := json.Unmarshal([]byte(out), &report)
+			says("inspect", exit, out+talk, exit == exitOK && err == nil && report.Intact == in.intact)
+
+			exit, out, talk = door(t, "unpack", in.path, "-o", filepath.Join(t.TempDir(), "out"))
+			if in.is != other {
+				says("unpack", exit, out+talk, exit == want)
+			} else {
+				says("unpack", exit, out+talk, exit == exitFile || exit == exitUsage)
+			}
+
+			exit, out, talk = door(t, "restore", in.path, "--dry-run", "--model", "D5803", "--root", g.root)
+			switch {
+			case in.is != bundle:
+				says("restore", exit, out+talk, exit == exitFile || exit == exitPolicy)
+			case in.intact == inspect.IntactNo:
+				says("restore", exit, out+talk, exit == exitFile)
+			default:
+				says("restore", exit, out+talk, exit == exitOK)
+			}
+
+			exit, out, talk = door(t, "bundle", in.path, "-o", filepath.Join(t.TempDir(), "new.ftf"), "--model", "D5803", "--version", "1")
+			switch {
+			case in.is != bundle:
+				says("bundle", exit, out+talk, exit != exitOK)
+			case in.intact == inspect.IntactNo:
+				says("bundle", exit, out+talk, exit == exitFile)
+			default:
+				says("bundle", exit, out+talk, exit == exitOK && (in.intact == inspect.IntactYes || strings.Contains(talk, "left out")))
+			}
+
+			exit, out, talk = door(t, "ta", "verify", in.path)
+			if in.trim {
+				says("ta verify", exit, out+talk, exit == want)
+			} else {
+				says("ta verify", exit, out+talk, exit != exitOK)
+			}
+		})
+	}
+}
+
+// what an input is, for the doors that take only some kinds.
+type what int
+
+const (
+	other  what = iota // nothing to take apart
+	image              // a SIN or a sparse image
+	bundle             // firmware, as archive or folder
+)
+
+// input is one row of the table.
+type input struct {
+	name, path string
+	intact     inspect.Intact
+	is         what
+	trim       bool
+}
+
+// inputs makes the table in a folder.
+type inputs struct {
+	t    *testing.T
+	dir  string
+	root string
+	list []input
+}
+
+func (g *inputs) add(name string, intact inspect.Intact, is what, path string) {
+	g.list = append(g.list, input{name: name, path: path, intact: intact, is: is})
+}
+
+// file adds an input that is one file.
+func (g *inputs) file(name string, data []byte, intact inspect.Intact, is what) {
+	g.add(name, intact, is, g.write(filepath.Join(g.sub(), name), data))
+}
+
+// sub is a new folder.
+func (g *inputs) sub() string {
+	dir, err := os.MkdirTemp(g.dir, "")
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	return dir
+}
+
+func (g *inputs) write(path string, data []byte) string {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		g.t.Fatal(err)
+	}
+	if err := os.WriteFile(path, data, 0o644); err != nil {
+		g.t.Fatal(err)
+	}
+	return path
+}
+
+// folder lays members out below a folder of its own, named as XperiFirm names folders.
+func (g *inputs) folder(members []member) string {
+	dir := filepath.Join(g.sub(), "D5803_Customized CE1_1289-5302_23.5.A.1.291_R5D")
+	for _, m := range members {
+		g.write(filepath.Join(dir, m.name), m.data)
+	}
+	return dir
+}
+
+// broken is data with one bit turned at a place from the start, or from the end.
+func broken(data []byte, at int) []byte {
+	b := bytes.Clone(data)
+	if at < 0 {
+		at += len(b)
+	}
+	b[at] ^= 4
+	return b
+}
+
+func newInputs(t *testing.T) *inputs {
+	b, err := theBundle()
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := &inputs{t: t, dir: t.TempDir(), root: b.root}
+	members := readZip(t, b.fw.Bundle)
+	g.bundles(members)
+	g.folders(members)
+	g.images(b.authority, members)
+	g.otherFiles(members)
+	g.trimAreas()
+	return g
+}
+
+func (g *inputs) bundles(base []member) {
+	yes, no := inspect.IntactYes, inspect.IntactNo
+	archive := func(name string, intact inspect.Intact, members []member, change func([]byte) []byte) {
+		data := zipOf(g.t, members)
+		if change != nil {
+			data = change(data)
+		}
+		g.file(name+".ftf", data, intact, bundle)
+	}
+	archive("sound", yes, base, nil)
+	archive("readme", yes, with(base, "readme.txt", []byte("hello\n")), nil)
+	archive("noise beside", yes, with(base, "cover.dat", noise(3000)), nil)
+	archive("update", yes, with(base, "update.xml", []byte("<UPDATE><NOERASE>userdata.sin</NOERASE></UPDATE>")), nil)
+	archive("update cut", no, with(base, "update.xml", []byte("<UPDATE><NOERASE>userdata.sin</NOER")), nil)
+	archive("ta broken", no, with(base, "cust-reset.ta", []byte("02\n000008A4 0002 00\n")), nil)
+	archive("delivery cut", no, with(base, "boot_delivery.xml", []byte("<BOOT_DELIVERY FORMAT=\"1\"><CONF")), nil)
+	for _, name := range []string{"kernel.sin", "system.sin", "loader.sin", "partition-image.sin"} {
+		data := find(base, name)
+		archive(name+" bit", no, with(base, name, broken(data, -5)), nil)
+		archive(name+" header bit", no, with(base, name, broken(data, 20)), nil)
+		archive(name+" cut", no, with(base, name, data[:len(data)-7]), nil)
+	}
+	kernel := find(base, "kernel.sin")
+	archive("kernel longer", no, with(base, "kernel.sin", append(bytes.Clone(kernel), 0)), nil)
+	archive("kernel of zeros", no, with(base, "kernel.sin", make([]byte, 5000)), nil)
+	archive("kernel of noise", no, with(base, "kernel.sin", noise(5000)), nil)
+	archive("boot image bit", no, with(base, bootMember(base), broken(find(base, bootMember(base)), -5)), nil)
+	archive("prefix", no, base, func(b []byte) []byte { return append(noise(10), b...) })
+	archive("suffix", no, base, func(b []byte) []byte { return append(b, noise(10)...) })
+	archive("long suffix", no, base, func(b []byte) []byte { return append(b, noise(70_000)...) })
+	archive("cut", no, base, func(b []byte) []byte { return b[:len(b)/2] })
+	// The archive's own checksum, with the content as it should not be.
+	archive("checksum", no, base, func(b []byte) []byte { return broken(b, bytes.Index(b, kernel[:64])+len(kernel)-5) })
+}
+
+func (g *inputs) folders(base []member) {
+	yes, no, unknown := inspect.IntactYes, inspect.IntactNo, inspect.IntactUnknown
+	kernel := find(base, "kernel.sin")
+	g.add("folder", yes, bundle, g.folder(base))
+	g.add("folder, readme", yes, bundle, g.folder(with(base, "readme.txt", []byte("hello\n"))))
+	g.add("folder, kernel bit", no, bundle, g.folder(with(base, "kernel.sin", broken(kernel, -5))))
+	down := make([]member, len(base))
+	for i, m := range base {
+		down[i] = member{"inner/" + m.name, m.data}
+	}
+	g.add("one folder down", yes, bundle, g.folder(down))
+	g.add("one folder down, kernel bit", no, bundle, g.folder(with(down, "inner/kernel.sin", broken(kernel, -5))))
+	link := g.folder(base)
+	if err := os.Symlink("/etc/hostname", filepath.Join(link, "amss_fsg_2.sin")); err != nil {
+		g.t.Fatal(err)
+	}
+	g.add("link out", unknown, bundle, link)
+	pipe := g.folder(base)
+	if err := syscall.Mkfifo(filepath.Join(pipe, "pipe.sin"), 0o644); err != nil {
+		g.t.Fatal(err)
+	}
+	g.add("pipe", unknown, bundle, pipe)
+	odd := g.folder(base)
+	g.write(filepath.Join(odd, "a\x1bb.sin"), kernel)
+	g.add("odd name", unknown, bundle, odd)
+	g.add("folder of a boot image", yes, other, g.folder([]member{{"boot.img", bootImage(g.t)}}))
+	g.add("folder of a cut boot image", no, other, g.folder([]member{{"boot.img", bootImage(g.t)[:4000]}}))
+	g.add("images in two subfolders", yes, other, g.folder([]member{{"a/kernel.sin", kernel}, {"b/kernel.sin", kernel}}))
+	g.add("bit in a subfolder", no, other, g.folder([]member{{"a/kernel.sin", kernel}, {"b/kernel.sin", broken(kernel, -5)}}))
+	g.add("noise in a folder", unknown, other, g.folder([]member{{"noise.bin", noise(3000)}}))
+}
+
+func (g *inputs) trimAreas() {
+	g.list = append(g.list, trimInputs(g)...)
+}
+
+// noise is bytes that nothing mistakes for a format.
+func noise(n int) []byte {
+	b := make([]byte, n)
+	for i := range b {
+		b[i] = byte(i%251) | 0x80
+	}
+	return b
+}
+
+// with is members with one replaced or added.
+func with(members []member, name string, data []byte) []member {
+	out, found := make([]member, len(members)), false
+	for i, m := range members {
+		if out[i] = m; m.name == name {
+			out[i].data, found = data, true
+		}
+	}
+	if !found {
+		out = append(out, member{name, data})
+	}
+	return out
+}
+
+func find(members []member, name string) []byte {
+	for _, m := range members {
+		if m.name == name {
+			return m.data
+		}
+	}
+	panic(fmt.Sprintf("no member %s", name))
+}
+
+// bootMember is an image of the boot set.
+func bootMember(members []member) string {
+	for _, m := range members {
+		if strings.HasPrefix(m.name, "boot/") && strings.HasSuffix(m.name, ".sinb") {
+			return m.name
+		}
+	}
+	panic("no boot set")
+}
