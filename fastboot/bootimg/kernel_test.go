@@ -316,3 +316,26 @@ func lzop(t *testing.T, data []byte) []byte {
 	}
 	return packed
 }
+
+// TestPackedAsLZO: what imagetest packs, Debian's lzop unpacks, and so do we.
+func TestPackedAsLZO(t *testing.T) {
+	noise := make([]byte, 70<<10)
+	for i := range noise {
+		noise[i] = byte(i * i >> 7)
+	}
+	for name, data := range map[string][]byte{"kernel": kernel34(), "bytes": []byte("abc"), "text": bytes.Repeat([]byte("one two three four "), 9000), "noise": noise} {
+		packed := imagetest.Pack(data, unpack.LZO)
+		if got, used, err := unpack.First(packed, unpack.LZO, 64<<20); err != nil || used != len(packed) || !bytes.Equal(got, data) {
+			t.Errorf("%s: %d bytes, %v", name, len(got), err)
+		}
+		cmd := exec.Command("lzop", "-d", "-c")
+		cmd.Stdin = bytes.NewReader(packed)
+		got, err := cmd.Output()
+		if errors.Is(err, exec.ErrNotFound) {
+			t.Skip("lzop is not installed (Debian package lzop)")
+		}
+		if err != nil || !bytes.Equal(got, data) {
+			t.Errorf("%s, by lzop: %d bytes of %d, %v", name, len(got), len(data), err)
+		}
+	}
+}

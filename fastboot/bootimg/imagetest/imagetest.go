@@ -74,7 +74,7 @@ func ZImage(packed []byte, f unpack.Format, size int) []byte {
 	return b
 }
 
-// Pack compresses with the formats that Go can write; None leaves data alone.
+// Pack compresses with the formats that can be written here; None leaves data alone.
 func Pack(data []byte, f unpack.Format) []byte {
 	var b bytes.Buffer
 	var w io.WriteCloser
@@ -82,6 +82,8 @@ func Pack(data []byte, f unpack.Format) []byte {
 	switch f {
 	case unpack.None:
 		return data
+	case unpack.LZO:
+		return lzop(data)
 	case unpack.Gzip:
 		w = gzip.NewWriter(&b)
 	case unpack.XZ:

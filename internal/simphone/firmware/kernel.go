@@ -16,7 +16,7 @@ const (
 )
 
 // kernel is an image as kernel.sin and fotakernel.sin of these phones hold it: a Sony ELF
-// with a gzip kernel, a gzip ramdisk, a table of device trees and a command line
+// with an LZO kernel, as all of Sony's own are, a gzip ramdisk, a table of device trees and a command line
 // (boot-fastboot.md §1.7). The ramdisk holds as many bytes of noise as it takes to make
 // the whole about size bytes.
 func (m *maker) kernel(size int) ([]byte, error) {
@@ -24,7 +24,7 @@ func (m *maker) kernel(size int) ([]byte, error) {
 		Banner: "Linux version 3.4.0-perf-g3e8cd4e (BuildUser@BuildHost) (gcc version 4.8 (GCC) ) #1 SMP PREEMPT Mon Jun 20 15:26:01 2016",
 		Config: "CONFIG_ARM=y\nCONFIG_ARCH_MSM8974=y\nCONFIG_BLK_DEV_INITRD=y\nCONFIG_RD_GZIP=y\n",
 	}.Bytes()
-	zImage := imagetest.ZImage(imagetest.Pack(code, unpack.Gzip), unpack.Gzip, len(code))
+	zImage := imagetest.ZImage(imagetest.Pack(code, unpack.LZO), unpack.LZO, len(code))
 	table, err := m.trees()
 	if err != nil {
 		return nil, err
