@@ -95,7 +95,7 @@ func (a *app) explain(text string) error {
 // refusalFacts is what is known when the phone refused a step: the file's certificate and
 // the phone's own configuration decide which cause it is.
 func refusalFacts(e *restore.StepError, r *s1.Refusal) explain.Facts {
-	f := explain.Facts{Text: r.Raw, What: e.Step.Name, Issuer: e.Step.Issuer, Subject: e.Step.Signer}
+	f := explain.Facts{Text: r.Raw, What: e.Step.Name, Issuer: e.Step.Issuer, Subject: e.Step.Signer, Proven: e.Proven}
 	if e.Step.Member != "" {
 		f.What = e.Step.Member
 	}

@@ -172,6 +172,7 @@ func (l *fastbootLine) run(ctx context.Context) (err error) {
 		}
 		acts = append(acts, act)
 	}
+	defer writing(ctx)()
 	for _, act := range acts {
 		if act == nil {
 			continue

@@ -85,6 +85,7 @@ func (a *app) oneJob(ctx context.Context, doing string, job fastbootJob) (err er
 	if err != nil {
 		return err
 	}
+	defer writing(ctx)()
 	return act(ctx)
 }
 

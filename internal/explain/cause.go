@@ -103,6 +103,8 @@ func (f Facts) missing(e *Explanation) {
 func (f Facts) wrongSignature(e *Explanation) {
 	switch {
 	case f.Issuer == "" || len(f.Roots) == 0 || strings.HasPrefix(f.Issuer, testRoot):
+	case slices.Contains(f.Roots, f.Issuer) && f.Proven:
+		f.provenSignature(e)
 	case slices.Contains(f.Roots, f.Issuer):
 		e.Meaning = fmt.Sprintf("The file names a root that this phone trusts (%s), but its signature does not fit: its header, certificate or signature was changed or damaged.", printable(f.Issuer, maxWord))
 		e.Action, e.Next = "REDOWNLOAD", []string{"Get the official firmware again, best from another place: this copy is damaged or was changed.",

@@ -30,6 +30,7 @@ type Facts struct {
 	Roots    []string // names of the roots that the phone trusts (S1_ROOT)
 	Issuer   string   // of the certificate of the refused file
 	Subject  string   // of the same, such as S1_SW
+	Proven   bool     // its signature was checked up to a certificate of that root
 }
 
 // Refusal explains one refusal with all that is known about the phone and the file. For
@@ -90,6 +91,10 @@ func (f Facts) refine(e *Explanation) {
 		f.wrongSignature(e)
 	case 0x80080022:
 		f.tooOld(e)
+	case 0x80080028:
+		f.noPartitions(e)
+	case 0x80130025:
+		f.damagedHeader(e)
 	case 0x8018001B:
 		if f.Step == "data" {
 			// Seen in a run of the loader: loader-behaviour.md, correction 1.
