@@ -78,6 +78,7 @@ lint:
 	@files=$$(git ls-files '*.go' | xargs gofmt -l); if [ -n "$$files" ]; then echo "gofmt differs: $$files"; exit 1; fi
 	$(GO) vet ./...
 	$(TOOL) staticcheck ./...
+	CGO_ENABLED=0 $(GO) vet $$($(GO) list ./... | grep -vE '/(libusb|vmtest|fixture)$$|/cmd/xflash$$')
 
 bench: setup-test build
 	packaging/bench.sh

@@ -96,10 +96,18 @@ func (in *inspector) onDisk(ctx context.Context, name, path string, f *os.File, 
 		}
 	}
 	rep, err := in.file(ctx, s)
-	if err == nil {
-		rep.named()
+	if err != nil {
+		return nil, err
 	}
-	return rep, err
+	var bad *ftf.Error
+	if rep.Kind == KindUnknown && size > 0 {
+		if _, err := ftf.Open(path); errors.As(err, &bad) && bad.Reason == ftf.Surplus {
+			rep.Kind, rep.Title, rep.Whole = KindBundle, "broken firmware bundle or zip archive", nil
+			rep.wrong(bad.Reason.Error(), bad.Offset, bad.Error())
+		}
+	}
+	rep.named()
+	return rep, nil
 }
 
 // folder inspects a folder: as firmware where it is some, and every other file in it.
