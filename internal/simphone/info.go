@@ -64,6 +64,9 @@ func (s *session) loaderInfo() []byte {
 	all := s.infoValues()
 	all["TYPE"] = "S1_LOADER"
 	all["VER"] = s.loader.version
+	if s.model.is(s.loader.version) {
+		all["VER"] = s.model.version
+	}
 	all["ID"] = s.loader.product
 	all["ACTIVE_COMP_AID"] = fmt.Sprintf("%04X", s.loader.aid)
 	all["IGNORE_CRC"] = "HDR,DATA"

@@ -187,11 +187,18 @@ const (
 // that the phone comes with.
 func (k *phoneKind) modelOf(version string) *loaderModel {
 	for _, other := range phones {
-		if other.loader.version == version && other.rootPrint == k.rootPrint {
+		if other.loader.is(version) && other.rootPrint == k.rootPrint {
 			return other.loader
 		}
 	}
 	return k.loader
+}
+
+// is reports that a version found in a loader's payload is this one's. Some have more
+// around it in their hello.
+func (m *loaderModel) is(version string) bool {
+	core := strings.TrimPrefix(strings.TrimPrefix(m.version, "LOADER_RELEASE_"), "loader_")
+	return version == m.version || version == strings.TrimSuffix(core, "_AID_4")
 }
 
 // Names are the names of the simulated phones, z3c first.

@@ -49,6 +49,9 @@ func TestHelloKeysOfEveryLoader(t *testing.T) {
 				}
 			}
 			info := parseInfo(t, []byte(text))
+			if info["VER"] != phones[name].loader.version {
+				t.Errorf("VER %q", info["VER"])
+			}
 			numbers := 4
 			if name == "m4" || name == "e3" {
 				numbers = 2
