@@ -25,8 +25,7 @@ func faults(t testing.TB, texts ...string) (all []Fault) {
 // hello is what a healthy boot stage sends first, byte for byte.
 func hello(t testing.TB, p *Phone) []byte {
 	t.Helper()
-	s := p.session(nil, StageBoot, 0, bootCommands)
-	return packet(1, 1, s.bootInfo())
+	return packet(1, 1, p.bootSession(nil).bootInfo())
 }
 
 // reads fetches transfers one by one until n bytes are there.

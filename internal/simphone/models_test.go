@@ -36,7 +36,7 @@ func TestHelloKeysOfEveryLoader(t *testing.T) {
 				order = append(order, key)
 			}
 			if first := strings.Fields(test.first); !slices.Equal(order[:len(first)], first) {
-				t.Errorf("begins with %v", order[:len(first)])
+				t.Errorf("starts with %v", order[:len(first)])
 			}
 			for _, key := range strings.Fields(test.has) {
 				if !slices.Contains(order, key) {
