@@ -116,9 +116,9 @@ func problemsFailure(ps restore.Problems) *failure {
 	var b strings.Builder
 	hints := map[string]bool{}
 	for _, p := range ps {
-		fmt.Fprintf(&b, "  %s\n", wrap(printable(p.Subject()+": "+p.What), 76, "    "))
+		fmt.Fprintf(&b, "  %s\n", printable(p.Subject()+": "+p.What))
 		if p.Why != "" {
-			fmt.Fprintf(&b, "    %s\n", wrap(printable(p.Why), 74, "    "))
+			fmt.Fprintf(&b, "    %s\n", printable(p.Why))
 		}
 		if p.Next != "" && !hints[p.Next] && len(f.hints) < 3 {
 			hints[p.Next] = true

@@ -28,9 +28,10 @@ func (c *restoreCommand) throughFastboot(ctx context.Context, bundle *ftf.Bundle
 		}
 		return c.show(plan, 0)
 	}
-	// What can be judged without the phone is judged before it is opened.
-	if _, err := restore.BuildLoader(fw, nil, nil, c.policy); err != nil {
-		return err
+	if fw != nil { // what can be judged without the phone is judged before it is opened
+		if _, err := restore.BuildLoader(fw, nil, nil, c.policy); err != nil {
+			return err
+		}
 	}
 	store, err := restore.DefaultStore()
 	if err != nil {

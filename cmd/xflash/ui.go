@@ -218,7 +218,13 @@ func (t *terminal) fail(f *failure) {
 	}
 	put(t.err, fmt.Sprintf("%s%s\n", prefix, wrap(f.what, t.width()-8, "        ")))
 	if f.text != "" {
-		put(t.err, strings.TrimRight(f.text, "\n")+"\n")
+		for _, line := range strings.Split(strings.TrimRight(f.text, "\n"), "\n") {
+			if text.Width(line) > t.width() {
+				words := strings.TrimLeft(line, " ")
+				line = text.Hanging(line[:len(line)-len(words)], words, t.width())
+			}
+			put(t.err, line+"\n")
+		}
 	}
 	for _, h := range f.hints {
 		put(t.err, wrap("hint: "+h, t.width(), "      ")+"\n")

@@ -30,7 +30,8 @@ var theBootSet = thing{name: bootName}
 // selection is what --only and --skip name in one bundle.
 type selection struct {
 	only, skip []thing
-	all        bool // no --only
+	all        bool   // no --only
+	part       string // what of the boot set --skip names, when it is not all of it
 }
 
 // SelectorError is a selector that does not name exactly one thing: wrong usage.
@@ -60,6 +61,11 @@ func (fw *Firmware) selects(p Policy) (sel selection, err error) {
 	}
 	sel.skip, err = fw.things("--skip", p.Skip, p.Way)
 	sel.all = len(p.Only) == 0
+	for _, s := range p.Skip {
+		if _, part := fw.meant(s, p.Way); part {
+			sel.part = s
+		}
+	}
 	return sel, err
 }
 
@@ -214,6 +220,8 @@ func (s selection) skips(t thing) bool { return slices.Contains(s.skip, t) }
 // leavesOut says why --only or --skip leave a thing out, "" when they do not.
 func (s selection) leavesOut(t thing) string {
 	switch {
+	case s.skips(t) && t == theBootSet && s.part != "":
+		return "the boot set is written whole or not at all, and --skip names " + s.part
 	case s.skips(t):
 		return "left out by --skip"
 	case !s.all && !slices.Contains(s.only, t):
