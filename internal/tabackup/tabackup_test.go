@@ -24,24 +24,25 @@ const disk = 4 << 30
 
 // bench is a loader and the root that signed it.
 type bench struct {
+	phone  string // simphone name
 	root   string
 	header []byte
 	data   []byte
 	dir    string // state of the phone
 }
 
-func newBench(t *testing.T) *bench {
+func newBench(t *testing.T, phone string) *bench {
 	t.Helper()
 	ctx, dir := context.Background(), t.TempDir()
 	authority, err := sin.NewTestAuthority("S1_Root_cafe")
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &bench{root: filepath.Join(dir, "root.pem"), dir: filepath.Join(dir, "phone")}
+	b := &bench{phone: phone, root: filepath.Join(dir, "root.pem"), dir: filepath.Join(dir, "phone")}
 	if err := os.WriteFile(b.root, authority.RootPEM(), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	fw, err := firmware.Make(ctx, dir, firmware.Options{Authority: authority, SystemSize: 10 << 20, KernelSize: 1 << 20, Disk: disk})
+	fw, err := firmware.Make(ctx, dir, firmware.Options{Phone: phone, Authority: authority, SystemSize: 10 << 20, KernelSize: 1 << 20, Disk: disk})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,7 +80,7 @@ func (b *bench) take(t *testing.T, faults ...simphone.Fault) (backup *Backup, tr
 	t.Helper()
 	ctx, stop := context.WithTimeout(context.Background(), time.Minute)
 	defer stop()
-	phone, err := simphone.Open(simphone.Options{Dir: b.dir, Disk: disk, RootFiles: []string{b.root}, Faults: faults})
+	phone, err := simphone.Open(simphone.Options{Name: b.phone, Dir: b.dir, Disk: disk, RootFiles: []string{b.root}, Faults: faults})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -127,8 +128,15 @@ func (b *bench) take(t *testing.T, faults ...simphone.Fault) (backup *Backup, tr
 	return backup, truth, err
 }
 
-func TestEveryUnitIsTheSame(t *testing.T) {
-	b := newBench(t)
+// TestEveryPhone: each simulated phone gives all of its units but the hidden ones, byte for
+// byte.
+func TestEveryPhone(t *testing.T) {
+	for _, name := range simphone.Names() {
+		t.Run(name, func(t *testing.T) { everyUnit(t, newBench(t, name)) })
+	}
+}
+
+func everyUnit(t *testing.T, b *bench) {
 	backup, truth, err := b.take(t)
 	if err != nil {
 		t.Fatal(err)
@@ -186,7 +194,7 @@ func TestEveryUnitIsTheSame(t *testing.T) {
 // TestWhateverIsRefused: a refusal at any packet gives an error, or a backup that says it
 // is partial, or one that is complete; never one that lacks something and does not say so.
 func TestWhateverIsRefused(t *testing.T) {
-	b := newBench(t)
+	b := newBench(t, simphone.DefaultName)
 	partial, complete, failed := 0, 0, 0
 	for at := 1; at <= 24; at++ {
 		for _, severity := range []string{"0076/80110002", "MAJOR/0017/80110002"} {
@@ -224,6 +232,30 @@ func TestWhateverIsRefused(t *testing.T) {
 	}
 	if partial == 0 || failed == 0 {
 		t.Errorf("%d partial, %d complete, %d failed: not every way was tried", partial, complete, failed)
+	}
+}
+
+// TestUnplugged: a cable that is pulled at any packet gives an error and no backup.
+func TestUnplugged(t *testing.T) {
+	b := newBench(t, simphone.DefaultName)
+	finished := false
+	for at := 1; !finished && at <= 100; at++ {
+		fault, err := simphone.ParseFault(fmt.Sprintf("unplug@%d", at))
+		if err != nil {
+			t.Fatal(err)
+		}
+		backup, truth, err := b.take(t, fault)
+		if err == nil {
+			finished = true // the backup was complete before
+			if backup.Partial() || len(backup.Partitions[0].Units)+len(backup.Partitions[1].Units) != len(truth)-1 {
+				t.Errorf("unplugged at packet %d: a backup that lacks something", at)
+			}
+		} else if backup != nil {
+			t.Errorf("unplugged at packet %d: a backup and %v", at, err)
+		}
+	}
+	if !finished {
+		t.Error("no backup in 100 packets")
 	}
 }
 
