@@ -1,7 +1,9 @@
 package main
 
 import (
+	"archive/zip"
 	"bytes"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -33,13 +35,31 @@ func TestFlashOnTheDisk(t *testing.T) {
 	aries := imagetest.SplitDTB("SoMC Aries ROW", "somc,aries-row", imagetest.AriesChips, imagetest.AriesBoard)
 	lineage := goodImage(t, aries) // appended, split ids: as LineageOS 18.1 has it
 	whole := goodImage(t, imagetest.OnePieceDTB("SoMC Aries ROW", "somc,aries-row", 194, 8, 0x10000))
-	for name, data := range map[string][]byte{"lineage.img": lineage, "whole.img": whole, "cut.img": whole[:len(whole)/2]} {
+	for name, data := range map[string][]byte{"lineage.img": lineage, "whole.img": whole, "cut.img": whole[:len(whole)/2],
+		"leo.img":   goodImage(t, imagetest.OnePieceDTB("SoMC Leo ROW", "somc,leo-row", 194, 8, 0x10000)),
+		"plain.img": goodImage(t, imagetest.PlainDTB("Sony Xperia Z3 Compact", "sony,xperia-aries"))} {
 		if err := os.WriteFile(filepath.Join(dir, name), data, 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if out, err := exec.Command("img2simg", filepath.Join(dir, "whole.img"), filepath.Join(dir, "whole.simg")).CombinedOutput(); err != nil {
 		t.Skipf("img2simg: %v\n%s", err, out)
+	}
+	for name, info := range map[string]string{"follows.zip": "version 1\nflash boot other.img\n", "wrong.zip": "version 1\nupdate-super\nflash boot other.img\n"} {
+		var archive bytes.Buffer
+		z := zip.NewWriter(&archive)
+		for file, data := range map[string][]byte{"android-info.txt": []byte("require board=D5803\n"), "fastboot-info.txt": []byte(info), "other.img": lineage, "recovery.img": whole} {
+			w, err := z.Create(file)
+			if err == nil {
+				_, err = w.Write(data)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := errors.Join(z.Close(), os.WriteFile(filepath.Join(dir, name), archive.Bytes(), 0o644)); err != nil {
+			t.Fatal(err)
+		}
 	}
 	temporary := filepath.Join(dir, "tmp")
 	if err := os.Mkdir(temporary, 0o700); err != nil {
@@ -59,6 +79,12 @@ func TestFlashOnTheDisk(t *testing.T) {
 		{"flash system whole.simg", exitPolicy, "boot image inside", "system", whole, true},
 		{"flash boot whole.simg", exitOK, "boot is written", "boot", whole, false},
 		{"flash recovery cut.img", exitFile, "is cut", "FOTAKernel", lineage, false},
+		{"flash boot leo.img", exitPolicy, "that of another model", "boot", whole, false},
+		{"boot leo.img", exitOK, "display_status=on", "boot", whole, false},
+		{"boot plain.img --check --model D5803", exitOK, `unless it is of 2015 and later: that one refuses it with "dtb not found"`, "", nil, false},
+		{"fastboot update follows.zip", exitPolicy, "--yes writes it as it is", "boot", whole, false},
+		{"fastboot --yes update follows.zip", exitOK, "recovery.img is not written", "boot", lineage, false},
+		{"fastboot --yes update wrong.zip", exitFile, `fastboot-info.txt, line 2: "update-super"`, "boot", lineage, false},
 		{"fastboot flash:raw recovery cut.img whole.img", exitUsage, "whole boot image already", "FOTAKernel", lineage, false},
 		{"fastboot oem unlock~0x0123456789ABCDEF", exitPolicy, "DRM keys", "", nil, false},
 		{"fastboot oem unlock\t0x0123456789ABCDEF", exitPolicy, "DRM keys", "", nil, false},
