@@ -19,6 +19,7 @@ import (
 func newBundleCommand(a *app) *cobra.Command {
 	var (
 		opt    mkbundle.AssembleOptions
+		roots  []string
 		output string
 		force  bool
 	)
@@ -37,6 +38,10 @@ model needs and the folder lacks is told, with what to do about it.`,
   xflash bundle folder -o kernels.ftf --only loader,kernel,fotakernel`,
 		Args: args(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			var err error
+			if opt.Roots, _, err = a.roots(roots); err != nil {
+				return err
+			}
 			return a.bundle(cmd.Context(), args[0], output, force, opt)
 		},
 	}
@@ -46,6 +51,7 @@ model needs and the folder lacks is told, with what to do about it.`,
 	f.StringVar(&opt.Device, "model", "", "the model the firmware is for, such as D5803")
 	f.StringVar(&opt.Version, "version", "", "the version of the firmware, such as 23.5.A.1.291")
 	f.StringVar(&opt.Branding, "branding", "", "operator or region of the firmware")
+	f.StringSliceVar(&roots, "root", nil, "also trust this root certificate (PEM)")
 	f.BoolVar(&force, "force", false, "replace a bundle that is there already")
 	return cmd
 }
