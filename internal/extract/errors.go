@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"io/fs"
 	"strings"
+	"syscall"
 
+	"xflash/internal/text"
 	"xflash/sin"
 )
 
@@ -32,6 +34,19 @@ type OptionError struct {
 func (e *OptionError) Error() string {
 	return fmt.Sprintf("%s: %s cannot be chosen, it is %s", e.Path, e.Option, withArticle(string(e.Format)))
 }
+
+// SpaceError is a folder without room for what is to be unpacked. It is a syscall.ENOSPC.
+type SpaceError struct {
+	Dir        string
+	Need, Have int64 // bytes; Need is the least that it takes
+}
+
+func (e *SpaceError) Error() string {
+	return fmt.Sprintf("%s has %s free, and at least %s are needed", e.Dir, text.Size(e.Have), text.Size(e.Need))
+}
+
+// Unwrap makes errors.Is(err, syscall.ENOSPC) work.
+func (e *SpaceError) Unwrap() error { return syscall.ENOSPC }
 
 // ExistsError is an output that is there already. It is an fs.ErrExist.
 type ExistsError struct{ Path string }

@@ -40,6 +40,15 @@ func (f *folder) close() {
 	}
 }
 
+// room compares the free space with the least that an input of so many bytes unpacks to:
+// its own size. Less is refused before anything is written.
+func (f *folder) room(need int64) error {
+	if have, ok := freeSpace(f.path); ok && have < need {
+		return &SpaceError{f.path, need, have}
+	}
+	return nil
+}
+
 // free tells whether a name may be used.
 func (f *folder) free(name string) error {
 	if f.force {

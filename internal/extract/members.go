@@ -29,6 +29,9 @@ func (u *unpacker) bundle(ctx context.Context) error {
 	for _, m := range members {
 		wanted[m] = true
 	}
+	if err := u.out.room(u.total); err != nil {
+		return err
+	}
 	var damaged firmware.DamagedError
 	err = firmware.Walk(ctx, b, firmware.Options{
 		Roots: u.roots, Progress: u.Progress,

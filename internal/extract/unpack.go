@@ -114,6 +114,9 @@ func (u *unpacker) image(ctx context.Context) error {
 	}
 	defer f.Close()
 	u.total = size
+	if err := u.out.room(size); err != nil {
+		return err
+	}
 	stem := safeName(ftf.ShortName(u.path))
 	_, err = u.sin(ctx, f, size, u.names.take("", stem), sin.CheckOptions{Name: u.path, Roots: u.roots, Progress: func(n int64) { u.progress(u.path, n) }})
 	return err

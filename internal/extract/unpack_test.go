@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"xflash/ftf"
@@ -307,5 +308,20 @@ func TestSafeNames(t *testing.T) {
 		if got := n.take("boot", filepath.Base(strings.Split(want, "-")[0])); got != want {
 			t.Errorf("got %s, want %s", got, want)
 		}
+	}
+}
+
+// TestNoRoom: free space is compared before anything is written.
+func TestNoRoom(t *testing.T) {
+	have, ok := freeSpace(t.TempDir())
+	if !ok {
+		t.Skip("the file system does not tell how much is free")
+	}
+	f := &folder{path: t.TempDir()}
+	if err := f.room(have / 2); err != nil {
+		t.Error(err)
+	}
+	if err := f.room(have*2 + 1<<30); !errors.Is(err, syscall.ENOSPC) || !errors.As(err, new(*SpaceError)) {
+		t.Errorf("no room: %v", err)
 	}
 }
