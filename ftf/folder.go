@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"slices"
 	"strings"
 )
 
@@ -43,7 +44,7 @@ func (b *Bundle) loadFolder(limits Limits) error {
 // subfolder that has some when the top has none: archives often unpack to a folder within
 // a folder.
 func firmwareFolder(fsys fs.FS) (string, error) {
-	top, err := fs.ReadDir(fsys, ".")
+	top, err := entriesOf(fsys, ".")
 	if err != nil {
 		return "", err
 	}
@@ -55,7 +56,7 @@ func firmwareFolder(fsys fs.FS) (string, error) {
 		case !e.IsDir() || isPart(e.Name()):
 			continue
 		}
-		below, err := fs.ReadDir(fsys, e.Name())
+		below, err := entriesOf(fsys, e.Name())
 		if err != nil {
 			continue
 		}
@@ -69,6 +70,38 @@ func firmwareFolder(fsys fs.FS) (string, error) {
 		}
 	}
 	return found, nil
+}
+
+// entriesOf lists a folder by name without the files that mean nothing to a bundle: of
+// those there can be any number.
+func entriesOf(fsys fs.FS, dir string) ([]fs.DirEntry, error) {
+	f, err := fsys.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	d, ok := f.(fs.ReadDirFile)
+	if !ok {
+		return nil, &fs.PathError{Op: "readdir", Path: dir, Err: errors.ErrUnsupported}
+	}
+	var list []fs.DirEntry
+	for {
+		batch, err := d.ReadDir(512)
+		for _, e := range batch {
+			name := e.Name()
+			zip := strings.EqualFold(path.Ext(name), ".zip")
+			if !e.Type().IsRegular() || zip || kindOf(path.Join(dir, name)) != KindOther || checkName(name) != nil {
+				list = append(list, e)
+			}
+		}
+		if errors.Is(err, io.EOF) || err == nil && len(batch) == 0 {
+			slices.SortFunc(list, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
+			return list, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
 }
 
 // leftOut records a file that cannot be a member.
@@ -87,7 +120,7 @@ type folderLister struct {
 }
 
 func (l *folderLister) list(dir string) error {
-	entries, err := fs.ReadDir(l.root.FS(), dir)
+	entries, err := entriesOf(l.root.FS(), dir)
 	if err != nil {
 		return err
 	}

@@ -151,7 +151,7 @@ func (in *inspector) folder(ctx context.Context, name string) (*Report, error) {
 	}
 	if len(files) >= maxFiles {
 		rep.unread = true
-		rep.Notes = append(rep.Notes, fmt.Sprintf("only the first %d files were looked at", maxFiles))
+		rep.Notes = append(rep.Notes, fmt.Sprintf("only %d of the files were looked at", maxFiles))
 	}
 	in.learn(ctx, root, files)
 	for _, file := range files {
@@ -220,7 +220,7 @@ func loose(root *os.Root, known map[string]bool) (files, odd []looseEntry, err e
 			odd = append(odd, looseEntry{name: name, why: why})
 		}
 	}
-	err = fs.WalkDir(root.FS(), ".", func(name string, d fs.DirEntry, err error) error {
+	err = walk(root.FS(), ".", func(name string, d fs.DirEntry, err error) error {
 		if err != nil {
 			if name == "." {
 				return err
@@ -248,8 +248,45 @@ func loose(root *os.Root, known map[string]bool) (files, odd []looseEntry, err e
 		}
 		return nil
 	})
+	if errors.Is(err, fs.SkipAll) {
+		err = nil
+	}
 	slices.SortFunc(files, func(a, b looseEntry) int { return cmp.Compare(a.name, b.name) })
 	return files, odd, err
+}
+
+// walk is fs.WalkDir for folders with any number of files: in the order of the disk, with
+// few of them in memory.
+func walk(fsys fs.FS, dir string, visit fs.WalkDirFunc) error {
+	f, err := fsys.Open(dir)
+	if err != nil {
+		return visit(dir, nil, err)
+	}
+	defer f.Close()
+	d, ok := f.(fs.ReadDirFile)
+	if !ok {
+		return visit(dir, nil, errors.ErrUnsupported)
+	}
+	for {
+		batch, err := d.ReadDir(512)
+		for _, e := range batch {
+			name := path.Join(dir, e.Name())
+			if err := visit(name, e, nil); err != nil {
+				return err
+			}
+			if e.IsDir() {
+				if err := walk(fsys, name, visit); err != nil {
+					return err
+				}
+			}
+		}
+		switch {
+		case errors.Is(err, io.EOF) || err == nil && len(batch) == 0:
+			return nil
+		case err != nil:
+			return visit(dir, nil, err)
+		}
+	}
 }
 
 // looseFile inspects a file of a folder; nil when it cannot be opened.
