@@ -36,6 +36,8 @@ type setPhone struct {
 	dieAt   int    // the packet at which the host is killed; 0 never
 	image   string // whose data are coming
 	spans   []int  // first and last packet of boot images
+
+	watch func(s1.Command) // hears each command, may be nil
 }
 
 func (p *setPhone) set(label string) []string {
@@ -51,6 +53,9 @@ func (p *setPhone) powerCycle() { p.written, p.image = map[string]bool{}, "" }
 
 // received follows the images; it is called by the sink for each packet.
 func (p *setPhone) received(c s1.Command, more bool, data []byte) {
+	if p.watch != nil {
+		p.watch(c)
+	}
 	label := ""
 	switch c {
 	case s1.CmdHeader:
@@ -175,7 +180,11 @@ func TestKilledInsideTheBootSet(t *testing.T) {
 			}
 			first, last := slices.Min(clean.spans)-1, slices.Max(clean.spans)+2 // header and closing included
 			rng := rand.New(rand.NewPCG(11, 2026))
-			for i := range 100 {
+			kills := 100
+			if testing.Short() {
+				kills = 20
+			}
+			for i := range kills {
 				p, store := fresh(), restore.Store{Dir: t.TempDir()}
 				at := first + rng.IntN(last-first+1)
 				p.dieAt = at
