@@ -5,6 +5,5 @@
 // A command is one message of ASCII text; the answers are OKAY, FAIL, INFO, TEXT and DATA,
 // with text behind them. The host speaks first, always, and one goroutine owns the client.
 //
-// Facts: boot-fastboot.md §8 (protocol, commands, variables), §3.2 (what loaders say);
-// ecosystem.md §5.4 (what went wrong in other clients).
+// Facts: PROTOCOL.md; docs/contributing.md §5 (what went wrong in other clients).
 package fastboot

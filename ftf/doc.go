@@ -15,6 +15,5 @@
 // ways is refused with an *Error that says what and where. What is odd but has
 // one meaning is kept as a Note.
 //
-// Facts come from the project's reference pages sin-ftf-format.md §11,
-// s1-protocol.md §4.5, §4.6, §6.2, §7 and device-rescue.md §2.2, §6.3.
+// Facts: FORMAT.md, cited by section.
 package ftf

@@ -8,11 +8,9 @@
 // goes. Other payloads are a loader, a partition layout or a hardware configuration.
 // Versions 4 and 5 (2017 and later) are tar archives with another kind of signature.
 //
-// Facts come from the project's reference pages sin-ftf-format.md and
-// loader-behaviour.md, cited by section; where they disagree, the second is
-// right. All integers of the header and the map are big-endian, those of a
-// partition layout little-endian. Offsets in results and errors count from the
-// start of the SIN file unless said otherwise.
+// Facts: FORMAT.md, cited by section. All integers of the header and the map are
+// big-endian, those of a partition layout little-endian. Offsets in results and errors
+// count from the start of the SIN file unless said otherwise.
 //
 // Everything works on a stream: a SIN usually comes out of a zip archive. Nothing
 // is allocated from a length in the file before that length was compared with

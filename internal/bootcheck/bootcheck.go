@@ -4,8 +4,8 @@
 //
 // The loaders of 2013, of early 2014 and of 2015 are simulated step by step, because
 // nobody has read the one of a Sony phone and each of its answers fits one of them. The
-// rules have stable ids, those of boot-fastboot.md §9; the loaders follow §2.3, §2.4 and
-// §3.1 there. Nothing here talks to a phone.
+// rules have stable ids, those of fastboot/bootimg/FORMAT.md §8; the loaders follow its
+// §2.3 and §2.4, and fastboot/PROTOCOL.md §3.1. Nothing here talks to a phone.
 package bootcheck
 
 import (

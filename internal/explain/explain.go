@@ -4,11 +4,7 @@
 // ERR_SEVERITY="MINOR";ERR_CODE="0017";ERR_DYNAMIC="80080021"; whose form differs over
 // five generations. The catalogue of what the numbers and texts mean is embedded data
 // (data/*.tsv); numbers without a row are taken apart into the part of the phone and
-// its error. Facts and confidence come from the project's reference error-codes.md,
-// corrected by loader-behaviour.md.
-//
-// How sure an explanation is, is part of it: a number that nobody outside Sony can
-// explain is said to be unknown, and no cause is invented.
+// its error. Facts and confidence: ERRORS.md.
 package explain
 
 import (

@@ -2,7 +2,7 @@
 // about who made it, for which phones it is, what is inside and where.
 //
 // Files are recognised by their content, never by their names. The formats themselves
-// are those of packages sin, ftf, fastboot/..., internal/gpt and internal/trimarea; here
+// are those of packages sin, sin/gpt, ftf, fastboot/... and internal/trimarea; here
 // is what puts their answers into one report. Nothing is printed, and no more of a file
 // is read than its answer needs: of a whole-disk dump the tables and the first bytes of
 // each partition, of a signed image every byte once.

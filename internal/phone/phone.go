@@ -9,12 +9,9 @@
 // known loader that was executed or agrees with one that was; all others are
 // recognised, and Sentence says why nothing is written to them.
 //
-// Facts: s1-families.md (families, images, partitions, GUIDs, loaders, orders);
-// loaders-other.md and loader-behaviour.md (what executed loaders do);
-// device-rescue.md §1 (partitions), §6 and §7 (models, roots); s1-protocol.md §1.1
-// (USB ids), §4.5 (scripts), §6.3 (units); sin-ftf-format.md §4.4 (GUIDs), §5.4
-// (roots); boot-fastboot.md §2.7 (boards); model codes, loader MD5 and scripts from
-// the data files of Androxyde/devices that those pages cite.
+// Facts, sources and how sure they are: PHONES.md; what executed loaders do:
+// usbproto/s1/PROTOCOL.md §11, §13, §14. Model codes, loader MD5 and scripts come from the
+// data files of Androxyde/devices.
 package phone
 
 import (

@@ -5,13 +5,13 @@
 // it checks what it is sent the way the phone does and refuses with the phone's own
 // numbers.
 //
-// It is written from the reference only (loader-behaviour.md and loaders-other.md
-// first, then s1-protocol.md, error-codes.md, sin-ftf-format.md, device-rescue.md,
-// boot-fastboot.md) and shares no protocol code with the clients in usbproto/s1
-// and fastboot. Its loader is compared byte for byte with the recorded answers of the
+// It is written from the documents of this repository only (usbproto/s1/PROTOCOL.md, where
+// §11 to §14 say what executed loaders do, internal/explain/ERRORS.md, sin/FORMAT.md,
+// internal/phone/PHONES.md, fastboot/PROTOCOL.md, fastboot/bootimg/FORMAT.md)
+// and shares no protocol code with the clients in usbproto/s1 and fastboot. Its loader is compared byte for byte with the recorded answers of the
 // real one (answers_test.go). Even the SIN header, image map and signature have their
 // own readers here, because the phone's order of checks and its tolerance are what a
-// client must be tested against. Where the reference does not say what a phone does,
+// client must be tested against. Where no document says what a phone does,
 // the comment at that place says that this is a model.
 //
 // What it shares with the client reads files and not the wire: sin.ParseCertificate,

@@ -3,7 +3,7 @@
 // two partitions, 1 "Trim" and 2 "Misc". It also knows what the units mean and
 // reads the hardware configuration record of unit 2003.
 //
-// Facts: sin-ftf-format.md §12 and s1-protocol.md §6.3, §6.4. All integers of
+// Facts: FORMAT.md. All integers of
 // the image are little-endian. No image of a real phone was available.
 package trimarea
 

@@ -3,9 +3,7 @@
 //
 // A Session is one phone in flash mode: first the boot stage inside the phone
 // answers, then, after SendLoader, the loader that was sent to it. Both use the same
-// packets on the same connection. Facts come from the project's reference pages
-// s1-protocol.md, error-codes.md and loader-behaviour.md; where they disagree, the
-// last is right.
+// packets on the same connection. Facts: PROTOCOL.md, cited by section.
 //
 // Formatting the trim area, raw reads and erases, authentication and the loader's
 // settings (commands 11, 14, 15, 17, 20, 25, 27, 28) have no function here on

@@ -2,7 +2,7 @@
 // read strictly and changed in place, unit by unit. Only simulated phones write
 // one; package trimarea reads what people have.
 //
-// Facts: sin-ftf-format.md §12 and s1-protocol.md §6.3, §6.4. All integers of the
+// Facts: internal/trimarea/FORMAT.md. All integers of the
 // image are little-endian. No image of a real phone was available.
 package taimage
 
