@@ -90,8 +90,7 @@ func FuzzUDP(f *testing.F) {
 	f.Add([]byte("\x02\x00\x00\x04\x00\x01\x04\x00\x00\x00\x07OKAY0.4"))
 	f.Add([]byte{0x82, 0, 0, 0, 0, 0, 0, 0, 0, 0})
 	f.Fuzz(func(t *testing.T, data []byte) {
-		next := func([]byte) [][]byte { return nil }
-		next = func(sent []byte) [][]byte {
+		next := func(sent []byte) [][]byte {
 			if len(data) == 0 {
 				return nil
 			}
