@@ -147,7 +147,8 @@ func (b *builder) loader() {
 			return // said already
 		}
 	}
-	b.refuse(b.fw.Name, "it has no loader.sin", "the phone needs this small program before it accepts any other file; bundles made from XperiFirm folders often lack it",
+	// Also when a loader runs already: after a power cycle the restore could not be resumed.
+	b.refuse(b.fw.Name, "it has no loader.sin", "the phone needs this small program before it accepts any other file, and again after every restart; bundles made from XperiFirm folders often lack it",
 		"take loader.sin from another bundle for a "+b.fw.Model.Code+" and add --loader FILE")
 }
 

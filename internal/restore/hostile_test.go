@@ -58,11 +58,11 @@ func rename(short, name string) func(*madeBundle) {
 
 func twin(b *madeBundle) {
 	m := b.find("system")
-	m.name, m.data = "system.sinb", imageFile(b.t, good, "S1_SW", "tz", 2)
+	m.name, m.data = "system.sinb", b.imageFile(b.t, good, "S1_SW", "tz", 2)
 }
 
 func signedBy(short, root, role, label string) func(*madeBundle) {
-	return func(b *madeBundle) { b.find(short).data = imageFile(b.t, root, role, label, 7) }
+	return func(b *madeBundle) { b.find(short).data = b.imageFile(b.t, root, role, label, 7) }
 }
 
 var hostileCases = []hostileCase{
@@ -97,20 +97,21 @@ var hostileCases = []hostileCase{
 	{name: "persist", changes: changed("persist.sin"), want: done, not: []string{"persist.sin"}, sent: []string{"system.sin"}},
 	{name: "frp", changes: changed("frp.sin"), want: done, not: []string{"frp.sin"}},
 	{name: "nvram", changes: changed("nvram.sin"), want: done, not: []string{"nvram.sin"}},
+	{name: "protect_s aimed at system", edit: func(b *madeBundle) { extra("protect_s.sin", "never", aimed("system"))(b, nil) }, want: refused, says: "system"},
 	{name: "proinfo", changes: changed("proinfo.sin"), want: done, not: []string{"proinfo.sin"}},
 	{name: "only persist", changes: changed("persist.sin"), request: only("persist"), want: refused, says: "calibration of this one phone"},
-	{name: "a kernel past the end of boot", edit: func(b *madeBundle) { b.find("kernel").data = imageFile(b.t, good, "S1_SW", "boot", tooLong) }, want: refused, says: "has room for"},
+	{name: "a kernel past the end of boot", edit: func(b *madeBundle) { b.find("kernel").data = b.imageFile(b.t, good, "S1_SW", "boot", tooLong) }, want: refused, says: "has room for"},
 
 	// Doubt.
 	{name: "two files for one image", edit: func(b *madeBundle) {
-		extra("sub/system.sin", "plain", func(t *testing.T) []byte { return imageFile(t, good, "S1_SW", "system", 3) })(b, nil)
+		extra("sub/system.sin", "plain", func(b *madeBundle) []byte { return b.imageFile(b.t, good, "S1_SW", "system", 3) })(b, nil)
 	}, want: refused, says: "nobody can say"},
 	{name: "two files for one image, one skipped", edit: func(b *madeBundle) {
-		extra("sub/system.sin", "plain", func(t *testing.T) []byte { return imageFile(t, good, "S1_SW", "system", 3) })(b, nil)
+		extra("sub/system.sin", "plain", func(b *madeBundle) []byte { return b.imageFile(b.t, good, "S1_SW", "system", 3) })(b, nil)
 	}, request: skip("sub/system.sin"), want: done, sent: []string{"system.sin"}, not: []string{"sub/system.sin"}},
 	{name: "two partition tables", changes: changed("a partition table in a folder"), want: refused, says: "nobody can say"},
 	{name: "two boot files of one name", changes: changed("two boot files of one name"), want: refused, says: "which could be"},
-	{name: "two boot files for one partition", changes: changed("two boot files for one partition"), want: refused, says: "another file for rpm"},
+	{name: "two boot files for one partition", changes: changed("two boot files for one partition"), want: refused, says: "another file for sbl1"},
 	{name: "two values for one unit", changes: changed("another fota-reset"), want: refused, says: "another value"},
 
 	// Damage.
@@ -127,6 +128,7 @@ var hostileCases = []hostileCase{
 	{name: "an invented root", edit: signedBy("kernel", unknown, "S1_SW", "boot"), want: refused, says: "a root nobody knows"},
 	{name: "another signer", edit: signedBy("kernel", good, "S1_Boot", "boot"), want: refused, says: "signed by S1_Boot"},
 	{name: "no loader", changes: changed("no loader"), want: refused, says: "no loader.sin"},
+	{name: "no loader, while one runs", changes: changed("no loader"), phone: phoneKind{loaderRuns: true}, want: refused, says: "after every restart"},
 	{name: "a loader that is an image", changes: changed("a loader that is an image"), want: refused, says: "loader"},
 	{name: "a kernel that is a loader", changes: changed("a kernel that is a loader"), want: refused, says: "kernel"},
 
@@ -264,14 +266,15 @@ func checkMade(t *testing.T, b *madeBundle, opt restore.CheckOptions) (*restore.
 
 // What --loader names is judged like a loader of the bundle.
 func TestLoaderFromElsewhere(t *testing.T) {
+	made := kitOf(t, "z3c")
 	for name, c := range map[string]struct {
 		file []byte
 		says string
 	}{
-		"an image":           {imageFile(t, good, "S1_SW", "system", 1), "would write the partition system"},
-		"a damaged loader":   {flip(loaderFile(t), 3000), ""},
-		"an image as loader": {imageFile(t, good, "S1_Loader", "system", 5), "loader"},
-		"a good one":         {loaderFile(t), "fine"},
+		"an image":           {made.imageFile(t, good, "S1_SW", "system", 1), "would write the partition system"},
+		"a damaged loader":   {flip(made.loaderFile(t), 3000), ""},
+		"an image as loader": {made.imageFile(t, good, "S1_Loader", "system", 5), "loader"},
+		"a good one":         {made.loaderFile(t), "fine"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "system.sin")

@@ -2,22 +2,20 @@ package restore_test
 
 import (
 	"bytes"
-	"crypto/rand"
 	"fmt"
-	mrand "math/rand/v2"
+	"math/rand/v2"
 	"path"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 
-	"xflash/internal/simphone"
 	"xflash/sin"
-	"xflash/sin/gpt"
 )
 
 // madeBundle is a bundle whose maker knows everything of every file.
 type madeBundle struct {
+	*kit
 	t        *testing.T
 	members  []*made
 	delivery bool     // boot_delivery.xml
@@ -49,24 +47,17 @@ func (m *made) thing() string {
 	return m.name
 }
 
-// theRecipe is the firmware that all bundles start from.
-var theRecipe = []struct{ short, class, label, signer string }{
-	{"system", "plain", "system", "S1_SW"}, {"kernel", "plain", "boot", "S1_SW"}, {"fotakernel", "plain", "FOTAKernel", "S1_SW"},
-	{"cache", "plain", "cache", "S1_SW"}, {"elabel", "plain", "LTALabel", "S1_SW"},
-	{"userdata", "wipe", "userdata", "S1_SW"}, {"apps_log", "wipe", "apps_log", "S1_SW"},
-	{"amss_fs_1", "modem", "modemst1", "S1_SW"}, {"amss_fs_2", "modem", "modemst2", "S1_SW"}, {"amss_fsg", "modem", "fsg", "S1_SW"},
-	{"dbi", "boot", "dbi", "S1_Boot"}, {"emmc_appsboot", "boot", "aboot", "S1_Boot"}, {"rpm", "boot", "rpm", "S1_Boot"},
-	{"s1sbl", "boot", "s1sbl", "S1_Boot"}, {"sbl1", "boot", "sbl1", "S1_Boot"}, {"tz", "boot", "tz", "S1_Boot"},
-}
-
 const bootUnits = "Aries_S1BootConfig_MiscTA.ta"
 
-func newMadeBundle(t *testing.T) *madeBundle {
-	b := &madeBundle{t: t, delivery: true, set: []string{bootUnits}}
-	b.add(&made{name: "loader.sin", short: "loader", image: "loader", class: "loader", data: loaderFile(t)})
-	b.add(&made{name: "partition-image.sin", short: "partition-image", image: "partition-image", class: "table", data: tableFile(t)})
-	for _, r := range theRecipe {
-		m := &made{name: r.short + ".sin", short: r.short, image: r.short, class: r.class, data: imageFile(t, good, r.signer, r.label, 1)}
+func newMadeBundle(t *testing.T) *madeBundle { return newMadeBundleFor(t, "z3c") }
+
+// newMadeBundleFor makes a sound bundle in the form of that phone's family.
+func newMadeBundleFor(t *testing.T, phone string) *madeBundle {
+	b := &madeBundle{kit: kitOf(t, phone), t: t, delivery: true, set: []string{bootUnits}}
+	b.add(&made{name: "loader.sin", short: "loader", image: "loader", class: "loader", data: b.loaderFile(t)})
+	b.add(&made{name: "partition-image.sin", short: "partition-image", image: "partition-image", class: "table", data: b.tableFile(t, "")})
+	for _, r := range b.recipe {
+		m := &made{name: r.short + ".sin", short: r.short, image: r.short, class: r.class, data: b.imageFile(t, good, r.signer, r.label, 1)}
 		if r.class == "boot" {
 			m.boot, m.name = true, "boot/"+r.short+"_S1_Boot.sin"
 			b.set = append(b.set, path.Base(m.name))
@@ -94,8 +85,8 @@ func (b *madeBundle) hasBoot() bool {
 	return b.delivery || slices.ContainsFunc(b.members, func(m *made) bool { return m.boot })
 }
 
-// completeFirmware says whether the modem's own files may go along.
-func (b *madeBundle) completeFirmware(wanted func(*made) bool) bool {
+// completeCore says whether kernel, system and layout are there, each once.
+func (b *madeBundle) completeCore() bool {
 	count := func(image string) (n int) {
 		for _, m := range b.members {
 			if m.image == image && !m.boot {
@@ -109,12 +100,17 @@ func (b *madeBundle) completeFirmware(wanted func(*made) bool) bool {
 			return false
 		}
 	}
-	for _, short := range []string{"amss_fs_1", "amss_fs_2", "amss_fsg"} {
+	return true
+}
+
+// completeFirmware says whether the modem's own files may go along.
+func (b *madeBundle) completeFirmware(wanted func(*made) bool) bool {
+	for _, short := range b.modem() {
 		if m := b.find(short); m == nil || m.odd || !wanted(m) {
 			return false
 		}
 	}
-	return b.delivery && b.bootBad == ""
+	return b.completeCore() && b.delivery && b.bootBad == ""
 }
 
 func (b *madeBundle) deliveryText() string {
@@ -188,72 +184,6 @@ func build(t *testing.T, root, role string, kind sin.PayloadType, p sin.Payload)
 	return out.Bytes()
 }
 
-// partitionEntry is a partition of the phone; an unknown one for a label it does not have.
-func partitionEntry(t *testing.T, label string) gpt.Entry {
-	t.Helper()
-	table, err := simphone.DefaultLayout(disk)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if e, ok := table.ByName(label); ok {
-		return e
-	}
-	return gpt.Entry{Unique: gpt.GUID{0xEE, 1, 2, 3}, Last: 1 << 20}
-}
-
-// imageFile is an image of 4096 bytes for a partition; every version has other bytes.
-func imageFile(t *testing.T, root, role, label string, version byte) []byte {
-	t.Helper()
-	signersMutex.Lock()
-	defer signersMutex.Unlock()
-	key := fmt.Sprint(root, role, label, version)
-	if data, ok := imageFiles[key]; ok {
-		return slices.Clone(data)
-	}
-	e := partitionEntry(t, label)
-	content := make([]byte, 4096)
-	_, _ = rand.Read(content)
-	at := int64(0)
-	if version == tooLong {
-		at = int64(e.Last-e.First+1)*512 - 512
-	}
-	b := sin.MapBuilder{HashType: sin.SHA256}
-	b.Select(e.Unique)
-	b.Addr(bytes.NewReader(content), 0, at, 4096)
-	p, err := b.Payload()
-	if err != nil {
-		t.Fatal(err)
-	}
-	imageFiles[key] = build(t, root, role, sin.TypeImage, p)
-	return slices.Clone(imageFiles[key])
-}
-
-const tooLong = 99 // a version that ends past its partition
-
-func loaderFile(t *testing.T) []byte {
-	return cachedFile("loader", func() []byte {
-		code := append([]byte("\x7fELF"), bytes.Repeat([]byte{7}, 4000)...)
-		code = append(code, "\x001277-2052\x00MSM8974AB_22\x00GPTP\x00MTKP\x00ADDR\x00LZ4A\x00FILL\x00MTKM\x00"...)
-		code = append(code, authority().Root...)
-		return build(t, good, "S1_Loader", sin.TypeLoader, sin.BytesPayload(append(code, 0, 0, 0, 0)))
-	})
-}
-
-func tableFile(t *testing.T) []byte {
-	return cachedFile("table", func() []byte {
-		table, err := simphone.DefaultLayout(disk)
-		if err != nil {
-			t.Fatal(err)
-		}
-		l := sin.Layout{Tables: []sin.LayoutTable{{Entries: table.Entries}}}
-		payload, err := l.Encode()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return build(t, good, "S1_SW", sin.TypeLayout, sin.BytesPayload(payload))
-	})
-}
-
 func cachedFile(key string, make func() []byte) []byte {
 	signersMutex.Lock()
 	defer signersMutex.Unlock()
@@ -264,7 +194,7 @@ func cachedFile(key string, make func() []byte) []byte {
 }
 
 // any picks a SIN file of the bundle.
-func (b *madeBundle) any(rng *mrand.Rand, fits func(*made) bool) *made {
+func (b *madeBundle) any(rng *rand.Rand, fits func(*made) bool) *made {
 	var all []*made
 	for _, m := range b.members {
 		if m.image != "" && fits(m) {
@@ -277,18 +207,8 @@ func (b *madeBundle) any(rng *mrand.Rand, fits func(*made) bool) *made {
 	return all[rng.IntN(len(all))]
 }
 
-// recipe gives label and role of an image.
-func recipe(image string) (label, role string) {
-	for _, r := range theRecipe {
-		if r.short == image {
-			return r.label, r.signer
-		}
-	}
-	return "", ""
-}
-
-func isImage(m *made) bool { l, _ := recipe(m.image); return l != "" }
-func plain(m *made) bool   { return isImage(m) && !m.boot }
+func (b *madeBundle) isImage(m *made) bool { l, _ := b.target(m.image); return l != "" }
+func (b *madeBundle) plain(m *made) bool   { return b.isImage(m) && !m.boot }
 
 // spoil makes a file unfit to be sent.
 func (m *made) spoil(why string, data []byte) {
@@ -299,14 +219,14 @@ func (m *made) spoil(why string, data []byte) {
 
 type bundleChange struct {
 	name string
-	make func(b *madeBundle, rng *mrand.Rand)
+	make func(b *madeBundle, rng *rand.Rand)
 }
 
 // extra is a file more.
-func extra(name, class string, file func(t *testing.T) []byte, set ...func(*made)) func(*madeBundle, *mrand.Rand) {
-	return func(b *madeBundle, _ *mrand.Rand) {
+func extra(name, class string, file func(*madeBundle) []byte, set ...func(*made)) func(*madeBundle, *rand.Rand) {
+	return func(b *madeBundle, _ *rand.Rand) {
 		base := path.Base(name)
-		m := &made{name: name, short: strings.TrimSuffix(base, path.Ext(base)), class: class, data: file(b.t)}
+		m := &made{name: name, short: strings.TrimSuffix(base, path.Ext(base)), class: class, data: file(b)}
 		if slices.ContainsFunc(b.members, func(o *made) bool { return strings.EqualFold(o.name, name) }) {
 			return
 		}
@@ -319,62 +239,67 @@ func extra(name, class string, file func(t *testing.T) []byte, set ...func(*made
 
 func vile(m *made) { m.vile = true }
 
+// table is a layout like that of the bundle, with other bytes.
+func table(copy string) func(*madeBundle) []byte {
+	return func(b *madeBundle) []byte { return b.tableFile(b.t, copy) }
+}
+
 func imageOf(image string) func(*made) { return func(m *made) { m.image = image } }
 
 func writes(units map[uint32][]byte) func(*made) { return func(m *made) { m.units = units } }
 
-func text(s string) func(*testing.T) []byte { return func(*testing.T) []byte { return []byte(s) } }
+func text(s string) func(*madeBundle) []byte { return func(*madeBundle) []byte { return []byte(s) } }
 
-func aimed(label string) func(*testing.T) []byte {
-	return func(t *testing.T) []byte { return imageFile(t, good, "S1_SW", label, 2) }
+func aimed(label string) func(*madeBundle) []byte {
+	return func(b *madeBundle) []byte { return b.imageFile(b.t, good, "S1_SW", label, 2) }
 }
 
 // bundleChanges are the ways in which a bundle can be hostile, damaged or merely odd.
 var bundleChanges = []bundleChange{
-	{"a damaged block", func(b *madeBundle, rng *mrand.Rand) {
-		if m := b.any(rng, isImage); m.data != nil {
+	{"a damaged block", func(b *madeBundle, rng *rand.Rand) {
+		if m := b.any(rng, b.isImage); m.data != nil {
 			m.spoil("damaged", flip(m.data, len(m.data)-100))
 		}
 	}},
-	{"a truncated file", func(b *madeBundle, rng *mrand.Rand) {
-		if m := b.any(rng, isImage); m.data != nil {
+	{"a truncated file", func(b *madeBundle, rng *rand.Rand) {
+		if m := b.any(rng, b.isImage); m.data != nil {
 			m.spoil("truncated", m.data[:len(m.data)-1])
 		}
 	}},
-	{"a file signed for another family", func(b *madeBundle, rng *mrand.Rand) { b.resign(rng, foreign, "", isImage) }},
-	{"a file of a root nobody knows", func(b *madeBundle, rng *mrand.Rand) { b.resign(rng, unknown, "", isImage) }},
-	{"a file of another signer", func(b *madeBundle, rng *mrand.Rand) {
+	{"a file signed for another family", func(b *madeBundle, rng *rand.Rand) { b.resign(rng, foreign, "", b.isImage) }},
+	{"a file of a root nobody knows", func(b *madeBundle, rng *rand.Rand) { b.resign(rng, unknown, "", b.isImage) }},
+	{"a file of another signer", func(b *madeBundle, rng *rand.Rand) {
 		b.resign(rng, good, "S1_Cust", func(m *made) bool {
-			return m.boot && isImage(m) || m.image == "kernel" || m.image == "system" || m.class == "modem"
+			return m.boot && b.isImage(m) || m.image == "kernel" || m.image == "system" || m.class == "modem"
 		})
 	}},
-	{"a file aimed at the trim area", func(b *madeBundle, rng *mrand.Rand) { b.retarget(rng, "TA") }},
-	{"a file aimed at modem settings", func(b *madeBundle, rng *mrand.Rand) { b.retarget(rng, "modemst1") }},
-	{"a file aimed at tz", func(b *madeBundle, rng *mrand.Rand) { b.retarget(rng, "tz") }},
-	{"a file aimed at a second copy", func(b *madeBundle, rng *mrand.Rand) { b.retarget(rng, "alt_aboot") }},
-	{"a file aimed at another harmless partition", func(b *madeBundle, rng *mrand.Rand) { b.retarget(rng, "cache") }},
-	{"a file that ends past its partition", func(b *madeBundle, rng *mrand.Rand) {
-		if m := b.any(rng, plain); m.data != nil && m.bad == "" && !m.vile {
-			label, role := recipe(m.image)
-			m.spoil("too long", imageFile(b.t, good, role, label, tooLong))
+	{"a file aimed at the trim area", func(b *madeBundle, rng *rand.Rand) { b.retarget(rng, "TA") }},
+	{"a file aimed at modem settings", func(b *madeBundle, rng *rand.Rand) { b.retarget(rng, "modemst1") }},
+	{"a file aimed at tz", func(b *madeBundle, rng *rand.Rand) { b.retarget(rng, "tz") }},
+	{"a file aimed at a second copy", func(b *madeBundle, rng *rand.Rand) { b.retarget(rng, "alt_aboot") }},
+	{"a file aimed at another harmless partition", func(b *madeBundle, rng *rand.Rand) { b.retarget(rng, "cache") }},
+	{"a file that ends past its partition", func(b *madeBundle, rng *rand.Rand) {
+		if m := b.any(rng, b.plain); m.data != nil && m.bad == "" && !m.vile {
+			label, role := b.target(m.image)
+			m.spoil("too long", b.imageFile(b.t, good, role, label, tooLong))
 		}
 	}},
-	{"a second file in a folder", func(b *madeBundle, rng *mrand.Rand) {
-		m := b.any(rng, plain)
-		if label, role := recipe(m.image); label != "" {
-			extra("sub/"+m.image+".sin", m.class, func(t *testing.T) []byte { return imageFile(t, good, role, label, 3) }, imageOf(m.image))(b, rng)
+	{"a second file in a folder", func(b *madeBundle, rng *rand.Rand) {
+		m := b.any(rng, b.plain)
+		if label, role := b.target(m.image); label != "" {
+			extra("sub/"+m.image+".sin", m.class, func(b *madeBundle) []byte { return b.imageFile(b.t, good, role, label, 3) }, imageOf(m.image))(b, rng)
 		}
 	}},
-	{"a protected twin aimed at tz", func(b *madeBundle, rng *mrand.Rand) {
-		m := b.any(rng, plain)
+	{"a protected twin aimed at tz", func(b *madeBundle, rng *rand.Rand) {
+		m := b.any(rng, b.plain)
 		extra(m.image+".sinb", m.class, aimed("tz"), imageOf(m.image), vile)(b, rng)
 		if o := b.members[len(b.members)-1]; o.image == m.image {
 			o.short = m.image
 		}
 	}},
-	{"only a protected twin, aimed at tz", func(b *madeBundle, rng *mrand.Rand) {
-		if m := b.any(rng, plain); m.data != nil {
-			m.name, m.data, m.vile = m.image+".sinb", imageFile(b.t, good, "S1_SW", "tz", 2), true
+	{"only a protected twin, aimed at tz", func(b *madeBundle, rng *rand.Rand) {
+		if m := b.any(rng, b.plain); m.data != nil {
+			m.name, m.data, m.vile = m.image+".sinb", b.imageFile(b.t, good, "S1_SW", "tz", 2), true
 		}
 	}},
 	{"ta.sin", extra("ta.sin", "never", aimed("TA"), vile)},
@@ -385,47 +310,49 @@ var bundleChanges = []bundleChange{
 	{"frp.sin", extra("frp.sin", "never", aimed("frp"), imageOf("frp"))},
 	{"nvram.sin", extra("nvram.sin", "never", aimed("nvram"), imageOf("nvram"))},
 	{"proinfo.sin", extra("proinfo.sin", "never", aimed("proinfo"), imageOf("proinfo"))},
-	{"tz.sin beside the boot set", extra("tz.sin", "boot", func(t *testing.T) []byte { return imageFile(t, good, "S1_Boot", "tz", 4) }, imageOf("tz"), vile)},
-	{"hwconf.sin", extra("hwconf.sin", "unknown", func(t *testing.T) []byte {
-		return cachedFile("hwconf", func() []byte { return build(t, good, "S1_HWConf", sin.TypeHWConf, sin.BytesPayload(make([]byte, 64))) })
+	{"tz.sin beside the boot set", extra("tz.sin", "boot", func(b *madeBundle) []byte { return b.imageFile(b.t, good, "S1_Boot", "tz", 4) }, imageOf("tz"), vile)},
+	{"hwconf.sin", extra("hwconf.sin", "unknown", func(b *madeBundle) []byte {
+		return cachedFile("hwconf", func() []byte {
+			return build(b.t, good, "S1_HWConf", sin.TypeHWConf, sin.BytesPayload(make([]byte, 64)))
+		})
 	}, vile)},
-	{"a second partition table", extra("partition_1.sin", "unknown", tableFile)},
-	{"a partition table in a folder", extra("sub/partition.sin", "table", tableFile, imageOf("partition-image"))},
-	{"a kernel that is a loader", func(b *madeBundle, rng *mrand.Rand) {
+	{"a second partition table", extra("partition_1.sin", "unknown", table("copy"))},
+	{"a partition table in a folder", extra("sub/partition.sin", "table", table("copy"), imageOf("partition-image"))},
+	{"a kernel that is a loader", func(b *madeBundle, rng *rand.Rand) {
 		if m := b.find("kernel"); m != nil && m.bad == "" && !m.vile {
-			m.spoil("a loader", loaderFile(b.t))
+			m.spoil("a loader", b.loaderFile(b.t))
 		}
 	}},
-	{"a loader that is an image", func(b *madeBundle, rng *mrand.Rand) {
+	{"a loader that is an image", func(b *madeBundle, rng *rand.Rand) {
 		if m := b.find("loader"); m != nil {
-			m.bad, m.vile, m.data = "an image", true, imageFile(b.t, good, "S1_Loader", "system", 5)
+			m.bad, m.vile, m.data = "an image", true, b.imageFile(b.t, good, "S1_Loader", "system", 5)
 		}
 	}},
-	{"no loader", func(b *madeBundle, _ *mrand.Rand) { b.remove("loader") }},
-	{"no kernel", func(b *madeBundle, _ *mrand.Rand) { b.remove("kernel") }},
-	{"no system", func(b *madeBundle, _ *mrand.Rand) { b.remove("system") }},
-	{"no amss_fs_2", func(b *madeBundle, _ *mrand.Rand) { b.remove("amss_fs_2") }},
-	{"no tz in the boot set's folder", func(b *madeBundle, _ *mrand.Rand) { b.remove("tz"); b.bootBad = "tz is missing" }},
-	{"no tz in the delivery", func(b *madeBundle, _ *mrand.Rand) {
+	{"no loader", func(b *madeBundle, _ *rand.Rand) { b.remove("loader") }},
+	{"no kernel", func(b *madeBundle, _ *rand.Rand) { b.remove("kernel") }},
+	{"no system", func(b *madeBundle, _ *rand.Rand) { b.remove("system") }},
+	{"no amss_fs_2", func(b *madeBundle, _ *rand.Rand) { b.remove("amss_fs_2") }},
+	{"no tz in the boot set's folder", func(b *madeBundle, _ *rand.Rand) { b.remove("tz"); b.bootBad = "tz is missing" }},
+	{"no tz in the delivery", func(b *madeBundle, _ *rand.Rand) {
 		b.set = slices.DeleteFunc(b.set, func(f string) bool { return strings.HasPrefix(f, "tz") })
 		b.remove("tz")
 		b.bootBad = "it lacks tz"
 	}},
-	{"no boot delivery", func(b *madeBundle, _ *mrand.Rand) { b.delivery = false }},
-	{"two boot files of one name", func(b *madeBundle, rng *mrand.Rand) {
-		extra("old/boot/tz_S1_Boot.sin", "boot", func(t *testing.T) []byte { return imageFile(t, good, "S1_Boot", "tz", 6) }, func(m *made) {
+	{"no boot delivery", func(b *madeBundle, _ *rand.Rand) { b.delivery = false }},
+	{"two boot files of one name", func(b *madeBundle, rng *rand.Rand) {
+		extra("old/boot/tz_S1_Boot.sin", "boot", func(b *madeBundle) []byte { return b.imageFile(b.t, good, "S1_Boot", "tz", 6) }, func(m *made) {
 			m.boot, m.image, m.short = true, "tz", "tz"
 		})(b, rng)
 		b.bootBad = "two files are called tz"
 	}},
-	{"two boot files for one partition", func(b *madeBundle, rng *mrand.Rand) {
-		extra("boot/rpm_AID_2.sin", "boot", func(t *testing.T) []byte { return imageFile(t, good, "S1_Boot", "rpm", 6) }, func(m *made) {
-			m.boot, m.image, m.short = true, "rpm", "rpm"
+	{"two boot files for one partition", func(b *madeBundle, rng *rand.Rand) {
+		extra("boot/sbl1_AID_2.sin", "boot", func(b *madeBundle) []byte { return b.imageFile(b.t, good, "S1_Boot", "sbl1", 6) }, func(m *made) {
+			m.boot, m.image, m.short = true, "sbl1", "sbl1"
 		})(b, rng)
-		if !slices.Contains(b.set, "rpm_AID_2.sin") {
-			b.set = append(b.set, "rpm_AID_2.sin")
+		if !slices.Contains(b.set, "sbl1_AID_2.sin") {
+			b.set = append(b.set, "sbl1_AID_2.sin")
 		}
-		b.bootBad = "two files are for rpm"
+		b.bootBad = "two files are for sbl1"
 	}},
 	{"simlock.ta", extra("simlock.ta", "units", text("02\n000007DA 0001 00\n"), vile)},
 	{"unit 2003", extra("extra.ta", "units", text("02\n000007D3 0001 00\n"), vile)},
@@ -442,25 +369,25 @@ func (b *madeBundle) remove(short string) {
 }
 
 // resign signs one file anew.
-func (b *madeBundle) resign(rng *mrand.Rand, root, role string, fits func(*made) bool) {
+func (b *madeBundle) resign(rng *rand.Rand, root, role string, fits func(*made) bool) {
 	m := b.any(rng, fits)
-	label, usual := recipe(m.image)
+	label, usual := b.target(m.image)
 	if label == "" || m.bad != "" || m.vile {
 		return
 	}
 	if role == "" {
 		role = usual
 	}
-	m.spoil("signed by "+role+" of "+root, imageFile(b.t, root, role, label, 7))
+	m.spoil("signed by "+role+" of "+root, b.imageFile(b.t, root, role, label, 7))
 	if m.class == "modem" && root == good {
 		m.bad, m.odd = "", true
 	}
 }
 
 // retarget aims one file at another partition.
-func (b *madeBundle) retarget(rng *mrand.Rand, label string) {
-	m := b.any(rng, isImage)
-	if own, role := recipe(m.image); own != "" && own != label {
-		m.data, m.vile = imageFile(b.t, good, role, label, 8), true
+func (b *madeBundle) retarget(rng *rand.Rand, label string) {
+	m := b.any(rng, b.isImage)
+	if own, role := b.target(m.image); own != "" && own != label {
+		m.data, m.vile = b.imageFile(b.t, good, role, label, 8), true
 	}
 }

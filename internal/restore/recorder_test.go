@@ -19,12 +19,14 @@ type recorder struct {
 
 	stage     string
 	kind      phoneKind
+	loader    string // VER of its loader
 	units     map[uint32][]byte
 	partition int    // of the trim area that is open
 	header    []byte // of an image whose data are awaited
 	image     []byte // it and its data so far
 	size      int64  // of the whole file
 	failed    string // code of the last refusal
+	dies      int    // after so many images; 0: never
 
 	images  [][]byte // whole files
 	offered [][]byte // headers that were taken back
@@ -37,8 +39,8 @@ type writtenUnit struct {
 	value     []byte
 }
 
-func newRecorder(kind phoneKind) *recorder {
-	r := &recorder{kind: kind, stage: "S1_BOOT", units: map[uint32][]byte{2210: []byte("D5803\x00"), 4900: []byte("PROPERTY\x00")}}
+func newRecorder(k *kit, kind phoneKind) *recorder {
+	r := &recorder{kind: kind, loader: k.facts.Version, stage: "S1_BOOT", units: map[uint32][]byte{2210: []byte(k.facts.Model + "\x00"), 4900: []byte("PROPERTY\x00")}}
 	version := "S1_Boot_MSM8974AC_11"
 	if kind.sameBoot {
 		version = "S1_Boot_MSM8974AC_12"
@@ -52,7 +54,7 @@ func newRecorder(kind phoneKind) *recorder {
 }
 
 func (r *recorder) hello() {
-	version, fuse := "MSM8974AB_22", "01000400"
+	version, fuse := r.loader, "01000400"
 	if r.stage == "S1_BOOT" {
 		version = "S1_Boot_MSM8974AC_11"
 		if r.kind.sameBoot {
@@ -67,6 +69,9 @@ func (r *recorder) hello() {
 }
 
 func (r *recorder) Write(_ context.Context, p []byte) (int, error) {
+	if r.dies > 0 && len(r.images) >= r.dies {
+		return 0, &usbproto.TransferError{Op: "write", Device: "the recorder", Err: usbproto.ErrGone}
+	}
 	r.in = append(r.in, p...)
 	for len(r.in) >= packetHeader {
 		n := packetHeader + int(binary.BigEndian.Uint32(r.in[8:])) + 4
