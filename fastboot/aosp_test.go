@@ -104,7 +104,7 @@ func (r *recorder) take() []string {
 	return said
 }
 
-// Test 29 of ecosystem.md §5.4: what Debian's client says to a loader, and what ours says
+// Test 29 of docs/contributing.md §5: what Debian's client says to a loader, and what ours says
 // for the same jobs, are the same commands with the same data, byte for byte.
 func TestSameCommandsAsAOSP(t *testing.T) {
 	aosp, err := exec.LookPath("fastboot")

@@ -14,7 +14,7 @@ import (
 
 // Limits and deadlines.
 const (
-	// maxCommand is what every loader reads of a command in bytes (boot-fastboot.md §8.1). One
+	// maxCommand is what every loader reads of a command in bytes (PROTOCOL.md §1). One
 	// that reads no more takes the rest for the next command, so a longer one is never sent,
 	// whatever the loader says of its version.
 	maxCommand = 64
@@ -30,7 +30,7 @@ const (
 	patience = 4
 )
 
-// stallTime is when a silence is worth a word (ecosystem.md §5.4 row 23). Tests shorten it.
+// stallTime is when a silence is worth a word (docs/contributing.md §5 row 23). Tests shorten it.
 var stallTime = 30 * time.Second
 
 // Options are what a caller wants to hear while a client works.
@@ -97,8 +97,8 @@ var ErrCommandTooLong = errors.New("the command is longer than loaders take")
 
 // Open begins a session. Answers that are left over from another one are read and thrown
 // away, and a first command that some loaders of Sony answer with "unknown command" is
-// said twice (ecosystem.md §2.2 row 5). Nothing is asked that changes the phone. c is not
-// closed when Open fails.
+// said twice (usbproto/libusb/NOTES.md §9 row 5). Nothing is asked that changes the phone. c
+// is not closed when Open fails.
 func Open(ctx context.Context, c usbproto.Conn, opt Options) (*Client, error) {
 	cl := &Client{conn: c, opt: opt}
 	if err := cl.drain(ctx); err != nil {

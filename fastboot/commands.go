@@ -10,7 +10,7 @@ import (
 )
 
 // DefaultDownload is the limit that is assumed of a loader that does not tell its own,
-// bytes: boot images of S1 phones fit into it (boot-fastboot.md §8.4).
+// bytes: boot images of S1 phones fit into it (PROTOCOL.md §5).
 const DefaultDownload = 32 << 20
 
 // Variable is a variable of the loader and its value.
@@ -127,7 +127,7 @@ func (c *Client) Reboot(ctx context.Context, target string) error {
 }
 
 // leave sends a command after which the phone is gone. A phone that leaves so fast that
-// its OKAY is lost has done what it was told (ecosystem.md §5.4 row 24).
+// its OKAY is lost has done what it was told (docs/contributing.md §5 row 24).
 func (c *Client) leave(ctx context.Context, command string) error {
 	if err := c.send(ctx, command); err != nil {
 		return err

@@ -12,7 +12,7 @@ import (
 	"xflash/usbproto"
 )
 
-// The faults of ecosystem.md §5.4 and where each is tested for fastboot:
+// The faults of docs/contributing.md §5 and where each is tested for fastboot:
 //
 //	11  four verdicts                 usbproto TestFind, TestVerdictTexts; in the VM TestNothingThere,
 //	                                  TestOtherMode, TestNoAccess, TestBusy

@@ -53,7 +53,7 @@ func (c *Client) guard(command string) error {
 }
 
 // harmless are the commands of makers, and of "flashing", that read or that set something
-// without consequence (boot-fastboot.md §3.2).
+// without consequence (PROTOCOL.md §3.2).
 var harmless = []string{
 	"oem device-info", "oem enable-charger-screen", "oem disable-charger-screen", "oem help",
 	"oem get_unlock_data", "oem get_unlock_ability", "oem get_identifier_token", "oem lock-state info",

@@ -17,7 +17,7 @@ const DefaultPort = "5554"
 const maxTCP = 1 << 32
 
 // tcpConn gives each message the length in front that fastboot over TCP asks for
-// (boot-fastboot.md §8.1). One Read gives bytes of one message only.
+// (PROTOCOL.md §1). One Read gives bytes of one message only.
 type tcpConn struct {
 	usbproto.Conn
 	head []byte // of a message whose length has not come completely

@@ -13,7 +13,7 @@ import (
 	"xflash/usbproto"
 )
 
-// Ids of packets of fastboot over UDP (boot-fastboot.md §8.1).
+// Ids of packets of fastboot over UDP (PROTOCOL.md §1).
 const (
 	udpError = iota
 	udpQuery

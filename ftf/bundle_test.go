@@ -13,7 +13,7 @@ import (
 	"testing"
 )
 
-// z3c has the entries of a Z3 Compact bundle (device-rescue.md §2.1) as Flashtool
+// z3c has the entries of a Z3 Compact bundle (FORMAT.md §8.1) as Flashtool
 // packs them, manifest last.
 func z3c() *rawZip {
 	z := &rawZip{}

@@ -37,7 +37,7 @@ const (
 var bundleTime = time.Date(2010, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // Create writes a bundle: manifest, loader, flash scripts, then the other files in
-// the order given (sin-ftf-format.md §11.3). The same input gives the same bytes.
+// the order given (FORMAT.md §3). The same input gives the same bytes.
 // The file appears under its name only when it is complete and on the disk; what
 // was there before is replaced then and not touched on failure. Names are checked
 // as in Open. A manifest among the files is refused.
@@ -198,7 +198,7 @@ func writeFile(path string, write func(io.Writer) error) (err error) {
 
 // Files gives the members as files for Create, without the manifest. Members of an
 // archive keep their names. Those of a folder get the names Flashtool gives them
-// (s1-protocol.md §7.1): short names at the top, except where two would be the
+// (FORMAT.md §2): short names at the top, except where two would be the
 // same; long names in boot/ with a protecting b; update.xml and fwinfo.xml are left
 // out because the manifest has what they say.
 func (b *Bundle) Files() []File {

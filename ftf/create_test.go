@@ -37,7 +37,7 @@ var someFiles = []File{
 	file("boot_delivery.xml", []byte(deliveryText)),
 }
 
-// Order of sin-ftf-format.md §11.3, contents kept, and unzip finds nothing wrong.
+// Order of FORMAT.md §3, contents kept, and unzip finds nothing wrong.
 func TestCreate(t *testing.T) {
 	unzip := tool(t, "unzip")
 	for _, packing := range []Packing{Stored, Deflated} {

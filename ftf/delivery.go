@@ -11,7 +11,7 @@ import (
 const maxDeliveryFiles = 200
 
 // BootDelivery is boot_delivery.xml: the boot chain in several configurations, of
-// which each phone takes exactly one (s1-protocol.md §4.6).
+// which each phone takes exactly one (FORMAT.md §5).
 type BootDelivery struct {
 	Format, Product  string
 	SpaceID, Version string // Version as written; see BootVersion

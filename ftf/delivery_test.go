@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// Keys and values of the only public sample (s1-protocol.md §4.6, masked there):
+// Keys and values of the only public sample (FORMAT.md §5, masked there):
 // LOCKED / 01000400 / 007B00E1.
 const (
 	testRoot     = "00112233445566778899AABBCCDDEEFF00112233445566778899AABBCCDDEEFF"
@@ -92,7 +92,7 @@ func TestBootDeliveryAttributes(t *testing.T) {
 	}
 }
 
-// Test 9 of ecosystem.md §5.4: XML that is made to hurt.
+// Test 9 of docs/contributing.md §5: XML that is made to hurt.
 func TestBootDeliveryRefused(t *testing.T) {
 	var many strings.Builder
 	for i := range maxDeliveryFiles + 1 {
@@ -155,7 +155,7 @@ func TestBootDeliveryUnknownElements(t *testing.T) {
 	hasNote(t, d.Notes, "NEWS")
 }
 
-// TestBootDeliveryFormat3: the elements of 2017 and later are known (command-protocol.md §4.3).
+// TestBootDeliveryFormat3: the elements of 2017 and later are known (FORMAT.md §5.3).
 func TestBootDeliveryFormat3(t *testing.T) {
 	d := parseDelivery(t, `<BOOT_DELIVERY FORMAT="3" PRODUCT="apollo" SPACE_ID="1310-7079" VERSION="1310-7079-X-BOOT-1">
  <CONFIGURATION NAME="COMMERCIAL_00000001">

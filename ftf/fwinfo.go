@@ -8,7 +8,7 @@ import (
 )
 
 // parseFwinfo reads fwinfo.xml of a XperiFirm folder as a manifest
-// (sin-ftf-format.md §11.5). The branding is the operator's, else the market's.
+// (FORMAT.md §7). The branding is the operator's, else the market's.
 func parseFwinfo(r io.Reader) (Manifest, error) {
 	root, err := parseXML(r)
 	if err != nil {

@@ -63,7 +63,7 @@ func TestPlainRawZip(t *testing.T) {
 	}
 }
 
-// Test 1 of ecosystem.md §5.4: archives that are not what they seem.
+// Test 1 of docs/contributing.md §5: archives that are not what they seem.
 func TestHostileArchives(t *testing.T) {
 	zero, far := 0, 1<<30
 	kernel := plain().members[0]
@@ -176,7 +176,7 @@ func TestTooManyMembers(t *testing.T) {
 
 // A bomb of honest size is refused from its directory alone, before anything is
 // unpacked; ten members so that none of them is above the limit for one
-// (test 2 of ecosystem.md §5.4).
+// (test 2 of docs/contributing.md §5).
 func TestBombDeclared(t *testing.T) {
 	z := plain()
 	for i := range 10 {

@@ -29,7 +29,7 @@ func (b *Bundle) filter(keep func(*Member) bool) []*Member {
 }
 
 // Image finds an image outside boot/ by its short name, in any case. As in
-// scripts, "partition" also finds "partition-image" (s1-protocol.md §4.5). The
+// scripts, "partition" also finds "partition-image" (FORMAT.md §4). The
 // error is Missing, or Ambiguous when several members have the name.
 func (b *Bundle) Image(short string) (*Member, error) {
 	names := []string{short}

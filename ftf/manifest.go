@@ -22,7 +22,7 @@ const (
 type Attribute struct{ Name, Value string }
 
 // Manifest says what a bundle is: the main section of META-INF/MANIFEST.MF
-// (sin-ftf-format.md §11.2). Old bundles lack CDA, Revision and NoErase.
+// (FORMAT.md §2). Old bundles lack CDA, Revision and NoErase.
 type Manifest struct {
 	Device   string // model, e.g. D5803
 	Version  string // firmware, e.g. 23.5.A.1.291
@@ -41,7 +41,7 @@ type Manifest struct {
 }
 
 // defaultNoErase is what Flashtool leaves alone when a manifest has no list
-// (s1-protocol.md §4.9).
+// (usbproto/s1/PROTOCOL.md §4.9).
 var defaultNoErase = []string{"APPS_LOG", "USERDATA", "SSD", "DIAG", "B2B"}
 
 // KeptCategories gives the categories to leave alone unless asked: those of the
@@ -107,7 +107,7 @@ func (m *Manifest) set(key, name, value string) {
 }
 
 // parseNoErase reads a noerase list. When it is not all upper-case its entries
-// are file names (s1-protocol.md §7.1).
+// are file names (FORMAT.md §2).
 func parseNoErase(list string) []string {
 	return categories(strings.Split(list, ","), list != strings.ToUpper(list))
 }

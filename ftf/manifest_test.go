@@ -16,7 +16,7 @@ func parseManifest(t *testing.T, text string) Manifest {
 	return m
 }
 
-// The attributes of the real X10 bundle (sin-ftf-format.md §11.2).
+// The attributes of the real X10 bundle (FORMAT.md §2).
 func TestManifestX10(t *testing.T) {
 	m := parseManifest(t, "Manifest-Version: 1.0\r\nCreated-By: FlashTool\r\nversion: V1\r\nbranding: BLRelock\r\ndevice: X10\r\n\r\n")
 	if m.Device != "X10" || m.Branding != "BLRelock" || m.Version != "V1" || m.CDA != "" || m.Revision != "" || m.NoErase != nil || m.Cmd25 {

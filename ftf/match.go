@@ -100,7 +100,7 @@ func (e *MatchError) Error() string {
 }
 
 // Match finds the one configuration for the phone. The wrong boot chain bricks
-// it, so both known rule sets must agree (s1-protocol.md §4.6):
+// it, so both known rule sets must agree (FORMAT.md §5):
 //
 // Flashtool's: each of OTP_LOCK_STATUS_1, OTP_DATA_1, PLF_ROOT_1 and IDCODE_1 that
 // the configuration names must equal the phone's value, IDCODE_1 without its first

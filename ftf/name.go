@@ -75,7 +75,7 @@ func isLetter(c byte) bool { return c|0x20 >= 'a' && c|0x20 <= 'z' }
 func foldName(name string) string { return strings.ToLower(strings.ToUpper(name)) }
 
 // unprotect takes the b off .sinb and .tab, which Flashtool appends to hide boot
-// files from its old versions (s1-protocol.md §7.1).
+// files from its old versions (FORMAT.md §2).
 func unprotect(base string) string {
 	switch strings.ToLower(path.Ext(base)) {
 	case ".sinb", ".tab":
@@ -114,13 +114,13 @@ func inFolder(name, folder string) bool {
 }
 
 // cuts are where Sony's long names go on with what is not the image's name:
-// s1-protocol.md §7.2 and sin-ftf-format.md §11.3. Case matters, _X- covers
+// FORMAT.md §3 and §3. Case matters, _X- covers
 // _X-FLASH.
 var cuts = []string{"_AID", "_PLATFORM", "_S1", "_X-", "_X_BOOT", "_X_Boot"}
 
 // ShortName gives the name by which scripts and planners call a file:
 // "kernel_S1-SW-LIVE-9C84-0004-MMC.sin" is "kernel". Of a .ta file only the
-// ending goes. Sources: s1-protocol.md §7.2, sin-ftf-format.md §11.3.
+// ending goes. Sources: FORMAT.md §3, §3.
 func ShortName(base string) string {
 	base = unprotect(path.Base(base))
 	stem := strings.TrimSuffix(base, path.Ext(base))

@@ -46,7 +46,7 @@ func TestCheckName(t *testing.T) {
 	}
 }
 
-// Names from s1-protocol.md §7.2 and device-rescue.md §2.1, the cuts of both
+// Names from FORMAT.md §3 and §8.1, the cuts of both
 // lists one by one.
 func TestShortName(t *testing.T) {
 	for long, short := range map[string]string{

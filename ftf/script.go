@@ -42,7 +42,7 @@ type actionWord struct {
 	verb Verb
 }
 
-// words are all known action words (s1-protocol.md §4.5, device-rescue.md §6.3).
+// words are all known action words (FORMAT.md §4, §4.1).
 var words = []actionWord{
 	{"openTA", OpenTA}, {"closeTA", CloseTA}, {"setFlashState", SetFlashState},
 	{"setFlashTimestamp", SetFlashTimestamp}, {"setLoaderConfig", SetLoaderConfig},

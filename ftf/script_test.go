@@ -19,7 +19,7 @@ func parseScript(t *testing.T, text string) *Script {
 	return s
 }
 
-// The order of the real D58XX script as s1-protocol.md §4.5 has it.
+// The order of the real D58XX script as FORMAT.md §4 has it.
 func TestRealScript(t *testing.T) {
 	data, err := os.ReadFile(samples.Path(t, "D58XX-default.fsc"))
 	if err != nil {
@@ -84,7 +84,7 @@ func TestScriptForms(t *testing.T) {
 		{"Repartition:0:partition.sin\nWrite-TA:2:2404\nflash:boot:boot.sin\nGet-gpt-info:0",
 			[]Action{{NewerProtocol, "Repartition", "0:partition.sin", 0, nil, 1}, {NewerProtocol, "Write-TA", "2:2404", 0, nil, 2},
 				{NewerProtocol, "flash", "boot:boot.sin", 0, nil, 3}, {NewerProtocol, "Get-gpt-info", "0", 0, nil, 4}}, 0},
-		// the malformed lines of real scripts (device-rescue.md §6.3)
+		// the malformed lines of real scripts (FORMAT.md §4.1)
 		{"End flashingsetLoaderConfig:00 01 00 00 00 0C", []Action{{EndFlashing, "End flashing", "", 0, nil, 1},
 			{SetLoaderConfig, "setLoaderConfig", "00 01 00 00 00 0C", 0, []byte{0, 1, 0, 0, 0, 0x0C}, 1}}, 1},
 		{"uploadImage:elabelcloseTA:openTA:2", []Action{{UploadImage, "uploadImage", "elabel", 0, nil, 1}, {CloseTA, "closeTA", "", 0, nil, 1}, {OpenTA, "openTA", "2", 2, nil, 1}}, 2},

@@ -37,7 +37,7 @@ func (f *TAFile) Unit(unit uint32) (TAUnit, bool) {
 	return TAUnit{}, false
 }
 
-// ParseTA reads a .ta file (s1-protocol.md §6.2): the partition as two digits,
+// ParseTA reads a .ta file (FORMAT.md §6): the partition as two digits,
 // then per unit eight hex digits unit, four to eight hex digits size in bytes and
 // the bytes, which may go on over lines that begin with a blank. Lines end in LF
 // or CRLF, // at the start of a line begins a comment. Errors are *Error with

@@ -17,7 +17,7 @@ func parseTA(t *testing.T, text string) *TAFile {
 	return f
 }
 
-// Lines of a real file (s1-protocol.md §6.2, LOG-101): units 2127 and 2301.
+// Lines of a real file (FORMAT.md §6, LOG-101): units 2127 and 2301.
 func TestTAReal(t *testing.T) {
 	blob := strings.Repeat("1A CE 28 00 ", 21) // 84 bytes
 	f := parseTA(t, "02\n0000084f 0054 "+blob+"\n000008fd 0001 00\n")
@@ -63,7 +63,7 @@ func TestTAForms(t *testing.T) {
 	}
 }
 
-// Test 8 of ecosystem.md §5.4.
+// Test 8 of docs/contributing.md §5.
 func TestTAErrors(t *testing.T) {
 	for _, c := range []struct {
 		text         string

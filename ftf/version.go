@@ -28,7 +28,7 @@ func (d *BootDelivery) BootVersion() string {
 }
 
 // Compare relates the delivery to the VER the phone's boot stage reports
-// (s1-protocol.md §4.6: case does not matter).
+// (FORMAT.md §5: case does not matter).
 func (d *BootDelivery) Compare(phone string) Relation {
 	own, phone := strings.ToUpper(d.BootVersion()), strings.ToUpper(phone)
 	if own == "" || phone == "" {

@@ -14,7 +14,7 @@ import (
 )
 
 // Archive is a SIN of version 4 (a gzip of a tar archive) or 5 (a plain one), for phones
-// of 2017 and later (sin-ftf-format.md §6). Offsets count in the tar archive; only where a
+// of 2017 and later (FORMAT.md §6). Offsets count in the tar archive; only where a
 // version 4 was cut or its gzip stream is wrong do errors give an offset in the file.
 type Archive struct {
 	Name   string // of the partition

@@ -19,7 +19,7 @@ import (
 )
 
 // sparseImage writes a sparse image by hand: 28-byte header, then chunks of the given
-// kind, blocks of 4096 bytes and body (sin-ftf-format.md §6).
+// kind, blocks of 4096 bytes and body (FORMAT.md §6).
 func sparseImage(blocks uint32, chunks ...sparseChunk) []byte {
 	le := binary.LittleEndian
 	out := mustHex("3aff26ed010000001c000c0000100000")

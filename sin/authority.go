@@ -13,7 +13,7 @@ import (
 
 // Authority is a throw-away root with the look of Sony's, for tests and for simulated
 // phones that trust it: a self-signed X.509 v3 certificate without extensions, serial
-// number 0, whose only name is a T61String (sin-ftf-format.md §5.3).
+// number 0, whose only name is a T61String (FORMAT.md §5.3).
 type Authority struct {
 	Name string
 	Root []byte // DER certificate

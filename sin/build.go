@@ -12,7 +12,7 @@ import (
 )
 
 // DefaultBlockSize is the block size that Sony's signer is called with
-// (sin-ftf-format.md §3.1).
+// (FORMAT.md §3.1).
 const DefaultBlockSize = 0x80000
 
 // DefaultBlockSize12 is that of versions 1 and 2, as in the X10's kernel.sin.

@@ -11,7 +11,7 @@ import (
 // Certificate is what matters of an X.509 certificate in a SIN file or a loader.
 //
 // It is read by a small tolerant reader because crypto/x509 refuses the non-minimal
-// exponent of the test certificates (sin-ftf-format.md §5.3). Validity is kept but is
+// exponent of the test certificates (FORMAT.md §5.3). Validity is kept but is
 // no criterion: phones do not look at it.
 type Certificate struct {
 	Raw         []byte // DER, as in the file

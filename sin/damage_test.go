@@ -138,7 +138,7 @@ func everyFlippedBit(t *testing.T, file []byte, roots *RootSet) {
 }
 
 // TestEveryCut ends a file after each number of bytes, with and without the size known
-// (test 3 of ecosystem.md §5.4).
+// (test 3 of docs/contributing.md §5).
 func TestEveryCut(t *testing.T) { damageFiles(t, everyCut) }
 
 func everyCut(t *testing.T, file []byte, roots *RootSet) {

@@ -17,7 +17,7 @@ const ustarAt = 0x101
 
 // Detect tells the version of a SIN by its first DetectSize bytes: 1 to 3 are those with
 // a header, 4 is a gzip of a tar archive and 5 a plain one. It is 0 when the file is not a
-// SIN (sin-ftf-format.md §1). Versions 1 and 2 have no magic, so for them all that can
+// SIN (FORMAT.md §1). Versions 1 and 2 have no magic, so for them all that can
 // be seen must fit; of a tar archive the first member must be NAME.cms or NAME.000.
 func Detect(head []byte) int {
 	switch {

@@ -8,7 +8,7 @@ import (
 	"io"
 )
 
-// maxHeader bounds the header (sin-ftf-format.md §9). A real one of a 4 GiB image
+// maxHeader bounds the header (FORMAT.md §9). A real one of a 4 GiB image
 // has some 300 KiB.
 const maxHeader = 16 << 20
 
@@ -89,7 +89,7 @@ func (h *Header) Issuer() string {
 }
 
 // Revision is the serial number of the certificate, which phones compare with
-// their anti-rollback minimum, or -1 when the blob is damaged (sin-ftf-format.md §5.3).
+// their anti-rollback minimum, or -1 when the blob is damaged (FORMAT.md §5.3).
 func (h *Header) Revision() int64 {
 	if c := h.Certificate(); c != nil && c.Serial.IsInt64() {
 		return c.Serial.Int64()

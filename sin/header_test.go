@@ -10,7 +10,7 @@ import (
 )
 
 // TestHeaderRules breaks each rule of a version 3 header once (§3.1, §3.2, §9;
-// test 4 of ecosystem.md §5.4).
+// test 4 of docs/contributing.md §5).
 func TestHeaderRules(t *testing.T) {
 	good := build(t, Builder{Type: TypeImage, BlockSize: 100, Blob: dummyBlob}, BytesPayload(pat(250)))
 	be := binary.BigEndian

@@ -8,7 +8,7 @@ import (
 // Kind is what the bytes of a payload or a partition are.
 type Kind string
 
-// Kinds that are told apart here (sin-ftf-format.md §7).
+// Kinds that are told apart here (FORMAT.md §7).
 const (
 	KindRaw    Kind = "raw"
 	KindELF    Kind = "ELF"

@@ -11,7 +11,7 @@ import (
 const maxLayout = 4 << 20
 
 // Layout is the payload of type 0x24: the partition tables for the storages that a
-// model was built with (sin-ftf-format.md §4.4). Its integers are little-endian.
+// model was built with (FORMAT.md §4.4). Its integers are little-endian.
 type Layout struct{ Tables []LayoutTable }
 
 // LayoutTable is one partition table. The loader makes the protective MBR, both GPT

@@ -5,7 +5,7 @@ import (
 	"regexp"
 )
 
-// Loader is what a loader's payload tells about itself (sin-ftf-format.md §4.3, §5.4, §8).
+// Loader is what a loader's payload tells about itself (FORMAT.md §4.3, §5.4, §8).
 type Loader struct {
 	Version string   // MSM8974AB_22, LOADER_RELEASE_MSM8974_23_AID_4, R4A024; empty when not found
 	Product string   // 1277-2052, the ID that the loader reports; empty when not found
@@ -13,7 +13,7 @@ type Loader struct {
 	Roots   []LoaderRoot
 	// IgnoresCRC is set when the hello of this loader has the key IGNORE_CRC. The oldest
 	// loaders do not have it; they write a FILL only when it is what the erased card reads
-	// (loaders-other.md).
+	// (usbproto/s1/PROTOCOL.md §14.1).
 	IgnoresCRC bool
 }
 

@@ -13,7 +13,7 @@ import (
 )
 
 // Limits of a map. 8 MiB of tags describe some 12 GiB of image in LZ4A blocks of
-// 128 KiB; the reference allows 256 MiB, which would not leave memory bounded.
+// 128 KiB; FORMAT.md §9 allows 256 MiB, which would not leave memory bounded.
 const (
 	maxMap     = 8 << 20
 	maxTargets = 64
@@ -37,7 +37,7 @@ func (t Target) String() string {
 }
 
 // Map is the list of pieces at the start of an image's payload (MMCF). A Map has
-// passed every rule of sin-ftf-format.md §4.2 and §9 that needs no data.
+// passed every rule of FORMAT.md §4.2, §9 that needs no data.
 type Map struct {
 	Offset     int64    // of MMCF in the file
 	DataOffset int64    // of the first byte after the map

@@ -14,7 +14,7 @@ import (
 	"xflash/sin/gpt"
 )
 
-// The tags of a map written down by hand, big-endian (sin-ftf-format.md §4.2).
+// The tags of a map written down by hand, big-endian (FORMAT.md §4.2).
 
 func be32(v uint32) []byte { return binary.BigEndian.AppendUint32(nil, v) }
 func be64(v uint64) []byte { return binary.BigEndian.AppendUint64(nil, v) }
@@ -42,7 +42,7 @@ func fill(dest, length uint64, word uint32) []byte {
 // mapAt is the offset that the tests give the map in its file.
 const mapAt = 1000
 
-// TestMapRules breaks each rule of §4.2 and §9 once (test 4 of ecosystem.md §5.4).
+// TestMapRules breaks each rule of §4.2 and §9 once (test 4 of docs/contributing.md §5).
 func TestMapRules(t *testing.T) {
 	hash := bytes.Repeat([]byte{7}, 32)
 	for _, c := range []struct {
@@ -157,7 +157,7 @@ func TestMapFields(t *testing.T) {
 	if l.Data != dataAt+16 || l.DataLen != 20 || l.Dest != 0x2000 || l.DestLen != 100 || l.HashType != NoHash || len(l.Hash) != 0 {
 		t.Errorf("LZ4A %+v", l)
 	}
-	// loader-behaviour.md 12: word 0x11223344 becomes 44 33 22 11 on the eMMC.
+	// usbproto/s1/PROTOCOL.md §11.12: word 0x11223344 becomes 44 33 22 11 on the eMMC.
 	if f.Fill != [4]byte{0x44, 0x33, 0x22, 0x11} || f.Dest != 0x3000 || f.DestLen != 8 || f.DataLen != 0 {
 		t.Errorf("FILL %+v", f)
 	}

@@ -6,7 +6,7 @@ import (
 )
 
 // Needs is what a map asks of the loader that writes it. Loaders differ in the tags they
-// know and in the length of a FILL tag (loaders-other.md, image maps); each wrong form is
+// know and in the length of a FILL tag (usbproto/s1/PROTOCOL.md §14.3); each wrong form is
 // refused only in the middle of the image, when its partition is already erased.
 type Needs struct {
 	Tags      []TagKind // each kind once, in the order of the map
@@ -21,7 +21,7 @@ type Needs struct {
 
 // Unsendable says why no phone may get the image, whatever its loader; "" when nothing
 // speaks against it. These maps follow the format, and crash or hang every loader that was
-// executed, or are refused by it (loader-behaviour.md).
+// executed, or are refused by it (usbproto/s1/PROTOCOL.md §12.5).
 func (m *Map) Unsendable() string { return m.Needs.unsendable }
 
 // add takes the next tag into account.

@@ -18,7 +18,7 @@ func handMade(t *testing.T, b Builder, data int, tags ...[]byte) []byte {
 // sha2 is the hash type and hash of pat(n), the whole data area of a test image.
 func sha2(n int) []byte { return append(be32(2), SHA256.sum(pat(n))...) }
 
-// TestNoLoaderMayGetIt: each image that crashes or hangs a loader (loader-behaviour.md,
+// TestNoLoaderMayGetIt: each image that crashes or hangs a loader (usbproto/s1/PROTOCOL.md §11,
 // end of "More seen") or is refused by every one. The files are intact and genuine.
 func TestNoLoaderMayGetIt(t *testing.T) {
 	s, roots := signer(t, "S1_SW", 4)

@@ -10,7 +10,7 @@ import (
 )
 
 // KnownRoot is a root of which the project knows at least the name
-// (sin-ftf-format.md §5.4, device-rescue.md §6.4).
+// (FORMAT.md §5.4, internal/phone/PHONES.md §11.3).
 type KnownRoot struct {
 	Name        string // common name
 	Fingerprint string // SHA-256 of the DER certificate in hexadecimal; empty when only the name is known
@@ -51,7 +51,7 @@ var knownRoots = []KnownRoot{
 var oldTestRoots = []string{"S1_Loader_test_Root_", "S1_SW_test_Root_"}
 
 // RootByName looks a root up by its common name; nil when it is not known. The phone
-// reports the names of its roots as S1_ROOT of its loader info (s1-protocol.md §4.2).
+// reports the names of its roots as S1_ROOT of its loader info (usbproto/s1/PROTOCOL.md §4.2).
 func RootByName(name string) *KnownRoot {
 	for _, prefix := range oldTestRoots {
 		if strings.HasPrefix(name, prefix) && len(name) == len(prefix)+4 {

@@ -102,7 +102,7 @@ func listStart(version int) int {
 // TestKnownAnswers compares every column of loader-known-answers.tsv.
 func TestKnownAnswers(t *testing.T) {
 	all := knownAnswers(t)
-	// The table was made without the versions of these two, which s1-families.md names.
+	// The table was made without the versions of these two, which internal/phone/PHONES.md names.
 	all["X10"]["loader_version"], all["LT26"]["loader_version"] = "R4A024", "R5C004"
 	for _, model := range []string{"D58XX", "D200X", "LT26", "X10"} {
 		t.Run(model, func(t *testing.T) {

@@ -5,10 +5,10 @@ import (
 	"errors"
 )
 
-// maxCertificate bounds one certificate (sin-ftf-format.md §9).
+// maxCertificate bounds one certificate (FORMAT.md §9).
 const maxCertificate = 64 << 10
 
-// Signature is the certificate blob taken apart (sin-ftf-format.md §5.1).
+// Signature is the certificate blob taken apart (FORMAT.md §5.1).
 type Signature struct {
 	Chain  []*Certificate // the first made the signature; real files have just one
 	Hash   HashType
@@ -20,7 +20,7 @@ type Signature struct {
 }
 
 // Digest is what the signature signs: the hash of two hashes, of the blob up to the
-// algorithm byte and of the header up to the blob (sin-ftf-format.md §5.2).
+// algorithm byte and of the header up to the blob (FORMAT.md §5.2).
 func (s *Signature) Digest() []byte {
 	return s.Hash.sum(s.Hash.sum(s.head), s.Hash.sum(s.header))
 }
@@ -107,7 +107,7 @@ func (h *Header) VerifySignature() error {
 
 // VerifyChain finds the root that signed the certificate.
 //
-// Only the key counts, not the issuer's name (loader-behaviour.md 15). Errors are
+// Only the key counts, not the issuer's name (usbproto/s1/PROTOCOL.md §11.15). Errors are
 // ForgedRoot (the issuer is in roots, but its key did not sign this) and
 // CertificateDamaged (a root signed this certificate, but with other content). A root that
 // is known by name only or not at all is no error: Trust.State says that nothing is proven.

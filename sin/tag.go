@@ -8,7 +8,7 @@ import (
 // TagKind is the four characters of a map tag.
 type TagKind string
 
-// Tags (sin-ftf-format.md §4.2).
+// Tags (FORMAT.md §4.2).
 const (
 	TagGPTP TagKind = "GPTP" // selects a partition by its unique GUID
 	TagMTKP TagKind = "MTKP" // selects a partition by name
@@ -19,7 +19,7 @@ const (
 )
 
 // tagSizes is the length of each tag without a hash. FILL may be longer: loaders that do
-// not know LZ4A accept 32 bytes and more, the others exactly 28 (loaders-other.md).
+// not know LZ4A accept 32 bytes and more, the others exactly 28 (usbproto/s1/PROTOCOL.md §14.3).
 var tagSizes = map[TagKind]int64{TagGPTP: 24, TagMTKP: 24, TagADDR: 36, TagLZ4A: 52, TagFILL: 28, TagMTKM: 64}
 
 // Tag is one entry of a map.
@@ -33,7 +33,7 @@ type Tag struct {
 	Dest    int64 // byte offset in the partition
 	DestLen int64 // bytes in the partition
 	// Fill is the four bytes as they come to lie on the phone: the reverse of the
-	// word in the tag (loader-behaviour.md 12).
+	// word in the tag (usbproto/s1/PROTOCOL.md §11.12).
 	Fill     [4]byte
 	HashType HashType
 	Hash     []byte // of the bytes in the partition

@@ -163,7 +163,7 @@ func tarNumber(field []byte) (int64, bool) {
 }
 
 // tarHead is the header of a member as it is in the vector v5-tar
-// (sin-ftf-format.md §10.2).
+// (FORMAT.md §10.2).
 func tarHead(name string, size int64) ([]byte, error) {
 	head := make([]byte, tarBlock)
 	if len(name) > 100 {

@@ -55,7 +55,7 @@ func TestTrust(t *testing.T) {
 	}
 }
 
-// TestIssuerNameDoesNotCount is loader-behaviour.md 15: only the key of the root counts.
+// TestIssuerNameDoesNotCount is usbproto/s1/PROTOCOL.md §11.15: only the key of the root counts.
 func TestIssuerNameDoesNotCount(t *testing.T) {
 	a, err := testAuthority()
 	if err != nil {

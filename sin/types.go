@@ -7,7 +7,7 @@ import (
 	"fmt"
 )
 
-// PayloadType says what the payload is for (sin-ftf-format.md §2.3, §3.3). The
+// PayloadType says what the payload is for (FORMAT.md §2.3, §3.3). The
 // numbers of versions 1 and 2 and those of version 3 do not meet.
 type PayloadType uint8
 
@@ -17,10 +17,10 @@ const (
 	TypeHWConf PayloadType = 0x22 // hardware configuration, stored whole in unit 2003
 	TypeLayout PayloadType = 0x24 // partition layouts, Layout
 	TypeImage  PayloadType = 0x27 // partition data, Map
-	TypeRaw    PayloadType = 0x2A // accepted by the phone and thrown away (loader-behaviour.md 13)
+	TypeRaw    PayloadType = 0x2A // accepted by the phone and thrown away (usbproto/s1/PROTOCOL.md §11.13)
 )
 
-// The range of types whose header a phone takes (sin-ftf-format.md §3.2).
+// The range of types whose header a phone takes (FORMAT.md §3.2).
 const minType, maxType = 0x20, 0x2A
 
 // String gives the number and, where known, the use.

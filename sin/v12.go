@@ -5,7 +5,7 @@ import (
 	"math"
 )
 
-// The fixed parts of a header of version 1 or 2 (sin-ftf-format.md §2.1): 15 bytes
+// The fixed parts of a header of version 1 or 2 (FORMAT.md §2.1): 15 bytes
 // before the hash list, and the length of the certificate blob after it. The two
 // versions differ in their hash function only.
 const (
@@ -14,7 +14,7 @@ const (
 	maxType12 = 0x0F
 )
 
-// Payload types of versions 1 and 2 (sin-ftf-format.md §2.3).
+// Payload types of versions 1 and 2 (FORMAT.md §2.3).
 const (
 	TypeLoader12  PayloadType = 0x00 // one block, its destination is the load address
 	TypeBoot12    PayloadType = 0x03 // the same for a boot loader
@@ -146,7 +146,7 @@ func (h *Header) place12() *Error {
 }
 
 // PartitionInfo is the first block of a partition image of version 1 or 2
-// (sin-ftf-format.md §2.2). It is not part of the image.
+// (FORMAT.md §2.2). It is not part of the image.
 type PartitionInfo struct {
 	ID         uint32 // partition or its kind: 3 on NAND
 	Attributes uint32

@@ -4,7 +4,7 @@ import (
 	"encoding/binary"
 )
 
-// The fixed parts of a version 3 header (sin-ftf-format.md §3.1): 24 bytes before
+// The fixed parts of a version 3 header (FORMAT.md §3.1): 24 bytes before
 // the hash list, and the length of the certificate blob after it.
 const (
 	fixed3   = 24

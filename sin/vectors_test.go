@@ -12,7 +12,7 @@ import (
 	"xflash/sin/gpt"
 )
 
-// pat is n bytes, byte i being i mod 251 (sin-ftf-format.md §10.2).
+// pat is n bytes, byte i being i mod 251 (FORMAT.md §10.2).
 func pat(n int) []byte {
 	out := make([]byte, n)
 	for i := range out {

@@ -4,7 +4,8 @@
 // a phone cannot be used apart (nothing there, another mode, no access, busy), and
 // hides USB behind the interface Conn: everything above it, the flash-mode
 // protocol in usbproto/s1 and fastboot, works on any Conn, also on a pipe over TCP or
-// a simulated phone. Facts: s1-protocol.md §1, device-rescue.md §3, ecosystem.md §6.6.
+// a simulated phone. Facts: usbproto/s1/PROTOCOL.md §1, internal/phone/PHONES.md §8,
+// usbproto/libusb/NOTES.md §8.
 package usbproto
 
 import (
@@ -17,7 +18,7 @@ import (
 // from another one.
 //
 // What goes in and out is a stream: where one transfer ends and the next begins means
-// nothing (s1-protocol.md §1.5). Every call is bounded by the deadline of its context.
+// nothing (usbproto/s1/PROTOCOL.md §1.5). Every call is bounded by the deadline of its context.
 type Conn interface {
 	// Read waits for at least one byte. Bytes read before an error are returned with it.
 	Read(ctx context.Context, p []byte) (int, error)

@@ -23,7 +23,7 @@ type Device struct {
 	Bus      int    // number of the bus
 	Address  int    // changes each time the phone is plugged in
 	Port     string // bus and ports on the way, "1-2.3"; stays while the cable does
-	Serial   string // empty in flash mode (s1-protocol.md §1.3)
+	Serial   string // empty in flash mode (usbproto/s1/PROTOCOL.md §1.3)
 	Product  string // what the phone calls itself, "S1 Service" in flash mode
 	Speed    string // "480 Mbit/s"
 }

@@ -5,7 +5,7 @@ type Mode int
 
 // The modes. Sony gives one id to each boot mode, the same for all models; a phone that
 // runs Android shows its functions in the high four bits of the product id and its model
-// in the low twelve (s1-protocol.md §1.1, device-rescue.md §3.1).
+// in the low twelve (usbproto/s1/PROTOCOL.md §1.1, internal/phone/PHONES.md §8.1).
 const (
 	ModeUnknown   Mode = iota // not known, or not a phone
 	ModeFlash                 // Sony's flash mode, models of 2010 to 2016 (0fce:adde)
@@ -38,7 +38,7 @@ var exact = map[usbID]Mode{
 	{VendorSony, 0xadde}:     ModeFlash,
 	{VendorSony, 0x0dde}:     ModeFastboot,
 	{VendorSony, 0xb00b}:     ModeFlash2017,
-	{VendorSony, 0x9dde}:     ModeEmergency, // ecosystem.md §6.6
+	{VendorSony, 0x9dde}:     ModeEmergency, // usbproto/libusb/NOTES.md §8
 	{VendorSony, 0xade3}:     ModeEmergency,
 	{VendorSony, 0xade5}:     ModeEmergency,
 	{VendorSony, 0xaded}:     ModeEmergency,

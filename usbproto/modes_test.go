@@ -5,7 +5,8 @@ import (
 	"testing"
 )
 
-// The ids of s1-protocol.md §1.1, device-rescue.md §3.1 and ecosystem.md §6.6.
+// The ids of usbproto/s1/PROTOCOL.md §1.1, internal/phone/PHONES.md §8.1 and
+// usbproto/libusb/NOTES.md §8.
 func TestModeOf(t *testing.T) {
 	for _, c := range []struct {
 		id   string

@@ -19,7 +19,7 @@ import (
 const scriptPatience = time.Minute
 
 // oldKeys are the models of 2010 and 2011 that want the Back key for flash mode
-// (s1-families.md).
+// (internal/phone/PHONES.md).
 var oldKeys = []string{"X10", "E10", "E15", "E16", "U20", "LT15", "LT18", "MT15", "MT11", "R800"}
 
 // keyModel is the model whose keys are shown: the one that is named, else the bundle's.

@@ -11,7 +11,7 @@ import (
 	"xflash/usbproto/libusb"
 )
 
-// afterBoot is what becomes of a phone that took an image (boot-fastboot.md §5.1).
+// afterBoot is what becomes of a phone that took an image (fastboot/bootimg/FORMAT.md §5.1).
 type afterBoot string
 
 // What the bus shows.

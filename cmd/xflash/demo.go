@@ -114,7 +114,7 @@ func (d *demo) run(ctx context.Context) (err error) {
 }
 
 // testRootName begins as the names of Sony's internal roots do, which is what makes a
-// phone treat a file as an internal test build (error-codes.md, main result).
+// phone treat a file as an internal test build (internal/explain/ERRORS.md §0).
 const testRootName = "S1_Root_Test_demo"
 
 func (d *demo) chapter(title string) {
@@ -175,7 +175,7 @@ func (d *demo) makePhone() error {
 	return nil
 }
 
-// breakIt does what the owner of the story's second phone did (device-rescue.md §3.3):
+// breakIt does what the owner of the story's second phone did (internal/phone/PHONES.md §8.3):
 // copies boot, FOTAKernel and userdata from another phone.
 func (d *demo) breakIt() error {
 	d.say("The owner copied three partitions from another phone with dd: boot, FOTAKernel and userdata. The other phone's data are encrypted, and its kernel does not fit the system.")

@@ -134,8 +134,8 @@ func (a *app) prepareFlash(ctx context.Context, c *fastbootConn, name string, im
 	}, nil
 }
 
-// recoveryKeys say how the recovery is started, and where it cannot be (device-rescue.md
-// §1.4, §3).
+// recoveryKeys say how the recovery is started, and where it cannot be (internal/phone/PHONES.md
+// §3.7, §8).
 const recoveryKeys = `To start the recovery: switch the phone off, then hold Volume Down and Power until it vibrates. Boot loaders from before 2015 cannot start it from there: with them "xflash boot FILE" starts it once, and a full "xflash restore" of the newest firmware brings a newer boot loader.`
 
 // slotNames are the names of a partition in the slots that are meant: its own name on a

@@ -10,7 +10,7 @@ import (
 
 // rawHeader is what "flash:raw", and "boot" with a kernel, put into the header of the image
 // that they make. Addresses are base plus offset, with the defaults of Android's client but
-// for the base: these phones load at 0 (boot-fastboot.md §1.6).
+// for the base: these phones load at 0 (fastboot/bootimg/FORMAT.md §1.6).
 type rawHeader struct {
 	base, kernel, ramdisk, second, tags, page uint32
 	cmdline                                   string

@@ -15,7 +15,7 @@ import (
 )
 
 // cryptoFooter is what Android keeps behind the file system of userdata for its encryption,
-// bytes (device-rescue.md §1.3).
+// bytes (internal/phone/PHONES.md §3.6).
 const cryptoFooter = 16 << 10
 
 // formatOptions are the type and the size that a person gives, or nothing.
@@ -119,7 +119,7 @@ func (a *app) fileSystemOf(ctx context.Context, c *fastbootConn, name string, p 
 	}
 	switch kind = strings.TrimSpace(kind); kind {
 	case "", "raw":
-		kind = "ext4" // of all S1 phones (boot-fastboot.md §8.3)
+		kind = "ext4" // of all S1 phones (fastboot/PROTOCOL.md §4)
 	case "ext4", "f2fs":
 	default:
 		return "", 0, &failure{exit: exitPolicy, code: "file-system", what: fmt.Sprintf("a file system of the type %q cannot be made here", kind),

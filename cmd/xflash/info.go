@@ -44,8 +44,8 @@ type infoRow struct {
 	Meaning string `json:"meaning,omitempty"`
 }
 
-// keyMeanings explains the keys of s1-protocol.md §4.2 and error-codes.md §3.2. A key ends
-// with _1 for the first and usually only subsystem.
+// keyMeanings explains the keys of usbproto/s1/PROTOCOL.md §4.2 and internal/explain/ERRORS.md
+// §3.2. A key ends with _1 for the first and usually only subsystem.
 var keyMeanings = map[string]string{
 	"TYPE":            "which program answers: S1_BOOT is the phone's own, S1_LOADER one that was sent to it",
 	"ID":              "product number of the loader",

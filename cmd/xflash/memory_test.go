@@ -21,7 +21,7 @@ import (
 )
 
 // mostMemory is what no file may make the program need, however large it is or says it is
-// (tests 2 and 40 of ecosystem.md §5.4).
+// (tests 2 and 40 of docs/contributing.md §5).
 const mostMemory = 64 << 20
 
 // peak runs the program on the command line and gives its largest resident size in bytes

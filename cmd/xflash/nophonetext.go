@@ -104,7 +104,7 @@ func otherHints(v *usbproto.NoPhoneError) []string {
 }
 
 // freeing says how programs that are known to take phones let go of them, by the names
-// that /proc gives them (ecosystem.md §2.2 row 13).
+// that /proc gives them (usbproto/libusb/NOTES.md §9 row 13).
 var freeing = map[string]string{
 	"adb":             `stop it with "adb kill-server"`,
 	"fastboot":        "let fastboot finish what it does",

@@ -14,7 +14,7 @@ import (
 	"xflash/usbproto"
 )
 
-// throughFastboot is the second way of a restore (device-rescue.md §4.4).
+// throughFastboot is the second way of a restore (internal/phone/PHONES.md §9.5).
 // fw is nil for a restore that is continued.
 func (c *restoreCommand) throughFastboot(ctx context.Context, bundle *ftf.Bundle, fw *restore.Firmware) (err error) {
 	if c.dryRun && c.device == "" && c.policy.Model != "" {

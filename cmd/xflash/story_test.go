@@ -13,7 +13,7 @@ import (
 	"xflash/fastboot/bootimg/unpack"
 )
 
-// storyImage is a recovery image in one of the forms of boot-fastboot.md §1 and §4.
+// storyImage is a recovery image in one of the forms of fastboot/bootimg/FORMAT.md §1, §4.
 func storyImage(t *testing.T, table bool, tree []byte, ramdisk unpack.Format, ramdiskAt, tagsAt uint32) string {
 	t.Helper()
 	code := imagetest.Kernel{Banner: "Linux version 3.4.0", Config: "CONFIG_ARCH_MSM8974=y\nCONFIG_BLK_DEV_INITRD=y\nCONFIG_RD_GZIP=y\nCONFIG_RD_LZMA=y\n"}.Bytes()
@@ -43,7 +43,7 @@ func storyImage(t *testing.T, table bool, tree []byte, ramdisk unpack.Format, ra
 
 // TestStory is what happens to the owner of a Z3 Compact with four recovery images: what is
 // said of each before, what the loader of 2013 answers, and what cures it. Expected are the
-// answers of boot-fastboot.md §2.6 and §3.2.
+// answers of fastboot/bootimg/FORMAT.md §2.6 and fastboot/PROTOCOL.md §3.2.
 func TestStory(t *testing.T) {
 	split := imagetest.SplitDTB("SoMC Aries ROW", "somc,aries-row", imagetest.AriesChips, imagetest.AriesBoard)
 	onePiece := imagetest.OnePieceDTB("SoMC Aries ROW", "somc,aries-row", 194, 8, 0x10000)
@@ -129,7 +129,8 @@ func TestFlashOfDoubtfulImages(t *testing.T) {
 }
 
 // TestFlashRaw makes an image of a kernel and a ramdisk on the way, with the addresses that
-// are asked for, and looks for them on the phone's disk, where boot-fastboot.md §1.1 has them.
+// are asked for, and looks for them on the phone's disk, where fastboot/bootimg/FORMAT.md §1.1
+// has them.
 func TestFlashRaw(t *testing.T) {
 	dir := t.TempDir()
 	code := imagetest.Kernel{Banner: "Linux version 3.4.0", Config: "CONFIG_ARCH_MSM8974=y\nCONFIG_BLK_DEV_INITRD=y\nCONFIG_RD_GZIP=y\n"}.Bytes()

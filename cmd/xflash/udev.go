@@ -11,7 +11,7 @@ import (
 )
 
 // udevFile is the name of the rule's file. It must sort before 73-seat-late.rules, which
-// acts on the tag that the rule sets (ecosystem.md §6.7).
+// acts on the tag that the rule sets (usbproto/libusb/NOTES.md §5).
 const udevFile = "70-xflash.rules"
 
 // udevRule is the text of that file. packaging/udev holds the same bytes for packages.

@@ -21,7 +21,7 @@ func TestUdevRuleIsTheFile(t *testing.T) {
 	}
 }
 
-// ecosystem.md §6.7: before 73-seat-late.rules, for Sony's three boot modes and nothing
+// usbproto/libusb/NOTES.md §5: before 73-seat-late.rules, for Sony's three boot modes and nothing
 // else, with the tag and not with a mode that lets everybody in.
 func TestUdevRule(t *testing.T) {
 	if udevFile >= "73-seat-late.rules" {

@@ -10,7 +10,8 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// unlockLoss is what a person must know before (device-rescue.md §3, boot-fastboot.md §8.4).
+// unlockLoss is what a person must know before (internal/phone/PHONES.md §8,
+// fastboot/PROTOCOL.md §5).
 const unlockLoss = `Unlocking the boot loader cannot be taken back. It erases all user data, and the phone loses its DRM keys from the trim area for good: Sony's camera and sound improvements, protected films and some services stop working, also after locking it again. It is not needed for "xflash restore".`
 
 func newUnlockCommand(a *app) *cobra.Command {

@@ -3,7 +3,7 @@ package bootimg
 import "encoding/binary"
 
 // AVBFooter is the mark of Android verified boot at the very end of a partition
-// image (boot-fastboot.md §7.2), big-endian. Phones of the S1 time know nothing
+// image (FORMAT.md §7.2), big-endian. Phones of the S1 time know nothing
 // of it; it is read so that it can be told from damage.
 type AVBFooter struct {
 	OriginalSize uint64 // of the image before the footer was added, bytes

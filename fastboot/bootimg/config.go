@@ -12,7 +12,7 @@ import (
 const maxConfig = 2 << 20
 
 // Config is the configuration that a kernel was built with, as embedded by
-// CONFIG_IKCONFIG (boot-fastboot.md §6.4).
+// CONFIG_IKCONFIG (FORMAT.md §6.4).
 type Config struct {
 	Text   string            // the file
 	values map[string]string // without the prefix CONFIG_
@@ -41,7 +41,7 @@ func (c Config) Value(name string) string { return c.values[name] }
 func (c Config) Empty() bool { return c.Text == "" }
 
 // kernelTexts are messages of the decompressors that a kernel has for
-// ramdisks (boot-fastboot.md §6.5). The unpacking code in front of a zImage has
+// ramdisks (FORMAT.md §6.5). The unpacking code in front of a zImage has
 // that of its own format, so only the unpacked kernel counts. The texts of lz4
 // and zstd are those of the kernel's lib/decompress_unlz4.c and decompress_unzstd.c.
 var kernelTexts = map[unpack.Format]string{

@@ -7,7 +7,7 @@ import (
 )
 
 // ID is one combination of chip and board that a device tree is for
-// (boot-fastboot.md §2.1, §2.2).
+// (FORMAT.md §2.1, §2.2).
 type ID struct {
 	Platform uint32    // chip: 194 is MSM8974AC
 	Variant  uint32    // board: low byte the hardware platform, 8 is Qualcomm's MTP and Sony's phones
@@ -32,7 +32,7 @@ func (a ID) String() string {
 }
 
 // Form is the way in which a tree states its ids. It decides which loaders
-// take it when it is appended to a kernel (boot-fastboot.md §2.3).
+// take it when it is appended to a kernel (FORMAT.md §2.3).
 type Form int
 
 // Forms of ids.

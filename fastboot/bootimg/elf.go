@@ -8,7 +8,7 @@ import (
 )
 
 // ELF is one of Sony's boot images in ELF form: stock kernels and many old
-// custom ones (boot-fastboot.md §1.7). 32 bits, little-endian, ARM; the parts
+// custom ones (FORMAT.md §1.7). 32 bits, little-endian, ARM; the parts
 // are program segments, told apart by type and flags.
 type ELF struct {
 	Ident    [16]byte // the packers write 0x61 at 7; zero means so for Build

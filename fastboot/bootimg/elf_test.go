@@ -23,7 +23,7 @@ func sonyELF() *bootimg.ELF {
 	}}
 }
 
-// TestELFLayout reads the bytes by the description of boot-fastboot.md §1.7, not by the parser.
+// TestELFLayout reads the bytes by the description of FORMAT.md §1.7, not by the parser.
 func TestELFLayout(t *testing.T) {
 	b, err := sonyELF().Build()
 	if err != nil {

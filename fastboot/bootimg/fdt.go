@@ -27,7 +27,7 @@ const (
 	fdtEnd       = 9
 )
 
-// FDT is a flattened device tree (boot-fastboot.md §2.2), read only. Nothing of it is copied.
+// FDT is a flattened device tree (FORMAT.md §2.2), read only. Nothing of it is copied.
 type FDT struct {
 	data       []byte
 	structure  []byte

@@ -7,7 +7,7 @@ import (
 	"slices"
 )
 
-// Offsets in the header, bytes, little-endian (boot-fastboot.md §1.1, §1.2).
+// Offsets in the header, bytes, little-endian (FORMAT.md §1.1, §1.2).
 const (
 	offVersion       = 40 // v0 of vendors: dt_size; since v1: header version
 	offName          = 48
@@ -94,7 +94,7 @@ func (m *Image) storedCmdline() string {
 
 // headerVersion reads the word at offset 40, which is a header version only when
 // the header size of that version stands at its place, else the size of a
-// vendor's device tree table behind a v0 image (boot-fastboot.md §1.3).
+// vendor's device tree table behind a v0 image (FORMAT.md §1.3).
 func headerVersion(h []byte) int {
 	le := binary.LittleEndian
 	v1 := uint32(0)

@@ -9,7 +9,7 @@
 // given, and no length in an image makes anything allocate before it was
 // compared with what is there.
 //
-// Source of the formats: boot-fastboot.md, named at each of them.
+// Source of the formats: FORMAT.md, named at each of them.
 package bootimg
 
 import (
@@ -29,7 +29,7 @@ const (
 	PageSizeV3  = 4096
 )
 
-// Image is an Android boot image, header v0 to v4 (boot-fastboot.md §1.1, §1.2).
+// Image is an Android boot image, header v0 to v4 (FORMAT.md §1.1, §1.2).
 // Fields that a version does not have are zero and must be zero to be built.
 type Image struct {
 	Version    int    // 0 to 4
@@ -133,7 +133,7 @@ func (m *Image) Build() ([]byte, error) {
 func roundUp(n, unit int64) int64 { return (n + unit - 1) / unit * unit }
 
 // OSVersion is the packed version and patch level of the system in the image
-// (boot-fastboot.md §1.4); 0 means not set.
+// (FORMAT.md §1.4); 0 means not set.
 type OSVersion uint32
 
 // NewOSVersion packs a version a.b.c, each below 128, and a patch level of a year from 2000 and a month.

@@ -147,7 +147,7 @@ func TestUnknownHeaderBytes(t *testing.T) {
 	}
 }
 
-// TestWord40 is the table of boot-fastboot.md §1.3.
+// TestWord40 is the table of FORMAT.md §1.3.
 func TestWord40(t *testing.T) {
 	blank := put32(append([]byte("ANDROID!"), make([]byte, 3*16384)...), 36, 2048)
 	for _, c := range []struct {
@@ -272,7 +272,7 @@ func TestIDStates(t *testing.T) {
 	}
 }
 
-// TestOSVersion takes the packing from boot-fastboot.md §1.4, written as bits.
+// TestOSVersion takes the packing from FORMAT.md §1.4, written as bits.
 func TestOSVersion(t *testing.T) {
 	const packed = 0b0001000_0000001_0000000_0010010_0101 // 8.1.0, 18 years after 2000, May
 	v := bootimg.NewOSVersion(8, 1, 0, 2018, 5)

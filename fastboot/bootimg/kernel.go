@@ -27,9 +27,9 @@ func (k KernelKind) String() string {
 }
 
 const (
-	zImageMagic = 0x016f2818 // at 0x24, little-endian (boot-fastboot.md §6.2)
+	zImageMagic = 0x016f2818 // at 0x24, little-endian (FORMAT.md §6.2)
 	zImageHead  = 0x30       // bytes of the code at its beginning that tell what it is
-	arm64Magic  = "ARM\x64"  // at 0x38 (boot-fastboot.md §6.3)
+	arm64Magic  = "ARM\x64"  // at 0x38 (FORMAT.md §6.3)
 	uImageMagic = "\x27\x05\x19\x56"
 )
 
@@ -103,7 +103,7 @@ func streamLen(data []byte, f unpack.Format) int {
 
 // findTrees looks for a chain of trees where a loader does: right behind the
 // kernel, each right behind the one before, at any alignment. When none is
-// there, it searches the rest (boot-fastboot.md §6.2, §2.3). An arm64 Image does
+// there, it searches the rest (FORMAT.md §6.2, §2.3). An arm64 Image does
 // not tell its length in the file, so a search is all there is.
 func (k *Kernel) findTrees() {
 	if k.Trees = chain(k.data, k.Bare); k.Trees != nil {

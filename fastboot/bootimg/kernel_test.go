@@ -18,7 +18,7 @@ import (
 
 const banner34 = "Linux version 3.4.0-lineage (build@host) (gcc version 4.9) #1 SMP PREEMPT Sat Oct 5 2019"
 
-// kernel34 is like those of shinano: a configuration with some ramdisk formats (boot-fastboot.md §4.1).
+// kernel34 is like those of shinano: a configuration with some ramdisk formats (FORMAT.md §4.1).
 func kernel34() []byte {
 	return imagetest.Kernel{Banner: banner34, Config: "CONFIG_ARM=y\nCONFIG_BLK_DEV_INITRD=y\nCONFIG_RD_GZIP=y\nCONFIG_RD_LZMA=y\n" +
 		"# CONFIG_RD_XZ is not set\nCONFIG_LOCALVERSION=\"-lineage\"\n"}.Bytes()
@@ -86,7 +86,7 @@ func TestPayload(t *testing.T) {
 	}
 }
 
-// TestSampleKernel: known answers of a real kernel (boot-fastboot.md §6.2, §6.4).
+// TestSampleKernel: known answers of a real kernel (FORMAT.md §6.2, §6.4).
 func TestSampleKernel(t *testing.T) {
 	m, err := bootimg.Parse(samples.Read(t, "boot-v0-x10.img"))
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 // Kind is what a file is that somebody wants to boot or to flash.
 type Kind int
 
-// Kinds of files (boot-fastboot.md §6.1, §9 rule C1).
+// Kinds of files (FORMAT.md §6.1, §8 rule C1).
 const (
 	KindUnknown Kind = iota
 	KindAndroid

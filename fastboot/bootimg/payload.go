@@ -32,7 +32,7 @@ type Payload struct {
 	marks  map[unpack.Format]bool
 }
 
-// Payload unpacks the kernel and looks into it (boot-fastboot.md §6.2). In a
+// Payload unpacks the kernel and looks into it (FORMAT.md §6.2). In a
 // zImage, whose beginning is the code that unpacks it, every magic is tried; the
 // first stream that gives a megabyte or more with a banner is the kernel.
 //

@@ -9,7 +9,7 @@ import (
 // QCDTMagic is what a table of device trees begins with.
 const QCDTMagic = "QCDT"
 
-// Table is a QCDT table (boot-fastboot.md §2.1), little-endian: which device
+// Table is a QCDT table (FORMAT.md §2.1), little-endian: which device
 // tree is for which device.
 type Table struct {
 	Version uint32 // 1 to 3
@@ -118,7 +118,7 @@ func (t *Table) Trees() ([]Tree, error) {
 
 // BuildQCDT makes a table: entries sorted, a zero word behind them, each tree
 // once and filled up to a page. Loaders of shinano phones take version 2, and 1
-// (boot-fastboot.md §2.1). What a version cannot say of an id is refused.
+// (FORMAT.md §2.1). What a version cannot say of an id is refused.
 func BuildQCDT(version uint32, pageSize int, trees []Tree) ([]byte, error) {
 	bad := func(reason error, format string, args ...any) ([]byte, error) {
 		return nil, fail("QCDT table", reason, 0, format, args...)

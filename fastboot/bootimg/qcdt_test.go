@@ -72,7 +72,7 @@ func TestSampleTables(t *testing.T) {
 	}
 }
 
-// TestQCDTLayout reads a table by the description of boot-fastboot.md §2.1.
+// TestQCDTLayout reads a table by the description of FORMAT.md §2.1.
 func TestQCDTLayout(t *testing.T) {
 	a, b := imagetest.PlainDTB("a", "a"), imagetest.PlainDTB("b", "b")
 	trees := []bootimg.Tree{

@@ -10,7 +10,7 @@ import (
 const VendorMagic = "VNDRBOOT"
 
 // VendorBoot is the vendor half of a boot image, header v3 or v4
-// (boot-fastboot.md §1.2). A v4 image divides its ramdisk into Fragments.
+// (FORMAT.md §1.2). A v4 image divides its ramdisk into Fragments.
 type VendorBoot struct {
 	Version                           int    // 3 or 4
 	HeaderSize                        uint32 // as stored; Build puts the right one for 0

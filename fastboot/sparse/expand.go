@@ -51,7 +51,7 @@ func (e expander) Read(p []byte) (int, error) {
 // of a SIN v5, are applied one after the other to the same output. It returns
 // nil when the image is whole; ErrTrailing comes after everything was written.
 // The true length of the output is Header().Size(), also when the last chunk
-// is a don't-care one (sin-ftf-format.md §6). Call it before the first Next.
+// is a don't-care one (sin/FORMAT.md §6). Call it before the first Next.
 func (z *Reader) Apply(w io.WriterAt) error {
 	buf := make([]byte, 256<<10)
 	for {

@@ -7,7 +7,7 @@
 // or sparse image into several complete sparse images that fit a phone's
 // download limit. Everything streams; nothing holds an image in memory.
 //
-// Sources: boot-fastboot.md §7.1 (format, splitting), sin-ftf-format.md §6
+// Sources: fastboot/bootimg/FORMAT.md §7.1 (format, splitting), sin/FORMAT.md §6
 // (Sony's LZ4 chunk) and §9 (rules and limits). All numbers are little-endian.
 package sparse
 
@@ -21,7 +21,7 @@ const Magic = 0xED26FF3A
 
 // Limits of what is accepted.
 const (
-	MaxBlockSize = 64 << 20 // bytes (sin-ftf-format.md §9)
+	MaxBlockSize = 64 << 20 // bytes (sin/FORMAT.md §9)
 	MaxSize      = 1 << 40  // expanded bytes; no phone has that much storage, and no bomb gets further
 )
 
@@ -75,7 +75,7 @@ func (h Header) Size() int64 { return int64(h.Blocks) * int64(h.BlockSize) }
 
 // Plain reports whether both header sizes are the usual 28 and 12. Larger ones
 // are legal and read here, but bootloaders of 2015 and later refuse them
-// (boot-fastboot.md §3.2) and a SIN image must not have them (sin-ftf-format.md §9).
+// (fastboot/PROTOCOL.md §3.2) and a SIN image must not have them (sin/FORMAT.md §9).
 func (h Header) Plain() bool { return h.HeaderSize == headerLen && h.ChunkHeaderSize == chunkLen }
 
 // append adds the header in its file form, with version 1.0 and plain sizes.

@@ -13,11 +13,11 @@ import (
 	"testing/iotest"
 )
 
-// lz4Block expands to 4096 × 'A' (sin-ftf-format.md §10.2).
+// lz4Block expands to 4096 × 'A' (sin/FORMAT.md §10.2).
 var lz4Block, _ = hex.DecodeString("1f410100fffffffffffffffffffffffffffffff6504141414141")
 
 // TestSIN5Vector applies the two members of the deterministic SIN v5 of
-// sin-ftf-format.md §10.2 to one output and compares with its published hash.
+// sin/FORMAT.md §10.2 to one output and compares with its published hash.
 func TestSIN5Vector(t *testing.T) {
 	members := []simg{
 		{blockSize: 4096, parts: []part{raw(2, pattern(0x2000)), hole(6)}},
@@ -148,7 +148,7 @@ func TestHugeSkip(t *testing.T) {
 	}
 }
 
-// Test 5 of ecosystem.md §5.4: everything that a header or a chunk can say wrongly.
+// Test 5 of docs/contributing.md §5: everything that a header or a chunk can say wrongly.
 func TestRules(t *testing.T) {
 	one := []part{raw(1, pattern(16))}
 	for name, c := range map[string]struct {

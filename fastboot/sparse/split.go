@@ -23,7 +23,7 @@ type Piece struct {
 // Split plans the pieces of the image, each at most limit bytes long; 0 means
 // no limit. A raw chunk that does not fit is cut, unless the room left is no
 // more than an eighth of the limit: the rule of the AOSP client
-// (boot-fastboot.md §7.1). Memory grows with the number of pieces only.
+// (fastboot/bootimg/FORMAT.md §7.1). Memory grows with the number of pieces only.
 func (m *Image) Split(limit int64) ([]*Piece, error) {
 	bs := m.BlockSize()
 	if limit == 0 {

@@ -20,7 +20,7 @@ import (
 // Generation is a generation of boot loaders, by the public sources that they come from.
 type Generation int
 
-// The generations (boot-fastboot.md §2.3, §2.4).
+// The generations (fastboot/bootimg/FORMAT.md §2.3, §2.4).
 const (
 	LK2013 Generation = iota // summer of 2013: of an appended tree only the first three words count
 	LK2014                   // from September 2013 on: all ids of an appended tree count
@@ -76,7 +76,7 @@ func (t Target) board() (phone.Board, bool) {
 }
 
 // knownGood are marks in version-bootloader of loaders that are known to take appended
-// trees in every form (boot-fastboot.md §2.6).
+// trees in every form (fastboot/bootimg/FORMAT.md §2.6).
 var knownGood = []string{"LA3.0_M_2"}
 
 // takesAppended tells whether the phone's loader is one of them.
@@ -86,7 +86,7 @@ func (t Target) takesAppended() bool {
 
 // Finding is a rule that applies to the image.
 type Finding struct {
-	Rule     string   `json:"rule"` // id in boot-fastboot.md §9
+	Rule     string   `json:"rule"` // id in fastboot/bootimg/FORMAT.md §8
 	Severity Severity `json:"severity"`
 	Text     string   `json:"text"` // what was found, and what it means
 	Next     string   `json:"next,omitempty"`

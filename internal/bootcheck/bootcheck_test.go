@@ -252,7 +252,7 @@ func TestNotAnImage(t *testing.T) {
 	}
 }
 
-// The four images of the story (boot-fastboot.md §4.1): those that are refused are
+// The four images of the story (fastboot/bootimg/FORMAT.md §4.1): those that are refused are
 // repaired, and then all loaders take them.
 func TestStory(t *testing.T) {
 	lzma := func(m *bootimg.Image) { m.Ramdisk = imagetest.Pack(imagetest.Ramdisk("sbin/recovery"), unpack.LZMA) }

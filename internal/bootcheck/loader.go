@@ -8,7 +8,7 @@ import (
 	"xflash/internal/phone"
 )
 
-// The answers of loaders (boot-fastboot.md §3.2).
+// The answers of loaders (fastboot/PROTOCOL.md §3.2).
 const (
 	answerTooLarge   = "data too large"
 	answerHeader     = "invalid bootimage header"

@@ -9,8 +9,8 @@ import (
 
 // RepairOnePiece is the second way of repair, for loaders that look behind the kernel and
 // nowhere else: the first device tree for the phone gets its ids in one piece, in its
-// place, as Sony's own kernels have them since 2016 (boot-fastboot.md §2.6, §4.6 step 5).
-// No byte moves: what is left over of the old ids becomes words that readers skip. Every
+// place, as Sony's own kernels have them since 2016 (fastboot/bootimg/FORMAT.md §2.6, §4.6
+// step 5). No byte moves: what is left over of the old ids becomes words that readers skip. Every
 // loader that reads appended trees at all takes such a tree.
 func RepairOnePiece(d *Diagnosis, t Target) (*Repaired, error) {
 	if d.image == nil || d.image.Version != 0 || d.kernel == nil || d.Has("C2") {

@@ -30,8 +30,9 @@ func tool(t *testing.T, dir, name string, args ...string) string {
 	return string(out)
 }
 
-// storyForms are the images of the story that a loader of 2013 refuses (boot-fastboot.md
-// §4.1): with and without an LZMA ramdisk, and with the addresses of z3c-pie's tree.
+// storyForms are the images of the story that a loader of 2013 refuses
+// (fastboot/bootimg/FORMAT.md §4.1): with and without an LZMA ramdisk, and with the addresses
+// of z3c-pie's tree.
 var storyForms = map[string]func(*bootimg.Image){
 	"split": appending(ariesSplit()),
 	"split, LZMA": func(m *bootimg.Image) {

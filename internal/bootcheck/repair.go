@@ -35,7 +35,8 @@ func (e *NotRepairable) Error() string {
 	return text
 }
 
-// Load addresses that all trees of 2013 and 2014 give their images (boot-fastboot.md §1.6).
+// Load addresses that all trees of 2013 and 2014 give their images (fastboot/bootimg/FORMAT.md
+// §1.6).
 const (
 	pageSize    = 2048
 	kernelAddr  = 0x00008000

@@ -181,7 +181,7 @@ func (d *Diagnosis) wrongDevice(t Target, board phone.Board, trees []bootimg.Dev
 }
 
 // otherModel: the ids fit, and the tree is that of a sister model (D6). Ids do not tell a
-// Z3 from a Z3 Compact (boot-fastboot.md §2.7).
+// Z3 from a Z3 Compact (fastboot/bootimg/FORMAT.md §2.7).
 func (d *Diagnosis) otherModel(t Target, tree bootimg.DeviceTree) {
 	own := t.Model.CodeName
 	if own == "" {
@@ -276,7 +276,8 @@ func (d *Diagnosis) header(t Target) {
 	}
 }
 
-// addresses: H1 and H3. Most loaders put their own in place of them (boot-fastboot.md §1.6).
+// addresses: H1 and H3. Most loaders put their own in place of them
+// (fastboot/bootimg/FORMAT.md §1.6).
 func (d *Diagnosis) addresses(m *bootimg.Image) {
 	type place struct {
 		what     string
@@ -316,8 +317,8 @@ func (d *Diagnosis) phoneRules(t Target) {
 }
 
 // add adds a finding. What a loader refuses on boot for its device trees or its header it
-// writes on flash, where it looks at the magic and the size alone (boot-fastboot.md §3.2); the
-// phone then does not start, and says nothing.
+// writes on flash, where it looks at the magic and the size alone (fastboot/PROTOCOL.md §3.2);
+// the phone then does not start, and says nothing.
 func (d *Diagnosis) add(rule string, s Severity, cure bool, text, next string) {
 	if d.flash && s == Fails && (rule == "C3" || rule[0] == 'D') {
 		s = Useless

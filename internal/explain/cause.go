@@ -9,8 +9,8 @@ import (
 // Cause is why a phone answers 80080021.
 type Cause string
 
-// The causes of 80080021 (error-codes.md, main result; SessionRecord is
-// loader-behaviour.md, correction 5).
+// The causes of 80080021 (ERRORS.md §0; SessionRecord is
+// usbproto/s1/PROTOCOL.md §11.5).
 const (
 	RecordMissing Cause = "record-missing" // the phone lost its hardware-configuration record
 	TestRoot      Cause = "test-root"      // the file is signed with Sony's internal test root
@@ -18,7 +18,7 @@ const (
 	SessionRecord Cause = "session-record" // a refused hardware-configuration file took the record out of use
 )
 
-// Bits of a role (error-codes.md §3.2).
+// Bits of a role (ERRORS.md §3.2).
 const (
 	flagEnforced = 0x0001
 	flagLive     = 0x0002
@@ -116,7 +116,7 @@ func (f Facts) wrongSignature(e *Explanation) {
 }
 
 // tooOld is 80080022: the least version of HW_CONFIG counts for all types of files, and
-// the fuses count for three of them (loader-behaviour.md, correction 3).
+// the fuses count for three of them (usbproto/s1/PROTOCOL.md §11.3).
 func (f Facts) tooOld(e *Explanation) {
 	role := f.role()
 	if role == nil {

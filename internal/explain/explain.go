@@ -15,7 +15,7 @@ import (
 // Confidence is how well a meaning is backed.
 type Confidence string
 
-// Confidences, as in error-codes.md §5.
+// Confidences, as in ERRORS.md §5.
 const (
 	High    Confidence = "high"
 	Medium  Confidence = "med"
@@ -39,7 +39,7 @@ type Explanation struct {
 	Severity   string     `json:"severity,omitempty"`
 	Code       string     `json:"code,omitempty"`       // class and static word on phones of 2010-11
 	Dynamic    string     `json:"dynamic,omitempty"`    // status number in 8 upper-case digits, or the text
-	Generation string     `json:"generation,omitempty"` // A to E (error-codes.md §1.2), "" when the form does not tell
+	Generation string     `json:"generation,omitempty"` // A to E (ERRORS.md §1.2), "" when the form does not tell
 	Names      string     `json:"names,omitempty"`      // the vendor's names for the number
 	Meaning    string     `json:"meaning"`
 	Confidence Confidence `json:"confidence"`
@@ -155,7 +155,7 @@ func merge(phone []placed, tools []toolMatch, lines []line) []placed {
 
 // consequence reports whether an answer that comes after another one follows from it: the
 // loader was not in the state that the next packet needed, or has gone into limited mode
-// (error-codes.md §1.4).
+// (ERRORS.md §1.4).
 func (e *Explanation) consequence() bool {
 	return e.Dynamic == "8011001C" || e.limited
 }

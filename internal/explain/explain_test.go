@@ -20,7 +20,7 @@ func numbersOf(found []Explanation) (list []string) {
 }
 
 // TestExecutedExamples are the replies that the loaders themselves formed when they were
-// run (error-codes.md §1.2).
+// run (ERRORS.md §1.2).
 func TestExecutedExamples(t *testing.T) {
 	for _, tt := range []struct{ text, generation, dynamic, action string }{
 		{`ERR_SEVERITY="MINOR";ERR_CODE="0017";ERR_DYNAMIC="80080021";`, "E", "80080021", "CHECKROOT"},

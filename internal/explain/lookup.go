@@ -2,7 +2,7 @@ package explain
 
 import "strings"
 
-// explain looks an answer up by the grammar of its generation (error-codes.md §1.2).
+// explain looks an answer up by the grammar of its generation (ERRORS.md §1.2).
 func (r reply) explain() Explanation {
 	e := Explanation{Source: FromPhone, limited: r.limited(), PhoneSpoke: true, IfSaid: r.bare && !r.fastboot, Said: r.said, Severity: r.severity, Code: r.code, Dynamic: strings.TrimSpace(r.dynamic)}
 	switch {
@@ -47,7 +47,7 @@ func (e *Explanation) explainCode(r reply) {
 			e.Meaning += " The code " + printable(r.code, maxWord) + " beside it is unknown."
 		}
 	case code.code == "0076":
-		// The only other code whose number says more than the code (error-codes.md §2.1).
+		// The only other code whose number says more than the code (ERRORS.md §2.1).
 		e.fill(book().status(s))
 		e.Meaning = code.meaning + " The reason: " + lowerFirst(e.Meaning)
 	default:
@@ -56,7 +56,7 @@ func (e *Explanation) explainCode(r reply) {
 	e.fatal()
 }
 
-// fatal tells what a MAJOR error does to the session (error-codes.md §1.4).
+// fatal tells what a MAJOR error does to the session (ERRORS.md §1.4).
 func (e *Explanation) fatal() {
 	if strings.EqualFold(e.Severity, "MAJOR") {
 		e.Meaning += " The error is fatal (MAJOR): the loader accepts nothing more until the phone is restarted."
@@ -73,7 +73,7 @@ func (e *Explanation) fill(row entry, known bool) {
 	e.Next = book().advice(&row)
 }
 
-// textsOf2013 are the texts that generation C has beside a code (device-rescue.md §4.1).
+// textsOf2013 are the texts that generation C has beside a code (ERRORS.md §0).
 var textsOf2013 = map[string]bool{"invalid ta": true, "open ta failed": true, "unexpected parameter": true, "wrong parameters": true,
 	"flush ta failed": true, "close ta failed": true, "format ta failed": true, "unsupported version": true, "not authenticated": true,
 	"read ta failed": true, "allocation error": true, "write ta failed.": true}
@@ -104,7 +104,7 @@ func (c *catalogue) answerOf2012(r reply, generation *string) (entry, bool) {
 		if *generation = ""; textsOf2013[strings.ToLower(text)] {
 			*generation = "C"
 		}
-		return *e, true // these codes mean the same from 2012 to 2016 (error-codes.md §2.3)
+		return *e, true // these codes mean the same from 2012 to 2016 (ERRORS.md §2.3)
 	}
 	unknown := entry{action: "REPORT", confidence: Unknown, meaning: "This answer is on no list that we know. Only its own words say what failed."}
 	if len(rows) > 0 {

@@ -14,7 +14,7 @@ type ModeText struct {
 	Off      string // how to switch the phone off from there
 }
 
-// Buttons: device-rescue.md §3.1. Ten seconds of Power and Volume Up is how a phone
+// Buttons: internal/phone/PHONES.md §8.1. Ten seconds of Power and Volume Up is how a phone
 // without a removable battery is switched off.
 const (
 	offByMenu = "switch the phone off in its menu and unplug it"

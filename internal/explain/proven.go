@@ -13,7 +13,7 @@ func (f Facts) provenSignature(e *Explanation) {
 }
 
 // damagedHeader is 80130025 for such a file: the loader accepts the same file when it is sent
-// again (loader-behaviour.md).
+// again (usbproto/s1/PROTOCOL.md §11).
 func (f Facts) damagedHeader(e *Explanation) {
 	if !f.Proven {
 		return
@@ -23,7 +23,8 @@ func (f Facts) damagedHeader(e *Explanation) {
 		"Use a short cable, directly at the computer, without a hub."}, High
 }
 
-// flagPartitions is the bit of a role that allows it to write partitions (loader-behaviour.md).
+// flagPartitions is the bit of a role that allows it to write partitions
+// (usbproto/s1/PROTOCOL.md §11).
 const flagPartitions = 0x10
 
 // noPartitions is 80080028 for a role that HW_CONFIG allows no partition at all.

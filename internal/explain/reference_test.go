@@ -11,8 +11,8 @@ import (
 // corrected are the rows whose advice differs from error-codes.tsv because the loader was
 // seen to behave otherwise when it was run.
 var corrected = map[string]string{
-	"801E0002": "loader-behaviour.md: past the end of the partition",
-	"8009001C": "loader-behaviour.md: file a byte short or long, or malformed LZ4",
+	"801E0002": "usbproto/s1/PROTOCOL.md §12.2: past the end of the partition",
+	"8009001C": "usbproto/s1/PROTOCOL.md §12.2: file a byte short or long, or malformed LZ4",
 }
 
 // own are the rows without a twin in error-codes.tsv, by text.
@@ -68,7 +68,7 @@ func TestEveryRowOfTheReference(t *testing.T) {
 	}
 	for k, e := range rows {
 		if e.kind == "fastboot" {
-			continue // boot-fastboot.md §3.2
+			continue // fastboot/PROTOCOL.md §3.2
 		}
 		t.Errorf("%s is not in the reference", k)
 	}
@@ -121,7 +121,7 @@ func TestEveryRowIsFound(t *testing.T) {
 	}
 }
 
-// TestWordingRules are those of error-codes.md §5 that can be checked.
+// TestWordingRules are those of ERRORS.md §5 that can be checked.
 func TestWordingRules(t *testing.T) {
 	for _, e := range book().rows {
 		if e.kind != "dynamic" || e.generation == "B" {

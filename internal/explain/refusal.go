@@ -13,7 +13,7 @@ const (
 	HWConfigPresent
 )
 
-// Role is one entry of HW_CONFIG: what files of a signer may do (error-codes.md §3.2).
+// Role is one entry of HW_CONFIG: what files of a signer may do (ERRORS.md §3.2).
 type Role struct {
 	Name  string
 	AID   uint16 // least security version that is accepted
@@ -34,7 +34,7 @@ type Facts struct {
 }
 
 // Refusal explains one refusal with all that is known about the phone and the file. For
-// 80080021 it says which of the three causes it is (error-codes.md, main result).
+// 80080021 it says which of the three causes it is (ERRORS.md §0).
 func Refusal(f Facts) Explanation {
 	var e Explanation
 	text := f.Text[:min(len(f.Text), maxText)]
@@ -58,7 +58,7 @@ func Refusal(f Facts) Explanation {
 }
 
 // written says what the refusal leaves behind. A header is checked before anything is
-// written; data are written while they come (error-codes.md §5).
+// written; data are written while they come (ERRORS.md §5).
 func (f Facts) written(e Explanation) string {
 	switch f.Step {
 	case "header":
@@ -97,7 +97,7 @@ func (f Facts) refine(e *Explanation) {
 		f.damagedHeader(e)
 	case 0x8018001B:
 		if f.Step == "data" {
-			// Seen in a run of the loader: loader-behaviour.md, correction 1.
+			// Seen in a run of the loader: usbproto/s1/PROTOCOL.md §11.1.
 			e.Meaning = "All data of the image have been written, but the loader could not note its signature in trim-area partition 2, because that partition was not open."
 			e.Action, e.Next = "TOOL", []string{"Begin again with trim-area partition 2 open while files are sent; xflash does so.",
 				"If it happens with xflash, send the log to its authors."}
@@ -109,7 +109,7 @@ func (f Facts) refine(e *Explanation) {
 }
 
 // late are the groups whose errors belong to a worker that is behind the packets: hashes,
-// unpacking, partitions and storage (error-codes.md §1.4, loader-behaviour.md).
+// unpacking, partitions and storage (ERRORS.md §1.4, usbproto/s1/PROTOCOL.md §12.2).
 var late = map[string]bool{"08": true, "09": true, "1C": true, "1E": true, "20": true}
 
 // role is the entry of HW_CONFIG for the signer of the file.

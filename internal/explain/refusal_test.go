@@ -12,7 +12,7 @@ const (
 )
 
 // TestThreeCauses decides between the causes of 80080021. Flags and results are those of
-// the executed check (error-codes.md, main result and §3.2).
+// the executed check (ERRORS.md §0 and §3.2).
 func TestThreeCauses(t *testing.T) {
 	has := func(flags uint16) []Role { return []Role{{"S1_Boot", 4, 0x0013}, {"S1_SW", 1, flags}} }
 	other := []Role{{"S1_Boot", 4, 0x0013}}
@@ -75,7 +75,7 @@ func TestMissingFacts(t *testing.T) {
 }
 
 // TestHardwareConfigurationFile: refused with its data, it takes the phone's own record out
-// of use for the session (loader-behaviour.md, correction 5).
+// of use for the session (usbproto/s1/PROTOCOL.md §11.5).
 func TestHardwareConfigurationFile(t *testing.T) {
 	e := Refusal(Facts{Text: refused21, What: "hwconf.sin", Step: "data", HWConfig: HWConfigPresent, Issuer: live, Subject: "S1_HWConf",
 		Roles: []Role{{"S1_HWConf", 1, 0x0013}}})
@@ -116,7 +116,7 @@ func TestFactsBesideOtherNumbers(t *testing.T) {
 }
 
 // TestWritten: nothing was written is true for headers only, and errors with data come
-// late (error-codes.md §1.4, §5; loader-behaviour.md).
+// late (ERRORS.md §1.4, §5; usbproto/s1/PROTOCOL.md §12.2).
 func TestWritten(t *testing.T) {
 	for _, tt := range []struct {
 		number, step  string

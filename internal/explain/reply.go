@@ -46,7 +46,7 @@ var (
 // change it.
 var quotes = []string{`"`, "“", "”", "„", "″", "&quot;"}
 
-// pairReplies finds answers in the grammar KEY="value"; (error-codes.md §1.1). Keys may
+// pairReplies finds answers in the grammar KEY="value"; (ERRORS.md §1.1). Keys may
 // come in any order and with others between them; a key for the second time begins the
 // next answer. Quotation marks may be missing, because a shell took them.
 func pairReplies(text string) (found []reply) {

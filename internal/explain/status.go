@@ -8,7 +8,7 @@ import (
 )
 
 // status is the 32-bit number of generations C to E: bit 31 is set, the part of the phone
-// (facility) stands in bits 16 to 26, its error in bits 0 to 15 (error-codes.md §1.3).
+// (facility) stands in bits 16 to 26, its error in bits 0 to 15 (ERRORS.md §1.3).
 type status uint32
 
 func (s status) String() string   { return fmt.Sprintf("%08X", uint32(s)) }

@@ -136,7 +136,7 @@ func (u *unpacker) partitions(t *gpt.Table) ([]chosenPartition, error) {
 }
 
 // modemIdentity is the partitions with what makes the modem of one phone that phone's:
-// calibration and IMEI (device-rescue.md §1.3).
+// calibration and IMEI (internal/phone/PHONES.md §3.6).
 var modemIdentity = []string{"modemst1", "modemst2", "fsg"}
 
 // identityWarning is what must be said of a copy of a partition that belongs to one

@@ -6,8 +6,8 @@
 // what connects them with files on the computer. Everything streams and is verified on
 // the way. A file appears under its name only when it is whole and on the disk.
 //
-// Facts: sin-ftf-format.md §4.2 (what becomes of gaps), §11.3 (names in bundles);
-// device-rescue.md §1.3, §3.3 (partitions that belong to one phone), §2 (what a
+// Facts: sin/FORMAT.md §4.2 (what becomes of gaps), ftf/FORMAT.md §3 (names in bundles);
+// internal/phone/PHONES.md §3.6, §8.3 (partitions that belong to one phone), ftf/FORMAT.md §8 (what a
 // restore needs).
 package extract
 

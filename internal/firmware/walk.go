@@ -38,7 +38,7 @@ type File struct {
 }
 
 // Walk reads the members of a bundle and calls visit after each one, the loader first
-// (sin-ftf-format.md §5.4). The error is one of visit, of ctx or of the computer: what is
+// (sin/FORMAT.md §5.4). The error is one of visit, of ctx or of the computer: what is
 // wrong with a member is in its File.
 func Walk(ctx context.Context, b *ftf.Bundle, opt Options, visit func(File) error) error {
 	members := slices.Clone(b.Members)

@@ -173,7 +173,8 @@ func (r *Report) bootID(m *bootimg.Image) {
 		r.unproven("the id in its header is right for kernel and ramdisk; the device tree table is not covered by it")
 	case bootimg.IDOther:
 		r.Boot.ID = "other"
-		// Loaders ignore the id, and packers of the time left wrong ones (boot-fastboot.md §1.5).
+		// Loaders ignore the id, and packers of the time left wrong ones
+		// (fastboot/bootimg/FORMAT.md §1.5).
 		r.unproven("the id in its header is not that of its sections: it was changed after it was made, or its maker did not care")
 	default:
 		r.Boot.ID = "none"
@@ -267,7 +268,7 @@ func (r *Report) table(data []byte, where string) {
 }
 
 // addTree adds what a device tree says of itself. In a table its entries say for which ids
-// it is, and that is what a loader compares (boot-fastboot.md §2.1).
+// it is, and that is what a loader compares (fastboot/bootimg/FORMAT.md §2.1).
 func (r *Report) addTree(data []byte, where string, ids ...bootimg.ID) {
 	if len(r.Trees) >= maxTrees {
 		return

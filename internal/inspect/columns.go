@@ -60,7 +60,7 @@ func columns(found *sin.Report, size int64, err error, sums *sums) *SIN {
 		PayloadType: fmt.Sprintf("0x%02x", uint8(h.Type)), PayloadKind: payloadKind(found),
 		BlocksOK: yes(blocksRight(found, err)), SigOK: yes(h.VerifySignature() == nil),
 	}
-	// The list is entries and, before the blob, its own length (sin-ftf-format.md §2.1, §3.1).
+	// The list is entries and, before the blob, its own length (sin/FORMAT.md §2.1, §3.1).
 	c.HashListLen = len(h.Blocks) * (h.HashType.Size() + map[int]int{1: 9, 2: 9, 3: 4}[h.Version])
 	if len(h.Blocks) > 0 {
 		c.Block0Hash = hex.EncodeToString(h.Blocks[0].Hash)

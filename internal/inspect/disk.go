@@ -22,7 +22,7 @@ type Disk struct {
 }
 
 // Partition is a partition of a disk or of a partition layout, with its place on the
-// safe list of the family (device-rescue.md §1.3).
+// safe list of the family (internal/phone/PHONES.md §3.6).
 type Partition struct {
 	Number  int    `json:"number"`
 	Label   string `json:"label"`
@@ -111,7 +111,7 @@ func (in *inspector) partition(ctx context.Context, rep *Report, p *Partition, s
 }
 
 // diskWarning is what must be said before anybody writes such a dump to a phone
-// (device-rescue.md §3.3).
+// (internal/phone/PHONES.md §8.3).
 func diskWarning(identity []string) string {
 	text := "never write a whole-disk dump to another phone"
 	if len(identity) > 0 {
@@ -141,7 +141,7 @@ func partitions(entries []gpt.Entry, family *phone.Family) []Partition {
 
 // modemIdentity is the partitions with the calibration and the IMEI of one phone's
 // modem. Their class is modem, because a signed image may write them; a copy may not
-// (device-rescue.md §1.3).
+// (internal/phone/PHONES.md §3.6).
 var modemIdentity = map[string]bool{"modemst1": true, "modemst2": true, "fsg": true}
 
 func belongsToOnePhone(p phone.Partition) bool {

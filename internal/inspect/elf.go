@@ -18,7 +18,7 @@ type Segment struct {
 	Address uint64 `json:"address"`
 }
 
-// sonyELF inspects one of Sony's boot images (boot-fastboot.md §1.7).
+// sonyELF inspects one of Sony's boot images (fastboot/bootimg/FORMAT.md §1.7).
 func (in *inspector) sonyELF(ctx context.Context, rep *Report, s source) error {
 	if s.size > maxBoot {
 		return in.elf(ctx, rep, s)

@@ -29,7 +29,7 @@ type FileSystem struct {
 	State     string `json:"state,omitempty"`
 }
 
-// recognizeFileSystem finds the file systems of partitions (sin-ftf-format.md §7).
+// recognizeFileSystem finds the file systems of partitions (sin/FORMAT.md §7).
 func (in *inspector) recognizeFileSystem(head []byte) looker {
 	switch sin.Recognize(head) {
 	case sin.KindYaffs2:
@@ -226,7 +226,7 @@ func (in *inspector) fat(_ context.Context, rep *Report, s source) error {
 	return nil
 }
 
-// Sizes of a yaffs2 page and its spare bytes on the phones that have it (sin-ftf-format.md §2.4).
+// Sizes of a yaffs2 page and its spare bytes on the phones that have it (sin/FORMAT.md §2.4).
 const yaffsPage, yaffsSpare = 2048, 64
 
 // yaffs2 inspects an image of flash with spare bytes. The spare bytes of the first page

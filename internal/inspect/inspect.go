@@ -7,8 +7,8 @@
 // is read than its answer needs: of a whole-disk dump the tables and the first bytes of
 // each partition, of a signed image every byte once.
 //
-// Facts: sin-ftf-format.md §1 (versions), §5.5 (what can be verified), §7 (contents), §9
-// (limits); boot-fastboot.md §1, §7; device-rescue.md §1 (partitions).
+// Facts: sin/FORMAT.md §1 (versions), §5.5 (what can be verified), §7 (contents), §9
+// (limits); fastboot/bootimg/FORMAT.md §1, §7; internal/phone/PHONES.md §3 (partitions).
 package inspect
 
 import (

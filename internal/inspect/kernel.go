@@ -19,7 +19,8 @@ func (in *inspector) bareKernel(_ context.Context, rep *Report, s source) error 
 	rep.Kind, rep.Title = KindKernel, "bare kernel ("+bootimg.ParseKernel(data).Kind.String()+"), not a boot image"
 	rep.Boot = &Boot{}
 	if len(data) >= 0x30 && bootimg.Sniff(data) == bootimg.KindZImage {
-		// Words at 0x28 and 0x2C are where the image starts and ends (boot-fastboot.md §6.2).
+		// Words at 0x28 and 0x2C are where the image starts and ends
+		// (fastboot/bootimg/FORMAT.md §6.2).
 		start, end := binary.LittleEndian.Uint32(data[0x28:]), binary.LittleEndian.Uint32(data[0x2C:])
 		if want := int64(end) - int64(start); end > start && want > s.size {
 			rep.truncated(want, fmt.Sprintf("the kernel has %d bytes, the file ends after %d", want, s.size))
@@ -33,7 +34,7 @@ func (in *inspector) bareKernel(_ context.Context, rep *Report, s source) error 
 	return nil
 }
 
-// Sizes of the headers of vbmeta and dtbo, in bytes (boot-fastboot.md, AVB and dtbo). All
+// Sizes of the headers of vbmeta and dtbo, in bytes (fastboot/bootimg/FORMAT.md §7.2). All
 // their integers are big-endian.
 const vbmetaHeader, dtboHeader = 256, 32
 

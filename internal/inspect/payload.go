@@ -59,7 +59,7 @@ type Root struct {
 	Test        bool   `json:"test,omitempty"`
 }
 
-// Info is the partition-info block of a version 1 or 2 (sin-ftf-format.md §2.2).
+// Info is the partition-info block of a version 1 or 2 (sin/FORMAT.md §2.2).
 type Info struct {
 	ID         uint32 `json:"id"`
 	Attributes uint32 `json:"attributes"`

@@ -60,7 +60,7 @@ func TestKnownAnswers(t *testing.T) {
 				continue
 			}
 			if column == "loader_version" && (values[0] == "LT26" || values[0] == "X10") {
-				continue // the table has none; the words are those that s1-families.md names
+				continue // the table has none; the words are those that internal/phone/PHONES.md names
 			}
 			have := "-" // the table's mark for what does not apply
 			if v, ok := got[column]; ok {

@@ -54,7 +54,7 @@ func (s *sums) add(p []byte) {
 	}
 }
 
-// headerLength is the place of the payload as the header states it (sin-ftf-format.md
+// headerLength is the place of the payload as the header states it (sin/FORMAT.md
 // §2.1, §3.1).
 func headerLength(start []byte) int64 {
 	if start[0] == 3 {

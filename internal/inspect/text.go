@@ -124,7 +124,7 @@ func (in *inspector) script(_ context.Context, rep *Report, s source) error {
 	return nil
 }
 
-// firmwareXML names the other lists of XperiFirm by their root element (sin-ftf-format.md §11.5).
+// firmwareXML names the other lists of XperiFirm by their root element (ftf/FORMAT.md §7).
 var firmwareXML = map[string]string{
 	"PARTITION_DELIVERY": "partition delivery: which partition layouts belong to the firmware",
 	"UPDATE":             "update list: what an update leaves alone",

@@ -1,7 +1,7 @@
 // Package mkbundle makes a firmware bundle of a folder of images.
 //
-// Facts: sin-ftf-format.md §11.3 (names in bundles); device-rescue.md §2 (what a restore
-// needs), §3.3 (what belongs to one phone).
+// Facts: ftf/FORMAT.md §3 (names in bundles); ftf/FORMAT.md §8 (what a restore
+// needs), internal/phone/PHONES.md §3.6 (what belongs to one phone).
 package mkbundle
 
 import (

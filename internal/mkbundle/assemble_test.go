@@ -147,7 +147,7 @@ func items(missing []Missing) (names []string) {
 func TestMissingIsTold(t *testing.T) {
 	d5803 := AssembleOptions{Device: "D5803", Version: "1"}
 	// What the owner of the phone that this program comes from had flashed
-	// (device-rescue.md §3.3), and what was not in it.
+	// (internal/phone/PHONES.md §8.3), and what was not in it.
 	only := d5803
 	only.Only = []string{"kernel", "fotakernel", "system"}
 	a := mustAssemble(t, xperiFirm(t, nil, nil), only)

@@ -24,7 +24,7 @@ func (a *assembler) check(f firmware.File) string {
 }
 
 // checkTA refuses units that belong to one phone, under whatever name
-// (s1-protocol.md §6.3).
+// (internal/trimarea/FORMAT.md §3).
 func checkTA(m *ftf.Member) string {
 	if f, ok := phone.TAFileByName(m.Short); ok && f.Never {
 		return f.Reason
@@ -87,7 +87,7 @@ func (a *assembler) foreignRoots() {
 	}
 }
 
-// oldLoader notes images that the loader at hand cannot unpack (sin-ftf-format.md §4.3).
+// oldLoader notes images that the loader at hand cannot unpack (sin/FORMAT.md §4.3).
 func (a *assembler) oldLoader() {
 	if a.loader != nil && len(a.packed) > 0 && !a.loader.Supports(string(sin.TagLZ4A)) {
 		a.note("the loader %s is too old for compressed images such as %s: take the loader of a newer firmware", a.loader.Version, a.packed[0])

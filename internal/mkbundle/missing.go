@@ -19,7 +19,7 @@ type Missing struct {
 }
 
 // needs is what the groups of images are called, why a restore wants them and what to do
-// without them, by the group in internal/phone (device-rescue.md §2.1, §2.4).
+// without them, by the group in internal/phone (ftf/FORMAT.md §8.1, §8.2).
 var needs = map[string]Missing{
 	"loader": {Item: "loader", Why: "the flash program: without it the phone takes no image at all",
 		Next: "take loader.sin from another bundle of the same model, or name it with --loader when you restore"},

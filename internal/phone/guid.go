@@ -9,7 +9,7 @@ import (
 
 // provenGUID is a unique GUID that loaders hold in their own code. An entry without
 // families is the same wherever it occurs. Labels of hyp, pmic, sbl2 and sbl3 are those of
-// their public types, so they are an inference (s1-families.md §3.2).
+// their public types, so they are an inference (PHONES.md §3.2).
 type provenGUID struct {
 	Label     string   `json:"label"`
 	Families  []string `json:"families"`

@@ -39,10 +39,10 @@ type Image struct {
 	Policy     Policy
 	Signer     string // role its certificate must name; empty: not known
 	// Danger: the phone may not come back if the flash stops while this image
-	// is written (s1-protocol.md §4.10).
+	// is written (usbproto/s1/PROTOCOL.md §4.10).
 	Danger bool
 	// TopLevel: an image of the boot chain that the family's bundles hold beside the
-	// delivery, or in it (s1-families.md §0.1 10).
+	// delivery, or in it (PHONES.md §2.1 10).
 	TopLevel bool
 	Reason   string // for a person: what it is, or why it is not written
 }

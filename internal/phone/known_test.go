@@ -13,7 +13,7 @@ import (
 )
 
 // Every code of the device database is known, with its folder and a sentence. Two of
-// its loaders are wrong there (s1-families.md §0.2).
+// its loaders are wrong there (PHONES.md §1).
 func TestEveryCodeOfTheDatabase(t *testing.T) {
 	file, err := os.Open(samples.Reference(t, "devices.tsv"))
 	if err != nil {
@@ -55,8 +55,8 @@ func TestEveryCodeOfTheDatabase(t *testing.T) {
 	}
 }
 
-// Which models are restored, and on what proof: the status columns of s1-families.md
-// §6 with the loaders that were executed since (loaders-other.md).
+// Which models are restored, and on what proof: the status columns of PHONES.md
+// §6 with the loaders that were executed since (usbproto/s1/PROTOCOL.md §14).
 func TestProof(t *testing.T) {
 	folders := map[Verification]string{
 		ByLoader: "C190X C200X C210X C550X C650X C660X C68XX C69XX D22XX D24XX D25XX D550X D58XX D65XX D66XX " +

@@ -9,8 +9,8 @@ import (
 // Loader is one known loader: the program in a bundle's loader.sin that does the
 // writing. Bundles bring their own, so a loader that is not in the data is normal.
 //
-// Source: loaders-other.md for rows with Verified == ByLoader, each executed from
-// its own bytes; s1-families.md §4 and its table for the rest. What was only seen
+// Source: usbproto/s1/PROTOCOL.md §14.1 for rows with Verified == ByLoader, each executed from
+// its own bytes; PHONES.md §4 and its table for the rest. What was only seen
 // in execution (Fill, PacketsPerBlock, HeaderChecksum, ChecksEnd, StopsUnplugged)
 // is taken from the executed sister in rows with Verified == BySister.
 type Loader struct {

@@ -52,7 +52,7 @@ func TestLoaderRows(t *testing.T) {
 	}
 }
 
-// The first table of loaders-other.md and the table of s1-families.md §4.
+// The table of usbproto/s1/PROTOCOL.md §14.1 and the table of PHONES.md §4.
 func TestLoaderByVersion(t *testing.T) {
 	for _, c := range []struct {
 		family, ver, md5 string

@@ -64,17 +64,17 @@ type Model struct {
 	Folder    string   // folder in the device database: "D58XX"
 	LoaderMD5 string   // of the public loader, lower-case hex; may be empty
 	// USB holds the low 12 bits of the USB product id in Android; the high four
-	// tell the mode (s1-protocol.md §1.1). 0: not known.
+	// tell the mode (usbproto/s1/PROTOCOL.md §1.1). 0: not known.
 	USB uint16
 	// OperatorBound: firmware of sister models must not be offered for it
-	// (device-rescue.md §2.5).
+	// (PHONES.md §9.3).
 	OperatorBound bool
 
 	order, whyNot string
 }
 
 // Board holds the ids by which a boot loader chooses a device tree. They do not
-// tell all models apart: compare Model and Compatible too (boot-fastboot.md §2.7).
+// tell all models apart: compare Model and Compatible too (fastboot/bootimg/FORMAT.md §2.7).
 type Board struct {
 	CodeName   string
 	BoardIDs   [][2]uint32 // qcom,board-id: variant, subtype

@@ -51,7 +51,7 @@ func TestZ3Compact(t *testing.T) {
 	if m.CodeName != "aries" || m.LinuxName != "z3c" || m.USB != 0x1BB || m.OperatorBound {
 		t.Errorf("%+v", m)
 	}
-	if m.LoaderMD5 != "b0d2e98567587314e5b83b66b0f61232" { // s1-protocol.md §7.4
+	if m.LoaderMD5 != "b0d2e98567587314e5b83b66b0f61232" { // PHONES.md §11.1
 		t.Errorf("loader MD5 %s", m.LoaderMD5)
 	}
 	if _, docomo := mustFamily(t, "SO-02G"); !docomo.OperatorBound {
@@ -68,7 +68,7 @@ func TestZ3Compact(t *testing.T) {
 		b.Compatible != "somc,aries-row" {
 		t.Errorf("board %+v", b)
 	}
-	// Numbers 1 to 25 in the listing of device-rescue.md §1.1.
+	// Numbers 1 to 25 in the listing of PHONES.md §3.4.
 	if len(f.Partitions) != 25 || f.Partitions[0].Label != "TA" || f.Partitions[13].Label != "boot" ||
 		f.Partitions[15].Label != "FOTAKernel" || f.Partitions[24].Label != "userdata" {
 		t.Errorf("partitions %+v", f.Partitions)
@@ -147,7 +147,7 @@ func TestImagePolicy(t *testing.T) {
 	}
 }
 
-// What the sister models do differently, as s1-protocol.md §4.5 tells it.
+// What the sister models do differently, as ftf/FORMAT.md §4 tells it.
 func TestSisterOrders(t *testing.T) {
 	step := func(o Order, what string) int {
 		return slices.IndexFunc(o.Steps, func(s Step) bool {
@@ -184,7 +184,7 @@ func TestSisterOrders(t *testing.T) {
 
 func TestUnitVerdict(t *testing.T) {
 	want := map[Verdict][]uint32{
-		// The allow-list recommended in s1-protocol.md §6.3.
+		// The allow-list recommended in internal/trimarea/FORMAT.md §3.
 		Session:  {10021, 10100},
 		Delivery: {2127, 2301},
 		Allow:    {2212, 2402, 2404},

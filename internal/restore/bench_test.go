@@ -239,7 +239,7 @@ func newSink() *sink {
 	return k
 }
 
-const packetHeader = 13 // bytes (s1-protocol.md §2.1)
+const packetHeader = 13 // bytes (usbproto/s1/PROTOCOL.md §2.1)
 
 func (k *sink) Write(_ context.Context, p []byte) (int, error) {
 	for rest := p; len(rest) > 0; {
@@ -275,7 +275,7 @@ func (k *sink) answer() {
 	}
 	refused := k.begun && k.command() != s1.CmdHeader && k.command() != s1.CmdData
 	k.begun = k.command() == s1.CmdHeader
-	if refused { // s1-protocol.md §3.2, command 5: it takes the header back
+	if refused { // usbproto/s1/PROTOCOL.md §3.2, command 5: it takes the header back
 		k.out = s1.Packet{Command: k.command()}.Append(k.out)
 		k.reason = "005C"
 		return

@@ -11,7 +11,7 @@ import (
 )
 
 // bootChoice is what was decided about the boot set: the boot chain in several
-// configurations, of which a phone gets exactly one (s1-protocol.md §4.6).
+// configurations, of which a phone gets exactly one (ftf/FORMAT.md §5).
 type bootChoice struct {
 	files    []*Item // of the configuration chosen for this phone; nil when none is written
 	why      string  // why none is
@@ -76,7 +76,7 @@ func (j *judge) chooseBoot() (c bootChoice) {
 }
 
 // topLevel says why a file of the boot chain beside the boot set stays behind, as the
-// bundles of some families have one (s1-families.md §0.1 10).
+// bundles of some families have one (internal/phone/PHONES.md §2.1 10).
 func (j *judge) topLevel(it *Item) string {
 	img, ok := j.fw.Family.Image(it.Short)
 	if !ok || !img.TopLevel || img.Policy != phone.PolicyDelivery {
@@ -177,7 +177,7 @@ func (f *Facts) bootVersion() string {
 	if f.Stage != string(s1.StageLoader) {
 		return f.Info["VER"]
 	}
-	// <delivery id>_S1_Boot_<chip>_<number>, device-rescue.md §5
+	// <delivery id>_S1_Boot_<chip>_<number>, internal/phone/PHONES.md §10
 	text := f.Units[unitBootVersion]
 	if at := strings.Index(text, "S1_Boot"); at > 0 {
 		return text[at:]

@@ -8,8 +8,8 @@ import (
 )
 
 // A loader puts the images of a boot set into force together, when the last of them was
-// written within one run of the loader; it keeps the count in memory (loader-behaviour.md,
-// "The boot set is one transaction"). A run that continues inside a set therefore sends
+// written within one run of the loader; it keeps the count in memory (usbproto/s1/PROTOCOL.md
+// §13). A run that continues inside a set therefore sends
 // all of it again, whatever the phone has acknowledged. Which images form a set differs by
 // loader, and a bundle may bring a loader nobody has seen, so the sets of all known loaders
 // of the family count as one.
@@ -78,7 +78,7 @@ func (p *Plan) unstoppable(set span) span {
 
 // resumeIndex is where a run continues after a number of acknowledged steps. What is written
 // into the trim area is stored only when it is closed, and a kernel leaves its header there
-// too (loader-behaviour.md 1), so a group that was not closed is done again; it holds one
+// too (usbproto/s1/PROTOCOL.md §11.1), so a group that was not closed is done again; it holds one
 // file at most. Inside the boot set the run continues at its first step.
 func (p *Plan) resumeIndex(done int, set span) int {
 	for i := min(done, len(p.Steps)) - 1; i >= 0; i-- {

@@ -10,7 +10,7 @@ import (
 	"xflash/usbproto/s1"
 )
 
-// Trim-area units that are read to know the phone (s1-protocol.md §6.3).
+// Trim-area units that are read to know the phone (internal/trimarea/FORMAT.md §3).
 const (
 	unitHWConf      = 2003
 	unitSoftware    = 2202
@@ -38,7 +38,7 @@ type Facts struct {
 }
 
 // ReadFacts asks the phone who it is. Refused units are normal: every unit may be
-// absent, and a phone after a custom ROM lacks several (s1-protocol.md §4.3). Only a
+// absent, and a phone after a custom ROM lacks several (usbproto/s1/PROTOCOL.md §4.3). Only a
 // broken transfer is an error.
 func ReadFacts(ctx context.Context, s *s1.Session) (*Facts, error) {
 	info := s.Info()

@@ -197,7 +197,7 @@ func (r *flashRun) closeAfterError(failed *StepError) {
 		failed.Written = false // every loader judges a header before it erases anything
 	}
 	// The phone is still listening. It ends the session and switches itself off; with unit
-	// 10100 set it comes back in flash mode (s1-protocol.md §10.4).
+	// 10100 set it comes back in flash mode (usbproto/s1/PROTOCOL.md §10.4).
 	if r.s.OpenPartition() != 0 && refusal.Command != s1.CmdCloseTA {
 		_ = r.s.CloseTA(r.ctx)
 	}

@@ -9,7 +9,7 @@ import (
 )
 
 // addedResets are .ta files that xflash makes up when the bundle lacks them. Without
-// fota-reset a phone may loop after a restore (device-rescue.md §0.6), and both are one
+// fota-reset a phone may loop after a restore (internal/phone/PHONES.md §9.1), and both are one
 // harmless byte.
 var addedResets = []string{"cust-reset", "fota-reset"}
 

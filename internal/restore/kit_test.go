@@ -37,7 +37,8 @@ var (
 	dbi   = ingredient{"dbi", "boot", "dbi", "S1_Boot"}
 	s1sbl = ingredient{"s1sbl", "boot", "s1sbl", "S1_Boot"}
 	rpm   = ingredient{"rpm", "boot", "rpm", "S1_Boot"}
-	// The bundles of rhine and fusion3 have it beside the boot set (s1-families.md §0.1 10).
+	// The bundles of rhine and fusion3 have it beside the boot set (internal/phone/PHONES.md
+	// §2.1 10).
 	topRPM = ingredient{"rpm", "top level", "rpm", "S1_Boot"}
 
 	// recipes are the firmwares that all bundles start from, by phone.

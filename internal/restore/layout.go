@@ -131,7 +131,7 @@ func find(table []gpt.Entry, target sin.Target) *gpt.Entry {
 
 // fits says why an image does not fit its partition, "" when it does. One loader, that of
 // the Xperia ZR, does not look: it writes past the end into whatever follows
-// (loaders-other.md, image maps), so this comparison is the only one.
+// (usbproto/s1/PROTOCOL.md §14.3), so this comparison is the only one.
 func (p Place) fits(target sin.Target) string {
 	switch {
 	case p.Missing:

@@ -11,8 +11,8 @@ import (
 )
 
 // The partition layout of a bundle becomes the phone's partition table, and the images are
-// judged by it. So it is judged first (s1-families.md §3.3): a layout that drops, moves,
-// shrinks or renames what belongs to this one phone would lose it, whoever signed it.
+// judged by it. So it is judged first (internal/phone/PHONES.md §3.3): a layout that drops,
+// moves, shrinks or renames what belongs to this one phone would lose it, whoever signed it.
 
 // storageDevice is the only device that the known phones have.
 const storageDevice = 0

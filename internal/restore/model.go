@@ -10,7 +10,7 @@ import (
 // matchModel decides which model the phone is and whether the bundle is for it.
 //
 // Unit 2210 normally holds the model name. After a custom ROM it may read "Unknown:
-// <date>" (s1-protocol.md §4.4), and those phones are exactly the ones that need
+// <date>" (usbproto/s1/PROTOCOL.md §4.4), and those phones are exactly the ones that need
 // help. Then the trust root and the boot version say which platform it is, and the
 // person says the model, which is printed on the phone.
 func matchModel(fw *Firmware, ph *Facts, p Policy) (model phone.Model, evidence []string, ps Problems) {

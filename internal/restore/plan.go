@@ -4,8 +4,8 @@
 // Check reads every byte of the bundle once and says what is in it. Build is pure:
 // the same facts and the same policy give the same plan, byte for byte. Run sends
 // the plan to the phone and keeps a journal, so that every stop can be resumed.
-// The order of a flash and its units come from s1-protocol.md §4 and
-// device-rescue.md §2; what a phone refuses from loader-behaviour.md.
+// The order of a flash and its units come from usbproto/s1/PROTOCOL.md §4 and
+// ftf/FORMAT.md §8; what a phone refuses from usbproto/s1/PROTOCOL.md §11.
 package restore
 
 import (

@@ -8,8 +8,8 @@ import (
 )
 
 // receiver is the loader that will get the images, as far as it decides which forms of an
-// image it accepts (loaders-other.md). A wrong form is refused in the middle of an image,
-// when its partition is already erased, or hangs the loader; so it is judged here.
+// image it accepts (usbproto/s1/PROTOCOL.md §14.3). A wrong form is refused in the middle of an
+// image, when its partition is already erased, or hangs the loader; so it is judged here.
 type receiver struct {
 	name    string
 	knows   func(sin.TagKind) bool

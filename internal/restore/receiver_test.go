@@ -11,7 +11,7 @@ import (
 	"xflash/sin"
 )
 
-// The kinds of loaders of loaders-other.md, as their payloads show them.
+// The kinds of loaders of usbproto/s1/PROTOCOL.md §14.3, as their payloads show them.
 func loaders(t *testing.T) map[string]*receiver {
 	t.Helper()
 	family := func(model string) *phone.Family {

@@ -100,7 +100,7 @@ func flip(data []byte, at int) []byte {
 	return out
 }
 
-// places of a version 3 header (sin-ftf-format.md §3.1).
+// places of a version 3 header (sin/FORMAT.md §3.1).
 func hashListAt([]byte) int  { return 24 + 4 + 3 } // inside the first hash
 func blobAt(h []byte) int    { return 24 + int(binary.BigEndian.Uint32(h[20:])) + 4 }
 func payloadAt(h []byte) int { return int(binary.BigEndian.Uint32(h[4:])) }

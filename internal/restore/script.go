@@ -11,7 +11,7 @@ import (
 
 // compareScript tells how the flash script of a bundle differs from the order used.
 // Scripts are captures of other tools; a renamed one has destroyed phones
-// (device-rescue.md §6.2), so the script is compared and never run.
+// (ftf/FORMAT.md §4.2), so the script is compared and never run.
 func compareScript(script *ftf.Script, order phone.Order, fw *Firmware) []string {
 	if script == nil {
 		return nil

@@ -16,7 +16,7 @@ import (
 
 // The second way of a restore, for a phone whose flash mode refuses everything and whose
 // boot loader is unlocked: the parts of the owner's own bundle that fastboot reaches,
-// through fastboot (device-rescue.md §4.4). Nothing of it is signed on the way, so the
+// through fastboot (internal/phone/PHONES.md §9.5). Nothing of it is signed on the way, so the
 // phone's record of who may sign does not matter.
 
 // loaderOrder is what fastboot writes, in this order, and its name for the partition.
@@ -42,7 +42,7 @@ type BootImage struct {
 }
 
 // BootImages unpacks the kernels that the policy would send and makes Android images of
-// them, because fastboot writes no other kind to boot and recovery (boot-fastboot.md §3.2).
+// them, because fastboot writes no other kind to boot and recovery (fastboot/PROTOCOL.md §3.2).
 // The error is Problems when the phone would refuse one of them.
 func BootImages(ctx context.Context, fw *Firmware, ph *LoaderFacts, p Policy) (map[string]BootImage, error) {
 	p.Way = WayFastboot

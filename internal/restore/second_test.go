@@ -105,7 +105,7 @@ func (b *loaderBench) complete(labels ...string) {
 }
 
 // sameParts compares the segments of a Sony ELF, as Go's reader of ELF files finds them,
-// with the parts of an Android image, taken by the offsets of boot-fastboot.md §1.1.
+// with the parts of an Android image, taken by the offsets of fastboot/bootimg/FORMAT.md §1.1.
 func (b *loaderBench) sameParts(sony, android []byte, label string) {
 	b.t.Helper()
 	sony = slices.Clone(sony)

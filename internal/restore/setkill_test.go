@@ -17,8 +17,8 @@ import (
 	"xflash/usbproto/s1"
 )
 
-// setPhone is a phone reduced to what counts here, written from loader-behaviour.md, "The
-// boot set is one transaction", and loaders-other.md: an image of a set goes to an alternate;
+// setPhone is a phone reduced to what counts here, written from usbproto/s1/PROTOCOL.md
+// §13, and §14.2: an image of a set goes to an alternate;
 // a set comes into force with its last image, if all were written within one run of the
 // loader; an image in no set is in force when its last packet is acknowledged, and its
 // partition is erased before.

@@ -43,7 +43,7 @@ type Step struct {
 	Value      HexBytes `json:"value,omitempty"`      // what is written into it
 	Why        string   `json:"why,omitempty"`        // for steps that are not plainly a file of the bundle
 	// Fragile marks steps that must not be interrupted on purpose: a stop waits for
-	// the end of the run of fragile steps (s1-protocol.md §4.10).
+	// the end of the run of fragile steps (usbproto/s1/PROTOCOL.md §4.10).
 	Fragile bool `json:"fragile,omitempty"`
 	// HeaderSHA256 identifies the exact file that was checked.
 	HeaderSHA256 string `json:"header_sha256,omitempty"`
@@ -94,7 +94,7 @@ func (s Step) unit(now time.Time) (uint32, []byte, error) {
 	case s.load.unit == 0:
 		return 0, nil, errNothingCleared
 	case s.Kind == StepTimestamp:
-		// s1-protocol.md §4.5: local time, 19 characters and a NUL.
+		// ftf/FORMAT.md §4: local time, 19 characters and a NUL.
 		return s.load.unit, append([]byte(now.Format("2006-01-02 15:04:05")), 0), nil
 	}
 	return s.load.unit, s.load.value, nil

@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// Generations of the boot loader that Options.Aboot names (boot-fastboot.md §2.3, §2.4).
+// Generations of the boot loader that Options.Aboot names (fastboot/bootimg/FORMAT.md §2.3,
+// §2.4).
 const (
 	Aboot2013 = "2013"
 	Aboot2014 = "2014"
@@ -15,14 +16,14 @@ const (
 )
 
 // abootDownload is MAX_DOWNLOAD of the simulated loader in bytes. What a Z3 Compact has is
-// not known (boot-fastboot.md §11); public loaders of its time have more.
+// not known (fastboot/PROTOCOL.md §6); public loaders of its time have more.
 const abootDownload = 64 << 20
 
 // Aboot is the phone in fastboot mode: an LK boot loader with what Sony is known to have
 // changed. It takes messages and answers with messages; how they travel is the business of
 // the connections in abootconn.go. It is used by one connection at a time.
 //
-// Commands and answers follow boot-fastboot.md §3, message for message.
+// Commands and answers follow fastboot/PROTOCOL.md §3, message for message.
 type Aboot struct {
 	phone      *Phone
 	generation string
@@ -153,7 +154,7 @@ func (a *Aboot) leave(how string) {
 }
 
 // download drops what was downloaded before, also when it refuses. Nothing is said about a
-// number that is none, so the command loop answers (boot-fastboot.md §3.2).
+// number that is none, so the command loop answers (fastboot/PROTOCOL.md §3.2).
 func (a *Aboot) download(argument string) {
 	a.data = a.data[:0]
 	n, err := strconv.ParseUint(argument, 16, 32)
@@ -224,9 +225,9 @@ func (a *Aboot) deviceInfo(string) {
 	a.okay("")
 }
 
-// unlock takes Sony's code: 0x and 16 hexadecimal digits (boot-fastboot.md §8.4). Which
+// unlock takes Sony's code: 0x and 16 hexadecimal digits (fastboot/PROTOCOL.md §5). Which
 // code is right only Sony knows; here every one is. The code is kept in unit 2226, the
-// device key and the owner's data are lost (device-rescue.md §2.6).
+// device key and the owner's data are lost (internal/phone/PHONES.md §9.4).
 func (a *Aboot) unlock(argument string) {
 	digits, ok := strings.CutPrefix(strings.TrimSpace(argument), "0x")
 	_, err := strconv.ParseUint(digits, 16, 64)
@@ -264,14 +265,14 @@ func (a *Aboot) opened(digits string) error {
 }
 
 // flashNames are the names that Sony's loader takes and the partitions they mean
-// (device-rescue.md §1.4).
+// (internal/phone/PHONES.md §3.7).
 var flashNames = map[string]string{
 	"boot": "boot", "recovery": "FOTAKernel", "system": "system", "userdata": "userdata", "cache": "cache",
 }
 
 // target finds the partition of a flash or erase command; its refusal has been said when
 // it is nil. A name that is in the partition table but not on the loader's list is not
-// allowed (device-rescue.md §1.4); which answer comes first for others is a model.
+// allowed (internal/phone/PHONES.md §3.7); which answer comes first for others is a model.
 func (a *Aboot) target(name string) *Partition {
 	label, listed := flashNames[name]
 	if !listed {

@@ -75,7 +75,7 @@ func sparseImage(blocks uint32, chunks ...[]any) string {
 	return string(b)
 }
 
-// The loader's words, as boot-fastboot.md §3.2 has them.
+// The loader's words, as fastboot/PROTOCOL.md §3.2 has them.
 func TestAbootAnswers(t *testing.T) {
 	block := strings.Repeat("b", 4096)
 	for _, c := range []struct {

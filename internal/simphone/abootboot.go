@@ -6,12 +6,13 @@ import (
 )
 
 // boardIDs is what the simulated phone's loader compares with: chip, board, its subtype,
-// revision of the chip (boot-fastboot.md §2.7; the subtype of a Z3 Compact is not known).
+// revision of the chip (fastboot/bootimg/FORMAT.md §2.7; the subtype of a Z3 Compact is not
+// known).
 type boardIDs struct{ chip, board, subtype, rev uint32 }
 
 var z3cBoard = boardIDs{194, 8, 0, 0x10000}
 
-// boot does what LK does on `boot`, in its order (boot-fastboot.md §3.1). The magic at the
+// boot does what LK does on `boot`, in its order (fastboot/PROTOCOL.md §3.1). The magic at the
 // start is not looked at. Addresses of the header are not used: they are forced ones (§1.6),
 // and with abootDownload no image reaches the loader's own memory from there.
 func (a *Aboot) boot() {

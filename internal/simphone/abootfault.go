@@ -25,7 +25,7 @@ const (
 	FaultEmpty     = "empty"      // an empty message before the answer
 )
 
-// longAnswer is more than any client makes room for (boot-fastboot.md §8.1).
+// longAnswer is more than any client makes room for (fastboot/PROTOCOL.md §1).
 const longAnswer = 300
 
 // at are the faults of that name at the present command.

@@ -127,7 +127,7 @@ func TestAbootConn(t *testing.T) {
 	}
 }
 
-// Unlocking is kept in the state directory and costs what device-rescue.md §2.6 says.
+// Unlocking is kept in the state directory and costs what internal/phone/PHONES.md §9.4 says.
 func TestAbootUnlock(t *testing.T) {
 	dir := t.TempDir()
 	a := loader(t, Options{Dir: dir, Locked: true})
@@ -162,7 +162,7 @@ func TestAbootRefusedDownloadDropsTheLast(t *testing.T) {
 }
 
 // A UDP packet that comes again gets the same answer and is not carried out again; one
-// out of order gets none (boot-fastboot.md §8.1).
+// out of order gets none (fastboot/PROTOCOL.md §1).
 func TestAbootUDPPackets(t *testing.T) {
 	u := &udpPhone{aboot: loader(t, Options{}), number: 7}
 	say := func(id, flags byte, number uint16, data string) string {

@@ -30,7 +30,7 @@ func (a *Aboot) flash(name string) {
 	}
 }
 
-// sparseWords are the texts that differ between the generations (boot-fastboot.md §3.2).
+// sparseWords are the texts that differ between the generations (fastboot/PROTOCOL.md §3.2).
 type sparseWords struct{ short, past, raw, fill, skip, crc string }
 
 func (a *Aboot) sparseWords() sparseWords {
@@ -55,7 +55,8 @@ func (a *Aboot) sparseWords() sparseWords {
 	}
 }
 
-// sparseHeader is what a loader reads of a sparse image's header (boot-fastboot.md §7.1).
+// sparseHeader is what a loader reads of a sparse image's header (fastboot/bootimg/FORMAT.md
+// §7.1).
 type sparseHeader struct {
 	size, chunkHeader int
 	block, total      uint64

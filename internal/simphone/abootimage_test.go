@@ -114,7 +114,7 @@ func (i bootImage) build() []byte {
 }
 
 // What the three generations say to images that are wrong in one way each: the table of
-// boot-fastboot.md §2.3 first, then its other rules and those of §2.1, §2.4 and §3.1.
+// fastboot/bootimg/FORMAT.md §2.3 first, then its other rules and those of §2.1, §2.4 and §3.1.
 func TestAbootBoot(t *testing.T) {
 	const none, cut, cut15 = "FAILdtb not found", "FAILincomplete bootimage", "FAILbootimage: incomplete or not signed"
 	aries := []uint32{194, 0x10000, 209, 0x10000, 210, 0x10000, 212, 0x10000}

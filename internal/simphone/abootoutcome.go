@@ -6,7 +6,7 @@ import (
 )
 
 // An Outcome is what an owner sees after `boot` was answered with OKAY
-// (boot-fastboot.md §5). The loader itself looks at nothing of this.
+// (fastboot/bootimg/FORMAT.md §5). The loader itself looks at nothing of this.
 type Outcome string
 
 const (
@@ -17,7 +17,7 @@ const (
 )
 
 // kernelUnpacks are the beginnings of ramdisks that a 3.4 kernel of this phone unpacks:
-// gzip, bzip2, lzma and plain cpio (boot-fastboot.md §6.1, §6.5).
+// gzip, bzip2, lzma and plain cpio (fastboot/bootimg/FORMAT.md §6.1, §6.5).
 var kernelUnpacks = []string{"\x1f\x8b", "BZ", "\x5d\x00", "070701", "070702"}
 
 const zImageMagic = 0x016F2818 // at 0x24

@@ -6,7 +6,7 @@ import (
 	"net"
 )
 
-// Packet ids of fastboot over UDP (boot-fastboot.md §8.1).
+// Packet ids of fastboot over UDP (fastboot/PROTOCOL.md §1).
 const (
 	udpError    = 0
 	udpQuery    = 1

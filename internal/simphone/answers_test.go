@@ -27,7 +27,7 @@ import (
 // Packet sequences of a real loader: the first line is the state of the phone
 // before every sequence, every other line one sequence with all bytes in both
 // directions. testdata/answers.jsonl has the same form and is written by hand from
-// the text of the reference.
+// the text of the documents.
 
 // bytesOf is bytes as {"hex": …} or {"zlib": base64, "len": n}.
 type bytesOf []byte
@@ -269,7 +269,7 @@ func spell(b []byte) string {
 	return fmt.Sprintf("%d bytes: %x", len(b), b[:min(len(b), 200)])
 }
 
-// The same form, without a real loader: every line says what the reference says.
+// The same form, without a real loader: every line says what the documents say.
 func TestAnswersOfTheReference(t *testing.T) {
 	replayFile(t, filepath.Join("testdata", "answers.jsonl"))
 }

@@ -8,7 +8,7 @@ import (
 )
 
 // bootCommands is what the boot stage answers: the commands that hosts are known
-// to have used there (s1-protocol.md §4.1). Whether a real one knows more is not
+// to have used there (usbproto/s1/PROTOCOL.md §4.1). Whether a real one knows more is not
 // known.
 var bootCommands = map[uint32]command{
 	cmdInfo:    info1,
@@ -44,7 +44,7 @@ func (l *loaderFacts) supports(tag string) bool {
 //
 // The boot stage was not analysed by anyone, so this is a model: same numbers as
 // the loader, signature and purpose checked, hardware configuration not asked
-// (phones without one still took their loader, device-rescue.md §3.3), security
+// (phones without one still took their loader, internal/phone/PHONES.md §8.3), security
 // version left to the loader itself. Of Sony's root only the fingerprint is
 // known here. A certificate that names it is let through when its own signature
 // over the header is right, and proven with the last packet, when the payload

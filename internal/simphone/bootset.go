@@ -11,7 +11,7 @@ import (
 
 // A bootGroup is one row of a loader's table: an image of the boot chain, its
 // partition and the alternate, and their types while one is in force and the
-// other is not (loader-behaviour.md, "The boot set is one transaction").
+// other is not (usbproto/s1/PROTOCOL.md §13).
 type bootGroup struct {
 	primary, alternate gpt.GUID // unique ids
 	inForce, spare     gpt.GUID // types
@@ -23,7 +23,7 @@ func group(primary, alternate, inForce string) bootGroup {
 	return bootGroup{mustGUID(primary), mustGUID(alternate), mustGUID(inForce), spareType}
 }
 
-// bootGroups are the rows of all loaders but for hyp (loaders-other.md).
+// bootGroups are the rows of all loaders but for hyp (internal/phone/PHONES.md §3.2).
 var bootGroups = map[string]bootGroup{
 	"sbl1":   group("DC1ECC40-3FA1-D953-4088-F455A8AF9788", "BD3404CA-2D58-42F3-99A1-57974D792356", "DEA0BA2C-CBDD-4805-B4F9-F428251C3E98"),
 	"s1sbl":  group("D28E12EA-2F3D-4C3C-8EB9-2E9CEE3F8FCC", "9C241432-3B47-4750-89A0-0570ECDFF209", "DB75C3C6-2BD3-46E6-BE33-EE5A20A072D7"),

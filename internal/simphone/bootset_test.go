@@ -29,7 +29,7 @@ func wantBoot(t *testing.T, p *Phone, fresh bool, labels ...string) {
 	}
 }
 
-// loader-behaviour.md, "The boot set is one transaction": in force when all six were
+// usbproto/s1/PROTOCOL.md §13: in force when all six were
 // written in one run, in any order, with repeats and other things in between.
 func TestBootSetOfSix(t *testing.T) {
 	p, h := openLoader(t, Options{})
@@ -95,7 +95,7 @@ func TestBootSetCutDuringTheCopy(t *testing.T) {
 	}
 }
 
-// loaders-other.md: the sets of the other loaders; dbi of the older ones and sdi are
+// usbproto/s1/PROTOCOL.md §14.2: the sets of the other loaders; dbi of the older ones and sdi are
 // written in place.
 func TestBootSetsOfOtherLoaders(t *testing.T) {
 	for name, test := range map[string]struct{ atOnce, set []string }{

@@ -23,8 +23,8 @@ func be16(b []byte, v int) []byte    { return binary.BigEndian.AppendUint16(b, u
 func be32(b []byte, v int) []byte    { return binary.BigEndian.AppendUint32(b, uint32(v)) }
 func be64(b []byte, v uint64) []byte { return binary.BigEndian.AppendUint64(b, v) }
 
-// A sinFile is a version 3 file put together by hand from sin-ftf-format.md §3.1
-// and §5, so that it can be wrong in any way.
+// A sinFile is a version 3 file put together by hand from sin/FORMAT.md §3.1,
+// §5, so that it can be wrong in any way.
 type sinFile struct {
 	kind     int
 	hashType int // 0 is SHA-256
@@ -75,7 +75,7 @@ func (f sinFile) build(t testing.TB) []byte {
 	return slices.Concat(b, sign(t, signer.Key, head, b), f.payload)
 }
 
-// sign completes a certificate blob: sin-ftf-format.md §5.2.
+// sign completes a certificate blob: sin/FORMAT.md §5.2.
 func sign(t testing.TB, key *rsa.PrivateKey, head, header []byte) []byte {
 	t.Helper()
 	first, second := sha256.Sum256(head), sha256.Sum256(header)
@@ -114,7 +114,7 @@ func pattern(n int, text string) []byte {
 	return b[:n]
 }
 
-// Tags of MMCF headers, sin-ftf-format.md §4.2.
+// Tags of MMCF headers, sin/FORMAT.md §4.2.
 
 func tagGPTP(id gpt.GUID) []byte {
 	return append(be32([]byte("GPTP"), 24), id[:]...)

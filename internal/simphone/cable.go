@@ -17,7 +17,7 @@ const outLimit = 64 << 10
 // waits too. One reply has three.
 const inLimit = 64
 
-// usbPacket is the bulk packet size at high speed (s1-protocol.md §1.3).
+// usbPacket is the bulk packet size at high speed (usbproto/s1/PROTOCOL.md §1.3).
 const usbPacket = 512
 
 // errUnplugged ends the phone's program: the cable or the power is gone.
@@ -25,12 +25,12 @@ var errUnplugged = errors.New("cable is gone")
 
 // A cable is one enumeration of the phone on the bus: from entering flash mode
 // to the moment it leaves the bus. The change from boot stage to loader happens
-// on the same cable (s1-protocol.md §1.6), and any number of hosts may open it
+// on the same cable (usbproto/s1/PROTOCOL.md §1.6), and any number of hosts may open it
 // one after the other.
 type cable struct {
 	mu      sync.Mutex
 	changed chan struct{} // closed and replaced at every change
-	out     bytes.Buffer  // host to phone: a byte stream (s1-protocol.md §1.5)
+	out     bytes.Buffer  // host to phone: a byte stream (usbproto/s1/PROTOCOL.md §1.5)
 	in      []transfer    // phone to host
 	gone    bool
 	plugged int // how often the cable was plugged in again
@@ -38,7 +38,7 @@ type cable struct {
 
 // A transfer is one IN transfer. The host's read ends with it only if it is
 // short: a length that is a multiple of the packet size has no end on the bus
-// (s1-protocol.md §1.5).
+// (usbproto/s1/PROTOCOL.md §1.5).
 type transfer struct {
 	rest  []byte
 	short bool

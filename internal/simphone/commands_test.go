@@ -10,7 +10,7 @@ import (
 	"xflash/internal/trimarea"
 )
 
-// loader-behaviour.md, correction 7 and s1-protocol.md §3.2: wrong lengths and
+// usbproto/s1/PROTOCOL.md §11.7 and §3.2: wrong lengths and
 // flags, and which of them end the session.
 func TestCommandLengthsAndSeverities(t *testing.T) {
 	p := openPhone(t, Options{})
@@ -83,7 +83,7 @@ func TestCommandLengthsAndSeverities(t *testing.T) {
 	}
 }
 
-// loader-behaviour.md, correction 9: a refused command 27 sends two NAKs.
+// usbproto/s1/PROTOCOL.md §11.9: a refused command 27 sends two NAKs.
 func TestCommand27SendsTwoNAKs(t *testing.T) {
 	p := openPhone(t, Options{})
 	for want, data := range map[string][]byte{
@@ -105,8 +105,8 @@ func TestCommand27SendsTwoNAKs(t *testing.T) {
 	}
 }
 
-// s1-protocol.md §3.3 and error-codes.md §1.4: after a MAJOR error only 1, 4 and 7
-// are left, its text is told once, and later refusals read NONE.
+// usbproto/s1/PROTOCOL.md §3.3 and internal/explain/ERRORS.md §1.4: after a MAJOR error only
+// 1, 4 and 7 are left, its text is told once, and later refusals read NONE.
 func TestLimitedModeAfterMajor(t *testing.T) {
 	_, h := openLoader(t, Options{})
 	if r := h.ask(11, 3, nil); r.flags != 0 {
@@ -125,7 +125,7 @@ func TestLimitedModeAfterMajor(t *testing.T) {
 	h.ok(4)
 }
 
-// error-codes.md §1.4: the last of several MINOR errors is told, once.
+// internal/explain/ERRORS.md §1.4: the last of several MINOR errors is told, once.
 func TestLastMinorWins(t *testing.T) {
 	_, h := openLoader(t, Options{})
 	h.ask(9, 3, nil)
@@ -139,7 +139,7 @@ func TestLastMinorWins(t *testing.T) {
 	h.ok(9, 2)
 }
 
-// loader-behaviour.md, correction 6: no reply to a packet above MAX_PKT_SZ, and
+// usbproto/s1/PROTOCOL.md §11.6: no reply to a packet above MAX_PKT_SZ, and
 // the announced data are read as headers: odd commands are refused.
 func TestTooLongPacket(t *testing.T) {
 	_, h := openLoader(t, Options{LoaderMaxPacket: 0x1000})
@@ -157,7 +157,7 @@ func TestTooLongPacket(t *testing.T) {
 	}
 }
 
-// loader-behaviour.md, correction 6: header checksum and CRC are ignored by the
+// usbproto/s1/PROTOCOL.md §11.6: header checksum and CRC are ignored by the
 // loader. Our boot stage checks them (a model).
 func TestChecksums(t *testing.T) {
 	spoil := func(i int) []byte {
@@ -183,7 +183,7 @@ func TestChecksums(t *testing.T) {
 	}
 }
 
-// loader-behaviour.md, "Open while open", "Close without open".
+// usbproto/s1/PROTOCOL.md §3.2.
 func TestOpenAndCloseTA(t *testing.T) {
 	_, h := openLoader(t, Options{})
 	h.ok(10)
@@ -195,7 +195,7 @@ func TestOpenAndCloseTA(t *testing.T) {
 	h.ok(12, 0, 0, 7, 0x55) // unit 1877 is in partition 1
 }
 
-// loader-behaviour.md, correction 8: the declared length of command 13 is taken
+// usbproto/s1/PROTOCOL.md §11.8: the declared length of command 13 is taken
 // as it is.
 func TestWriteUnitLengthIsNotCompared(t *testing.T) {
 	_, h := openLoader(t, Options{})
@@ -218,7 +218,7 @@ func TestWriteUnitLengthIsNotCompared(t *testing.T) {
 	h.refused("MINOR 0026 00000000", 13, 3, write(3000, 0x7FFFFFFF, 1)...)
 }
 
-// error-codes.md §4: units from 0x10000 on of partition 2 are hidden, for
+// internal/explain/ERRORS.md §4: units from 0x10000 on of partition 2 are hidden, for
 // reading, writing and in the dump.
 func TestPrivateUnits(t *testing.T) {
 	unit := []byte{0, 1, 4, 0x6B} // 66667
@@ -235,7 +235,7 @@ func TestPrivateUnits(t *testing.T) {
 	if data, ok, err := p.Unit(2, 66667); !ok || len(data) != 16 || err != nil {
 		t.Errorf("the phone has no device key: % X, %v", data, err)
 	}
-	// GLOB_SEC 4000 opens them (error-codes.md §3.2).
+	// GLOB_SEC 4000 opens them (internal/explain/ERRORS.md §3.2).
 	p = openPhone(t, Options{})
 	setHWConf(t, p, func(c *trimarea.HWConf) { c.Flags |= 0x4000 })
 	h = connect(t, p)
@@ -273,7 +273,7 @@ func dump(t *testing.T, h *host) map[uint32][]byte {
 	return units
 }
 
-// s1-protocol.md §3.2, command 18: parts of 4096 bytes, or MAX_PKT_SZ with bit 3 of
+// usbproto/s1/PROTOCOL.md §3.2, command 18: parts of 4096 bytes, or MAX_PKT_SZ with bit 3 of
 // command 25; another command in between cancels it.
 func TestDumpInParts(t *testing.T) {
 	p := openPhone(t, Options{})
@@ -321,7 +321,7 @@ func TestDumpOfNothing(t *testing.T) {
 	}
 }
 
-// s1-protocol.md §3.2, command 25 bit 2.
+// usbproto/s1/PROTOCOL.md §3.2, command 25 bit 2.
 func TestZeroCRC(t *testing.T) {
 	_, h := openLoader(t, Options{})
 	h.ok(25, 0, 1, 0, 0, 0, 4)
@@ -330,7 +330,7 @@ func TestZeroCRC(t *testing.T) {
 	}
 }
 
-// loader-behaviour.md, correction 10: command 21 tells the partition table.
+// usbproto/s1/PROTOCOL.md §11.10: command 21 tells the partition table.
 func TestLayoutQuery(t *testing.T) {
 	p, h := openLoader(t, Options{})
 	b := h.ok(21)
@@ -344,7 +344,7 @@ func TestLayoutQuery(t *testing.T) {
 	}
 }
 
-// s1-protocol.md §3.2, command 4 and §1.7: what comes after the acknowledgement.
+// usbproto/s1/PROTOCOL.md §3.2, command 4 and §1.7: what comes after the acknowledgement.
 func TestEndOfSession(t *testing.T) {
 	p := openPhone(t, Options{})
 	for _, test := range []struct {

@@ -9,7 +9,7 @@ import (
 
 // conn is the host's end of the cable. What the host leaves unread stays with the
 // phone for the next connection, and closing changes nothing on the phone
-// (s1-protocol.md §1.4).
+// (usbproto/s1/PROTOCOL.md §1.4).
 type conn struct {
 	cable   *cable
 	device  string

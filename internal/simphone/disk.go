@@ -91,7 +91,7 @@ func (p *Partition) holds(off, length uint64) bool {
 const fillPieces = 1 << 20
 
 // fill writes the 32-bit word over and over, in the byte order of the phone's
-// processor: 11223344 becomes 44 33 22 11 (loader-behaviour.md, correction 12).
+// processor: 11223344 becomes 44 33 22 11 (usbproto/s1/PROTOCOL.md §11.12).
 func (p *Partition) fill(word uint32, off, length uint64) error {
 	if word == 0 && p.disk.punch(p.Entry.Offset()+int64(off), int64(length)) == nil {
 		return nil

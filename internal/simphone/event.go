@@ -2,7 +2,7 @@ package simphone
 
 import "fmt"
 
-// A Stage is the program that answers on the bus (s1-protocol.md §4.1).
+// A Stage is the program that answers on the bus (usbproto/s1/PROTOCOL.md §4.1).
 type Stage int
 
 const (

@@ -53,7 +53,7 @@ type factoryUnit struct {
 }
 
 // factoryUnits is the trim area of a healthy phone without its hardware
-// configuration. Formats of the texts are those of s1-protocol.md §6.3; keys and
+// configuration. Formats of the texts are those of internal/trimarea/FORMAT.md §3; keys and
 // calibration are invented bytes.
 func factoryUnits(s settings) []factoryUnit {
 	simlock := fmt.Sprintf("OP_ID=\"0\";OP_NAME=\"Customized\";ROOTING_ALLOWED=\"1\";RCK_H=\"%X\";", invented("unlock code", 32))

@@ -44,7 +44,7 @@ func (h *host) reads(n int) (sizes []int, all []byte) {
 	return sizes, all
 }
 
-// Normal transfers: 13, data, 4 (s1-protocol.md §1.5).
+// Normal transfers: 13, data, 4 (usbproto/s1/PROTOCOL.md §1.5).
 func TestTransfersOfAReply(t *testing.T) {
 	p := openPhone(t, Options{})
 	want := hello(t, p)
@@ -54,7 +54,7 @@ func TestTransfersOfAReply(t *testing.T) {
 	}
 }
 
-// A transfer of a multiple of 512 bytes does not end a read (s1-protocol.md §1.5):
+// A transfer of a multiple of 512 bytes does not end a read (usbproto/s1/PROTOCOL.md §1.5):
 // the CRC comes with it, or the read times out with the data.
 func TestTransferWithoutEnd(t *testing.T) {
 	p := openPhone(t, Options{})

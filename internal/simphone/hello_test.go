@@ -9,7 +9,7 @@ import (
 	"xflash/internal/samples"
 )
 
-// s1-protocol.md §10.3, the loader part with the real file: 3 chunks of 65536 and one of
+// usbproto/s1/PROTOCOL.md §10.3, the loader part with the real file: 3 chunks of 65536 and one of
 // 49388 bytes, and a loader that tells what the file says.
 func TestTraceWithTheRealLoader(t *testing.T) {
 	file := samples.Read(t, "loader-D58XX.sin")
@@ -41,7 +41,7 @@ func TestTraceWithTheRealLoader(t *testing.T) {
 	}
 }
 
-// Keys that error-codes.md §3.2 and s1-protocol.md §4.2 list.
+// Keys that internal/explain/ERRORS.md §3.2 and usbproto/s1/PROTOCOL.md §4.2 list.
 func TestInfoKeys(t *testing.T) {
 	p := openPhone(t, Options{})
 	h := connect(t, p)
@@ -71,7 +71,7 @@ func TestInfoKeys(t *testing.T) {
 	}
 }
 
-// error-codes.md, main result, cause 1: without HWConf five keys are there and
+// internal/explain/ERRORS.md §0, cause 1: without HWConf five keys are there and
 // empty.
 func TestInfoWithoutHWConf(t *testing.T) {
 	p := openPhone(t, Options{HWConf: HWConfMissing})
@@ -86,7 +86,7 @@ func TestInfoWithoutHWConf(t *testing.T) {
 }
 
 // The hello comes once per stage start: a second host finds none, and the phone
-// keeps its state (s1-protocol.md §1.4).
+// keeps its state (usbproto/s1/PROTOCOL.md §1.4).
 func TestSecondHostFindsNoHello(t *testing.T) {
 	p, h := openLoader(t, Options{})
 	h.ok(9, 2)
@@ -128,7 +128,7 @@ func TestHelloSettings(t *testing.T) {
 	}
 }
 
-// The boot stage knows less than the loader (s1-protocol.md §10.1).
+// The boot stage knows less than the loader (usbproto/s1/PROTOCOL.md §10.1).
 func TestBootStageCommands(t *testing.T) {
 	h := connect(t, openPhone(t, Options{}))
 	h.expectHello()

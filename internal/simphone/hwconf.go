@@ -15,12 +15,12 @@ import (
 
 // Bits of the flags word of the hardware configuration, told as GLOB_SEC.
 const (
-	globalPrivateUnits = 0x4000 // units >= 0x10000 of trim area 2 may be used (error-codes.md §3.2)
-	globalUnsecured    = 0x8000 // no security checks (loader-behaviour.md, correction 4)
+	globalPrivateUnits = 0x4000 // units >= 0x10000 of trim area 2 may be used (internal/explain/ERRORS.md §3.2)
+	globalUnsecured    = 0x8000 // no security checks (usbproto/s1/PROTOCOL.md §11.4)
 )
 
 // hwConfText is the value of HW_CONFIG: role:AID:flags, separated by commas
-// (error-codes.md §3.2).
+// (internal/explain/ERRORS.md §3.2).
 func hwConfText(c *trimarea.HWConf) string {
 	var parts []string
 	for _, r := range c.Roles {

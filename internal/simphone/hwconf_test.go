@@ -36,7 +36,7 @@ func role(c *trimarea.HWConf, name string) *trimarea.HWConfRole {
 
 func software(c *trimarea.HWConf) *trimarea.HWConfRole { return role(c, "S1_SW") }
 
-// error-codes.md, main result: the table of what was executed.
+// internal/explain/ERRORS.md §0: the table of what was executed.
 func TestHWConfDecidesAboutRoots(t *testing.T) {
 	p := openPhone(t, Options{})
 	for _, test := range []struct {
@@ -68,7 +68,7 @@ func TestHWConfDecidesAboutRoots(t *testing.T) {
 	}
 }
 
-// loader-behaviour.md, correction 4: without HWConf a fused chip refuses
+// usbproto/s1/PROTOCOL.md §11.4: without HWConf a fused chip refuses
 // everything but a HWConf, an unfused one accepts everything.
 func TestNoHWConf(t *testing.T) {
 	p, h := openLoader(t, Options{HWConf: HWConfMissing})
@@ -96,7 +96,7 @@ func TestHWConfSettings(t *testing.T) {
 	}
 }
 
-// loader-behaviour.md, correction 3: S1_SW AID 3 is accepted with fuse 4, S1_Boot
+// usbproto/s1/PROTOCOL.md §11.3: S1_SW AID 3 is accepted with fuse 4, S1_Boot
 // is not.
 func TestFuseMinimum(t *testing.T) {
 	p := openPhone(t, Options{FuseAID: 4})
@@ -115,7 +115,7 @@ func TestFuseMinimum(t *testing.T) {
 	}
 }
 
-// loader-behaviour.md, correction 16: a loader below the minimum hangs before its
+// usbproto/s1/PROTOCOL.md §11.16: a loader below the minimum hangs before its
 // hello.
 func TestOldLoaderHangs(t *testing.T) {
 	for name, p := range map[string]*Phone{
@@ -151,7 +151,7 @@ func hwConfSIN(t *testing.T, p *Phone, role string, change func(*trimarea.HWConf
 
 func keep(*trimarea.HWConf) {}
 
-// error-codes.md §4 and loader-behaviour.md, corrections 1 and 5.
+// internal/explain/ERRORS.md §4 and usbproto/s1/PROTOCOL.md §11.1 and §11.5.
 func TestHWConfUpload(t *testing.T) {
 	p := openPhone(t, Options{})
 	const noRecord = "header: MINOR 0017 80080021"

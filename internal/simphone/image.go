@@ -35,13 +35,13 @@ func (im *image) take(packet []byte, last bool) status {
 	}
 	if im.header.hashType == hashSHA1 {
 		// Accepted in the header, but the loader uses freed memory
-		// (loader-behaviour.md, correction 11).
+		// (usbproto/s1/PROTOCOL.md §11.11).
 		s.dead = true
 		return 0
 	}
 	if s.stage == StageLoader && im.held == s.model.packets {
 		// It keeps all packets of the block it is collecting, and waits for ever when
-		// one more is needed (loader-behaviour.md, "small packets hang the loader").
+		// one more is needed (usbproto/s1/PROTOCOL.md §12.1).
 		s.dead = true
 		return 0
 	}
@@ -53,7 +53,7 @@ func (im *image) take(packet []byte, last bool) status {
 	im.begun = true
 	if im.header.kind == payloadHWConf {
 		// The old record is dropped before the new one is looked at, so any
-		// failure leaves the session without one (loader-behaviour.md, correction 5).
+		// failure leaves the session without one (usbproto/s1/PROTOCOL.md §11.5).
 		s.sec.conf = nil
 	}
 	for im.block < len(im.header.blocks) {

@@ -11,8 +11,8 @@ import (
 	"xflash/sin/gpt"
 )
 
-// sin-ftf-format.md §4: ADDR, LZ4A and FILL end up where the map says, gaps are
-// left alone, and FILL bytes come out reversed (loader-behaviour.md, correction 12).
+// sin/FORMAT.md §4: ADDR, LZ4A and FILL end up where the map says, gaps are
+// left alone, and FILL bytes come out reversed (usbproto/s1/PROTOCOL.md §11.12).
 func TestImageIsWritten(t *testing.T) {
 	p, h := openLoader(t, Options{})
 	before := make([]byte, 0x1000) // a gap
@@ -40,7 +40,7 @@ func TestImageIsWritten(t *testing.T) {
 	}
 }
 
-// One image may select several partitions (sin-ftf-format.md §4.2).
+// One image may select several partitions (sin/FORMAT.md §4.2).
 func TestImageForTwoPartitions(t *testing.T) {
 	p, h := openLoader(t, Options{})
 	a, b := pattern(3000, "a"), pattern(2000, "b")
@@ -52,7 +52,7 @@ func TestImageForTwoPartitions(t *testing.T) {
 	}
 }
 
-// The map rules of sin-ftf-format.md §4.2 and the numbers of loader-behaviour.md.
+// The map rules of sin/FORMAT.md §4.2 and the numbers of usbproto/s1/PROTOCOL.md §12.2.
 func TestImageMapRules(t *testing.T) {
 	p := openPhone(t, Options{})
 	cache, data := tagGPTP(guidOf(t, p, "cache")), pattern(4096, "x")
@@ -119,7 +119,7 @@ func TestImageMapRules(t *testing.T) {
 	}
 }
 
-// loader-behaviour.md, "Images that crash or hang it".
+// usbproto/s1/PROTOCOL.md §12.5.
 func TestImagesThatHang(t *testing.T) {
 	p := openPhone(t, Options{})
 	cache, data := tagGPTP(guidOf(t, p, "cache")), pattern(4096, "x")
@@ -142,7 +142,7 @@ func TestImagesThatHang(t *testing.T) {
 	}
 }
 
-// loader-behaviour.md, answers 8: the fixed part of the map must be in the first packet.
+// usbproto/s1/PROTOCOL.md §3.2: the fixed part of the map must be in the first packet.
 func TestFirstPacketTooShort(t *testing.T) {
 	p, h := openLoader(t, Options{})
 	file := imageFor(t, p, "cache", pattern(300, "x"))
@@ -152,7 +152,7 @@ func TestFirstPacketTooShort(t *testing.T) {
 	h.sendSIN(file, 8192)
 }
 
-// loaders-other.md, "The partition is erased first": a file refused for a later block has
+// usbproto/s1/PROTOCOL.md §14.4: a file refused for a later block has
 // cost the old content, one refused for its header or map has not.
 func TestPartitionIsErasedFirst(t *testing.T) {
 	p, h := openLoader(t, Options{})
@@ -174,7 +174,7 @@ func TestPartitionIsErasedFirst(t *testing.T) {
 	}
 }
 
-// sin-ftf-format.md §4.3: a loader that lacks LZ4A refuses it as an unknown tag.
+// sin/FORMAT.md §4.3: a loader that lacks LZ4A refuses it as an unknown tag.
 func TestLoaderWithoutLZ4A(t *testing.T) {
 	p := openPhone(t, Options{})
 	h := connect(t, p)
@@ -188,7 +188,7 @@ func TestLoaderWithoutLZ4A(t *testing.T) {
 	h.sendSIN(imageOf(t, payload), 0x80000)
 }
 
-// The file against its hash list: sin-ftf-format.md §3.1, loader-behaviour.md.
+// The file against its hash list: sin/FORMAT.md §3.1, usbproto/s1/PROTOCOL.md §12.2.
 func TestPayloadAndHashList(t *testing.T) {
 	p := openPhone(t, Options{})
 	data := pattern(40000, "x")
@@ -215,7 +215,7 @@ func TestPayloadAndHashList(t *testing.T) {
 	}
 }
 
-// loader-behaviour.md: "The same image can be sent again from its header after
+// usbproto/s1/PROTOCOL.md §3.3: "The same image can be sent again from its header after
 // any MINOR error", and what comes in between is refused with 8011001C.
 func TestSendingAgainAfterMinor(t *testing.T) {
 	p, h := openLoader(t, Options{})
@@ -229,7 +229,7 @@ func TestSendingAgainAfterMinor(t *testing.T) {
 	h.sendSIN(file, 10000)
 }
 
-// s1-protocol.md §3.2, command 5: after a header only 6, in a header only 5.
+// usbproto/s1/PROTOCOL.md §3.2, command 5: after a header only 6, in a header only 5.
 func TestHeaderThenData(t *testing.T) {
 	p, h := openLoader(t, Options{})
 	file := imageFor(t, p, "cache", pattern(3000, "x"))
@@ -262,7 +262,7 @@ func TestHeaderThenData(t *testing.T) {
 	h.refused5C(6, 1)
 }
 
-// s1-protocol.md §9.3 (XF): bit 2 on the last chunk leaves the phone waiting.
+// usbproto/s1/PROTOCOL.md §9.3 (XF): bit 2 on the last chunk leaves the phone waiting.
 func TestBitTwoOnTheLastChunk(t *testing.T) {
 	p, h := openLoader(t, Options{})
 	file := imageFor(t, p, "cache", pattern(3000, "x"))
@@ -274,7 +274,7 @@ func TestBitTwoOnTheLastChunk(t *testing.T) {
 	h.refused5C(10)
 }
 
-// loader-behaviour.md, correction 11.
+// usbproto/s1/PROTOCOL.md §11.11.
 func TestSHA1CrashesTheLoader(t *testing.T) {
 	p, h := openLoader(t, Options{})
 	data := pattern(3000, "x")
@@ -288,13 +288,13 @@ func TestSHA1CrashesTheLoader(t *testing.T) {
 	h.silent()
 }
 
-// loader-behaviour.md, correction 13.
+// usbproto/s1/PROTOCOL.md §11.13.
 func TestBlobIsThrownAway(t *testing.T) {
 	_, h := openLoader(t, Options{})
 	h.sendSIN(sinFile{kind: 0x2A, role: "S1_SW", payload: pattern(5000, "x")}.build(t), 1000)
 }
 
-// loader-behaviour.md, "small packets hang the loader": with 512 KiB chunks 4096
+// usbproto/s1/PROTOCOL.md §12.1: with 512 KiB chunks 4096
 // and 5500 hang, 5518 and more work.
 func TestSmallPacketsHang(t *testing.T) {
 	p := openPhone(t, Options{})
@@ -320,7 +320,7 @@ func TestSmallPacketsHang(t *testing.T) {
 	}
 }
 
-// loader-behaviour.md, correction 1: the kernel needs trim area 2 open, although
+// usbproto/s1/PROTOCOL.md §11.1: the kernel needs trim area 2 open, although
 // its data are on the disk by then; FOTAKernel does not.
 func TestKernelHeaderGoesToTheTrimArea(t *testing.T) {
 	p, h := openLoader(t, Options{})
@@ -345,7 +345,7 @@ func TestKernelHeaderGoesToTheTrimArea(t *testing.T) {
 	}
 }
 
-// error-codes.md §3.1: no header while trim area 1 is open.
+// internal/explain/ERRORS.md §3.1: no header while trim area 1 is open.
 func TestHeaderWithTrimArea1Open(t *testing.T) {
 	p, h := openLoader(t, Options{})
 	h.ok(9, 1)
@@ -354,7 +354,7 @@ func TestHeaderWithTrimArea1Open(t *testing.T) {
 	}
 }
 
-// loader-behaviour.md, "A card time-out": found by the read-back, or not at all
+// usbproto/s1/PROTOCOL.md §12.2: found by the read-back, or not at all
 // with command 25 bit 0.
 func TestCardDoesNotStore(t *testing.T) {
 	for _, test := range []struct{ config, want string }{

@@ -6,7 +6,7 @@ import (
 	"xflash/sin/gpt"
 )
 
-// maxBlock bounds both lengths of an LZ4A block, sin-ftf-format.md §4.2.
+// maxBlock bounds both lengths of an LZ4A block, sin/FORMAT.md §4.2.
 const maxBlock = 0x1000000
 
 // A mapTag is one data tag of an image's MMCF header: what to write where.
@@ -21,7 +21,7 @@ type mapTag struct {
 	hash      []byte
 }
 
-// An imageMap is the MMCF header of an image, sin-ftf-format.md §4.
+// An imageMap is the MMCF header of an image, sin/FORMAT.md §4.
 type imageMap struct {
 	skip    uint64 // bytes before the first data offset
 	tags    []mapTag

@@ -16,7 +16,7 @@ func (t *infoText) add(key, value string) { fmt.Fprintf(t, "%s=\"%s\";", key, va
 
 func (t *infoText) bytes() []byte { return append([]byte(t.String()), 0) }
 
-// Keys of a loader's hello, in order (loader-behaviour.md, loaders-other.md).
+// Keys of a loader's hello, in order (usbproto/s1/PROTOCOL.md §14.9).
 var (
 	helloNew = keys(`PROT_VER VER ID TYPE ACTIVE_COMP_AID MAX_PKT_SZ IGNORE_CRC DEF_SEC HWCONF_AID LOADER_AID BOOT_AID NO_SUB_SYSTEMS
 		OTP_DATA_1 OTP_LOCK_STATUS_1 UNIQUE_DEV_ID_1 IDCODE_1 S1_ROOT HW_CONFIG_VER HW_CONFIG_INFO SEC_STATE IMEI PROD_ID GLOB_SEC
@@ -31,7 +31,7 @@ var (
 )
 
 // confKeys are not there without a hardware configuration; its other keys are empty
-// then (error-codes.md, main result, cause 1).
+// then (internal/explain/ERRORS.md §0, cause 1).
 var confKeys = keys("HW_CONFIG_INFO SEC_STATE PROD_ID")
 
 func keys(text string) []string { return strings.Fields(text) }
@@ -44,7 +44,7 @@ func after(list []string, key string, more ...string) []string {
 	return slices.Insert(slices.Clone(list), slices.Index(list, key)+1, more...)
 }
 
-// bootInfo is what the boot stage tells (s1-protocol.md §4.2 and §10.2). It has
+// bootInfo is what the boot stage tells (usbproto/s1/PROTOCOL.md §4.2, §10.2). It has
 // no IGNORE_CRC: whether a real one verifies packets is not known, this one does.
 func (s *session) bootInfo() []byte {
 	all := s.infoValues()

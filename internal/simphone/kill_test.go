@@ -128,7 +128,7 @@ func TestUnplugLosesOpenTrimArea(t *testing.T) {
 	}
 }
 
-// error-codes.md §2.1: 0016 when there is no valid trim area; the loader then has no
+// internal/explain/ERRORS.md §2.1: 0016 when there is no valid trim area; the loader then has no
 // HWConf.
 func TestDamagedTrimArea(t *testing.T) {
 	p := openPhone(t, Options{})

@@ -8,7 +8,7 @@ import (
 )
 
 // DiskSize is the size of a new phone's eMMC in bytes. It is chosen so that
-// userdata gets the 12 656 311 296 bytes of device-rescue.md §1.1.
+// userdata gets the 12 656 311 296 bytes of internal/phone/PHONES.md §3.4.
 const DiskSize int64 = 15628975616
 
 // minDisk leaves userdata 64 MiB.
@@ -25,10 +25,10 @@ const (
 )
 
 // partitionSpec is what a partition with that label is like on every phone here.
-// Sizes with a source in device-rescue.md §1.1 are exact for the Z3 Compact; those of
+// Sizes with a source in internal/phone/PHONES.md §3.4 are exact for the Z3 Compact; those of
 // the boot chain, DDR, the modem file systems, ramdump, apps_log and of everything
-// that only other phones have are by analogy. Unique ids are those of s1-families.md
-// §3.2 and sin-ftf-format.md §4.4 where they have them, others are invented.
+// that only other phones have are by analogy. Unique ids are those of internal/phone/PHONES.md
+// §3.2 and sin/FORMAT.md §4.4 where they have them, others are invented.
 type partitionSpec struct {
 	kib    int64 // size; 0 is what is left of the disk
 	unique string
@@ -67,9 +67,9 @@ var partitionSpecs = map[string]partitionSpec{
 	"userdata":   {0, "6EA4C6D3-957A-AB5B-7455-749893E94191", fillExt4},
 }
 
-// Partitions of the kinds of phones, in the order of device-rescue.md §1.1: the boot
+// Partitions of the kinds of phones, in the order of internal/phone/PHONES.md §3.4: the boot
 // chain, for which alternates follow, and the rest. Which there are is that section and
-// s1-families.md §2.2.
+// internal/phone/PHONES.md §2.2.
 var (
 	chainShinano  = []string{"sbl1", "s1sbl", "dbi", "aboot", "rpm", "tz"}
 	chainFusion3  = []string{"sbl1", "sbl2", "sbl3", "s1sbl2", "aboot", "rpm", "tz"}
@@ -98,7 +98,7 @@ func (k *phoneKind) labels() []string {
 }
 
 // hasAlternate reports that a phone with this loader has a second copy. Phones whose
-// loader has dbi in no set have one all the same (device-rescue.md §1.1).
+// loader has dbi in no set have one all the same (internal/phone/PHONES.md §3.4).
 func (m *loaderModel) hasAlternate(label string) bool {
 	_, ok := m.group(label)
 	return ok || label == "dbi"
@@ -115,7 +115,7 @@ const (
 )
 
 // DefaultLayout is the partition table of a Z3 Compact whose eMMC has so many
-// bytes: the 25 partitions of device-rescue.md §1.1, userdata up to the end.
+// bytes: the 25 partitions of internal/phone/PHONES.md §3.4, userdata up to the end.
 // It fails for a disk that has no room for them.
 func DefaultLayout(disk int64) (*gpt.Table, error) { return Layout(DefaultName, disk) }
 

@@ -12,7 +12,7 @@ import (
 	"xflash/sin/gpt"
 )
 
-// layoutPayload is a payload of type 0x24, sin-ftf-format.md §4.4, of one layout per
+// layoutPayload is a payload of type 0x24, sin/FORMAT.md §4.4, of one layout per
 // table, all for device 0.
 func layoutPayload(t testing.TB, layouts ...[]gpt.Entry) []byte {
 	t.Helper()
@@ -55,7 +55,7 @@ func sgdisk(t *testing.T, p *Phone) {
 	}
 }
 
-// device-rescue.md §1.1: 25 partitions, in this order, sizes with a source.
+// internal/phone/PHONES.md §3.4: 25 partitions, in this order, sizes with a source.
 func TestNewPhonesDisk(t *testing.T) {
 	p := openPhone(t, Options{})
 	sgdisk(t, p)
@@ -77,7 +77,7 @@ func TestNewPhonesDisk(t *testing.T) {
 			t.Errorf("%s has %d bytes, want %d", label, e.Size(), size)
 		}
 	}
-	// sin-ftf-format.md §4.4.
+	// sin/FORMAT.md §4.4.
 	if id := guidOf(t, p, "system"); !bytes.Equal(id[:], unhex(t, "BAF7CDF9 34B8 2AA7 F1C9D6E0C0983896")) {
 		t.Errorf("system has the id %v", id)
 	}
@@ -128,7 +128,7 @@ func TestLayoutIsWritten(t *testing.T) {
 	}
 }
 
-// sin-ftf-format.md §4.4: what matches already is not written again.
+// sin/FORMAT.md §4.4: what matches already is not written again.
 func TestSameLayoutIsLeftAlone(t *testing.T) {
 	var notes []string
 	p, h := openLoader(t, Options{Log: func(e Event) { notes = append(notes, e.Note) }})
@@ -140,7 +140,7 @@ func TestSameLayoutIsLeftAlone(t *testing.T) {
 	}
 }
 
-// loader-behaviour.md, correction 14, and sin-ftf-format.md §4.4.
+// usbproto/s1/PROTOCOL.md §11.14, and sin/FORMAT.md §4.4.
 func TestLayoutRules(t *testing.T) {
 	p, h := openLoader(t, Options{})
 	good := layoutFor(t, DiskSize)

@@ -3,7 +3,7 @@ package simphone
 import "encoding/binary"
 
 // loaderCommands is the dispatch table of the Z3 Compact's loader
-// (error-codes.md §3.1).
+// (internal/explain/ERRORS.md §3.1).
 var loaderCommands = map[uint32]command{
 	cmdInfo:      info1,
 	cmdEnd:       end4,
@@ -39,7 +39,7 @@ func config25(s *session, _ packetHeader, data []byte) ([]byte, *refusal) {
 }
 
 // The commands below need Sony's service authentication, which no owner has.
-// All of them end in a MAJOR error (loader-behaviour.md, correction 7).
+// All of them end in a MAJOR error (usbproto/s1/PROTOCOL.md §11.7).
 
 // forbidden is the refusal of what needs authentication. With one loader the session
 // goes on after it.
@@ -95,7 +95,7 @@ func auth17(_ *session, _ packetHeader, data []byte) ([]byte, *refusal) {
 }
 
 // diagnose27 answers command 27: at least 5 bytes, the first four are version 1,
-// 12 in all. It is refused with two replies (loader-behaviour.md, correction 9), empty
+// 12 in all. It is refused with two replies (usbproto/s1/PROTOCOL.md §11.9), empty
 // with one.
 func diagnose27(s *session, _ packetHeader, data []byte) ([]byte, *refusal) {
 	s.nak2 = len(data) > 0

@@ -8,7 +8,7 @@ import (
 )
 
 // A loaderModel is what one executed loader does differently from the others:
-// loaders-other.md for all of them, loader-behaviour.md for z3.
+// usbproto/s1/PROTOCOL.md §14 for all of them, usbproto/s1/PROTOCOL.md §11 for z3.
 type loaderModel struct {
 	version   string // VER
 	product   string // ID
@@ -79,7 +79,7 @@ var (
 	setOfFour = [][]string{{"sbl1", "s1sbl", "aboot", "tz"}, {"rpm"}}
 )
 
-// Loaders that were executed, by the names of loaders-other.md.
+// Loaders that were executed, by the names of usbproto/s1/PROTOCOL.md §14.1.
 var loaderModels = map[string]*loaderModel{
 	"z3": {
 		version: "MSM8974AB_22", product: "1277-2052", aid: 4, maxPacket: defaultPacket, packets: 96, tags: tagsNew,
@@ -168,7 +168,7 @@ func init() {
 	}
 }
 
-// Fingerprints of Sony's live roots (sin-ftf-format.md §5.4).
+// Fingerprints of Sony's live roots (sin/FORMAT.md §5.4).
 const (
 	root9c84 = "8432d883eaab7a4d41c002f1dba7343dacde7d8b55c0cc78ba3d6da31f1e7e95"
 	root6732 = "50ea6f80e54f1448b55c330da4c242011885a7a902238aac61498ec7ffe741e1"

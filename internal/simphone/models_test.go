@@ -13,7 +13,7 @@ import (
 	"xflash/usbproto"
 )
 
-// loaders-other.md, "Hello keys".
+// usbproto/s1/PROTOCOL.md §14.9.
 func TestHelloKeysOfEveryLoader(t *testing.T) {
 	for name, test := range map[string]struct{ first, has, hasNot string }{
 		"z3c":   {"PROT_VER VER ID TYPE", "IGNORE_CRC PLF_ROOT_1 RAM_INFO CARD_PRESENT HW_CONFIG_INFO SEC_STATE", "SUID_1 OTP_DATA_2"},
@@ -69,7 +69,7 @@ func TestHelloKeysOfEveryLoader(t *testing.T) {
 	}
 }
 
-// loaders-other.md, "Second chip".
+// usbproto/s1/PROTOCOL.md §14.8.
 func TestSecondChip(t *testing.T) {
 	p, h := openOther(t, "z")
 	info := parseInfo(t, h.ok(1))
@@ -87,7 +87,7 @@ func TestSecondChip(t *testing.T) {
 	}
 }
 
-// loaders-other.md, "Image maps", for the loaders that know LZ4A and those that do not.
+// usbproto/s1/PROTOCOL.md §14.3, for the loaders that know LZ4A and those that do not.
 func TestImageMapsOfEveryLoader(t *testing.T) {
 	data := pattern(4096, "x")
 	fill := func(size int, word uint32) []byte {
@@ -157,7 +157,7 @@ func TestWritesPastThePartitionEnd(t *testing.T) {
 	}
 }
 
-// loaders-other.md: with the old loaders the whole map must be in the first block.
+// usbproto/s1/PROTOCOL.md §14.3: with the old loaders the whole map must be in the first block.
 func TestMapOverTwoBlocks(t *testing.T) {
 	for name, want := range map[string]string{"z3c": "", "z1": "80080028"} {
 		p, h := openOther(t, name)
@@ -170,7 +170,7 @@ func TestMapOverTwoBlocks(t *testing.T) {
 	}
 }
 
-// loaders-other.md, "Packets per hash block".
+// usbproto/s1/PROTOCOL.md §14.5.
 func TestPacketsPerBlock(t *testing.T) {
 	for name, most := range map[string]int{"z1": 31, "z5c": 15} {
 		p, h := openOther(t, name)
@@ -196,7 +196,7 @@ func TestPacketsPerBlock(t *testing.T) {
 	}
 }
 
-// loaders-other.md, "Errors": which image needs the trim area, and the forms of ERR_DYNAMIC.
+// usbproto/s1/PROTOCOL.md §14.7: which image needs the trim area, and the forms of ERR_DYNAMIC.
 func TestErrorsOfOtherLoaders(t *testing.T) {
 	refuse := func(name, want string, do func(p *Phone, h *host)) {
 		t.Helper()
@@ -317,7 +317,7 @@ func TestTooOldLoaderIsSilent(t *testing.T) {
 	h.silent()
 }
 
-// loaders-other.md, "Power and cable": a pulled cable ends kanuti's loader; the others are
+// usbproto/s1/PROTOCOL.md §14.10: a pulled cable ends kanuti's loader; the others are
 // still there with their session, and only the bytes under way are lost.
 func TestCablePulledAndPluggedInAgain(t *testing.T) {
 	replug := Fault{Name: FaultReplug, At: 4} // header and data of the loader, open, write

@@ -15,7 +15,7 @@ import (
 )
 
 // loaderStart is the time between the last packet of a loader and its hello.
-// A real one takes about a second (s1-protocol.md §10.1); what matters to a host
+// A real one takes about a second (usbproto/s1/PROTOCOL.md §10.1); what matters to a host
 // is that it is not at once.
 const loaderStart = 20 * time.Millisecond
 
@@ -255,7 +255,7 @@ func (p *Phone) bootSession(c *cable) *session {
 }
 
 // loaderSession starts the loader; nil when it hangs before its hello because it
-// is itself too old for this phone (loader-behaviour.md, correction 16).
+// is itself too old for this phone (usbproto/s1/PROTOCOL.md §11.16).
 func (p *Phone) loaderSession(c *cable, facts *loaderFacts) *session {
 	model := p.kind.modelOf(facts.version)
 	s := p.session(c, StageLoader, cmp.Or(p.options.LoaderMaxPacket, model.maxPacket), loaderCommands)

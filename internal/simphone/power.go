@@ -37,9 +37,9 @@ const (
 
 // PowerOn unplugs the phone, switches it off and presses its power key. With
 // unit 10100 left at 1 it comes up in flash mode again, on a new cable (our model,
-// s1-protocol.md §10.1). Otherwise it looks at the disk the way a boot loader and
+// usbproto/s1/PROTOCOL.md §10.1). Otherwise it looks at the disk the way a boot loader and
 // then Android do, and tells how far it gets; the phone is then not on the bus.
-// The states are those of device-rescue.md §3.
+// The states are those of internal/phone/PHONES.md §8.
 func (p *Phone) PowerOn() BootResult {
 	p.Unplug()
 	p.disk.loadTable()

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// The story of device-rescue.md §3.3 and the states of §3.1, one change at a time.
+// The story of internal/phone/PHONES.md §8.3 and the states of §3.1, one change at a time.
 func TestPowerOn(t *testing.T) {
 	wipe := func(label string, with []byte) func(p *Phone) error {
 		return func(p *Phone) error {

@@ -12,7 +12,7 @@ import (
 
 // readBack compares what is on the card with what the tags say, after the whole
 // image was written: so tags that overlap and wrong hashes in tags are found
-// too (loader-behaviour.md, "80090012 also means").
+// too (usbproto/s1/PROTOCOL.md §12.2).
 func readBack(tags []mapTag) status {
 	results := make([]status, len(tags))
 	next := make(chan int)

@@ -32,8 +32,8 @@ func (sec *security) addRoots(roots []*sin.Certificate) {
 	}
 }
 
-// off reports that the security checks are switched off (loader-behaviour.md,
-// correction 4).
+// off reports that the security checks are switched off (usbproto/s1/PROTOCOL.md
+// §11.4).
 func (sec *security) off() bool {
 	if sec.conf != nil {
 		return sec.conf.Flags&globalUnsecured != 0
@@ -42,7 +42,7 @@ func (sec *security) off() bool {
 }
 
 // enforced reports that a failed check of this role's files counts
-// (error-codes.md §1.5).
+// (internal/explain/ERRORS.md §1.5).
 func (sec *security) enforced(role string) bool {
 	if sec.off() {
 		return false
@@ -56,7 +56,7 @@ func (sec *security) enforced(role string) bool {
 }
 
 // privateUnits reports that units >= 0x10000 of trim area 2 may be used
-// (error-codes.md §3.2 and §4).
+// (internal/explain/ERRORS.md §3.2, §4).
 func (sec *security) privateUnits() bool {
 	return sec.off() || !sec.fused || sec.conf != nil && sec.conf.Flags&globalPrivateUnits != 0
 }
@@ -76,7 +76,7 @@ func (sec *security) chain(s *signer) status {
 	return 0
 }
 
-// authenticate is steps 2 to 6 of the loader's header check (error-codes.md §1.5):
+// authenticate is steps 2 to 6 of the loader's header check (internal/explain/ERRORS.md §1.5):
 // who signed, with which root, may this phone accept it, is it new enough.
 func (sec *security) authenticate(h *sinHeader) (*signer, status) {
 	s, why := checkSignature(h)
@@ -104,7 +104,7 @@ func (sec *security) admit(s *signer) status {
 	var minimum uint64
 	switch s.role {
 	case roleBoot, roleLoader, roleHWConf:
-		// Only these have the fuse minimum (loader-behaviour.md, correction 3).
+		// Only these have the fuse minimum (usbproto/s1/PROTOCOL.md §11.3).
 		minimum = sec.fuseAID
 	}
 	if sec.conf == nil {
@@ -129,7 +129,7 @@ func (sec *security) admit(s *signer) status {
 }
 
 // mayWrite asks whether a role may write a partition, or with a nil id the
-// partition layout (error-codes.md §1.5, steps 8 and 9).
+// partition layout (internal/explain/ERRORS.md §1.5, steps 8 and 9).
 func (sec *security) mayWrite(role string, id *gpt.GUID) status {
 	if !sec.enforced(role) {
 		return 0

@@ -47,7 +47,7 @@ type session struct {
 // A command is a handler: it returns the data of the reply, or why not.
 type command func(s *session, h packetHeader, data []byte) ([]byte, *refusal)
 
-// Numbers of the commands, s1-protocol.md §3.1.
+// Numbers of the commands, usbproto/s1/PROTOCOL.md §3.1.
 const (
 	cmdInfo      = 1
 	cmdEnd       = 4
@@ -70,7 +70,7 @@ const (
 	cmdStorageID = 28
 )
 
-// Bits of command 25 that change something here (s1-protocol.md §3.2). Bits 1 and
+// Bits of command 25 that change something here (usbproto/s1/PROTOCOL.md §3.2). Bits 1 and
 // 4 are taken and do nothing: what they change was not studied.
 const (
 	configNoVerify = 0x01 // no read-back of what was written
@@ -122,7 +122,7 @@ func (s *session) receive() (h packetHeader, data []byte, err error) {
 	e := Event{FromHost: true, Command: h.command, Flags: h.flags, BadSum: h.sum != headerSum(raw[:12])}
 	if h.length > s.maxPacket {
 		// No reply, and the announced data are not skipped: what follows is
-		// read as headers (loader-behaviour.md, correction 6).
+		// read as headers (usbproto/s1/PROTOCOL.md §11.6).
 		s.log(e)
 		s.note(fmt.Sprintf("announced %d bytes, more than MAX_PKT_SZ", h.length))
 		s.drop()
@@ -158,7 +158,7 @@ func (s *session) receive() (h packetHeader, data []byte, err error) {
 func (s *session) checksHeader() bool { return s.stage == StageLoader && s.model.checksHeader }
 
 // lost is what a loader that checks headers does after a packet that it did not
-// accept: it never finds a header again, whatever comes (loaders-other.md).
+// accept: it never finds a header again, whatever comes (usbproto/s1/PROTOCOL.md §14.7).
 func (s *session) lost() error {
 	if !s.checksHeader() {
 		return nil
@@ -228,7 +228,7 @@ func (s *session) dispatch(h packetHeader, data []byte) ([]byte, *refusal) {
 }
 
 // due is the only command that may come now, or 0: once something with several
-// parts has begun, everything else cancels it (s1-protocol.md §3.2, command 5).
+// parts has begun, everything else cancels it (usbproto/s1/PROTOCOL.md §3.2, command 5).
 func (s *session) due() uint32 {
 	switch {
 	case s.upload.header != nil:
@@ -246,7 +246,7 @@ func (s *session) drop() {
 }
 
 // reply sends one packet to the host: header, data if any, CRC, each as a
-// transfer of its own (s1-protocol.md §1.5).
+// transfer of its own (usbproto/s1/PROTOCOL.md §1.5).
 func (s *session) reply(h packetHeader, flags uint32, data []byte) error {
 	s.log(Event{Command: h.command, Flags: flags, Data: data})
 	crc := dataCRC(data)
@@ -296,7 +296,7 @@ func error7(s *session, _ packetHeader, data []byte) ([]byte, *refusal) {
 }
 
 // wrongSize is the refusal of a payload of wrong size where it ends the session, except
-// with some loaders (loaders-other.md, Errors).
+// with some loaders (usbproto/s1/PROTOCOL.md §14.7).
 func (s *session) wrongSize() *refusal {
 	if s.model.sizesMinor {
 		return failed(statusCmdParam)
@@ -305,7 +305,7 @@ func (s *session) wrongSize() *refusal {
 }
 
 // end4 answers command 4. What happens after the reply is the loader's choice
-// by one byte, s1-protocol.md §3.2.
+// by one byte, usbproto/s1/PROTOCOL.md §3.2.
 func end4(s *session, _ packetHeader, data []byte) ([]byte, *refusal) {
 	if len(data) > 1 {
 		return nil, failed(statusCmdParam)
@@ -323,5 +323,5 @@ func end4(s *session, _ packetHeader, data []byte) ([]byte, *refusal) {
 }
 
 // leaveDelay is how long the loader waits before it drops the power, so that the
-// acknowledgement reaches the host (s1-protocol.md §3.2, command 4).
+// acknowledgement reaches the host (usbproto/s1/PROTOCOL.md §3.2, command 4).
 const leaveDelay = 500 * time.Millisecond

@@ -9,7 +9,7 @@ import (
 	"xflash/sin"
 )
 
-// Roles that a certificate's subject names (sin-ftf-format.md §5.3).
+// Roles that a certificate's subject names (sin/FORMAT.md §5.3).
 const (
 	roleBoot   = "S1_Boot"
 	roleLoader = "S1_Loader"
@@ -21,7 +21,7 @@ const (
 )
 
 // testRootPrefix marks files signed with Sony's internal test root; the loader
-// compares exactly these letters (error-codes.md, main result, cause 2).
+// compares exactly these letters (internal/explain/ERRORS.md §0, cause 2).
 const testRootPrefix = "S1_Root_Test"
 
 // A signer is who signed a header.
@@ -33,7 +33,7 @@ type signer struct {
 }
 
 // checkSignature parses the certificate blob of a header and verifies the
-// signature with the key of its certificate: sin-ftf-format.md §5.1 and §5.2. The
+// signature with the key of its certificate: sin/FORMAT.md §5.1, §5.2. The
 // chain to a root is another question.
 func checkSignature(h *sinHeader) (*signer, status) {
 	b := h.blob
@@ -91,7 +91,7 @@ func verify(key *rsa.PublicKey, hashType byte, sum, signature []byte) bool {
 }
 
 // signedBy reports that one of the roots' keys signed the certificate. The
-// issuer's name does not matter (loader-behaviour.md, correction 15).
+// issuer's name does not matter (usbproto/s1/PROTOCOL.md §11.15).
 func (s *signer) signedBy(roots []*sin.Certificate) bool {
 	hashType := byte(s.leaf.Hash)
 	sum := digest(hashType, s.leaf.TBS)

@@ -6,7 +6,7 @@ import (
 	"encoding/binary"
 )
 
-// Payload types of a version 3 SIN, sin-ftf-format.md §3.3.
+// Payload types of a version 3 SIN, sin/FORMAT.md §3.3.
 const (
 	payloadLoader = 0x20
 	payloadHWConf = 0x22
@@ -57,7 +57,7 @@ func (h *sinHeader) total() (n int64) {
 }
 
 // parseSINHeader is the header parser of the Z3 Compact's loader: checks and
-// numbers of sin-ftf-format.md §3.2, in that order. b is what commands 5 carried.
+// numbers of sin/FORMAT.md §3.2, in that order. b is what commands 5 carried.
 func parseSINHeader(b []byte) (*sinHeader, status) {
 	if len(b) < sinHeaderMin {
 		return nil, statusSINShort

@@ -8,7 +8,7 @@ import (
 	"xflash/sin"
 )
 
-// sin-ftf-format.md §3.2 and error-codes.md, main result: what a header gets.
+// sin/FORMAT.md §3.2 and internal/explain/ERRORS.md §0: what a header gets.
 func TestHeaderNumbers(t *testing.T) {
 	p := openPhone(t, Options{})
 	good := imageFor(t, p, "cache", pattern(3000, "x"))
@@ -56,7 +56,7 @@ func TestHeaderNumbers(t *testing.T) {
 }
 
 // Types that parse but that the running loader does not take, and who may write a
-// layout (error-codes.md §1.5, step 8).
+// layout (internal/explain/ERRORS.md §1.5, step 8).
 func TestPayloadTypes(t *testing.T) {
 	_, h := openLoader(t, Options{})
 	for _, test := range []struct {
@@ -74,7 +74,7 @@ func TestPayloadTypes(t *testing.T) {
 	}
 }
 
-// loader-behaviour.md, correction 15: another issuer name on a root key that the
+// usbproto/s1/PROTOCOL.md §11.15: another issuer name on a root key that the
 // phone has is accepted, a strange key is not, and test roots need their bit.
 func TestWhoseKey(t *testing.T) {
 	mine := authority(t)
@@ -113,7 +113,7 @@ func TestWhoseKey(t *testing.T) {
 	}
 }
 
-// error-codes.md: 80170030 for a certificate that names itself as issuer.
+// internal/explain/ERRORS.md: 80170030 for a certificate that names itself as issuer.
 func TestSelfSigned(t *testing.T) {
 	a := *authority(t)
 	a.Name = "S1_SW"

@@ -24,7 +24,7 @@ const (
 )
 
 // unknownModel is what unit 2210 reads on phones that ran a custom ROM
-// (s1-protocol.md §4.4): 29 bytes, no NUL.
+// (usbproto/s1/PROTOCOL.md §4.4): 29 bytes, no NUL.
 const unknownModel = "Unknown: Jan 23 2014/09:43:25"
 
 // Options describe a phone. The zero value is a healthy D5803. The second group is
@@ -193,7 +193,7 @@ func (o *Options) check() error {
 }
 
 // smallestPacket leaves room for the commands themselves, largestPacket is more
-// than any loader has (error-codes.md §3.1).
+// than any loader has (internal/explain/ERRORS.md §3.1).
 const (
 	smallestPacket = 512
 	largestPacket  = 0x800000

@@ -60,7 +60,7 @@ func (w *layoutWriter) finish() status {
 // layoutDevice is the number of the phone's only storage device in a layout.
 const layoutDevice = 0
 
-// pickLayout reads a payload of type 0x24 (sin-ftf-format.md §4.4, little-endian)
+// pickLayout reads a payload of type 0x24 (sin/FORMAT.md §4.4, little-endian)
 // and returns the entries of the layout with the largest end that fits.
 func pickLayout(b []byte, sectors uint64) ([]gpt.Entry, status) {
 	if len(b) < 8 || b[0] != 2 || b[2] != 1 {
@@ -116,7 +116,7 @@ func readEntries(b []byte) (entries []gpt.Entry, end uint64, why status) {
 }
 
 // layout21 answers command 21: the present layout as kind 5, count and entries,
-// little-endian (loader-behaviour.md, correction 10).
+// little-endian (usbproto/s1/PROTOCOL.md §11.10).
 func layout21(s *session, _ packetHeader, data []byte) ([]byte, *refusal) {
 	const kindGPT = 5
 	if len(data) > 1 {
@@ -151,7 +151,7 @@ func layoutReply(kind uint32, table *gpt.Table) []byte {
 
 // knowsChain reports that a layout has the boot chain as this loader's table knows
 // it: both partitions of every group, by their unique ids. One that has not is refused
-// with 801C003B (loader-behaviour.md, correction 14).
+// with 801C003B (usbproto/s1/PROTOCOL.md §11.14).
 func (m *loaderModel) knowsChain(entries []gpt.Entry) bool {
 	for _, set := range m.sets {
 		for _, label := range set {

@@ -40,7 +40,7 @@ type settings struct {
 }
 
 // spaceID is the product id in version texts of the boot delivery; unit 2207 has
-// it in front of the boot version (s1-protocol.md §4.6).
+// it in front of the boot version (ftf/FORMAT.md §5).
 const spaceID = "1281-2190"
 
 // healthy is a phone as it leaves the factory. All numbers are invented; the

@@ -2,7 +2,7 @@ package simphone
 
 import "fmt"
 
-// severity of a recorded error, error-codes.md §1.4.
+// severity of a recorded error, internal/explain/ERRORS.md §1.4.
 type severity int
 
 const (
@@ -13,7 +13,7 @@ const (
 
 func (s severity) String() string { return [...]string{"NONE", "MINOR", "MAJOR"}[s] }
 
-// ERR_CODE values of the Z3 Compact loader, error-codes.md §2.1.
+// ERR_CODE values of the Z3 Compact loader, internal/explain/ERRORS.md §2.1.
 const (
 	codeNone       = 0x0000
 	codeLimited    = 0x0010 // refused because of an earlier MAJOR error
@@ -30,7 +30,7 @@ const (
 )
 
 // A status is the 32-bit result of a part of the loader: bit 31 set, facility in
-// bits 16..26, error number below (error-codes.md §1.3).
+// bits 16..26, error number below (internal/explain/ERRORS.md §1.3).
 type status uint32
 
 const (
@@ -114,7 +114,7 @@ func (r *refusal) Error() string {
 	return fmt.Sprintf("%v %04X/%08X", r.severity, r.code, uint32(r.dynamic))
 }
 
-// wordsTA are what loaders of dynamicWords say of the trim area (loaders-other.md).
+// wordsTA are what loaders of dynamicWords say of the trim area (usbproto/s1/PROTOCOL.md §14.7).
 const (
 	wordsWrong      = "Wrong parameters" // also: no such unit
 	wordsUnexpected = "Unexpected parameter"
@@ -133,7 +133,7 @@ func minor(code uint16, dynamic status) *refusal { return &refusal{sevMinor, cod
 func failed(s status) *refusal { return &refusal{sevMinor, codeSubsystem, s, ""} }
 
 // gaveUp is a command handler that failed without a refusal of its own: MAJOR,
-// after which the session is limited (s1-protocol.md §3.3).
+// after which the session is limited (usbproto/s1/PROTOCOL.md §3.3).
 func gaveUp(s status) *refusal { return &refusal{sevMajor, codeSubsystem, s, ""} }
 
 // lastError is the error store behind command 7.
@@ -144,7 +144,7 @@ type lastError struct {
 }
 
 // record keeps r unless something more severe is stored: the first MAJOR error
-// and the last of several MINOR ones are told (error-codes.md §1.4).
+// and the last of several MINOR ones are told (internal/explain/ERRORS.md §1.4).
 func (e *lastError) record(r *refusal) {
 	if r.severity >= e.severity {
 		e.severity, e.stored = r.severity, r
@@ -153,7 +153,7 @@ func (e *lastError) record(r *refusal) {
 }
 
 // fetch returns the text of command 7 with its final NUL, and forgets the code
-// and text but not the severity (s1-protocol.md §3.2).
+// and text but not the severity (usbproto/s1/PROTOCOL.md §3.2).
 func (e *lastError) fetch(form dynamicForm) []byte {
 	r := e.stored
 	e.stored = nil

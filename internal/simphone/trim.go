@@ -7,7 +7,7 @@ import (
 	"xflash/internal/simphone/taimage"
 )
 
-// Units of trim area 2 that the phone itself knows (s1-protocol.md §6.3).
+// Units of trim area 2 that the phone itself knows (internal/trimarea/FORMAT.md §3).
 const (
 	unitHWConf       = 2003
 	unitSIMLock      = 2010
@@ -50,7 +50,7 @@ func (t *openTrim) put(unit uint32, data []byte) bool {
 }
 
 // keepHeader stores the whole SIN header of the kernel, or of system with one loader,
-// in unit 66670 (loader-behaviour.md, correction 1).
+// in unit 66670 (usbproto/s1/PROTOCOL.md §11.1).
 func (s *session) keepHeader(header []byte) status {
 	if !s.trim.put(unitKernelHeader, header) {
 		return statusTrimAreaIO
@@ -78,7 +78,7 @@ func openTA9(s *session, h packetHeader, data []byte) ([]byte, *refusal) {
 }
 
 // closeTA10 answers command 10: what was written is stored now. Closing a trim
-// area that is not open is fine (loader-behaviour.md).
+// area that is not open is fine (usbproto/s1/PROTOCOL.md §3.2, command 10).
 //
 // What the card did not store is found when the trim area is read back: the close is
 // refused and may be repeated, which writes everything again.
@@ -101,7 +101,7 @@ func closeTA10(s *session, h packetHeader, data []byte) ([]byte, *refusal) {
 	return nil, nil
 }
 
-// hidden reports that a unit may not be used from outside (error-codes.md §4).
+// hidden reports that a unit may not be used from outside (internal/explain/ERRORS.md §4).
 func (s *session) hidden(unit uint32) bool {
 	return s.trim.partition == 2 && unit >= unitPrivate && !s.sec.privateUnits()
 }
@@ -130,7 +130,7 @@ func readTA12(s *session, h packetHeader, data []byte) ([]byte, *refusal) {
 
 // writeTA13 answers command 13. The declared length is not compared with that of
 // the packet: a longer one takes bytes from behind the packet
-// (loader-behaviour.md, correction 8). No unit below 0x10000 is protected.
+// (usbproto/s1/PROTOCOL.md §11.8). No unit below 0x10000 is protected.
 func writeTA13(s *session, h packetHeader, data []byte) ([]byte, *refusal) {
 	if h.more() {
 		return nil, gaveUp(statusCmdMissing)

@@ -11,7 +11,7 @@ import (
 
 // The real loader with every single bit of its header flipped: none is accepted,
 // and inside hash list, certificate contents and signature it is the signature
-// that fails (error-codes.md, main result).
+// that fails (internal/explain/ERRORS.md §0).
 func TestRealLoaderWithAFlippedHeaderBit(t *testing.T) {
 	file := samples.Read(t, "loader-D58XX.sin")
 	p, err := Open(Options{})
@@ -30,7 +30,7 @@ func TestRealLoaderWithAFlippedHeaderBit(t *testing.T) {
 		}
 		why := strings.TrimPrefix(h.lastError(), "MINOR 0017 ")
 		counts[why]++
-		// Known answers of sin-ftf-format.md §10.3: hash at 0x1C, signature at 0x300.
+		// Known answers of sin/FORMAT.md §10.3: hash at 0x1C, signature at 0x300.
 		if at := bit / 8; (at >= 0x1C && at < 0x3C || at >= 0x300) && why != "800A0017" {
 			t.Errorf("bit %d of byte %#x: %s", bit%8, at, why)
 		}

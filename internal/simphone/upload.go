@@ -12,7 +12,7 @@ type upload struct {
 const maxHeader = 16 << 20
 
 // header5 answers command 5: collects the header and judges it with its last
-// part (s1-protocol.md §3.2).
+// part (usbproto/s1/PROTOCOL.md §3.2).
 func header5(s *session, h packetHeader, data []byte) ([]byte, *refusal) {
 	if len(data) == 0 {
 		s.drop()
@@ -76,7 +76,7 @@ func (s *session) accept(raw []byte) (*image, status) {
 		return s.acceptLoader(h)
 	}
 	if h.algorithm() == hashSHA1 {
-		s.dead = true // crashes the loader (loader-behaviour.md, More seen)
+		s.dead = true // crashes the loader (usbproto/s1/PROTOCOL.md §12.5)
 		return nil, 0
 	}
 	signer, why := s.sec.authenticate(h)
@@ -109,7 +109,7 @@ type sink interface {
 }
 
 // discard is the callback for type 2A, which is not implemented in this loader
-// and counts as success (loader-behaviour.md, correction 13).
+// and counts as success (usbproto/s1/PROTOCOL.md §11.13).
 type discard struct{}
 
 func (discard) write([]byte) status { return 0 }

@@ -2,7 +2,7 @@ package simphone
 
 import "encoding/binary"
 
-// Packet layout of the S1 flash mode, from s1-protocol.md §2.1: a 13-byte header
+// Packet layout of the S1 flash mode, from usbproto/s1/PROTOCOL.md §2.1: a 13-byte header
 // (command, flags, length: big-endian 32-bit each, then one checksum byte), the
 // data, and a 4-byte big-endian CRC that is sent even when there are no data.
 const (
@@ -10,7 +10,7 @@ const (
 	trailerSize = 4
 )
 
-// Reply flags, s1-protocol.md §2.4. A refusal has none of them.
+// Reply flags, usbproto/s1/PROTOCOL.md §2.4. A refusal has none of them.
 const (
 	flagAccepted = 1 // bit 0
 	flagMore     = 4 // bit 2: the host may fetch, or will send, more parts
@@ -45,7 +45,7 @@ func appendHeader(b []byte, command, flags, length uint32) []byte {
 }
 
 // headerSum is the header checksum: the XOR of the 12 bytes, plus 7
-// (s1-protocol.md §2.2).
+// (usbproto/s1/PROTOCOL.md §2.2).
 func headerSum(b []byte) byte {
 	var x byte
 	for _, c := range b[:12] {
@@ -56,7 +56,7 @@ func headerSum(b []byte) byte {
 
 // crcTable belongs to the reflected polynomial 0xEDB88320. It is computed here
 // and not taken from hash/crc32 because the S1 CRC starts at 0 and is not
-// inverted at the end (s1-protocol.md §2.3).
+// inverted at the end (usbproto/s1/PROTOCOL.md §2.3).
 var crcTable = func() (t [8][256]uint32) {
 	for i := range t[0] {
 		c := uint32(i)

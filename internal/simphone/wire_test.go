@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// The vectors of s1-protocol.md §2.6, as they stand there, sent to a phone and
+// The vectors of usbproto/s1/PROTOCOL.md §2.6, as they stand there, sent to a phone and
 // compared with what it sends. Where a reply depends on the phone, the phone is
 // made to fit.
 func TestVectorsOfTheReference(t *testing.T) {
@@ -79,7 +79,7 @@ func TestVectorsOfTheReference(t *testing.T) {
 	}
 }
 
-// The vectors with a reply that is too long to stand in the reference.
+// The vectors with a reply that is too long for the document.
 func TestVectorsWithLongReplies(t *testing.T) {
 	p, h := openLoader(t, Options{})
 	h.write(unhex(t, "00000001 00000003 00000000 09 00000000"))
@@ -93,7 +93,7 @@ func TestVectorsWithLongReplies(t *testing.T) {
 	}
 }
 
-// s1-protocol.md §2.3: check value of the CRC.
+// usbproto/s1/PROTOCOL.md §2.3: check value of the CRC.
 func TestCRCCheckValue(t *testing.T) {
 	for text, want := range map[string]uint32{"123456789": 0x2DFD2D88, "": 0} {
 		if got := dataCRC([]byte(text)); got != want {
@@ -103,7 +103,7 @@ func TestCRCCheckValue(t *testing.T) {
 }
 
 // Any way of cutting the host's bytes into transfers is the same to the phone
-// (s1-protocol.md §1.5).
+// (usbproto/s1/PROTOCOL.md §1.5).
 func TestHostBytesAreAStream(t *testing.T) {
 	stream := bytes.Join([][]byte{packet(9, 3, []byte{2}), packet(12, 3, []byte{0, 0, 8, 0xA2}), packet(10, 3, nil)}, nil)
 	p := openPhone(t, Options{})

@@ -139,7 +139,7 @@ func (p *Partition) dump(ctx context.Context, s *s1.Session) ([]byte, error) {
 }
 
 // lastAsked bounds the numbers that are tried one by one: below it lie nearly all units
-// that are known by name (s1-families.md §7.1).
+// that are known by name (internal/trimarea/FORMAT.md §6.1).
 const lastAsked = 0x13FF
 
 // askedFor are the units worth asking for one by one: all low numbers and those known by

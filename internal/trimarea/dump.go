@@ -18,7 +18,7 @@ import (
 // Container is what a trim-area image was found in.
 type Container string
 
-// The containers of sin-ftf-format.md §12.5.
+// The containers of FORMAT.md §5.
 const (
 	PlainDump  Container = "plain dump"
 	BackupTA   Container = "Backup-TA zip"

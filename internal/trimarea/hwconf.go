@@ -14,7 +14,7 @@ import (
 // type 0x22 kept in unit 2003; this is what follows its SIN header.
 //
 // The layout was read from a loader and seen in runs of it, never in the record
-// of a real phone (sin-ftf-format.md §12.4, loader-behaviour.md 2). A reader
+// of a real phone (FORMAT.md §4, usbproto/s1/PROTOCOL.md §11.2). A reader
 // that cannot parse a record should fall back to searching its text.
 type HWConf struct {
 	Word1     uint16 // meaning not known
@@ -46,7 +46,7 @@ type HWConfRole struct {
 	Word   uint16 // meaning not known
 	Name   string // "S1_SW", "S1_Boot", …
 	MinAID uint16 // lowest security version (certificate serial) accepted
-	Flags  uint16 // Role… bits (error-codes.md §3.2)
+	Flags  uint16 // Role… bits (internal/explain/ERRORS.md §3.2)
 	// Partitions holds the unique GUIDs the role may write, in disk order. With
 	// an empty list it may write none (80080028).
 	Partitions []gpt.GUID

@@ -11,8 +11,8 @@ import (
 	"xflash/sin/gpt"
 )
 
-// recordHex is a record spelled out by hand from sin-ftf-format.md §12.4 with the
-// order of loader-behaviour.md 2.
+// recordHex is a record spelled out by hand from FORMAT.md §4 with the
+// order of usbproto/s1/PROTOCOL.md §11.2.
 var recordHex = strings.Join([]string{
 	"0006",                 // version
 	"0102",                 // unknown

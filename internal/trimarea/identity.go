@@ -75,7 +75,7 @@ func (s *Survey) text(number uint32) string {
 }
 
 // backupMarks are the texts by which Backup-TA tells a trim area from noise
-// (sin-ftf-format.md §12.5).
+// (FORMAT.md §5).
 var backupMarks = []string{"OP_ID=", "OP_NAME=", "ROOTING_ALLOWED=", "S1_Boot", "S1_Loader", "S1_HWConf"}
 
 // MissingMarks lists the texts every real trim area holds and this image does not.
@@ -103,7 +103,7 @@ func (b Belonging) String() string {
 	return [...]string{"undecided", "same", "other"}[b]
 }
 
-// Belongs compares two identities by the rules of sin-ftf-format.md §12.5: a serial number
+// Belongs compares two identities by the rules of FORMAT.md §5: a serial number
 // or an IMEI that differs means another phone; the same serial number, and no IMEI that
 // speaks against it, the same one. A model never makes two phones one. The reasons are for
 // a person and hold no secret.

@@ -7,7 +7,7 @@ import (
 	"slices"
 )
 
-// Newer phones have images of 8 MiB with blocks four times as long (sin-ftf-format.md §12.1).
+// Newer phones have images of 8 MiB with blocks four times as long (FORMAT.md §1.1).
 const (
 	LargeBlockSize = 0x80000
 	LargeImageSize = Blocks * LargeBlockSize

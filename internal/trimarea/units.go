@@ -5,7 +5,7 @@ import "slices"
 // Danger tells what writing a unit can do.
 type Danger string
 
-// The danger classes, from the column of s1-protocol.md §6.3.
+// The danger classes, from the column of FORMAT.md §3.
 const (
 	DangerNever  Danger = "never"  // belongs to this one phone: loss cannot be repaired
 	DangerVendor Danger = "vendor" // only from Sony's file and on purpose
@@ -48,8 +48,8 @@ func Named(partition int) []uint32 {
 	return numbers
 }
 
-// meanings follows s1-protocol.md §6.3, sin-ftf-format.md §12.3 and
-// device-rescue.md §3.5.
+// meanings follows FORMAT.md §3, §3 and
+// FORMAT.md §3.
 var meanings = []Meaning{
 	{Trim, 1877, "RF_CALIBRATION", "radio band and calibration data", DangerNever, true, 0},
 	{Trim, 6828, "LTE_CALIBRATION", "LTE band and calibration data", DangerNever, true, 0},

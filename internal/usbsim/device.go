@@ -9,9 +9,9 @@
 // What the phone says is not its business: behind a Device is any usbproto.Conn, the
 // host's end of a byte pipe.
 //
-// Facts: s1-protocol.md §1.3 and §1.5 (descriptors, transfers), usb-rig.md §2 (what an
-// emulated device must do so that faults of a host show), and the kernel's description
-// of the USB/IP protocol, Documentation/usb/usbip_protocol.rst.
+// Facts: usbproto/s1/PROTOCOL.md §1.3, §1.5 (descriptors, transfers), usbproto/libusb/NOTES.md
+// §2 (what an emulated device must do so that faults of a host show), and the kernel's
+// description of the USB/IP protocol, Documentation/usb/usbip_protocol.rst.
 package usbsim
 
 import (

@@ -150,7 +150,7 @@ func (e *endpoint) move(r *request, t *Transfer) (s status) {
 	if e.in {
 		s, err = e.give(r)
 		t.Moved = len(r.data)
-	} else if len(r.data) > 0 { // a packet without data says nothing (s1-protocol.md §1.5)
+	} else if len(r.data) > 0 { // a packet without data says nothing (usbproto/s1/PROTOCOL.md §1.5)
 		t.Moved, err = e.device.conn.Write(r.ctx, r.data)
 	}
 	switch {

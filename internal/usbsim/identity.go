@@ -5,7 +5,7 @@ import (
 	"unicode/utf16"
 )
 
-// maxPacket is the bulk packet size at high speed in bytes (s1-protocol.md §1.3).
+// maxPacket is the bulk packet size at high speed in bytes (usbproto/s1/PROTOCOL.md §1.3).
 const maxPacket = 512
 
 // deviceVersion is bcdDevice, 1.00.
@@ -28,7 +28,7 @@ type Identity struct {
 	Serial    string // "": the device has none
 }
 
-// FlashMode is a phone in S1 flash mode, 0fce:adde (s1-protocol.md §1.3). Both stages
+// FlashMode is a phone in S1 flash mode, 0fce:adde (usbproto/s1/PROTOCOL.md §1.3). Both stages
 // show the same, and there is no serial number.
 func FlashMode() Identity {
 	return Identity{
@@ -49,7 +49,7 @@ func Fastboot(serial string) Identity {
 }
 
 // Android is a phone whose system runs, with USB debugging: one of the ids of a Z3 Compact
-// (ecosystem.md §6.6), and the interface that adb looks for.
+// (usbproto/libusb/NOTES.md §8), and the interface that adb looks for.
 func Android(serial string) Identity {
 	return Identity{
 		VID: 0x0fce, PID: 0x51bb,

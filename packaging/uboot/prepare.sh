@@ -1,6 +1,6 @@
 #!/bin/sh
 # Builds U-Boot for QEMU's PC from Debian's source package, as a fastboot server that is not
-# ours (ecosystem.md §5.2). It takes a minute or two, once: the result is kept outside the
+# ours (usbproto/libusb/NOTES.md §6). It takes a minute or two, once: the result is kept outside the
 # repository, in ${XDG_CACHE_HOME:-~/.cache}/xflash/uboot. Nothing of U-Boot is in xflash.
 # Prints the path of the ROM. Exit 77 with a reason: not here.
 # usage: packaging/uboot/prepare.sh

@@ -27,7 +27,7 @@ done
 cat "$made/base.cpio" "$work/payload.cpio" >"$work/initrd"
 rm -rf "$root" "$work/payload.cpio"
 
-# Always emulated: nested virtualisation hangs on some hosts (usb-rig.md §1).
+# Always emulated: nested virtualisation hangs on some hosts (usbproto/libusb/NOTES.md §1).
 status=0
 timeout "${VM_LIMIT:-900}" qemu-system-x86_64 -machine q35 -accel tcg,thread=multi -cpu max \
     -m "${VM_MEMORY:-1536}" -smp 2 -nodefaults -no-user-config -display none -serial stdio -no-reboot \

@@ -55,7 +55,7 @@ func testDisk(t testing.TB) disk {
 	return d
 }
 
-// The bytes of `system` on disk are given in sin-ftf-format.md §4.4.
+// The bytes of `system` on disk are given in sin/FORMAT.md §4.4.
 func TestGUIDOrder(t *testing.T) {
 	g := guid(t, "f9cdf7ba-b834-a72a-f1c9-d6e0c0983896")
 	if got := hex.EncodeToString(g[:]); got != "baf7cdf934b82aa7f1c9d6e0c0983896" {

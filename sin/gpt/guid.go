@@ -3,7 +3,7 @@
 // table at each end of the disk. Partition layouts inside firmware (SIN type
 // 0x24) hold the same entries without the headers, so entries are usable alone.
 //
-// Facts: UEFI specification 2.x chapter 5 for the table, sin-ftf-format.md §4.4
+// Facts: UEFI specification 2.x chapter 5 for the table, sin/FORMAT.md §4.4
 // for the entries in firmware. All integers are little-endian.
 package gpt
 
@@ -17,7 +17,7 @@ import (
 
 // GUID is a globally unique identifier in the byte order of the disk: the
 // first three groups little-endian, the last two as written. SIN images name
-// their target partition in this order too (sin-ftf-format.md §4.2, GPTP).
+// their target partition in this order too (sin/FORMAT.md §4.2, GPTP).
 type GUID [16]byte
 
 // ErrGUID is the cause when a text is not a GUID.

@@ -17,7 +17,7 @@ func ReplayArgument(file string) string { return "/sys" + sysPath + "=" + file }
 
 // Describe is the phone in the language of umockdev-run --device, without its serial
 // number. The descriptors are those of the phone when it is on this machine's bus, else
-// those of the mode it is in (s1-protocol.md §1.3, boot-fastboot.md §8).
+// those of the mode it is in (usbproto/s1/PROTOCOL.md §1.3, fastboot/PROTOCOL.md §1).
 func Describe(d usbproto.Device) string {
 	d = known(d)
 	descriptors := modelDescriptors(d)

@@ -5,9 +5,9 @@
 // unchanged program, and Replay plays it back to a test. A capture is written by a Conn
 // around another Conn, so one of a simulated phone looks like one of a real one.
 //
-// Facts: ecosystem.md §5.2 (what umockdev can replay), the kernel's
-// Documentation/usb/usbmon.rst (the header of 64 bytes), s1-protocol.md §2 and §6.3 and
-// boot-fastboot.md §8 (what has to be masked). All numbers are little-endian.
+// Facts: usbproto/libusb/NOTES.md §6 (what umockdev can replay), the kernel's
+// Documentation/usb/usbmon.rst (the header of 64 bytes), usbproto/s1/PROTOCOL.md §2, §6.3 and
+// fastboot/PROTOCOL.md §1 (what has to be masked). All numbers are little-endian.
 package capture
 
 import (
@@ -27,7 +27,7 @@ const (
 	eventHeader = 64
 
 	// maxData is the most data in one event: umockdev cannot play back 256 KiB and more
-	// (ecosystem.md §5.2). Longer transfers are written as several.
+	// (usbproto/libusb/NOTES.md §6). Longer transfers are written as several.
 	maxData = 128 << 10
 	snapLen = maxData + eventHeader
 )
@@ -42,7 +42,7 @@ const (
 	Failed   Kind = 'E'
 )
 
-// Endpoints of the phones (s1-protocol.md §1.3).
+// Endpoints of the phones (usbproto/s1/PROTOCOL.md §1.3).
 const (
 	endpointIn  = 0x81
 	endpointOut = 0x01

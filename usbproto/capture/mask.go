@@ -10,8 +10,8 @@ import (
 )
 
 // Units whose content is kept: they say the model, the versions and the state of a flash,
-// and are the same on every phone of a model and firmware (s1-protocol.md §6.3). All units
-// that a restore may write are among them: they are read back and compared, so without
+// and are the same on every phone of a model and firmware (usbproto/s1/PROTOCOL.md §6.3). All
+// units that a restore may write are among them: they are read back and compared, so without
 // them a capture could not be played back. Of unit 2003 only REV="…" is kept.
 var openUnits = []uint32{
 	2127, 2202, 2205, 2206, 2207, 2209, 2210, 2212, 2301, 2311, 2330, 2402, 2404, 2473, 2486, 2550, 2553, 10021, 10100,
@@ -35,7 +35,7 @@ type flashMask struct {
 	parts [][]byte // of the packet that is not complete: slices of what was received
 }
 
-// stream finds the packets in the data of one direction (s1-protocol.md §2.1).
+// stream finds the packets in the data of one direction (usbproto/s1/PROTOCOL.md §2.1).
 type stream struct {
 	header []byte
 	data   []byte // its beginning
@@ -168,7 +168,7 @@ func maskUnit(unit uint32, data []byte) {
 }
 
 // unitMask masks a dump of units, which comes in several packets: unit and length as 4
-// bytes big-endian each, then the data (s1-protocol.md §3.2, command 18).
+// bytes big-endian each, then the data (usbproto/s1/PROTOCOL.md §3.2, command 18).
 type unitMask struct {
 	head []byte
 	left int

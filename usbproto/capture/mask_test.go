@@ -86,7 +86,7 @@ func TestMaskOfHardwareConfiguration(t *testing.T) {
 }
 
 // What a restore may write is kept when it is read back, else the playback of a restore
-// would fail where it compares (s1-protocol.md §6.3).
+// would fail where it compares (usbproto/s1/PROTOCOL.md §6.3).
 func TestMaskKeepsWhatARestoreWrites(t *testing.T) {
 	for _, unit := range []uint32{2127, 2212, 2301, 2311, 2330, 2402, 2404, 2473, 2486, 2550, 2553, 10021, 10100} {
 		if got := readUnits(t, unit, []byte("\x01value")); string(got) != "\x01value" {

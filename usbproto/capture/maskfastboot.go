@@ -21,7 +21,7 @@ type fastbootMask struct {
 }
 
 // openVariables begin with these words: they are the same on every phone of a model, or
-// its state. Everything else may identify a phone (boot-fastboot.md §8.4).
+// its state. Everything else may identify a phone (fastboot/PROTOCOL.md §5).
 var openVariables = []string{
 	"version", "product", "variant", "kernel", "secure", "unlocked", "max-", "partition-", "has-slot", "slot-", "current-slot",
 	"is-", "super-partition-name", "snapshot-", "battery", "off-mode-charge", "charger-screen-enabled", "hw-revision", "rollback-index",

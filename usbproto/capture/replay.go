@@ -46,7 +46,7 @@ type turn struct {
 }
 
 // maxHeld bounds the data of requests that are not complete, bytes: usbfs has 16 MiB on
-// the way at most (usb-rig.md §4).
+// the way at most (usbproto/libusb/NOTES.md §4).
 const maxHeld = 64 << 20
 
 // NewReplay plays a capture back from its beginning. It reads all of it first, so that one

@@ -18,7 +18,7 @@ import (
 	"xflash/usbproto"
 )
 
-// How long Open is patient (ecosystem.md §3.2, §5.3): udev may still be setting the
+// How long Open is patient (NOTES.md §4, §7): udev may still be setting the
 // rights of a phone that was just plugged in, and other programs look at new phones.
 const (
 	accessPatience = 2 * time.Second
@@ -88,7 +88,7 @@ func (b *usb) Open(ctx context.Context, d usbproto.Device) (usbproto.Conn, error
 }
 
 // newContext starts libusb. A new one for each phone sees phones that were plugged in
-// after an older one was made, also where no udev runs (usb-rig.md §4).
+// after an older one was made, also where no udev runs (NOTES.md §4).
 func newContext() (c *gousb.Context, err error) {
 	defer func() {
 		switch reason := recover().(type) { // gousb panics when libusb cannot start
@@ -115,7 +115,7 @@ type gousbBulk struct {
 }
 
 // open opens the node and claims the interface. It neither resets the phone nor changes
-// its configuration: both would throw away its greeting (s1-protocol.md §1.4).
+// its configuration: both would throw away its greeting (usbproto/s1/PROTOCOL.md §1.4).
 func (g *gousbBulk) open(ctx context.Context) error {
 	if err := g.openNode(ctx); err != nil {
 		return err

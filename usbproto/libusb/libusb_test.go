@@ -277,7 +277,7 @@ func TestBedNoAccess(t *testing.T) {
 	}
 }
 
-// Test 12 of ecosystem.md §5.4: the rights come 800 ms after the phone.
+// Test 12 of docs/contributing.md §5: the rights come 800 ms after the phone.
 func TestBedLateAccess(t *testing.T) {
 	if !inBed(t, bedDescriptors, newCapture(bedPhone)) {
 		return

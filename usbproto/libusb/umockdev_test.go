@@ -16,7 +16,7 @@ import (
 )
 
 // The phone of the test bed: ids, port and descriptors of a Z3 Compact in flash mode
-// (s1-protocol.md §1.3).
+// (usbproto/s1/PROTOCOL.md §1.3).
 var bedPhone = usbproto.Device{VID: 0x0fce, PID: 0xadde, Mode: usbproto.ModeFlash, Bus: 1, Address: 5, Port: "1-2", Product: "S1 Service", Speed: "480 Mbit/s"}
 
 const bedPath = "/devices/pci0000:00/0000:00:14.0/usb1/1-2"
@@ -53,7 +53,7 @@ H: descriptors=%s
 
 // inBed runs the test again in a process that sees a phone on its USB bus, which has
 // these descriptors and behaves as the capture says: real libusb and gousb, and umockdev
-// instead of the kernel (ecosystem.md §5.2). It returns true in that process only.
+// instead of the kernel (NOTES.md §6). It returns true in that process only.
 //
 // preload is a library that the process loads before umockdev's.
 func inBed(t *testing.T, descriptors []byte, c *capture, preload ...string) bool {

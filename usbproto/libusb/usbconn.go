@@ -8,7 +8,7 @@ import (
 	"xflash/usbproto"
 )
 
-// Sizes of one request to the kernel. Larger ones do not get faster (usb-rig.md §4); when
+// Sizes of one request to the kernel. Larger ones do not get faster (NOTES.md §4); when
 // the kernel has no memory for the first size, the second is used from then on.
 const (
 	requestSize      = 1 << 20

@@ -82,7 +82,7 @@ func TestUSBConnPartOfATransfer(t *testing.T) {
 	}
 }
 
-// Test 22 of ecosystem.md §5.4: the kernel has no memory for a large request.
+// Test 22 of docs/contributing.md §5: the kernel has no memory for a large request.
 func TestUSBConnNoMemory(t *testing.T) {
 	data := bytes.Repeat([]byte("xperia z"), 3<<20/8)
 	conn, phone := NewFakeBulk(t)
@@ -147,7 +147,7 @@ func TestUSBConnGivesErrorsOn(t *testing.T) {
 	}
 }
 
-// Test 27 of ecosystem.md §5.4: closing during a read, 10 000 times. fakeBulk reports
+// Test 27 of docs/contributing.md §5: closing during a read, 10 000 times. fakeBulk reports
 // requests that run at the same time, or during or after the end.
 func TestUSBConnCloseDuringRead(t *testing.T) {
 	for i := range 10000 {

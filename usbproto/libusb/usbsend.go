@@ -10,7 +10,7 @@ import (
 	"xflash/usbproto"
 )
 
-// inFlight is how many requests of image data are on the way at once (usb-rig.md §4).
+// inFlight is how many requests of image data are on the way at once (NOTES.md §4).
 const inFlight = 4
 
 // bulkStream sends whole requests without waiting for each.

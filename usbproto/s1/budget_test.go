@@ -64,7 +64,7 @@ func TestOfferedHeaderThatIsNotTakenBack(t *testing.T) {
 }
 
 // A trim area that the phone refuses to close is not closed again when the session ends:
-// each attempt makes the phone write the whole area once more (loader-behaviour.md).
+// each attempt makes the phone write the whole area once more (PROTOCOL.md §12.4).
 func TestTrimAreaIsNotClosedAgain(t *testing.T) {
 	inLoader(t, func(p *phone) {
 		p.answer(9, []byte{2}, nil)

@@ -11,7 +11,7 @@ import (
 
 // exchange sends one packet and returns the accepted answer. A refusal is followed at
 // once by command 7, because the phone keeps only the last reason; so is a limit that
-// passed, once, if both directions stand between two packets (s1-protocol.md §2.5, §5).
+// passed, once, if both directions stand between two packets (PROTOCOL.md §2.5, §5).
 func (s *Session) exchange(ctx context.Context, at At, flags uint32, data []byte, limit time.Duration) (Packet, error) {
 	if over(ctx) { // between two packets: nothing is lost
 		return Packet{}, s.failed(at, contextError(ctx))
@@ -65,7 +65,7 @@ func (s *Session) confirm(ctx context.Context, at At, flags uint32, data []byte,
 }
 
 // fetch sends a command whose answer is data. An answer in several parts is fetched by
-// sending the same again until the phone says that it was the last one (s1-protocol.md
+// sending the same again until the phone says that it was the last one (PROTOCOL.md
 // §2.4). most bounds the whole answer in bytes, Options.Answer in time.
 func (s *Session) fetch(ctx context.Context, at At, data []byte, most int) ([]byte, error) {
 	if err := s.idle(); err != nil {

@@ -17,7 +17,7 @@ type Image struct {
 }
 
 // loaderChunk is the size of the packets of a loader. Smaller ones could hang the phone:
-// it keeps all packets of a hash block and has room for about 95 (loader-behaviour.md).
+// it keeps all packets of a hash block and has room for about 95 (PROTOCOL.md §12.1).
 const loaderChunk = 0x10000
 
 // SendImage sends a file to the stage that answers: header, then data in packets of
@@ -25,7 +25,7 @@ const loaderChunk = 0x10000
 // the number of acknowledged bytes of the whole file.
 //
 // Trim-area partition 2 must be open for everything but the partition layout: without
-// it the phone refuses the end of a kernel (loader-behaviour.md 1); that is the caller's
+// it the phone refuses the end of a kernel (PROTOCOL.md §11.1); that is the caller's
 // to see to. With partition 1 open nothing is sent, because the phone would end the
 // session. The last packet is acknowledged only when all is written and checked, which
 // may take minutes.
@@ -43,7 +43,7 @@ func (s *Session) SendImage(ctx context.Context, image Image, progress func(sent
 
 // SendLoader sends a loader to the boot stage and waits until it runs and has said what
 // it is. The connection stays the same: the phone does not leave the bus
-// (s1-protocol.md §1.6).
+// (PROTOCOL.md §1.6).
 func (s *Session) SendLoader(ctx context.Context, image Image, progress func(sent int64)) error {
 	if s.Stage() == StageLoader {
 		return fmt.Errorf("%w: a loader runs already", ErrState)
@@ -69,7 +69,7 @@ func (s *Session) SendLoader(ctx context.Context, image Image, progress func(sen
 
 // OfferHeader asks the phone whether it accepts a file: it sends the header, by which the
 // phone judges signature and signer, and takes it back with a command that the phone must
-// refuse (005C, s1-protocol.md §3.2). Nothing is written, whatever the answer. A phone that
+// refuse (005C, PROTOCOL.md §3.2). Nothing is written, whatever the answer. A phone that
 // does not refuse that command cannot be relied on to have forgotten the header, which is an
 // error too.
 func (s *Session) OfferHeader(ctx context.Context, name string, header []byte) error {
@@ -93,7 +93,7 @@ func (s *Session) OfferHeader(ctx context.Context, name string, header []byte) e
 
 // CancelUpload makes the phone forget an image whose upload was begun and not ended:
 // while it waits for data, any other command is refused and drops the upload
-// (s1-protocol.md §3.2, command 5). Without such an upload nothing is sent.
+// (PROTOCOL.md §3.2, command 5). Without such an upload nothing is sent.
 func (s *Session) CancelUpload(ctx context.Context) error {
 	if !s.uploading {
 		return nil

@@ -38,7 +38,7 @@ func inLoaderWith(t *testing.T, opt s1.Options, script func(*phone), host func(c
 }
 
 // Bit 2 is set on every packet but the last, also when the last one is full, and there
-// is no closing packet (s1-protocol.md §2.4).
+// is no closing packet (PROTOCOL.md §2.4).
 func TestImageSizes(t *testing.T) {
 	const m = packetSize
 	for name, c := range map[string]struct {
@@ -99,7 +99,8 @@ func TestImageNotNow(t *testing.T) {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
-		// With partition 1 open the phone would end the session (error-codes.md §3.1).
+		// With partition 1 open the phone would end the session (internal/explain/ERRORS.md
+		// §3.1).
 		if err := s.OpenTA(ctx, 1); err != nil {
 			t.Error(err)
 		}
@@ -113,7 +114,7 @@ func TestImageNotNow(t *testing.T) {
 }
 
 // A refusal says which packet of which file, and the same image can be sent again after
-// it (loader-behaviour.md).
+// it (PROTOCOL.md §3.2, command 6).
 func TestImageRefused(t *testing.T) {
 	for name, c := range map[string]struct {
 		script        func(*phone)
@@ -380,7 +381,7 @@ func (slowReader) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// A header that is offered is taken back (loader-behaviour.md, s1-protocol.md §3.2).
+// A header that is offered is taken back (PROTOCOL.md §12.3, §3.2).
 func TestOfferHeader(t *testing.T) {
 	inLoader(t, func(p *phone) {
 		p.answer(5, pattern(100), nil)

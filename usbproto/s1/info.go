@@ -6,7 +6,7 @@ import (
 )
 
 // Info is what the phone says of itself in answer to command 1: keys in the order sent.
-// Unknown keys are kept (s1-protocol.md §4.2).
+// Unknown keys are kept (PROTOCOL.md §4.2).
 type Info struct {
 	keys   []string
 	values map[string]string
@@ -55,7 +55,7 @@ func (i *Info) Get(key string) (string, bool) {
 }
 
 // Secret reports whether the value of a key identifies one phone, its owner or the card
-// in it (s1-protocol.md §4.2). Numbered variants of the known keys count, and unknown
+// in it (PROTOCOL.md §4.2). Numbered variants of the known keys count, and unknown
 // keys that by their name hold such a number.
 func Secret(key string) bool {
 	return slices.ContainsFunc(secretWords, func(word string) bool {

@@ -8,7 +8,7 @@ import (
 // Stage is the program that answers in flash mode.
 type Stage string
 
-// Stages, as the key TYPE names them (s1-protocol.md §4.2).
+// Stages, as the key TYPE names them (PROTOCOL.md §4.2).
 const (
 	StageBoot   Stage = "S1_BOOT"
 	StageLoader Stage = "S1_LOADER"
@@ -26,7 +26,7 @@ func (i *Info) Version() string { return i.values["VER"] }
 func (i *Info) RootingStatus() string { return i.values["ROOTING_STATUS"] }
 
 // Limits of MAX_PKT_SZ that are believed. The smallest known is 0x10000, the largest
-// 0x800000 (error-codes.md §3.1).
+// 0x800000 (internal/explain/ERRORS.md §3.1).
 const (
 	minPacket     = 0x200
 	maxPacket     = 0x1000000
@@ -49,7 +49,7 @@ func (i *Info) Roots() []string {
 }
 
 // Fuses are the values by which a boot delivery is matched with a phone, "" where the
-// phone did not tell one (s1-protocol.md §4.6).
+// phone did not tell one (ftf/FORMAT.md §5).
 type Fuses struct {
 	Lock         string // LOCKED, UNLOCKED or INVALID
 	Data         string // 8 hexadecimal digits
@@ -58,7 +58,7 @@ type Fuses struct {
 }
 
 // Fuses are those of the first subsystem, which is the only one phones have. The number
-// in the names of the keys is not always there (error-codes.md §3.2).
+// in the names of the keys is not always there (internal/explain/ERRORS.md §3.2).
 func (i *Info) Fuses() Fuses {
 	first := func(key string) string {
 		if v, ok := i.values[key+"_1"]; ok {
@@ -70,7 +70,7 @@ func (i *Info) Fuses() Fuses {
 }
 
 // HWRole is one entry of the phone's hardware configuration: what files of a signer may
-// do (error-codes.md §3.2).
+// do (internal/explain/ERRORS.md §3.2).
 type HWRole struct {
 	Name  string // S1_SW, S1_Boot, ...
 	AID   uint16 // lowest security version accepted

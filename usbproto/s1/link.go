@@ -15,15 +15,15 @@ import (
 // What is asked of the pipe at a time. A request is as long as what is missing, rounded
 // up to whole USB packets: a longer one could wait for the end of a transfer that has
 // none, because it is an exact multiple of a packet, and a shorter one could overflow
-// (s1-protocol.md §1.5).
+// (PROTOCOL.md §1.5).
 const (
 	readMost  = 16 << 10
 	usbPacket = 512
 )
 
-// What a reply may hold: MAX_PKT_SZ of the largest known loader (error-codes.md §3.1),
-// and, while the beginning of a packet is being looked for, more than any greeting has
-// (4096 bytes, s1-protocol.md §3.2).
+// What a reply may hold: MAX_PKT_SZ of the largest known loader (internal/explain/ERRORS.md
+// §3.1), and, while the beginning of a packet is being looked for, more than any greeting has
+// (4096 bytes, PROTOCOL.md §3.2).
 const (
 	maxReply    = 8 << 20
 	maxGreeting = 64 << 10
@@ -41,7 +41,7 @@ type link struct {
 	halfway bool // a packet was sent in part only
 
 	// searching is set while the stream may begin in the middle of an answer to an
-	// earlier run that was killed, or with whole answers to it (s1-protocol.md §1.4).
+	// earlier run that was killed, or with whole answers to it (PROTOCOL.md §1.4).
 	searching bool
 
 	stall   time.Duration
@@ -108,7 +108,7 @@ func (l *link) greeting(ctx context.Context, doing string, limit time.Duration, 
 }
 
 // send writes a packet in up to three transfers, header, data and CRC, as every program
-// that works on real phones does (s1-protocol.md §1.5).
+// that works on real phones does (PROTOCOL.md §1.5).
 func (l *link) send(ctx context.Context, p Packet) error {
 	l.sent++
 	l.halfway = true

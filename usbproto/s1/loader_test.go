@@ -13,7 +13,7 @@ import (
 )
 
 // The loader of the Z3 Compact: 247020 bytes, of them 1024 of header, go out as three full
-// packets and one of 49388 (s1-protocol.md §10.3).
+// packets and one of 49388 (PROTOCOL.md §10.3).
 const loaderHeader, loaderData = 1024, 247020 - 1024
 
 var loaderChunks = []int{0x10000, 0x10000, 0x10000, 49388}
@@ -78,7 +78,7 @@ func TestLoader(t *testing.T) {
 }
 
 // Packets of a loader are of 64 KiB, because smaller ones could hang the phone, but never
-// above MAX_PKT_SZ (s1-protocol.md §9.1, loader-behaviour.md).
+// above MAX_PKT_SZ (PROTOCOL.md §9.1, §11.6).
 func TestLoaderPacketSize(t *testing.T) {
 	for max, chunks := range map[string][]int{
 		"00080000": loaderChunks, "00010000": loaderChunks, "00800000": loaderChunks,
@@ -114,7 +114,7 @@ func TestLoaderDoesNotStart(t *testing.T) {
 		took  time.Duration
 		cause func(error) bool
 	}{
-		// As a loader that is older than the phone allows (loader-behaviour.md 16).
+		// As a loader that is older than the phone allows (PROTOCOL.md §11.16).
 		"hangs": {func(p *phone) { p.expect(1, 3, nil); p.expect(7, 3, nil) }, 36 * time.Second,
 			func(err error) bool { return errors.Is(err, usbproto.ErrTimeout) }},
 		"unplugged": {func(p *phone) { p.unplug() }, 0,
@@ -155,13 +155,13 @@ func TestLoaderDoesNotStart(t *testing.T) {
 	})
 }
 
-// A session in the vectors of s1-protocol.md §2.6: a script of wire bytes, not of packets.
+// A session in the vectors of PROTOCOL.md §2.6: a script of wire bytes, not of packets.
 func TestTrace(t *testing.T) {
 	steps := []struct{ host, phone []byte }{
 		{fromHex(t, "00000009 00000003 00000001 12 02 EE0E612C"), fromHex(t, "00000009 00000001 00000000 0F 00000000")},
 		{fromHex(t, "0000000C 00000003 00000004 12 000008A2 F00148CC"), fromHex(t, "0000000C 00000001 00000006 12 443538303300 18972F62")},
 		{fromHex(t, "0000000D 00000003 00000009 0E 00002774 00000001 01 F4B54912"), fromHex(t, "0000000D 00000001 00000000 13 00000000")},
-		{wire(12, 3, unit(10100)), wire(12, 1, []byte{1})}, // read back; no vector of the reference
+		{wire(12, 3, unit(10100)), wire(12, 1, []byte{1})}, // read back; no vector of PROTOCOL.md
 		{fromHex(t, "0000000A 00000003 00000000 10 00000000"), fromHex(t, "0000000A 00000001 00000000 12 00000000")},
 		{fromHex(t, "00000004 00000003 00000000 0E 00000000"), fromHex(t, "00000004 00000001 00000000 0C 00000000")},
 	}

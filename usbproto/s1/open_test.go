@@ -36,7 +36,7 @@ func TestOpenGreeted(t *testing.T) {
 }
 
 // Without a greeting the phone is asked after three seconds: it may have been used by an
-// earlier run (s1-protocol.md §1.4).
+// earlier run (PROTOCOL.md §1.4).
 func TestOpenAsks(t *testing.T) {
 	for name, before := range map[string]func(*phone){
 		"silence":        func(*phone) {},
@@ -71,7 +71,7 @@ func TestOpenAsks(t *testing.T) {
 }
 
 // Requests fit what a phone sends: longer ones would wait for an end that does not come,
-// shorter ones overflow (s1-protocol.md §1.5).
+// shorter ones overflow (PROTOCOL.md §1.5).
 func TestRequestsFitUSB(t *testing.T) {
 	for _, length := range []int{100, 495, 499, 500, 512 - 13, 512, 1024, 1024 - 17, 4096, 4096 - 4, 4096 - 17, 20480} {
 		text := []byte(`X="` + strings.Repeat("x", length-5) + `";`)
@@ -162,7 +162,7 @@ func TestOpenLateGreeting(t *testing.T) {
 }
 
 // An upload that an earlier run left unfinished makes the phone refuse the question, and
-// is dropped with that (s1-protocol.md §3.2, command 5).
+// is dropped with that (PROTOCOL.md §3.2, command 5).
 func TestOpenUnfinishedUpload(t *testing.T) {
 	converse(t, func(p *phone) {
 		p.refuse(1, 3, nil, reason("MINOR", "005C", "80110002"))
@@ -293,7 +293,7 @@ func TestEnd(t *testing.T) {
 			t.Errorf("second end: %v", err)
 		}
 	})
-	// What was written is stored when the trim area is closed (s1-protocol.md §3.2, 10).
+	// What was written is stored when the trim area is closed (PROTOCOL.md §3.2, 10).
 	converse(t, func(p *phone) {
 		p.greet(loaderText)
 		p.answer(9, []byte{2}, nil)

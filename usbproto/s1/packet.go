@@ -19,7 +19,7 @@ import (
 // Command is the number of a command; a reply carries that of its question.
 type Command uint32
 
-// The commands that are sent (s1-protocol.md §3.1).
+// The commands that are sent (PROTOCOL.md §3.1).
 const (
 	CmdInfo      Command = 1
 	CmdEnd       Command = 4
@@ -63,11 +63,11 @@ func (c Command) String() string {
 	return fmt.Sprintf("command %d", uint32(c))
 }
 
-// Flags of a packet (s1-protocol.md §2.4). The computer sends flagsHost, with flagMore
+// Flags of a packet (PROTOCOL.md §2.4). The computer sends flagsHost, with flagMore
 // when more parts of the same header or image follow. The phone answers flagOK, with
 // flagMore when more of the reply can be fetched, and 0 when it refuses. flagAlways is
-// set by the computer; what the phone does with it is told differently (error-codes.md
-// §1.1), so it is not looked at in replies.
+// set by the computer; what the phone does with it is told differently
+// (internal/explain/ERRORS.md §1.1), so it is not looked at in replies.
 const (
 	flagOK     = 1
 	flagAlways = 2
@@ -90,7 +90,7 @@ func (p Packet) OK() bool { return p.Flags&flagOK != 0 }
 func (p Packet) more() bool { return p.Flags&flagMore != 0 }
 
 // What stands around the data: command, flags and data length, 4 bytes big-endian each,
-// and the checksum byte before, the CRC after (s1-protocol.md §2.1).
+// and the checksum byte before, the CRC after (PROTOCOL.md §2.1).
 const (
 	headerSize = 13
 	crcSize    = 4
@@ -106,14 +106,14 @@ func (p Packet) AppendHeader(dst []byte) []byte {
 }
 
 // Append adds the whole packet: header, data, CRC. The CRC is always there, also
-// without data (s1-protocol.md §2.1).
+// without data (PROTOCOL.md §2.1).
 func (p Packet) Append(dst []byte) []byte {
 	dst = append(p.AppendHeader(dst), p.Data...)
 	return binary.BigEndian.AppendUint32(dst, CRC(p.Data))
 }
 
 // Checksum is the byte after the first 12 bytes of a header: their exclusive or, plus 7
-// (s1-protocol.md §2.2).
+// (PROTOCOL.md §2.2).
 func Checksum(header []byte) byte {
 	var x byte
 	for _, b := range header {
@@ -123,7 +123,7 @@ func Checksum(header []byte) byte {
 }
 
 // CRC is the checksum of packet data: the reflected CRC-32 with initial value 0 and no
-// final inversion, so not the usual one (s1-protocol.md §2.3). Go inverts before and
+// final inversion, so not the usual one (PROTOCOL.md §2.3). Go inverts before and
 // after, which is undone here.
 func CRC(data []byte) uint32 {
 	return ^crc32.Update(0xFFFFFFFF, crc32.IEEETable, data)

@@ -20,7 +20,7 @@ func fromHex(t testing.TB, s string) []byte {
 	return b
 }
 
-// vectors are those of s1-protocol.md §2.6 and §5.
+// vectors are those of PROTOCOL.md §2.6, §5.
 var vectors = []struct {
 	name    string
 	command s1.Command
@@ -86,7 +86,7 @@ func TestCRCCheckValue(t *testing.T) {
 	}
 }
 
-// A checksum of 0 is a value like any other; Flashtool trips over it (s1-protocol.md §2.2).
+// A checksum of 0 is a value like any other; Flashtool trips over it (PROTOCOL.md §2.2).
 func TestChecksumZero(t *testing.T) {
 	raw := wire(12, 1, pattern(0xF4)) // 0C ^ 01 ^ F4 = F9, and F9 + 7 = 100
 	if raw[12] != 0 {

@@ -7,7 +7,7 @@ import (
 )
 
 // Parser takes the phone's packets out of a byte stream. Transfers may split and join
-// packets at will; what is left over belongs to the next packet (s1-protocol.md §1.5).
+// packets at will; what is left over belongs to the next packet (PROTOCOL.md §1.5).
 // Both checksums must be right.
 type Parser struct {
 	MaxData int // longest data accepted, in bytes

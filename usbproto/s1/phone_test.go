@@ -20,13 +20,13 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// The texts of both stages, by s1-protocol.md §10.2.
+// The texts of both stages, by PROTOCOL.md §10.2.
 const (
 	bootText   = `TYPE="S1_BOOT";VER="S1_Boot_MSM8974AC_11";PROT_VER="04";MAX_PKT_SZ="00080000";ROOTING_STATUS="ROOTABLE";S1_ROOT="S1_Root_9c84";` + "\x00"
 	loaderText = `TYPE="S1_LOADER";ID="1277-2052";VER="MSM8974AB_22";PROT_VER="04";MAX_PKT_SZ="00010000";AUTH_LEVEL="NONE";` + "\x00"
 )
 
-// reason is the text of command 7 (s1-protocol.md §5).
+// reason is the text of command 7 (PROTOCOL.md §5).
 func reason(severity, code, dynamic string) []byte {
 	return []byte(fmt.Sprintf("ERR_SEVERITY=%q;ERR_CODE=%q;ERR_DYNAMIC=%q;\x00", severity, code, dynamic))
 }
@@ -125,7 +125,7 @@ func (p *phone) read(n int) ([]byte, bool) {
 	return b, true
 }
 
-// crc is the packet checksum of s1-protocol.md §2.3, bit by bit.
+// crc is the packet checksum of PROTOCOL.md §2.3, bit by bit.
 func crc(data []byte) uint32 {
 	var c uint32
 	for _, b := range data {
@@ -245,7 +245,7 @@ func (p *phone) refuse(cmd, flags uint32, question []byte, why []byte) {
 func (p *phone) greet(text string) { p.send(1, 1, []byte(text)) }
 
 // image takes an image in packets of at most chunk bytes and returns it. Flags and sizes
-// must be as in s1-protocol.md §2.4.
+// must be as in PROTOCOL.md §2.4.
 func (p *phone) image(headerParts []int, chunks []int) (header, data []byte) {
 	take := func(cmd uint32, sizes []int) (all []byte) {
 		for i, size := range sizes {

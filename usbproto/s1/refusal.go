@@ -7,7 +7,7 @@ import (
 
 // Refusal is a phone that said no: it answered a command with flags 0. The reason was
 // asked for at once, with command 7, because the phone keeps only the last one
-// (error-codes.md §1.4). The session goes on.
+// (internal/explain/ERRORS.md §1.4). The session goes on.
 type Refusal struct {
 	At
 	Raw      string            // text of the answer to command 7, "" when the phone refused that too
@@ -31,18 +31,18 @@ func (e *Refusal) Error() string {
 // Limited reports whether the phone refused because of an earlier fatal error: it says
 // no but has no error, since the reason was fetched before, or it says itself that the
 // command is not available any more (code 0010, which on phones of 2012 also means an
-// unknown command). Only a restart of the phone helps (error-codes.md §1.4, §2.3).
+// unknown command). Only a restart of the phone helps (internal/explain/ERRORS.md §1.4, §2.3).
 func (e *Refusal) Limited() bool {
 	return e.Severity == "NONE" ||
 		e.Code == "0010" && (e.Severity == "MAJOR" || strings.Contains(e.Dynamic, "80110002"))
 }
 
 // Fatal reports whether the phone takes nothing but questions and the end of the session
-// from now on (s1-protocol.md §3.3).
+// from now on (PROTOCOL.md §3.3).
 func (e *Refusal) Fatal() bool { return e.Severity == "MAJOR" || e.Limited() }
 
 // NoUnit reports whether a unit could not be read because it is absent or empty, which
-// is normal for optional units (error-codes.md §4; 0013 on phones of 2012).
+// is normal for optional units (internal/explain/ERRORS.md §4; 0013 on phones of 2012).
 func (e *Refusal) NoUnit() bool {
 	return e.Command == CmdReadUnit && (e.Code == "0025" || e.Code == "0013")
 }

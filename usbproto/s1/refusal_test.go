@@ -31,7 +31,7 @@ func reading(t *testing.T, script func(*phone), check func(ctx context.Context, 
 }
 
 // Every refusal is followed at once by command 7, and the text is taken apart in the
-// grammars of all generations (error-codes.md §1.2).
+// grammars of all generations (internal/explain/ERRORS.md §1.2).
 func TestRefusal(t *testing.T) {
 	for name, c := range map[string]struct {
 		text                    string
@@ -132,7 +132,7 @@ func TestRefusalReasonLost(t *testing.T) {
 }
 
 // After a limit that passed the phone is asked once what is the matter, and the session
-// is over (s1-protocol.md §2.5, §5).
+// is over (PROTOCOL.md §2.5, §5).
 func TestTimeout(t *testing.T) {
 	for name, c := range map[string]struct {
 		script func(*phone)

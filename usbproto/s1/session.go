@@ -24,7 +24,7 @@ type Options struct {
 	OnStall func(doing string)
 }
 
-// Defaults are the limits of s1-protocol.md §1.5. A phone that is alive answers the
+// Defaults are the limits of PROTOCOL.md §1.5. A phone that is alive answers the
 // question for details at once.
 var Defaults = Options{
 	Hello: 3 * time.Second, Small: 5 * time.Second, Answer: time.Minute, Chunk: 60 * time.Second,
@@ -60,7 +60,7 @@ type Session struct {
 // Open begins a session. A phone that was just plugged in speaks first; one that another
 // program has talked to before does not, so after Options.Hello it is asked. What an
 // earlier run left behind is cleared away: answers it did not fetch are passed over,
-// and an unfinished upload is dropped (s1-protocol.md §1.4, §3.2 command 5).
+// and an unfinished upload is dropped (PROTOCOL.md §1.4, §3.2 command 5).
 //
 // The Conn then belongs to the session. After an error it is still the caller's.
 func Open(ctx context.Context, conn usbproto.Conn, opt Options) (*Session, error) {
@@ -130,7 +130,7 @@ func (s *Session) Refresh(ctx context.Context) (*Info, error) {
 	return info, nil
 }
 
-// End ends the session. The phone confirms and switches itself off (s1-protocol.md §3.2,
+// End ends the session. The phone confirms and switches itself off (PROTOCOL.md §3.2,
 // command 4 without payload). That it then vanishes from the bus is no error. An
 // unfinished upload is dropped first, and an open trim area closed, because the phone
 // stores what was written only then; the session ends also if that is refused, now or before.

@@ -24,7 +24,7 @@ var ErrTable = errors.New("the phone's partition table does not hold together")
 // together is ErrTable and leaves the session usable.
 //
 // The answer: u32 5, u32 count, then count GPT entries of 128 bytes, little-endian
-// (loader-behaviour.md 10). Older loaders send it in parts. The boot stage is not asked,
+// (PROTOCOL.md §11.10). Older loaders send it in parts. The boot stage is not asked,
 // because nobody knows what it answers.
 func (s *Session) ReadTable(ctx context.Context) ([]gpt.Entry, error) {
 	if s.Stage() != StageLoader {

@@ -9,7 +9,7 @@ import (
 	"slices"
 )
 
-// The two partitions of the trim area (s1-protocol.md §6.1).
+// The two partitions of the trim area (PROTOCOL.md §6.1).
 const (
 	TrimPartition = 1 // calibration and radio; never written
 	MiscPartition = 2 // everything a restore reads and writes
@@ -18,7 +18,7 @@ const (
 // NeverWritten are the units of partition 2 that WriteUnit refuses whatever is asked of
 // it: hardware configuration, SIM lock and its signature, model, serial number, device
 // key. Everything from ProtectedFrom on is refused too. The phone does not protect them
-// itself (error-codes.md §4, loader-behaviour.md 8).
+// itself (internal/explain/ERRORS.md §4, PROTOCOL.md §11.8).
 func NeverWritten() []uint32 { return slices.Clone(neverWritten) }
 
 var neverWritten = []uint32{2003, 2010, 2129, 2210, 4900, 66667}
@@ -33,7 +33,7 @@ type Unit struct {
 }
 
 // maxUnits bounds what a dump of a trim-area partition may hold: a trim area has 2 MiB,
-// on newer phones 8 MiB (sin-ftf-format.md §12.1).
+// on newer phones 8 MiB (internal/trimarea/FORMAT.md §1.1).
 const maxUnits = 8 << 20
 
 // OpenPartition is the trim-area partition that this session opened, 0 when none is open.
@@ -70,7 +70,7 @@ func (s *Session) OpenTA(ctx context.Context, partition int) error {
 }
 
 // CloseTA closes the trim area, and with that makes the phone store what was written.
-// Closing one that is not open is accepted (loader-behaviour.md).
+// Closing one that is not open is accepted (PROTOCOL.md §3.2, command 10).
 func (s *Session) CloseTA(ctx context.Context) error {
 	err := s.command(ctx, At{Command: CmdCloseTA, Doing: "closing the trim area"}, nil)
 	var r *Refusal
@@ -122,7 +122,7 @@ func (s *Session) WriteUnit(ctx context.Context, unit uint32, data []byte) error
 	back, err := s.readUnit(ctx, unit, "reading back")
 	var r *Refusal
 	if errors.As(err, &r) && r.NoUnit() && len(data) == 0 {
-		return nil // an empty unit reads as if it were absent (s1-protocol.md §3.2, command 12)
+		return nil // an empty unit reads as if it were absent (PROTOCOL.md §3.2, command 12)
 	}
 	if err != nil {
 		return err
@@ -139,7 +139,7 @@ func (s *Session) WriteUnit(ctx context.Context, unit uint32, data []byte) error
 
 // ReadAll reads the open partition whole, as the stream that the phone sends; ParseUnits
 // takes it apart. The phone leaves out the protected units, from ProtectedFrom on
-// (loader-behaviour.md).
+// (PROTOCOL.md §11.8).
 func (s *Session) ReadAll(ctx context.Context) ([]byte, error) {
 	if err := s.needTA(); err != nil {
 		return nil, err
@@ -149,7 +149,7 @@ func (s *Session) ReadAll(ctx context.Context) ([]byte, error) {
 }
 
 // ParseUnits takes the stream of ReadAll apart, in the order of the phone: unit and length
-// as 4 bytes big-endian each, then the data (s1-protocol.md §3.2, command 18). The error
+// as 4 bytes big-endian each, then the data (PROTOCOL.md §3.2, command 18). The error
 // names the offset in the stream.
 func ParseUnits(dump []byte) ([]Unit, error) {
 	var units []Unit

@@ -186,7 +186,7 @@ func TestWriteUnitRefused(t *testing.T) {
 }
 
 // An earlier run that was killed left the trim area open: the phone refuses to open it
-// again (loader-behaviour.md), so it is closed first.
+// again (PROTOCOL.md §3.2, command 9), so it is closed first.
 func TestOpenTALeftOpen(t *testing.T) {
 	converse(t, func(p *phone) {
 		p.answer(1, nil, []byte(loaderText))
@@ -333,8 +333,8 @@ func TestAckWithMore(t *testing.T) {
 	})
 }
 
-// A phone that sets bit 1 in its replies is understood (error-codes.md §1.1 says it does,
-// s1-protocol.md §2.4 that it does not).
+// A phone that sets bit 1 in its replies is understood (internal/explain/ERRORS.md §1.1 says
+// it does, PROTOCOL.md §2.4 that it does not).
 func TestAckWithBit1(t *testing.T) {
 	withTA(t, func(p *phone) {
 		p.expect(12, 3, unit(2210))

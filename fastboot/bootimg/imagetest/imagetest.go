@@ -1,6 +1,6 @@
 // Package imagetest makes kernels, ramdisks and device trees for tests: small
 // ones that have everything by which real ones are told apart, and nothing else.
-// They are built from the descriptions in boot-fastboot.md, not by the code
+// They are built from the descriptions in fastboot/bootimg/FORMAT.md, not by the code
 // that parses them, except where a builder of bootimg is named.
 package imagetest
 
@@ -58,7 +58,7 @@ func Code(n int) []byte {
 
 // ZImage wraps a packed kernel as the kernel's build does: code that unpacks it,
 // the packed kernel, and, for all formats but gzip, the unpacked size behind it
-// (boot-fastboot.md §6.2).
+// (fastboot/bootimg/FORMAT.md §6.2).
 func ZImage(packed []byte, f unpack.Format, size int) []byte {
 	stub := Code(0x3619)
 	b := append(stub, packed...)
@@ -124,7 +124,8 @@ func Ramdisk(names ...string) []byte {
 }
 
 // SplitDTB is a device tree with ids in the split form, as CM's kernels have
-// them: pairs of chip and revision, and pairs of board and subtype (boot-fastboot.md §2.2).
+// them: pairs of chip and revision, and pairs of board and subtype (fastboot/bootimg/FORMAT.md
+// §2.2).
 func SplitDTB(model, compatible string, chips, boards []uint32) []byte {
 	return dtb(model, compatible, bootimg.Words("qcom,msm-id", chips...), bootimg.Words("qcom,board-id", boards...))
 }
@@ -149,7 +150,7 @@ func dtb(model, compatible string, ids ...bootimg.Property) []byte {
 }
 
 // Chips of the Z3 Compact and the Z3 with their revision, and their board, in the
-// split form (boot-fastboot.md §2.7).
+// split form (fastboot/bootimg/FORMAT.md §2.7).
 var (
 	AriesChips = []uint32{194, 0x10000, 209, 0x10000, 210, 0x10000, 212, 0x10000, 213, 0x10000, 215, 0x10000, 216, 0x10000, 218, 0x10000}
 	AriesBoard = []uint32{8, 0}

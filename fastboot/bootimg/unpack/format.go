@@ -2,8 +2,8 @@
 // inside boot images, and compressed files. Every decoder is bounded: in its
 // output by a limit of the caller, in its dictionary by MaxDictionary.
 //
-// Sources: boot-fastboot.md §6.1 (formats and magics) and §6.2 (what follows a
-// stream inside a kernel), ecosystem.md §3.3 (which library does what, measured).
+// Sources: fastboot/bootimg/FORMAT.md §6.1 (formats and magics) and §6.2 (what follows a
+// stream inside a kernel), fastboot/bootimg/FORMAT.md §6.6 (which library does what, measured).
 // The library for .xz is one that knows BCJ filters and reports truncation;
 // the .lzma one gets its dictionary cap told.
 package unpack

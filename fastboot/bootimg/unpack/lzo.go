@@ -11,10 +11,11 @@ import (
 	"io"
 )
 
-// The container of lzop, which is how kernels and ramdisks keep LZO (boot-fastboot.md §6.1).
-// All numbers are big-endian: magic, version, version of the library, version needed,
-// method, level, flags, a filter if a flag says so, mode, two words of time, the name with
-// its length before it, checksum of the header; then blocks, and a zero word.
+// The container of lzop, which is how kernels and ramdisks keep LZO
+// (fastboot/bootimg/FORMAT.md §6.1). All numbers are big-endian: magic, version, version of
+// the library, version needed, method, level, flags, a filter if a flag says so, mode, two
+// words of time, the name with its length before it, checksum of the header; then blocks, and
+// a zero word.
 const (
 	lzoMagic     = "\x89LZO\x00\r\n\x1a\n"
 	lzoBlockMost = 64 << 20 // bytes that lzop puts into one block at most

@@ -3,7 +3,7 @@ package firmware
 import "slices"
 
 // A form is how the bundles of one family differ from those of the Z3 Compact
-// (s1-families.md §2.2).
+// (internal/phone/PHONES.md §2.2).
 type form struct {
 	version  string            // of the bundle; invented but for the Z3 Compact
 	loader   string            // VER of the made loader, "" is that of the executed one

@@ -8,7 +8,7 @@ import (
 	"xflash/fastboot/bootimg/unpack"
 )
 
-// Where a stock image of this phone loads its parts (boot-fastboot.md §1.6).
+// Where a stock image of this phone loads its parts (fastboot/bootimg/FORMAT.md §1.6).
 const (
 	kernelAt  = 0x00008000
 	ramdiskAt = 0x02000000
@@ -17,7 +17,7 @@ const (
 
 // kernel is an image as kernel.sin and fotakernel.sin of these phones hold it: a Sony ELF
 // with an LZO kernel, as all of Sony's own are, a gzip ramdisk, a table of device trees and a command line
-// (boot-fastboot.md §1.7). The ramdisk holds as many bytes of noise as it takes to make
+// (fastboot/bootimg/FORMAT.md §1.7). The ramdisk holds as many bytes of noise as it takes to make
 // the whole about size bytes.
 func (m *maker) kernel(size int) ([]byte, error) {
 	code := imagetest.Kernel{

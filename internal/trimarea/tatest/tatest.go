@@ -6,7 +6,7 @@ import (
 	"encoding/binary"
 )
 
-// Unit and Part describe an image by hand (sin-ftf-format.md §12).
+// Unit and Part describe an image by hand (internal/trimarea/FORMAT.md).
 type Unit struct {
 	Number uint32
 	State  uint32

@@ -23,7 +23,7 @@ type place struct {
 }
 
 // A follower knows at which place of the conversation each transfer is: it reads the packet
-// headers in the stream to the phone (s1-protocol.md §2.1).
+// headers in the stream to the phone (usbproto/s1/PROTOCOL.md §2.1).
 type follower struct {
 	packet  int    // number of the packet that the stream is in, or that was sent last
 	left    int    // bytes of it that are still to come
@@ -64,7 +64,7 @@ func (f *follower) at(t usbsim.Transfer) place {
 	return p
 }
 
-// patienceAt is how long xflash may wait at a place: s1-protocol.md §1.5, and one second
+// patienceAt is how long xflash may wait at a place: usbproto/s1/PROTOCOL.md §1.5, and one second
 // more for the question for details.
 func (f *follower) patienceAt(p place) time.Duration {
 	switch {

@@ -10,7 +10,7 @@ import (
 	"xflash/internal/usbsim"
 )
 
-// The four verdicts of ecosystem.md §2.2: each has its own words and its own exit code
+// The four verdicts of usbproto/libusb/NOTES.md §9: each has its own words and its own exit code
 // (§6), and none of them waits for something that will not come.
 
 func TestNothingThere(t *testing.T) {
