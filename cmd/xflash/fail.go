@@ -101,10 +101,10 @@ func classify(err error) *failure {
 }
 
 func fileHint(e *ftf.Error) string {
-	if e != nil && e.Reason == ftf.NotBundle {
+	if e != nil && (e.Reason == ftf.NotBundle || e.Reason == ftf.NotRegular && e.Member == "") {
 		return "a bundle is an .ftf file, or a folder with .sin files as XperiFirm makes it"
 	}
-	return "get the file again, best from another place; nothing was sent to the phone"
+	return "download the file again, if you can from another source; nothing was sent to the phone"
 }
 
 // problemsFailure is a restore that was refused before anything was written.

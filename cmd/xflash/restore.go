@@ -157,7 +157,12 @@ func (c *restoreCommand) lock(store restore.Store, phoneID string) (unlock func(
 	if c.dryRun {
 		return func() {}, nil
 	}
-	return store.Lock(phoneID)
+	unlock, err = store.Lock(phoneID)
+	if err != nil && !errors.Is(err, restore.ErrLocked) {
+		return nil, &failure{exit: exitOther, code: "state", what: fmt.Sprintf("not started: the progress of the restore cannot be stored: %v", err),
+			hints: []string{"make that folder writable, or name another one: XDG_STATE_HOME=/tmp/xflash-state xflash restore ...; nothing was written to the phone"}}
+	}
+	return unlock, err
 }
 
 // flash is everything that needs the phone. fw is nil for a restore that is continued.

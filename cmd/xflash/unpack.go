@@ -145,7 +145,7 @@ func (a *app) filesFailure(err error, despite string) error {
 			fmt.Fprintf(&b, "  %s\n", wrap(printable(d.Err.Error()), 76, "    "))
 		}
 		return &failure{exit: exitFile, code: "file-invalid", what: countOf(len(damaged.Files), "damaged file") + "; " + despite, text: b.String(),
-			hints: []string{"get the bundle again, best from another place"}}
+			hints: []string{"download the bundle again, if you can from another source"}}
 	case errors.As(err, new(*sparse.Error)), errors.As(err, new(*gpt.Error)):
 		return &failure{exit: exitFile, code: "file-invalid", what: err.Error(), hints: []string{"copy or download the file again: it is not whole"}}
 	}

@@ -19,7 +19,7 @@ func (d *Diagnosis) container(t Target) {
 	case d.Kind == bootimg.KindZImage:
 		d.add("C1", d.severityOfRefusal(), true, "a bare kernel (zImage) without the Android header that a loader reads", "")
 	case d.image == nil:
-		d.add("C1", Fails, false, "an Android boot image whose header makes no sense", "get the file again, best from another place")
+		d.add("C1", Fails, false, "an Android boot image whose header makes no sense", "download the file again, if you can from another source")
 	case d.image.Version > 0:
 		usable := d.kernel != nil && d.kernel.Kind == bootimg.KernelZImage
 		d.add("C3", d.severityOfRefusal(), usable, fmt.Sprintf("an image with header version %d, which was made for phones of 2018 and later; the loader of this one reads other things in its place", d.image.Version), "")

@@ -107,7 +107,7 @@ func (f Facts) wrongSignature(e *Explanation) {
 		f.provenSignature(e)
 	case slices.Contains(f.Roots, f.Issuer):
 		e.Meaning = fmt.Sprintf("The file names a root that this phone trusts (%s), but its signature does not fit: its header, certificate or signature was changed or damaged.", printable(f.Issuer, maxWord))
-		e.Action, e.Next = "REDOWNLOAD", []string{"Get the official firmware again, best from another place: this copy is damaged or was changed.",
+		e.Action, e.Next = "REDOWNLOAD", []string{"Get the official firmware again, if you can from another source: this copy is damaged or was changed.",
 			"Do not send this copy again; the answer to it will not change."}
 	default:
 		e.Meaning = fmt.Sprintf("The file is signed for another Xperia platform, that is for another model: its root is %s, and this phone trusts %s.",

@@ -100,6 +100,10 @@ func (k *kit) imageFile(t *testing.T, root, role, label string, version byte) []
 		e := k.entry(label)
 		content := make([]byte, 4096)
 		_, _ = rand.Read(content)
+		// As far as fastboot's side looks, an ext4 file system of 4 blocks of 1 KiB.
+		copy(content[0x404:], []byte{4, 0, 0, 0})
+		copy(content[0x418:], []byte{0, 0, 0, 0})
+		copy(content[0x438:], []byte{0x53, 0xEF})
 		at := int64(0)
 		if version == tooLong {
 			at = int64(e.Last-e.First+1)*512 - 512

@@ -298,7 +298,7 @@ var bundleChanges = []bundleChange{
 		}
 	}},
 	{"only a protected twin, aimed at tz", func(b *madeBundle, rng *rand.Rand) {
-		if m := b.any(rng, b.plain); m.data != nil {
+		if m := b.any(rng, b.plain); m.data != nil && !slices.ContainsFunc(b.members, func(o *made) bool { return o.name == m.image+".sinb" }) {
 			m.name, m.data, m.vile = m.image+".sinb", b.imageFile(b.t, good, "S1_SW", "tz", 2), true
 		}
 	}},
