@@ -143,7 +143,11 @@ func (c *restoreCommand) check(ctx context.Context, bundle *ftf.Bundle) (*restor
 // resumed takes what the stopped run was asked for from the journal of the phone at hand, and
 // checks the bundle for that.
 func (c *restoreCommand) resumed(ctx context.Context, store restore.Store, phoneID string, bundle *ftf.Bundle) (*restore.Firmware, error) {
-	j, err := store.Resumed(phoneID)
+	id, err := bundle.Identity()
+	if err != nil {
+		return nil, err
+	}
+	j, err := store.Resumed(phoneID, id, c.policy.Way)
 	if err != nil {
 		return nil, err
 	}

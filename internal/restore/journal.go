@@ -65,13 +65,22 @@ func (s Store) Find(phoneID string) (*Journal, error) {
 	return j, err
 }
 
-// Resumed is Find for a run that has to have a journal.
-func (s Store) Resumed(phoneID string) (*Journal, error) {
+// Resumed is Find for a run that continues one with the same bundle in the same way.
+func (s Store) Resumed(phoneID, bundleID, way string) (*Journal, error) {
 	j, err := s.Find(phoneID)
-	if err == nil && j == nil {
-		err = &JournalError{s.file(phoneID), "there is no unfinished restore of this phone to continue"}
+	switch {
+	case err != nil:
+		return nil, err
+	case j == nil:
+		return nil, &JournalError{s.file(phoneID), "there is no unfinished restore of this phone to continue"}
+	case j.BundleID != bundleID:
+		return nil, &JournalError{j.path, "it belongs to another bundle, " + filepath.Base(j.Bundle)}
+	case j.Policy.Way != way && way == WayFastboot:
+		return nil, &JournalError{j.path, "that restore was started in flash mode, not through fastboot"}
+	case j.Policy.Way != way:
+		return nil, &JournalError{j.path, "that restore was started through fastboot: only --fastboot --resume continues it"}
 	}
-	return j, err
+	return j, nil
 }
 
 // Unfinished lists the journals of all phones, for a hint when no phone is at hand.

@@ -55,6 +55,11 @@ func TestJournalIsRefused(t *testing.T) {
 			rewrite(t, file, func(d []byte) []byte { return bytes.Replace(d, []byte(`"version": 1`), []byte(`"version": 99`), 1) })
 		}, "another version"},
 		{"another phone", func(t *testing.T, b *bench, _ string) { b.phone = newPhone(t, simphone.Options{Serial: "OTHER12345"}) }, "no unfinished restore"},
+		{"another way", func(t *testing.T, _ *bench, file string) {
+			rewrite(t, file, func(d []byte) []byte {
+				return bytes.Replace(d, []byte(`"policy": {}`), []byte(`"policy": {"way": "fastboot"}`), 1)
+			})
+		}, "through fastboot"},
 		{"another bundle", func(t *testing.T, b *bench, _ string) { b.fw.Identity = "another" }, "another bundle"},
 		{"another plan", func(t *testing.T, _ *bench, file string) {
 			rewrite(t, file, func(d []byte) []byte { return bytes.Replace(d, []byte(`"plan_hash": "`), []byte(`"plan_hash": "0`), 1) })

@@ -1,9 +1,6 @@
 package restore
 
-import (
-	"path/filepath"
-	"time"
-)
+import "time"
 
 // PrepareRun makes the plan for a run and the journal that goes with it.
 //
@@ -18,11 +15,8 @@ func PrepareRun(store Store, fw *Firmware, facts *Facts, p Policy, resume bool) 
 		}
 		return plan, newJournal(store, fw, facts, p, plan), nil
 	}
-	j, err := store.Resumed(facts.Identity)
+	j, err := store.Resumed(facts.Identity, fw.Identity, "")
 	if err != nil {
-		return nil, nil, err
-	}
-	if err := j.fits(fw); err != nil {
 		return nil, nil, err
 	}
 	plan, err := Build(fw, &j.Phone, j.Policy)
@@ -38,6 +32,7 @@ func PrepareRun(store Store, fw *Firmware, facts *Facts, p Policy, resume bool) 
 // PrepareFastbootRun is PrepareRun for fastboot. What the phone says there does not change by
 // what is flashed, so a resumed run asks it again.
 func PrepareFastbootRun(store Store, fw *Firmware, ph *LoaderFacts, boots map[string]BootImage, p Policy, resume bool) (*Plan, *Journal, error) {
+	p.Way = WayFastboot
 	if !resume {
 		plan, err := BuildLoader(fw, ph, boots, p)
 		if err != nil {
@@ -45,11 +40,8 @@ func PrepareFastbootRun(store Store, fw *Firmware, ph *LoaderFacts, boots map[st
 		}
 		return plan, newJournal(store, fw, &Facts{Identity: ph.Identity}, p, plan), nil
 	}
-	j, err := store.Resumed(ph.Identity)
+	j, err := store.Resumed(ph.Identity, fw.Identity, WayFastboot)
 	if err != nil {
-		return nil, nil, err
-	}
-	if err := j.fits(fw); err != nil {
 		return nil, nil, err
 	}
 	plan, err := BuildLoader(fw, ph, boots, j.Policy)
@@ -63,14 +55,6 @@ func newJournal(store Store, fw *Firmware, facts *Facts, p Policy, plan *Plan) *
 	return &Journal{Version: journalVersion, Started: time.Now().UTC().Truncate(time.Second),
 		Bundle: fw.Name, BundleID: fw.Identity, PhoneID: facts.Identity, PlanHash: plan.Hash(),
 		Policy: p, Phone: *facts, path: store.file(facts.Identity)}
-}
-
-// fits compares the journal with the bundle at hand.
-func (j *Journal) fits(fw *Firmware) error {
-	if j.BundleID != fw.Identity {
-		return &JournalError{j.path, "it belongs to another bundle, " + filepath.Base(j.Bundle)}
-	}
-	return nil
 }
 
 // continues compares the journal with the plan that was built again.
