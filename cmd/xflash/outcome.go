@@ -185,7 +185,7 @@ func brokenFailure(err error, doing string, resumable bool) *failure {
 	f.hints = []string{"unplug the phone, hold Power and Volume Up for ten seconds until it is off, then hold Volume Down and plug it in again"}
 	if resumable {
 		f.hints = append(f.hints, "then "+resumeHint)
-	} else {
+	} else if f.code != "stopped" { // whoever stopped it needs no other cable
 		f.hints = append(f.hints, "use a short cable, directly at the computer, without a hub")
 	}
 	return f

@@ -44,7 +44,7 @@ makes it.
 Every byte of the bundle is checked before the phone is asked, then the plan is
 shown. Nothing is written before you agree. Apps, photos and settings are kept
 unless you add --wipe. A restore that was stopped, by Ctrl-C, a pulled cable or a
-crash, goes on with --resume; until then the phone stays in flash mode.
+crash, continues with --resume; until then the phone stays in flash mode.
 
 Flash mode: phone off, hold Volume Down, plug in the cable; the light turns green.
 
@@ -66,7 +66,7 @@ in fastboot mode (phone off, hold Volume Up, plug in the cable; the light turns 
 	f.BoolVar(&c.keep, "keep-data", false, "keep apps, photos and settings (this is the default)")
 	f.StringSliceVar(&c.policy.Only, "only", nil, "flash only these, by short name: kernel,fotakernel (boot means the boot set)")
 	f.StringSliceVar(&c.policy.Skip, "skip", nil, "leave these out, by short name or file name")
-	f.BoolVar(&c.resume, "resume", false, "go on with the restore that was stopped")
+	f.BoolVar(&c.resume, "resume", false, "continue the restore that was stopped")
 	f.BoolVar(&c.second, "fastboot", false, "write what fastboot can, to an unlocked phone in fastboot mode")
 	f.StringVar(&c.policy.Model, "model", "", "the model printed on the phone, when the phone does not say it")
 	f.StringVar(&c.loader, "loader", "", "take loader.sin from this file, for bundles without one")
@@ -318,7 +318,7 @@ func (c *restoreCommand) consent(ctx context.Context, plan *restore.Plan, done i
 			hints: []string{"read the plan and add --yes"}}
 	}
 	for _, q := range plan.Questions {
-		answer, err := c.ui.ask(ctx, "\n"+q+" Type yes to go on:")
+		answer, err := c.ui.ask(ctx, "\n"+q+" Type yes to continue:")
 		if ctx.Err() != nil {
 			return err
 		}

@@ -142,7 +142,7 @@ func parseJournal(path string, data []byte) (*Journal, error) {
 	case j.Version != journalVersion:
 		return nil, &JournalError{path, fmt.Sprintf("it was written by another version of xflash (format %d, this one reads %d)", j.Version, journalVersion)}
 	case j.PhoneID == "" || j.BundleID == "" || j.PlanHash == "" || j.Done < 0:
-		return nil, &JournalError{path, "it lacks what is needed to go on"}
+		return nil, &JournalError{path, "it lacks what is needed to continue"}
 	}
 	j.path, j.exists = path, true
 	return &j, nil
