@@ -14,6 +14,9 @@ import (
 // fastboot/PROTOCOL.md §5).
 const unlockLoss = `Unlocking the boot loader cannot be taken back. It erases all user data, and the phone loses its DRM keys from the trim area for good: Sony's camera and sound improvements, protected films and some services stop working, also after locking it again. It is not needed for "xflash restore".`
 
+// backupFirst is offered before: what flash mode shows of the trim area can be kept.
+const backupFirst = `Keep what can be kept first: with the phone in flash mode, "xflash ta backup BUNDLE -o my-phone-ta" copies its SIM lock data, serial number and calibration. The DRM keys cannot be read this way.`
+
 func newUnlockCommand(a *app) *cobra.Command {
 	var yes bool
 	cmd := &cobra.Command{
@@ -51,9 +54,10 @@ hexadecimal digits. It says what is lost for good, and asks.`,
 // confirmUnlock says what unlocking takes from a phone for good, and asks.
 func (a *app) confirmUnlock(ctx context.Context, yes bool) error {
 	if !yes && (!a.ui.inTTY || a.ui.json) {
-		return &failure{exit: exitPolicy, code: "not-confirmed", what: "not unlocked; nothing was sent", text: wrap(unlockLoss, 80, ""), hints: []string{"--yes says that you know what is lost"}}
+		return &failure{exit: exitPolicy, code: "not-confirmed", what: "not unlocked; nothing was sent", text: wrap(unlockLoss, a.ui.width(), "") + "\n" + wrap(backupFirst, a.ui.width(), ""), hints: []string{"--yes says that you know what is lost"}}
 	}
 	a.ui.warn("%s", unlockLoss)
+	a.ui.warn("%s", backupFirst)
 	if yes {
 		return nil
 	}

@@ -45,6 +45,9 @@ func (in *inspector) path(ctx context.Context, name string) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
+	if info.IsDir() && trimarea.IsFolder(name) {
+		return in.trimFolder(ctx, name)
+	}
 	if info.IsDir() {
 		return in.folder(ctx, name)
 	}

@@ -90,15 +90,37 @@ func (in *inspector) trimArea(ctx context.Context, rep *Report, s source) error 
 		l.add(RegionUnits, fmt.Sprintf("partition %d", b.Partition), b.Offset, int64(b.Size))
 	}
 	rep.Layouts = []Layout{l}
+	in.trimBackup(rep, found)
+	rep.whole(text.Count(len(found.Blocks), "block") + " in use, every one with the right checksum")
+	return nil
+}
+
+// trimFolder inspects a folder with 1.ta and 2.ta, made in flash mode.
+func (in *inspector) trimFolder(ctx context.Context, name string) (*Report, error) {
+	found, err := trimarea.Open(ctx, name, in.Roots)
+	if err != nil {
+		return nil, err
+	}
+	rep := &Report{Name: name, Kind: KindTrimArea, Title: "trim-area backup, " + string(found.Container), Size: int64(len(found.Data)),
+		Warning: "a trim area belongs to one phone; xflash never writes one", TrimArea: &TrimArea{}}
+	in.trimBackup(rep, found)
+	if found.Sums {
+		rep.whole("every file has the checksum that was noted when the backup was made")
+	} else {
+		rep.unproven("it keeps the grammar; it has no checksums")
+	}
+	return rep, nil
+}
+
+// trimBackup takes over what a backup holds and what is wrong with it.
+func (in *inspector) trimBackup(rep *Report, found *trimarea.Backup) {
 	for _, w := range found.Wrong {
 		rep.wrong(w.Reason, w.Offset, w.Text)
 	}
-	rep.whole(text.Count(len(found.Blocks), "block") + " in use, every one with the right checksum")
 	rep.TrimArea.Trim, rep.TrimArea.Misc = len(found.Live(trimarea.Trim)), len(found.Live(trimarea.Misc))
 	rep.TrimArea.Serial, rep.TrimArea.Model = in.masked(found.ID.Serial), found.ID.Model
 	rep.forModel(found.ID.Model, "unit 2210 names this model")
 	rep.TrimArea.HWConf = found.HardwareText()
-	return nil
 }
 
 // unitsOf lists units without their contents.

@@ -49,6 +49,8 @@ type Dump struct {
 	// MD5 is what the backup says the sum of the image is, in lower case, empty when it
 	// says nothing; Sum is what it is.
 	MD5, Sum string
+	// Sums: a folder that notes the checksums of its files.
+	Sums bool
 	// Serial is the number of the phone as the backup's own note gives it.
 	Serial string
 }

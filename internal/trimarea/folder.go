@@ -158,6 +158,7 @@ func (f *folder) sums() error {
 	if err != nil || list == nil {
 		return err
 	}
+	f.dump.Sums = true
 	for line := range strings.Lines(string(list)) {
 		want, name, ok := strings.Cut(strings.TrimRight(line, "\n"), "  ")
 		if !ok {
