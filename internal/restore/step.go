@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"slices"
+	"sync"
 	"time"
 
 	"xflash/internal/phone"
@@ -66,12 +68,49 @@ type load struct {
 var errNothingCleared = errors.New("the step carries nothing that was cleared for this phone")
 
 // open opens the SIN file of the step and reads its header, which must be the one that was
-// checked. The reader is left at the first byte of the payload.
+// checked. The reader is left at the first byte of the payload. It may be closed while a
+// read blocks that was given up.
 func (s Step) open() (io.ReadCloser, *sin.Header, error) {
 	if s.load.item == nil {
 		return nil, nil, errNothingCleared
 	}
-	return s.load.item.begin(s.load.item.HeaderSHA256)
+	file, h, err := s.load.item.begin(s.load.item.HeaderSHA256)
+	if err != nil {
+		return nil, nil, err
+	}
+	return &source{file: file}, h, nil
+}
+
+// source is a file that is read by one goroutine and closed by another.
+type source struct {
+	mu     sync.Mutex
+	file   io.ReadCloser
+	closed bool
+}
+
+func (s *source) Read(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return 0, os.ErrClosed
+	}
+	return s.file.Read(p)
+}
+
+// Close closes the file, or leaves that to the end of a read that blocks.
+func (s *source) Close() error {
+	if !s.mu.TryLock() {
+		go func() {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.closed = true
+			_ = s.file.Close() // nobody waits for this file any more
+		}()
+		return nil
+	}
+	defer s.mu.Unlock()
+	s.closed = true
+	return s.file.Close()
 }
 
 // unpack writes to w what the SIN file of the step makes of its partition, and checks
