@@ -1,6 +1,6 @@
 # Two commands do everything on a fresh Debian-like machine with Go: make demo, make test.
 GO      ?= go
-FUZZTIME ?= 20s
+FUZZTIME ?= 10s
 
 .PHONY: install deb dist test-deb demo check test test-all test-long test-usb test-uboot lint build bench bench-usb fuzz setup setup-test clean
 
