@@ -31,7 +31,7 @@ func (p *Plan) TextFor(width, done int) string {
 	if n := len(p.Questions); n > 0 {
 		block("not proven ", fmt.Sprintf("%s, asked before anything is written", text.Count(n, "thing")))
 	} else {
-		block("not proven ", "nothing that matters for this")
+		block("not proven ", "on a real phone: xflash was tried on executed loader code and simulated phones")
 	}
 	for _, e := range p.Evidence[min(len(p.Evidence), 1):] {
 		block("because    ", e)
