@@ -2,6 +2,7 @@ package vmtest
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"io"
 	"math/rand/v2"
@@ -73,7 +74,8 @@ func folder(t testing.TB) string {
 // fileSystem is what an ext4 file system of size bytes begins with, and noise.
 func fileSystem(size int64) io.Reader {
 	head := make([]byte, 4096)
-	copy(head[1080:], "\x53\xef") // where ext4 has its magic number
+	copy(head[0x438:], "\x53\xef") // where ext4 has its magic number, and the number of its blocks of 1 KiB
+	binary.LittleEndian.PutUint32(head[0x404:], uint32(size>>10))
 	return io.MultiReader(bytes.NewReader(head), io.LimitReader(rand.NewChaCha8([32]byte{7}), size-int64(len(head))))
 }
 
@@ -203,7 +205,7 @@ func TestDebianFastboot(t *testing.T) {
 // again after a reboot into it.
 func TestWaitAcrossModes(t *testing.T) {
 	b := newBench(t, simphone.Options{Serial: "CB5A25SIM1"})
-	contains(t, b.xflash(nil, "wait", "fastboot", "--timeout", "1s").want(t, 3).stderr, "no phone in fastboot", "Volume Up")
+	contains(t, b.xflash(nil, "wait", "fastboot", "--timeout", "1s").want(t, 3).stderr, "after 1s: no phone is plugged in", "Volume Up")
 	waiting := func(mode string) chan outcome {
 		ended := make(chan outcome)
 		go func() { ended <- run(b.home, nil, program, "wait", mode, "--timeout", "60s") }()
