@@ -39,17 +39,19 @@ test-deb:
 # gotestsum names each skipped test with its reason and counts them at the end.
 TOOL    = $(GO) tool -modfile=packaging/tools/go.mod
 GOTEST  = $(TOOL) gotestsum --format pkgname-and-test-fails --format-icons text --hide-summary=output -- -timeout 30m
-# What runs in several goroutines or processes is tested under the race detector.
-RACE    = ./usbproto/... ./fastboot ./internal/restore ./internal/simphone ./cmd/xflash
+# What runs in several goroutines is tested under the race detector; the program itself, whose
+# tests start many processes, only by test-all.
+RACE    = ./usbproto/... ./fastboot ./internal/restore ./internal/simphone
 # Tests that try something at every place, or with very large files, are short with -short.
 LONG    = ./internal/restore ./internal/simphone ./cmd/xflash
-OTHERS  = $$($(GO) list ./... | grep -vxF "$$($(GO) list $(RACE))")
+OTHERS  = $$($(GO) list ./... | grep -vxF "$$($(GO) list $(RACE) ./cmd/xflash)")
 
 check: setup-test lint
 	$(GOTEST) -short $$($(GO) list ./... | grep -v /cmd/)
 
 test: setup-test lint build
 	$(GOTEST) -race -short $(RACE)
+	$(GOTEST) -short ./cmd/xflash
 	$(GOTEST) $(OTHERS)
 
 test-all: test test-long fuzz
@@ -59,6 +61,7 @@ test-all: test test-long fuzz
 
 test-long: setup-test
 	$(GOTEST) $(LONG)
+	$(GOTEST) -race -short ./cmd/xflash
 
 # The program against simulated phones on a real USB bus, in a virtual machine.
 # USBFLAGS=-v tries every fault at every place, which takes three times as long.
