@@ -264,6 +264,7 @@ var bundleChanges = []bundleChange{
 	{"a truncated file", func(b *madeBundle, rng *rand.Rand) {
 		if m := b.any(rng, b.isImage); m.data != nil {
 			m.spoil("truncated", m.data[:len(m.data)-1])
+			m.vile = false // what it aims at can no longer be trusted; a file that is wanted is refused as damaged
 		}
 	}},
 	{"a file signed for another family", func(b *madeBundle, rng *rand.Rand) { b.resign(rng, foreign, "", b.isImage) }},

@@ -67,7 +67,7 @@ func TestRestore300MB(t *testing.T) {
 		opt: s1.Options{LastChunk: time.Minute}}
 
 	untouched := map[string]string{}
-	for _, label := range []string{"TA", "alt_sbl1", "alt_s1sbl", "alt_dbi", "alt_aboot", "alt_rpm", "alt_tz", "DDR", "ramdump", "userdata", "apps_log"} {
+	for _, label := range []string{"TA", "DDR", "ramdump", "userdata", "apps_log"} {
 		untouched[label] = start(t, phone, label)
 	}
 	identity := map[uint32][]byte{}
