@@ -2,7 +2,7 @@
 GO      ?= go
 FUZZTIME ?= 10s
 
-.PHONY: install deb dist test-deb demo check test test-all test-long test-usb test-uboot lint build bench bench-usb fuzz setup setup-test clean
+.PHONY: install deb dist test-deb demo check test test-all test-long test-race test-usb test-uboot lint build bench bench-usb fuzz setup setup-test clean
 
 demo: build
 	./xflash demo
@@ -54,13 +54,16 @@ test: setup-test lint build
 	$(GOTEST) -short ./cmd/xflash
 	$(GOTEST) $(OTHERS)
 
-test-all: test test-long fuzz
+test-all: test test-long test-race fuzz
 	$(MAKE) test-uboot
 	$(MAKE) test-usb
 	$(MAKE) test-deb
 
 test-long: setup-test
 	$(GOTEST) $(LONG)
+
+# The program under the race detector.
+test-race: setup-test
 	$(GOTEST) -race -short ./cmd/xflash
 
 # The program against simulated phones on a real USB bus, in a virtual machine.
