@@ -152,6 +152,13 @@ func TestMemoryOfFlash(t *testing.T) {
 	if err := f.Truncate(at); err != nil {
 		t.Fatal(err)
 	}
+	start := make([]byte, 4096) // with the superblock, which flash looks for
+	if _, err := raw.ReadAt(start, 0); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.WriteAt(start, int64(len(head))+12); err != nil {
+		t.Fatal(err)
+	}
 	if err := f.Close(); err != nil {
 		t.Fatal(err)
 	}
