@@ -7,6 +7,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/iotest"
 	"testing/synctest"
@@ -360,11 +361,13 @@ func TestImageSource(t *testing.T) {
 
 // No read runs any more when SendImage returns.
 func TestImageSlowSource(t *testing.T) {
+	started := make(chan struct{})
 	inLoader(t, func(p *phone) {
+		<-started
 		p.refuse(5, 3, pattern(100), reason("MINOR", "0017", "80080021"))
 	}, func(ctx context.Context, t *testing.T, s *s1.Session) {
 		begin := time.Now()
-		err := s.SendImage(ctx, s1.Image{Name: "system.sin", Header: pattern(100), Data: slowReader{}, Size: 10 * packetSize}, nil)
+		err := s.SendImage(ctx, s1.Image{Name: "system.sin", Header: pattern(100), Data: &slowReader{started: started}, Size: 10 * packetSize}, nil)
 		var r *s1.Refusal
 		if !errors.As(err, &r) {
 			t.Error(err)
@@ -373,10 +376,14 @@ func TestImageSlowSource(t *testing.T) {
 	})
 }
 
-// slowReader takes ten seconds for a read.
-type slowReader struct{}
+// slowReader takes ten seconds for a read, and closes started when the first one begins.
+type slowReader struct {
+	started chan struct{}
+	once    sync.Once
+}
 
-func (slowReader) Read(p []byte) (int, error) {
+func (r *slowReader) Read(p []byte) (int, error) {
+	r.once.Do(func() { close(r.started) })
 	time.Sleep(10 * time.Second)
 	return len(p), nil
 }
