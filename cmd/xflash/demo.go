@@ -198,7 +198,7 @@ func (d *demo) breakIt() error {
 }
 
 // attempt runs a whole restore of the simulated phone; told shows its plan.
-func (d *demo) attempt(ctx context.Context, fw *firmware.Firmware, policy restore.Policy, told bool) (err error) {
+func (d *demo) attempt(ctx context.Context, fw *firmware.Firmware, request restore.Request, told bool) (err error) {
 	bundle, err := ftf.Open(fw.Bundle)
 	if err != nil {
 		return err
@@ -210,7 +210,7 @@ func (d *demo) attempt(ctx context.Context, fw *firmware.Firmware, policy restor
 	}
 	show := newProgress(d.ui)
 	defer show.clear()
-	checked, err := restore.Check(ctx, bundle, restore.CheckOptions{Policy: policy, Roots: roots, Emit: show.event})
+	checked, err := restore.Check(ctx, bundle, restore.CheckOptions{Request: request, Roots: roots, Emit: show.event})
 	if err != nil {
 		return err
 	}
@@ -224,7 +224,7 @@ func (d *demo) attempt(ctx context.Context, fw *firmware.Firmware, policy restor
 	if err != nil {
 		return err
 	}
-	plan, journal, err := restore.PrepareRun(restore.Store{Dir: filepath.Join(d.dir, "journal")}, checked, facts, policy, false)
+	plan, journal, err := restore.PrepareRun(restore.Store{Dir: filepath.Join(d.dir, "journal")}, checked, facts, request, false)
 	if err != nil {
 		return err
 	}
@@ -237,7 +237,7 @@ func (d *demo) attempt(ctx context.Context, fw *firmware.Firmware, policy restor
 
 // refusedTry flashes firmware that this phone must refuse, and shows the explanation.
 func (d *demo) refusedTry(ctx context.Context, fw *firmware.Firmware) error {
-	err := d.attempt(ctx, fw, restore.Policy{Only: []string{"kernel", "fotakernel", "system"}}, false)
+	err := d.attempt(ctx, fw, restore.Request{Only: []string{"kernel", "fotakernel", "system"}}, false)
 	var step *restore.StepError
 	if !errors.As(err, &step) {
 		return errors.Join(errors.New("the demo went wrong: the phone did not refuse the wrong bundle"), err)
@@ -251,7 +251,7 @@ func (d *demo) refusedTry(ctx context.Context, fw *firmware.Firmware) error {
 }
 
 func (d *demo) restore(ctx context.Context, fw *firmware.Firmware) error {
-	return d.attempt(ctx, fw, restore.Policy{Wipe: true}, true)
+	return d.attempt(ctx, fw, restore.Request{Wipe: true}, true)
 }
 
 // prove compares the phone's disk with the images that the bundle was made from.

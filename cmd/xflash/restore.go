@@ -22,15 +22,15 @@ import (
 type restoreCommand struct {
 	patience time.Duration // how long the phone is waited for; 0: see await
 	*app
-	policy restore.Policy
-	dryRun bool
-	yes    bool
-	resume bool
-	keep   bool
-	second bool // through fastboot
-	loader string
-	roots  []string
-	limits s1.Options
+	request restore.Request
+	dryRun  bool
+	yes     bool
+	resume  bool
+	keep    bool
+	second  bool // through fastboot
+	loader  string
+	roots   []string
+	limits  s1.Options
 }
 
 func newRestoreCommand(a *app) *cobra.Command {
@@ -62,13 +62,13 @@ in fastboot mode (phone off, hold Volume Up, plug in the cable; the light turns 
 	f := cmd.Flags()
 	f.BoolVar(&c.dryRun, "dry-run", false, "check the bundle and show the plan, write nothing")
 	f.BoolVar(&c.yes, "yes", false, "do not ask before writing")
-	f.BoolVar(&c.policy.Wipe, "wipe", false, "erase the data of the phone too: apps, photos, settings")
+	f.BoolVar(&c.request.Wipe, "wipe", false, "erase the data of the phone too: apps, photos, settings")
 	f.BoolVar(&c.keep, "keep-data", false, "keep apps, photos and settings (this is the default)")
-	f.StringSliceVar(&c.policy.Only, "only", nil, "flash only these, by short name: kernel,fotakernel (boot means the boot set)")
-	f.StringSliceVar(&c.policy.Skip, "skip", nil, "leave these out, by short name or file name")
+	f.StringSliceVar(&c.request.Only, "only", nil, "flash only these, by short name: kernel,fotakernel (boot means the boot set)")
+	f.StringSliceVar(&c.request.Skip, "skip", nil, "leave these out, by short name or file name")
 	f.BoolVar(&c.resume, "resume", false, "continue the restore that was stopped")
 	f.BoolVar(&c.second, "fastboot", false, "write what fastboot can, to an unlocked phone in fastboot mode")
-	f.StringVar(&c.policy.Model, "model", "", "the model printed on the phone, when the phone does not say it")
+	f.StringVar(&c.request.Model, "model", "", "the model printed on the phone, when the phone does not say it")
 	f.StringVar(&c.loader, "loader", "", "take loader.sin from this file, for bundles without one")
 	f.StringSliceVar(&c.roots, "root", nil, "also trust this root certificate (PEM); for firmware of simulated phones")
 	f.DurationVar(&c.patience, "timeout", 0, "how long to wait for the phone (default: no limit on a terminal, else one minute)")
@@ -78,11 +78,11 @@ in fastboot mode (phone off, hold Volume Up, plug in the cable; the light turns 
 }
 
 func (c *restoreCommand) run(ctx context.Context, path string) error {
-	if c.resume && (len(c.policy.Only) > 0 || len(c.policy.Skip) > 0 || c.policy.Wipe || c.policy.Model != "") {
+	if c.resume && (len(c.request.Only) > 0 || len(c.request.Skip) > 0 || c.request.Wipe || c.request.Model != "") {
 		return usageError{errors.New("--resume continues the plan you agreed to and cannot be combined with --only, --skip, --wipe and --model")}
 	}
 	if c.second {
-		c.policy.Way = restore.WayFastboot
+		c.request.Route = restore.RouteFastboot
 	}
 	bundle, err := ftf.Open(path)
 	if err != nil {
@@ -102,15 +102,15 @@ func (c *restoreCommand) run(ctx context.Context, path string) error {
 	if c.second {
 		return c.throughFastboot(ctx, bundle, fw)
 	}
-	if c.dryRun && c.device == "" && c.policy.Model != "" {
-		plan, err := restore.Build(fw, nil, c.policy)
+	if c.dryRun && c.device == "" && c.request.Model != "" {
+		plan, err := restore.Build(fw, nil, c.request)
 		if err != nil {
 			return err
 		}
 		return c.show(plan, 0)
 	}
 	// What can be judged without the phone is judged before it is opened.
-	if _, err := restore.Build(fw, nil, c.policy); err != nil {
+	if _, err := restore.Build(fw, nil, c.request); err != nil {
 		return err
 	}
 	return c.flash(ctx, bundle, fw)
@@ -133,7 +133,7 @@ func (c *restoreCommand) check(ctx context.Context, bundle *ftf.Bundle) (*restor
 	}
 	show := newProgress(c.ui)
 	defer show.clear()
-	fw, err := restore.Check(ctx, bundle, restore.CheckOptions{Policy: c.policy, Roots: roots, AnyRoot: anyRoot, Loader: c.loader, Emit: show.event})
+	fw, err := restore.Check(ctx, bundle, restore.CheckOptions{Request: c.request, Roots: roots, AnyRoot: anyRoot, Loader: c.loader, Emit: show.event})
 	if cause := context.Cause(ctx); err != nil && cause != nil {
 		return nil, cause
 	}
@@ -147,11 +147,11 @@ func (c *restoreCommand) resumed(ctx context.Context, store restore.Store, phone
 	if err != nil {
 		return nil, err
 	}
-	j, err := store.Resumed(phoneID, id, c.policy.Way)
+	j, err := store.Resumed(phoneID, id, c.request.Route)
 	if err != nil {
 		return nil, err
 	}
-	c.policy = j.Policy
+	c.request = j.Request
 	return c.check(ctx, bundle)
 }
 
@@ -178,7 +178,7 @@ func (c *restoreCommand) flash(ctx context.Context, bundle *ftf.Bundle, fw *rest
 	show := newProgress(c.ui)
 	limits := c.limits
 	limits.OnStall = func(doing string) { show.event(restore.Stalled{Doing: doing}) }
-	if err := c.await(ctx, usbproto.ModeFlash, keyModel(fw, c.policy.Model)); err != nil {
+	if err := c.await(ctx, usbproto.ModeFlash, keyModel(fw, c.request.Model)); err != nil {
 		return c.offerFastboot(err)
 	}
 	conn, err := c.flashMode(ctx, limits)
@@ -201,7 +201,7 @@ func (c *restoreCommand) flash(ctx context.Context, bundle *ftf.Bundle, fw *rest
 			return err
 		}
 	}
-	plan, journal, err := restore.PrepareRun(store, fw, facts, c.policy, c.resume)
+	plan, journal, err := restore.PrepareRun(store, fw, facts, c.request, c.resume)
 	if err != nil {
 		return err
 	}
@@ -232,10 +232,10 @@ func (c *restoreCommand) flash(ctx context.Context, bundle *ftf.Bundle, fw *rest
 		Journal: journal, Stop: soft, Now: clock(), Emit: show.event})
 	show.clear()
 	if err != nil {
-		return c.offerSecondWay(err, facts)
+		return c.offerFastbootRoute(err, facts)
 	}
 	done = true
-	c.finished(plan, c.policy)
+	c.finished(plan, c.request)
 	return nil
 }
 

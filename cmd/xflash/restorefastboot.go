@@ -14,22 +14,22 @@ import (
 	"xflash/usbproto"
 )
 
-// throughFastboot is the second way of a restore (internal/phone/PHONES.md §9.5).
+// throughFastboot is the fastboot route of a restore (internal/phone/PHONES.md §9.5).
 // fw is nil for a restore that is continued.
 func (c *restoreCommand) throughFastboot(ctx context.Context, bundle *ftf.Bundle, fw *restore.Firmware) (err error) {
-	if c.dryRun && c.device == "" && c.policy.Model != "" {
-		boots, err := restore.BootImages(ctx, fw, nil, c.policy)
+	if c.dryRun && c.device == "" && c.request.Model != "" {
+		boots, err := restore.BootImages(ctx, fw, nil, c.request)
 		if err != nil {
 			return err
 		}
-		plan, err := restore.BuildLoader(fw, nil, boots, c.policy)
+		plan, err := restore.BuildFastboot(fw, nil, boots, c.request)
 		if err != nil {
 			return err
 		}
 		return c.show(plan, 0)
 	}
 	if fw != nil { // what can be judged without the phone is judged before it is opened
-		if _, err := restore.BuildLoader(fw, nil, nil, c.policy); err != nil {
+		if _, err := restore.BuildFastboot(fw, nil, nil, c.request); err != nil {
 			return err
 		}
 	}
@@ -41,7 +41,7 @@ func (c *restoreCommand) throughFastboot(ctx context.Context, bundle *ftf.Bundle
 	meter := &restore.Meter{}
 	options := c.fastbootOptions("")
 	options.Progress = meter.Sent
-	if err := c.await(ctx, usbproto.ModeFastboot, keyModel(fw, c.policy.Model)); err != nil {
+	if err := c.await(ctx, usbproto.ModeFastboot, keyModel(fw, c.request.Model)); err != nil {
 		return err
 	}
 	conn, err := c.fastbootMode(ctx, options)
@@ -67,11 +67,11 @@ func (c *restoreCommand) throughFastboot(ctx context.Context, bundle *ftf.Bundle
 			return err
 		}
 	}
-	boots, err := restore.BootImages(ctx, fw, facts, c.policy)
+	boots, err := restore.BootImages(ctx, fw, facts, c.request)
 	if err != nil {
 		return err
 	}
-	plan, journal, err := restore.PrepareFastbootRun(store, fw, facts, boots, c.policy, c.resume)
+	plan, journal, err := restore.PrepareFastbootRun(store, fw, facts, boots, c.request, c.resume)
 	if err != nil {
 		return err
 	}
@@ -109,7 +109,7 @@ func (c *restoreCommand) throughFastboot(ctx context.Context, bundle *ftf.Bundle
 		return err
 	}
 	done = true
-	c.finished(plan, c.policy)
+	c.finished(plan, c.request)
 	return nil
 }
 
@@ -126,12 +126,12 @@ func unpackingFolder() (string, error) {
 }
 
 // loaderFacts asks a phone in fastboot mode who it is.
-func (c *restoreCommand) loaderFacts(ctx context.Context, conn *fastbootConn) (*restore.LoaderFacts, error) {
-	target, err := conn.facts(ctx, c.policy.Model)
+func (c *restoreCommand) loaderFacts(ctx context.Context, conn *fastbootConn) (*restore.FastbootFacts, error) {
+	target, err := conn.facts(ctx, c.request.Model)
 	if err != nil {
 		return nil, err
 	}
-	f := &restore.LoaderFacts{Target: target, Sizes: map[string]int64{}}
+	f := &restore.FastbootFacts{Target: target, Sizes: map[string]int64{}}
 	if f.Product, err = conn.told(ctx, "product"); err != nil {
 		return nil, err
 	}
@@ -165,8 +165,8 @@ func (c *restoreCommand) offerFastboot(err error) error {
 	return f
 }
 
-// offerSecondWay adds the second way to the failure of a restore that the phone refused.
-func (c *restoreCommand) offerSecondWay(err error, facts *restore.Facts) error {
+// offerFastbootRoute adds the second way to the failure of a restore that the phone refused.
+func (c *restoreCommand) offerFastbootRoute(err error, facts *restore.Facts) error {
 	f := classify(err)
 	lock := facts.Info["ROOTING_STATUS"] // told in the boot stage only
 	var step *restore.StepError

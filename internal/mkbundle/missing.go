@@ -63,7 +63,7 @@ func (a *assembler) missing(b *ftf.Bundle) {
 	lack.image("loader")
 	for _, step := range order.Steps {
 		for _, short := range step.Images {
-			if img, _ := a.family.Image(short); img.Policy != phone.PolicyDelivery {
+			if img, _ := a.family.Image(short); img.Send != phone.SendDelivery {
 				lack.image(short)
 			}
 		}
@@ -108,7 +108,7 @@ type lacking struct {
 // image misses one image of the flash order.
 func (l *lacking) image(short string) {
 	img, known := l.family.Image(short)
-	if !known || img.Policy == phone.PolicyNever || l.has(short) {
+	if !known || img.Send == phone.SendNever || l.has(short) {
 		return
 	}
 	need, ok := needs[img.Group]

@@ -92,12 +92,12 @@ func TestVocabulary(t *testing.T) {
 	}
 	for _, i := range loaded().images {
 		oneOf(t, i.Short+" target", i.Writes, ToPartition, ToTable, ToMemory)
-		oneOf(t, i.Short+" policy", i.Policy, PolicyAlways, PolicyWipe, PolicyDelivery, PolicyLoader, PolicyNever, PolicyRefuse)
+		oneOf(t, i.Short+" policy", i.Send, SendAlways, SendWipe, SendDelivery, SendLoader, SendNever, SendRefuse)
 		oneOf(t, i.Short+" signer", i.Signer, "", "S1_SW", "S1_Boot", "S1_Loader")
 		if i.Group == "" || i.Reason == "" || i.Short != strings.ToLower(i.Short) {
 			t.Errorf("image %+v", i)
 		}
-		if dangerous := i.Policy == PolicyDelivery || i.Writes == ToTable && i.Policy != PolicyNever; i.Danger != dangerous {
+		if dangerous := i.Send == SendDelivery || i.Writes == ToTable && i.Send != SendNever; i.Danger != dangerous {
 			t.Errorf("%s: danger is %v; the window is the boot chain and the partition table", i.Short, i.Danger)
 		}
 	}
@@ -121,10 +121,10 @@ func TestVocabulary(t *testing.T) {
 
 // An image may only reach partitions whose verdict fits its policy.
 func TestImagesReachOnlyWhatTheyMay(t *testing.T) {
-	fits := map[Policy][]Verdict{
-		PolicyAlways:   {Allow, Bundle},
-		PolicyWipe:     {Wipe},
-		PolicyDelivery: {Delivery},
+	fits := map[SendRule][]Verdict{
+		SendAlways:   {Allow, Bundle},
+		SendWipe:     {Wipe},
+		SendDelivery: {Delivery},
 	}
 	for _, f := range Families() {
 		for short, labels := range f.targets {
@@ -133,7 +133,7 @@ func TestImagesReachOnlyWhatTheyMay(t *testing.T) {
 				t.Errorf("%s: target of %s: image is %+v", f.Name, short, img)
 			}
 			for _, label := range labels {
-				if img.Policy == PolicyNever {
+				if img.Send == SendNever {
 					continue // its labels only say where it would go
 				}
 				p, ok := f.Partition(label)
@@ -141,8 +141,8 @@ func TestImagesReachOnlyWhatTheyMay(t *testing.T) {
 					t.Errorf("%s: %s writes %s, which does not exist", f.Name, short, label)
 					continue
 				}
-				if !slices.Contains(fits[img.Policy], p.Verdict) {
-					t.Errorf("%s: %s (%s) writes %s (%s)", f.Name, short, img.Policy, label, p.Verdict)
+				if !slices.Contains(fits[img.Send], p.Verdict) {
+					t.Errorf("%s: %s (%s) writes %s (%s)", f.Name, short, img.Send, label, p.Verdict)
 				}
 				if p.Class == Identity || p.Class == Untouched {
 					t.Errorf("%s: %s reaches %s of class %s", f.Name, short, label, p.Class)
@@ -176,7 +176,7 @@ func TestOrdersAreComplete(t *testing.T) {
 		}
 		for short := range f.targets {
 			// A modem file under a name that the family's scripts do not have is left out.
-			if img, _ := f.Image(short); img.Policy != PolicyNever && img.Group != "modem" && !placed[short] {
+			if img, _ := f.Image(short); img.Send != SendNever && img.Group != "modem" && !placed[short] {
 				t.Errorf("%s: %s has a target and is in no order", f.Name, short)
 			}
 		}
@@ -195,7 +195,7 @@ func checkOrder(t *testing.T, f *Family, o Order, placed map[string]bool) {
 		}
 		for _, short := range s.Images {
 			img, ok := f.Image(short)
-			if images[short]++; !ok || img.Short != short || img.Policy == PolicyNever || images[short] > 1 {
+			if images[short]++; !ok || img.Short != short || img.Send == SendNever || images[short] > 1 {
 				t.Errorf("%s %v: %s occurs %d times and is %+v", f.Name, o.Scripts, short, images[short], img)
 			}
 			placed[short] = true

@@ -16,17 +16,17 @@ const (
 	ToMemory    Target = "memory" // nothing on the phone's storage
 )
 
-// Policy tells when an image of a bundle is sent.
-type Policy string
+// SendRule tells when an image of a bundle is sent.
+type SendRule string
 
 // The policies.
 const (
-	PolicyAlways   Policy = "always"
-	PolicyWipe     Policy = "wipe"     // only when a wipe is asked for
-	PolicyDelivery Policy = "delivery" // only as chosen by the boot delivery
-	PolicyLoader   Policy = "loader"   // the flash program, before everything else
-	PolicyNever    Policy = "never"    // left out, and the plan says why
-	PolicyRefuse   Policy = "refuse"   // belongs to one phone: a bundle that has it is not to be trusted
+	SendAlways   SendRule = "always"
+	SendWipe     SendRule = "wipe"     // only when a wipe is asked for
+	SendDelivery SendRule = "delivery" // only as chosen by the boot delivery
+	SendLoader   SendRule = "loader"   // the flash program, before everything else
+	SendNever    SendRule = "never"    // left out, and the plan says why
+	SendRefuse   SendRule = "refuse"   // belongs to one phone: a bundle that has it is not to be trusted
 )
 
 // Image is what is known of the SIN image of one short name.
@@ -36,7 +36,7 @@ type Image struct {
 	// Partitions holds the labels it may write; empty unless Writes is ToPartition.
 	Partitions []string
 	Group      string // for a person: "boot chain", "kernel", "modem"
-	Policy     Policy
+	Send       SendRule
 	Signer     string // role its certificate must name; empty: not known
 	// Danger: the phone may not come back if the flash stops while this image
 	// is written (usbproto/s1/PROTOCOL.md §4.10).
@@ -51,7 +51,7 @@ type Image struct {
 // Names are compared without case, and older names lead to the present one: Short of
 // "partition" is "partition-image". false: no such image is known at all, and it must
 // not be sent. A known image that has no partition on these phones, or that is never
-// sent to them, has PolicyNever.
+// sent to them, has SendNever.
 func (f *Family) Image(short string) (Image, bool) {
 	for _, known := range loaded().images {
 		if !strings.EqualFold(known.Short, short) &&
@@ -65,12 +65,12 @@ func (f *Family) Image(short string) (Image, bool) {
 		img.Partitions = f.targets[img.Short]
 		img.TopLevel = slices.Contains(f.topLevel, img.Short)
 		switch {
-		case img.Policy == PolicyNever, img.Policy == PolicyRefuse:
+		case img.Send == SendNever, img.Send == SendRefuse:
 		case len(img.Partitions) == 0:
-			img.Policy = PolicyNever
+			img.Send = SendNever
 			img.Reason = fmt.Sprintf("no partition for it is known on phones of the family %s", f.Name)
-		case img.Policy == PolicyDelivery && !img.TopLevel && f.NoBootSet != "":
-			img.Policy, img.Reason = PolicyNever, "boot chain: "+f.NoBootSet
+		case img.Send == SendDelivery && !img.TopLevel && f.NoBootSet != "":
+			img.Send, img.Reason = SendNever, "boot chain: "+f.NoBootSet
 		}
 		return img, true
 	}

@@ -94,7 +94,7 @@ func (k *knowledge) loadImages(files fs.FS) error {
 			Aliases []string `json:"aliases"`
 			Writes  Target   `json:"writes"`
 			Group   string   `json:"group"`
-			Policy  Policy   `json:"policy"`
+			Send    SendRule `json:"send"`
 			Signer  string   `json:"signer"`
 			Danger  bool     `json:"danger"`
 			Reason  string   `json:"reason"`
@@ -109,7 +109,7 @@ func (k *knowledge) loadImages(files fs.FS) error {
 	}
 	for _, d := range data.Images {
 		k.images = append(k.images, imageData{
-			Image: Image{Short: d.Short, Writes: d.Writes, Group: d.Group, Policy: d.Policy,
+			Image: Image{Short: d.Short, Writes: d.Writes, Group: d.Group, Send: d.Send,
 				Signer: d.Signer, Danger: d.Danger, Reason: d.Reason},
 			Aliases: d.Aliases,
 		})

@@ -107,29 +107,29 @@ func TestImagePolicy(t *testing.T) {
 	f, _ := mustFamily(t, "D5803")
 	for _, c := range []struct {
 		short     string
-		policy    Policy
+		send      SendRule
 		signer    string
 		partition string
 	}{
-		{"kernel", PolicyAlways, "S1_SW", "boot"},
-		{"KERNEL", PolicyAlways, "S1_SW", "boot"},
-		{"fotakernel", PolicyAlways, "", "FOTAKernel"},
-		{"system", PolicyAlways, "S1_SW", "system"},
-		{"amss_fs_1", PolicyAlways, "", "modemst1"},
-		{"elabel", PolicyAlways, "", "LTALabel"},
-		{"userdata", PolicyWipe, "", "userdata"},
-		{"apps_log", PolicyWipe, "", "apps_log"},
-		{"emmc_appsboot", PolicyDelivery, "S1_Boot", "aboot"},
-		{"tz", PolicyDelivery, "S1_Boot", "tz"},
-		{"partition", PolicyAlways, "S1_SW", ""},
-		{"partition-image", PolicyAlways, "S1_SW", ""},
-		{"loader", PolicyLoader, "S1_Loader", ""},
-		{"ssd", PolicyNever, "", ""},
-		{"TA", PolicyRefuse, "", ""},
-		{"recovery", PolicyNever, "", ""},
+		{"kernel", SendAlways, "S1_SW", "boot"},
+		{"KERNEL", SendAlways, "S1_SW", "boot"},
+		{"fotakernel", SendAlways, "", "FOTAKernel"},
+		{"system", SendAlways, "S1_SW", "system"},
+		{"amss_fs_1", SendAlways, "", "modemst1"},
+		{"elabel", SendAlways, "", "LTALabel"},
+		{"userdata", SendWipe, "", "userdata"},
+		{"apps_log", SendWipe, "", "apps_log"},
+		{"emmc_appsboot", SendDelivery, "S1_Boot", "aboot"},
+		{"tz", SendDelivery, "S1_Boot", "tz"},
+		{"partition", SendAlways, "S1_SW", ""},
+		{"partition-image", SendAlways, "S1_SW", ""},
+		{"loader", SendLoader, "S1_Loader", ""},
+		{"ssd", SendNever, "", ""},
+		{"TA", SendRefuse, "", ""},
+		{"recovery", SendNever, "", ""},
 	} {
 		img, ok := f.Image(c.short)
-		if !ok || img.Policy != c.policy || img.Signer != c.signer || strings.Join(img.Partitions, ",") != c.partition || img.Reason == "" {
+		if !ok || img.Send != c.send || img.Signer != c.signer || strings.Join(img.Partitions, ",") != c.partition || img.Reason == "" {
 			t.Errorf("%s: %+v", c.short, img)
 		}
 	}
@@ -139,7 +139,7 @@ func TestImagePolicy(t *testing.T) {
 		}
 	}
 	recognised, m := mustFamily(t, "F5121")
-	if img, ok := recognised.Image("system"); !ok || img.Policy != PolicyNever {
+	if img, ok := recognised.Image("system"); !ok || img.Send != SendNever {
 		t.Errorf("an image can be written to a phone that is only recognised: %+v", img)
 	}
 	if _, ok := recognised.Order(m); ok {

@@ -33,7 +33,7 @@ func TestReadmeNeverWritten(t *testing.T) {
 				t.Errorf("README says that %s is never written, and on %s its verdict is %s", label, f.Name, p.Verdict)
 			}
 			for short, targets := range f.targets {
-				if img, _ := f.Image(short); slices.Contains(targets, label) && img.Policy != PolicyNever && img.Policy != PolicyRefuse {
+				if img, _ := f.Image(short); slices.Contains(targets, label) && img.Send != SendNever && img.Send != SendRefuse {
 					t.Errorf("README says that %s is never written, and on %s the image %s writes it", label, f.Name, short)
 				}
 			}

@@ -205,7 +205,7 @@ func sendAll(ctx context.Context, fw *restore.Firmware, store restore.Store) (in
 	if err != nil {
 		return 0, err
 	}
-	plan, journal, err := restore.PrepareRun(store, fw, facts, restore.Policy{}, false)
+	plan, journal, err := restore.PrepareRun(store, fw, facts, restore.Request{}, false)
 	if err != nil {
 		return 0, err
 	}

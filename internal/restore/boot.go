@@ -79,7 +79,7 @@ func (j *judge) chooseBoot() (c bootChoice) {
 // bundles of some families have one (internal/phone/PHONES.md §2.1 10).
 func (j *judge) topLevel(it *Item) string {
 	img, ok := j.fw.Family.Image(it.Short)
-	if !ok || !img.TopLevel || img.Policy != phone.PolicyDelivery {
+	if !ok || !img.TopLevel || img.Send != phone.SendDelivery {
 		return ""
 	}
 	const only = "it is written only as part of a complete firmware: "
@@ -149,7 +149,7 @@ func (j *judge) bootFiles(c *ftf.Configuration) (files []*Item, absent []string,
 		}
 		it := found[0]
 		img, known := j.fw.Family.Image(it.Short)
-		if it.Kind == ItemSIN && (!known || img.Policy != phone.PolicyDelivery) {
+		if it.Kind == ItemSIN && (!known || img.Send != phone.SendDelivery) {
 			refuse(it.Member, "the boot set holds a file that is not part of a boot chain", "")
 			continue
 		}

@@ -8,13 +8,13 @@ import (
 	"xflash/internal/phone"
 )
 
-// Build makes the plan. It does no input or output: the same firmware, facts and policy
+// Build makes the plan. It does no input or output: the same firmware, facts and request
 // give the same plan. ph is nil when no phone was asked; then what only the phone
 // can decide is left open and said in the notes, and the plan cannot be run.
 //
 // The error is Problems; the plan is returned next to it, as far as it can be made.
-func Build(fw *Firmware, ph *Facts, p Policy) (*Plan, error) {
-	p.Way = ""
+func Build(fw *Firmware, ph *Facts, p Request) (*Plan, error) {
+	p.Route = ""
 	b, err := newBuilder(fw, ph, p)
 	if err != nil {
 		return nil, err
@@ -30,14 +30,14 @@ type builder struct {
 	problems Problems
 }
 
-func newBuilder(fw *Firmware, ph *Facts, p Policy) (*builder, error) {
+func newBuilder(fw *Firmware, ph *Facts, p Request) (*builder, error) {
 	j, err := newJudge(fw, ph, p)
 	if err != nil {
 		return nil, err
 	}
 	return &builder{judge: j, plan: &Plan{fw: fw,
 		Bundle: fw.Name, Identity: fw.Identity, Device: fw.Manifest.Device, Version: fw.Manifest.Version, Branding: fw.Manifest.Branding,
-		Way: p.Way, Model: fw.Model.Code, Family: fw.Family.Name, Steps: []Step{}, Skipped: []Skip{}, Notes: slices.Concat([]string{}, fw.Notes),
+		Route: p.Route, Model: fw.Model.Code, Family: fw.Family.Name, Steps: []Step{}, Skipped: []Skip{}, Notes: slices.Concat([]string{}, fw.Notes),
 	}}, nil
 }
 
@@ -154,7 +154,7 @@ func (b *builder) loader() {
 
 // image is the step for a cleared file, counted in the plan.
 func (b *builder) image(c cleared) Step {
-	b.plan.Wipes = b.plan.Wipes || c.img.Policy == phone.PolicyWipe
+	b.plan.Wipes = b.plan.Wipes || c.img.Send == phone.SendWipe
 	b.plan.Bytes += c.item.Bytes
 	return imageStep(c)
 }

@@ -19,8 +19,8 @@ import (
 
 // CheckOptions says what of a bundle is read to the last byte.
 type CheckOptions struct {
-	Policy Policy
-	Roots  *sin.RootSet // root certificates given by the person; those of the loader are added
+	Request Request
+	Roots   *sin.RootSet // root certificates given by the person; those of the loader are added
 	// AnyRoot takes every root for good, as a simulated phone with trust=any does. What
 	// else is checked stays checked.
 	AnyRoot bool
@@ -28,7 +28,7 @@ type CheckOptions struct {
 	Emit    func(Event) // may be nil
 }
 
-// Check reads a bundle once and says what is in it. Files that the policy would send
+// Check reads a bundle once and says what is in it. Files that the request would send
 // are read to the last byte: archive checksum, header, signature, chain, every block
 // and everything that a compressed block unpacks to. Of the others only header and map
 // are read, because a bundle that aims at a protected partition is refused whole.
@@ -44,7 +44,7 @@ func Check(ctx context.Context, b *ftf.Bundle, opt CheckOptions) (*Firmware, err
 	for _, n := range b.Notes {
 		fw.Notes = append(fw.Notes, n.String())
 	}
-	if err := fw.identify(opt.Policy); err != nil {
+	if err := fw.identify(opt.Request); err != nil {
 		return fw, err
 	}
 	for _, m := range b.Members {
@@ -55,7 +55,7 @@ func Check(ctx context.Context, b *ftf.Bundle, opt CheckOptions) (*Firmware, err
 			return fw, err
 		}
 	}
-	j, err := newJudge(fw, nil, opt.Policy)
+	j, err := newJudge(fw, nil, opt.Request)
 	if err != nil {
 		return fw, err
 	}
@@ -84,7 +84,7 @@ func Check(ctx context.Context, b *ftf.Bundle, opt CheckOptions) (*Firmware, err
 }
 
 // identify finds the family of the model that the bundle is for.
-func (fw *Firmware) identify(p Policy) error {
+func (fw *Firmware) identify(p Request) error {
 	code := fw.Manifest.Device
 	if code == "" {
 		code = p.Model
@@ -150,7 +150,7 @@ type checkRun struct {
 func (c *checkRun) run(ctx context.Context, b *ftf.Bundle) error {
 	items := map[*ftf.Member]*Item{}
 	for _, it := range c.fw.Items {
-		if it.Kind == ItemSIN && c.whole(it) {
+		if it.Kind == ItemSIN && c.readsAll(it) {
 			c.total += it.Bytes
 		}
 		if it.member != nil {
@@ -176,9 +176,9 @@ func (c *checkRun) run(ctx context.Context, b *ftf.Bundle) error {
 	})
 }
 
-// whole says whether a SIN file is read to its last byte: what is wanted, and what the
+// readsAll says whether a SIN file is read to its last byte: what is wanted, and what the
 // other files are judged by.
-func (c *checkRun) whole(it *Item) bool {
+func (c *checkRun) readsAll(it *Item) bool {
 	img, known := c.fw.Family.Image(it.Short)
 	return c.judge.leftOut(it) == "" || known && img.Writes != phone.ToPartition && !it.Boot && !it.Replaced
 }
@@ -193,8 +193,8 @@ func (c *checkRun) sin(ctx context.Context, it *Item) (err error) {
 			err = e
 		}
 	}()
-	if !c.whole(it) {
-		return c.glance(it, r)
+	if !c.readsAll(it) {
+		return c.readHeaderAndMap(it, r)
 	}
 	report, err := sin.Check(ctx, r, it.Bytes, sin.CheckOptions{
 		Name: it.Member, Roots: c.roots,
@@ -219,8 +219,8 @@ func (c *checkRun) sin(ctx context.Context, it *Item) (err error) {
 	return err
 }
 
-// glance reads header and map only.
-func (c *checkRun) glance(it *Item, r io.Reader) error {
+// readHeaderAndMap reads header and map only.
+func (c *checkRun) readHeaderAndMap(it *Item, r io.Reader) error {
 	h, err := sin.ReadHeader(r, it.Bytes)
 	if h != nil {
 		it.describe(h, nil)

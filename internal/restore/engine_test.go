@@ -24,7 +24,7 @@ func (b *bench) pulledDuring(name string) error {
 	b.t.Helper()
 	ctx, pull := context.WithCancel(context.Background())
 	defer pull()
-	return b.attemptIn(ctx, restore.Policy{}, false, restore.RunOptions{Emit: func(e restore.Event) {
+	return b.attemptIn(ctx, restore.Request{}, false, restore.RunOptions{Emit: func(e restore.Event) {
 		if s, ok := e.(restore.StepStarted); ok && s.Step.Name == name && s.Step.Kind == restore.StepImage {
 			pull()
 		}
@@ -45,7 +45,7 @@ func TestSetIsSentAgainWhole(t *testing.T) {
 			}
 			b.phone = newPhone(t, simphone.Options{Dir: b.phone.Dir()})
 			var sent []string
-			if err := b.attempt(restore.Policy{}, true, restore.RunOptions{Emit: func(e restore.Event) {
+			if err := b.attempt(restore.Request{}, true, restore.RunOptions{Emit: func(e restore.Event) {
 				if s, ok := e.(restore.StepDone); ok && s.Step.Kind == restore.StepImage {
 					sent = append(sent, s.Step.Partitions...)
 				}
@@ -75,7 +75,7 @@ func TestResumeOnAPhoneThatWasFlashedSince(t *testing.T) {
 	if err := errors.Join(s.OpenTA(ctx, 2), s.WriteUnit(ctx, 10100, []byte{0}), s.CloseTA(ctx), s.Close()); err != nil {
 		t.Fatal(err)
 	}
-	err = b.attempt(restore.Policy{}, true, restore.RunOptions{})
+	err = b.attempt(restore.Request{}, true, restore.RunOptions{})
 	if !errors.As(err, new(*restore.JournalError)) || !strings.Contains(err.Error(), "flashed since") {
 		t.Errorf("got %v", err)
 	}
@@ -160,7 +160,7 @@ func (f *forgetful) Read(ctx context.Context, p []byte) (int, error) {
 func TestJournalThatCannotBeRemoved(t *testing.T) {
 	b := newBench(t, simphone.Options{})
 	var left []restore.Event
-	err := b.attempt(restore.Policy{}, false, restore.RunOptions{Emit: func(e restore.Event) {
+	err := b.attempt(restore.Request{}, false, restore.RunOptions{Emit: func(e restore.Event) {
 		switch e := e.(type) {
 		case restore.StepStarted:
 			if e.Step.Kind == restore.StepEnd { // a folder with something in it cannot be removed as a file
@@ -189,7 +189,7 @@ func TestStateDiskFull(t *testing.T) {
 			b := newBench(t, simphone.Options{})
 			away := b.store.Dir + "-away"
 			full := false
-			err := b.attempt(restore.Policy{}, false, restore.RunOptions{Emit: func(e restore.Event) {
+			err := b.attempt(restore.Request{}, false, restore.RunOptions{Emit: func(e restore.Event) {
 				if e, ok := e.(restore.StepDone); ok && e.Step.Name == name && !full {
 					full = true
 					if err := errors.Join(os.Rename(b.store.Dir, away), os.WriteFile(b.store.Dir, nil, 0o600)); err != nil {
@@ -207,7 +207,7 @@ func TestStateDiskFull(t *testing.T) {
 			if err := errors.Join(os.Remove(b.store.Dir), os.Rename(away, b.store.Dir)); err != nil {
 				t.Fatal(err)
 			}
-			if err := b.attempt(restore.Policy{}, true, restore.RunOptions{}); err != nil {
+			if err := b.attempt(restore.Request{}, true, restore.RunOptions{}); err != nil {
 				t.Fatal(err)
 			}
 			fw, _ := small()
@@ -220,7 +220,7 @@ func TestStateDiskFull(t *testing.T) {
 func TestRefusalBeforeTheFirstWriteLeavesNoJournal(t *testing.T) {
 	b := newBench(t, simphone.Options{HWConf: simphone.HWConfMissing})
 	var step *restore.StepError
-	if err := b.attempt(restore.Policy{}, false, restore.RunOptions{}); !errors.As(err, &step) {
+	if err := b.attempt(restore.Request{}, false, restore.RunOptions{}); !errors.As(err, &step) {
 		t.Fatalf("got %v", err)
 	}
 	if step.Begun || step.Flashing || step.Written {
@@ -265,7 +265,7 @@ func FuzzJournal(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	checked, err := check(f, fw.Bundle, restore.Policy{})
+	checked, err := check(f, fw.Bundle, restore.Request{})
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -274,7 +274,7 @@ func FuzzJournal(f *testing.F) {
 			"OTP_DATA_1": "00000000", "IDCODE_1": "107B00E1"},
 		Units: map[uint32]string{2210: "D5803"}}
 	store := restore.Store{Dir: f.TempDir()}
-	_, journal, err := restore.PrepareRun(store, checked, facts, restore.Policy{Skip: []string{"boot"}}, false)
+	_, journal, err := restore.PrepareRun(store, checked, facts, restore.Request{Skip: []string{"boot"}}, false)
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -296,7 +296,7 @@ func FuzzJournal(f *testing.F) {
 		if err := os.WriteFile(journal.Path(), data, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		got, j, err := restore.PrepareRun(store, checked, facts, restore.Policy{}, true)
+		got, j, err := restore.PrepareRun(store, checked, facts, restore.Request{}, true)
 		var refused *restore.JournalError
 		var problems restore.Problems
 		switch {
@@ -332,7 +332,7 @@ func TestJournalBeyondThePlan(t *testing.T) {
 			}
 			return d
 		})
-		if err := b.attempt(restore.Policy{}, true, restore.RunOptions{}); !errors.As(err, new(*restore.JournalError)) {
+		if err := b.attempt(restore.Request{}, true, restore.RunOptions{}); !errors.As(err, new(*restore.JournalError)) {
 			t.Errorf("done %d: %v", done, err)
 		}
 		if got := b.unit(10100); !bytes.Equal(got, []byte{1}) {

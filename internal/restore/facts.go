@@ -91,7 +91,7 @@ func ReadFacts(ctx context.Context, s *s1.Session) (*Facts, error) {
 	f.Flashing = len(units[unitFlashState]) > 0 && units[unitFlashState][0] != 0
 
 	// The serial number is readable in both stages, so it comes first; the keys below
-	// are a second way for phones that lost it.
+	// are another route for phones that lost it.
 	mix("serial", units[unitSerial])
 	if !known {
 		for _, key := range []string{"UNIQUE_DEV_ID_1", "PHONE_ID", "IMEI", "MSN"} {

@@ -35,7 +35,7 @@ func TestNoFalseDone(t *testing.T) {
 			t.Fatal(err)
 		}
 		run := &bench{t: t, phone: newPhone(t, simphone.Options{Faults: []simphone.Fault{f}}), fw: b.fw, store: restore.Store{Dir: t.TempDir()}, opt: quick}
-		if err := run.attempt(restore.Policy{}, false, restore.RunOptions{}); err != nil {
+		if err := run.attempt(restore.Request{}, false, restore.RunOptions{}); err != nil {
 			continue
 		}
 		run.restored(fw, written...)

@@ -41,12 +41,12 @@ func TestRestoreEveryPhone(t *testing.T) {
 					before[label] = start(t, phone, label)
 				}
 			}
-			checked, err := check(t, fw.Bundle, restore.Policy{})
+			checked, err := check(t, fw.Bundle, restore.Request{})
 			if err != nil {
 				t.Fatal(err)
 			}
 			b := &bench{t: t, phone: phone, fw: checked, store: restore.Store{Dir: t.TempDir()}, opt: s1.Options{Hello: 300 * time.Millisecond}}
-			if err := b.attempt(restore.Policy{}, false, restore.RunOptions{}); err != nil {
+			if err := b.attempt(restore.Request{}, false, restore.RunOptions{}); err != nil {
 				t.Fatal(err)
 			}
 			for label := range maps.Keys(fw.Images) {
@@ -80,7 +80,7 @@ func TestResumeInsideBootSets(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			checked, err := check(t, fw.Bundle, restore.Policy{})
+			checked, err := check(t, fw.Bundle, restore.Request{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -101,17 +101,17 @@ func TestResumeInsideBootSets(t *testing.T) {
 					boot = append(boot, e.Packet)
 				}
 			}})
-			if err := b.attempt(restore.Policy{}, false, restore.RunOptions{}); err != nil {
+			if err := b.attempt(restore.Request{}, false, restore.RunOptions{}); err != nil {
 				t.Fatal(err)
 			}
 			for i := range cuts {
 				at := boot[i*(len(boot)-1)/(cuts-1)]
 				b := open(simphone.Options{Faults: []simphone.Fault{{Name: simphone.FaultUnplug, At: at}}})
-				if err := b.attempt(restore.Policy{}, false, restore.RunOptions{}); !errors.Is(err, usbproto.ErrGone) {
+				if err := b.attempt(restore.Request{}, false, restore.RunOptions{}); !errors.Is(err, usbproto.ErrGone) {
 					t.Fatalf("cut at %d: %v", at, err)
 				}
 				b.phone = newPhone(t, simphone.Options{Dir: b.phone.Dir(), Disk: disk})
-				if err := b.attempt(restore.Policy{}, true, restore.RunOptions{}); err != nil {
+				if err := b.attempt(restore.Request{}, true, restore.RunOptions{}); err != nil {
 					t.Fatalf("cut at %d: %v", at, err)
 				}
 				for label := range fw.Images {

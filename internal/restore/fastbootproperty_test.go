@@ -26,7 +26,7 @@ func TestOnlyWhatMayBeSentIsSentThroughFastboot(t *testing.T) {
 	names, complete := []string{"z3c", "z1", "zr", "z5c", "e3"}, uint64(0)
 	for seed := range cases {
 		c := newCase(t, 1e6+seed, names[seed%uint64(len(names))])
-		c.request.Way = restore.WayFastboot
+		c.request.Route = restore.RouteFastboot
 		wire := &fastbootRecorder{}
 		err := c.throughFastboot(t, wire)
 		if err == nil {
@@ -51,7 +51,7 @@ func (c *propertyCase) throughFastboot(t *testing.T, wire *fastbootRecorder) err
 		return err
 	}
 	defer bundle.Close()
-	fw, err := restore.Check(t.Context(), bundle, restore.CheckOptions{Policy: c.request, Roots: trusted(t)})
+	fw, err := restore.Check(t.Context(), bundle, restore.CheckOptions{Request: c.request, Roots: trusted(t)})
 	if err != nil {
 		return err
 	}
@@ -67,7 +67,7 @@ func (c *propertyCase) throughFastboot(t *testing.T, wire *fastbootRecorder) err
 			boots[short] = restore.BootImage{Data: m.data[len(m.data)-4096:]}
 		}
 	}
-	facts := &restore.LoaderFacts{Product: c.bundle.facts.Model, Identity: strings.Repeat("5e", 32)}
+	facts := &restore.FastbootFacts{Product: c.bundle.facts.Model, Identity: strings.Repeat("5e", 32)}
 	plan, journal, err := restore.PrepareFastbootRun(restore.Store{Dir: t.TempDir()}, fw, facts, boots, c.request, false)
 	if err != nil {
 		return err

@@ -18,7 +18,7 @@ import (
 )
 
 // short is a restore of few packets that still has every kind of step.
-var short = restore.Policy{Only: []string{"amss_fs_1", "elabel", "fota-reset", "boot"}}
+var short = restore.Request{Only: []string{"amss_fs_1", "elabel", "fota-reset", "boot"}}
 
 // quick are deadlines that a test of silence can wait for at every packet.
 var quick = s1.Options{Hello: 100 * time.Millisecond, Small: 120 * time.Millisecond, Chunk: 120 * time.Millisecond,
@@ -135,7 +135,7 @@ func (s *stalling) Write(ctx context.Context, p []byte) (int, error) {
 }
 
 // flash is one run over any connection.
-func flash(conn usbproto.Conn, fw *restore.Firmware, store restore.Store, p restore.Policy) (err error) {
+func flash(conn usbproto.Conn, fw *restore.Firmware, store restore.Store, p restore.Request) (err error) {
 	ctx := context.Background()
 	s, err := s1.Open(ctx, conn, s1.Options{})
 	if err != nil {
@@ -163,7 +163,7 @@ func TestResumeAfterUnplug(t *testing.T) {
 	for _, at := range []int{5, 12, 25, 33, 60, 90} {
 		t.Run(fmt.Sprint(at), func(t *testing.T) {
 			b := newBench(t, simphone.Options{Faults: []simphone.Fault{{Name: simphone.FaultUnplug, At: at}}})
-			err := b.attempt(restore.Policy{}, false, restore.RunOptions{})
+			err := b.attempt(restore.Request{}, false, restore.RunOptions{})
 			if !errors.Is(err, usbproto.ErrGone) {
 				t.Fatalf("got %v", err)
 			}
@@ -176,7 +176,7 @@ func TestResumeAfterUnplug(t *testing.T) {
 				t.Fatal(err)
 			}
 			resume := j != nil // else it was pulled before the first step
-			if err := b.attempt(restore.Policy{}, resume, restore.RunOptions{}); err != nil {
+			if err := b.attempt(restore.Request{}, resume, restore.RunOptions{}); err != nil {
 				t.Fatal(err)
 			}
 			b.restored(fw, written...)
@@ -197,7 +197,7 @@ func TestResumeAtTheVeryEnd(t *testing.T) {
 		t.Fatalf("got %v", err)
 	}
 	b.phone = newPhone(t, simphone.Options{Dir: b.phone.Dir()})
-	if err := b.attempt(restore.Policy{}, true, restore.RunOptions{}); err != nil {
+	if err := b.attempt(restore.Request{}, true, restore.RunOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	if got := b.unit(10100); !bytes.Equal(got, []byte{0}) {
@@ -236,7 +236,7 @@ func TestStopAtSafePoint(t *testing.T) {
 			b := newBench(t, simphone.Options{})
 			stop := make(chan struct{})
 			asked := false
-			err := b.attempt(restore.Policy{}, false, restore.RunOptions{Stop: stop, Emit: func(e restore.Event) {
+			err := b.attempt(restore.Request{}, false, restore.RunOptions{Stop: stop, Emit: func(e restore.Event) {
 				if s, ok := e.(restore.Sending); ok && s.Step.Name == name && !asked {
 					asked = true
 					close(stop)
@@ -253,7 +253,7 @@ func TestStopAtSafePoint(t *testing.T) {
 				t.Errorf("unit 10100 is %X after a stop", got)
 			}
 			// The phone was left in flash mode with the loader running: no replugging.
-			if err := b.attempt(restore.Policy{}, true, restore.RunOptions{}); err != nil {
+			if err := b.attempt(restore.Request{}, true, restore.RunOptions{}); err != nil {
 				t.Fatal(err)
 			}
 			b.restored(fw, written...)
@@ -271,7 +271,7 @@ func TestRefusalBeforeAnythingIsWritten(t *testing.T) {
 	for _, hwconf := range []string{simphone.HWConfMissing, simphone.HWConfNoLiveBit, simphone.HWConfNoUsage} {
 		t.Run(hwconf, func(t *testing.T) {
 			b := newBench(t, simphone.Options{HWConf: hwconf})
-			err := b.attempt(restore.Policy{}, false, restore.RunOptions{})
+			err := b.attempt(restore.Request{}, false, restore.RunOptions{})
 			var step *restore.StepError
 			var refusal *s1.Refusal
 			if !errors.As(err, &step) || !errors.As(err, &refusal) {

@@ -29,7 +29,7 @@ type hostileCase struct {
 	name    string
 	changes []string // by the names of bundleChanges
 	edit    func(*madeBundle)
-	request restore.Policy
+	request restore.Request
 	phone   phoneKind
 	want    outcome
 	says    string   // the refusal, or the reason why something is left out
@@ -37,8 +37,8 @@ type hostileCase struct {
 	not     []string // members that must not
 }
 
-func only(names ...string) restore.Policy { return restore.Policy{Only: names} }
-func skip(names ...string) restore.Policy { return restore.Policy{Skip: names} }
+func only(names ...string) restore.Request { return restore.Request{Only: names} }
+func skip(names ...string) restore.Request { return restore.Request{Skip: names} }
 
 func changed(names ...string) []string { return names }
 
@@ -67,7 +67,7 @@ func signedBy(short, root, role, label string) func(*madeBundle) {
 
 var hostileCases = []hostileCase{
 	{name: "a sound bundle", want: done, sent: []string{"system.sin", "kernel.sin", tzFile, "amss_fs_1.sin"}, not: []string{"userdata.sin"}},
-	{name: "a sound bundle, wiped", request: restore.Policy{Wipe: true}, want: done, sent: []string{"userdata.sin", "apps_log.sin"}},
+	{name: "a sound bundle, wiped", request: restore.Request{Wipe: true}, want: done, sent: []string{"userdata.sin", "apps_log.sin"}},
 
 	// Selectors.
 	{name: "skip fits nothing", request: skip("sytem"), want: usage, says: "did you mean system"},
@@ -121,7 +121,7 @@ var hostileCases = []hostileCase{
 	{name: "a damaged tz", edit: damage("tz"), want: damaged, says: tzFile},
 	{name: "a damaged tz, skipped", edit: damage("tz"), request: skip("tz"), want: done, sent: []string{"system.sin"}, not: []string{tzFile, "boot/rpm_S1_Boot.sin"}},
 	{name: "damaged user data without wipe", edit: damage("userdata"), want: done},
-	{name: "damaged user data with wipe", edit: damage("userdata"), request: restore.Policy{Wipe: true}, want: damaged, says: "userdata"},
+	{name: "damaged user data with wipe", edit: damage("userdata"), request: restore.Request{Wipe: true}, want: damaged, says: "userdata"},
 
 	// Origin.
 	{name: "another family's root", edit: signedBy("kernel", foreign, "S1_SW", "boot"), want: refused, says: "rhine"},
@@ -241,10 +241,10 @@ func TestHostileBundlesThroughFastboot(t *testing.T) {
 				h.edit(b)
 			}
 			p := h.request
-			p.Way, p.Model = restore.WayFastboot, "D5803"
-			fw, err := checkMade(t, b, restore.CheckOptions{Policy: p})
+			p.Route, p.Model = restore.RouteFastboot, "D5803"
+			fw, err := checkMade(t, b, restore.CheckOptions{Request: p})
 			if err == nil {
-				_, err = restore.BuildLoader(fw, nil, nil, p)
+				_, err = restore.BuildFastboot(fw, nil, nil, p)
 			}
 			if got := outcomeOf(err); got != h.want {
 				t.Errorf("outcome %d, want %d: %v", got, h.want, err)
@@ -290,7 +290,7 @@ func TestLoaderFromElsewhere(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				_, err = restore.Build(fw, nil, restore.Policy{})
+				_, err = restore.Build(fw, nil, restore.Request{})
 				if c.says == "fine" != (err == nil) || err != nil && !strings.Contains(fullText(err), c.says) {
 					t.Errorf("own loader %v: %v", own, fullText(err))
 				}

@@ -24,7 +24,7 @@ type Journal struct {
 	BundleID string    `json:"bundle_id"` // ftf.Bundle.Identity
 	PhoneID  string    `json:"phone_id"`  // Phone.Identity
 	PlanHash string    `json:"plan_hash"`
-	Policy   Policy    `json:"policy"`
+	Request  Request   `json:"request"`
 	Phone    Facts     `json:"phone"` // what the phone said when the plan was made
 	Done     int       `json:"done"`  // steps acknowledged by the phone, from the start
 	Doing    string    `json:"doing"` // the step that was running
@@ -65,8 +65,8 @@ func (s Store) Find(phoneID string) (*Journal, error) {
 	return j, err
 }
 
-// Resumed is Find for a run that continues one with the same bundle in the same way.
-func (s Store) Resumed(phoneID, bundleID, way string) (*Journal, error) {
+// Resumed is Find for a run that continues one with the same bundle by the same route.
+func (s Store) Resumed(phoneID, bundleID, route string) (*Journal, error) {
 	j, err := s.Find(phoneID)
 	switch {
 	case err != nil:
@@ -75,9 +75,9 @@ func (s Store) Resumed(phoneID, bundleID, way string) (*Journal, error) {
 		return nil, &JournalError{s.file(phoneID), "there is no unfinished restore of this phone to continue"}
 	case j.BundleID != bundleID:
 		return nil, &JournalError{j.path, "it belongs to another bundle, " + filepath.Base(j.Bundle)}
-	case j.Policy.Way != way && way == WayFastboot:
+	case j.Request.Route != route && route == RouteFastboot:
 		return nil, &JournalError{j.path, "that restore was started in flash mode, not through fastboot"}
-	case j.Policy.Way != way:
+	case j.Request.Route != route:
 		return nil, &JournalError{j.path, "that restore was started through fastboot: only --fastboot --resume continues it"}
 	}
 	return j, nil

@@ -18,7 +18,7 @@ func halfway(t *testing.T) *bench {
 	b := newBench(t, simphone.Options{})
 	stop := make(chan struct{})
 	asked := false
-	err := b.attempt(restore.Policy{}, false, restore.RunOptions{Stop: stop, Emit: func(e restore.Event) {
+	err := b.attempt(restore.Request{}, false, restore.RunOptions{Stop: stop, Emit: func(e restore.Event) {
 		if s, ok := e.(restore.Sending); ok && s.Step.Name == "system" && !asked {
 			asked = true
 			close(stop)
@@ -57,7 +57,7 @@ func TestJournalIsRefused(t *testing.T) {
 		{"another phone", func(t *testing.T, b *bench, _ string) { b.phone = newPhone(t, simphone.Options{Serial: "OTHER12345"}) }, "no unfinished restore"},
 		{"another way", func(t *testing.T, _ *bench, file string) {
 			rewrite(t, file, func(d []byte) []byte {
-				return bytes.Replace(d, []byte(`"policy": {}`), []byte(`"policy": {"way": "fastboot"}`), 1)
+				return bytes.Replace(d, []byte(`"request": {}`), []byte(`"request": {"route": "fastboot"}`), 1)
 			})
 		}, "through fastboot"},
 		{"another bundle", func(t *testing.T, b *bench, _ string) { b.fw.Identity = "another" }, "another bundle"},
@@ -68,7 +68,7 @@ func TestJournalIsRefused(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			b := halfway(t)
 			tt.change(t, b, journalFile(t, b))
-			err := b.attempt(restore.Policy{}, true, restore.RunOptions{})
+			err := b.attempt(restore.Request{}, true, restore.RunOptions{})
 			var refused *restore.JournalError
 			if !errors.As(err, &refused) || !strings.Contains(err.Error(), tt.says) {
 				t.Errorf("got %v, want something about %q", err, tt.says)
@@ -111,7 +111,7 @@ func TestJournalThatCannotBeWritten(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.store = restore.Store{Dir: filepath.Join(file, "below")} // a file is no folder
-	if err := b.attempt(restore.Policy{}, false, restore.RunOptions{}); err == nil || !strings.Contains(err.Error(), "journal") {
+	if err := b.attempt(restore.Request{}, false, restore.RunOptions{}); err == nil || !strings.Contains(err.Error(), "journal") {
 		t.Errorf("got %v", err)
 	}
 	if got := b.unit(10100); !bytes.Equal(got, []byte{0}) {
@@ -127,11 +127,11 @@ func TestSamePlanEveryTime(t *testing.T) {
 	}
 	var text, json, hash string
 	for i := range 3 {
-		checked, err := check(t, fw.Bundle, restore.Policy{})
+		checked, err := check(t, fw.Bundle, restore.Request{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		plan, err := restore.Build(checked, nil, restore.Policy{Model: "D5803"})
+		plan, err := restore.Build(checked, nil, restore.Request{Model: "D5803"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -145,11 +145,11 @@ func TestSamePlanEveryTime(t *testing.T) {
 			t.Errorf("wider than 80 columns: %q", line)
 		}
 	}
-	other, err := check(t, fw.Bundle, restore.Policy{Wipe: true})
+	other, err := check(t, fw.Bundle, restore.Request{Wipe: true})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if plan, err := restore.Build(other, nil, restore.Policy{Wipe: true}); err != nil || plan.Hash() == hash || !plan.Wipes {
+	if plan, err := restore.Build(other, nil, restore.Request{Wipe: true}); err != nil || plan.Hash() == hash || !plan.Wipes {
 		t.Errorf("a wipe is no other plan: %v", err)
 	}
 }

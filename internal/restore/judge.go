@@ -23,14 +23,14 @@ type verdict struct {
 type judge struct {
 	fw  *Firmware
 	ph  *Facts // nil: no phone was asked
-	p   Policy
+	p   Request
 	sel selection
 
 	order *phone.Order // nil: not known yet, or fastboot
 	boot  bootChoice
 }
 
-func newJudge(fw *Firmware, ph *Facts, p Policy) (*judge, error) {
+func newJudge(fw *Firmware, ph *Facts, p Request) (*judge, error) {
 	sel, err := fw.selects(p)
 	if err != nil {
 		return nil, err
@@ -94,9 +94,9 @@ func (j *judge) leftOut(it *Item) string {
 		return "it is not a firmware image"
 	case it.Replaced:
 		return "--loader names another one"
-	case it.Kind == ItemUnits && j.p.Way == WayFastboot:
+	case it.Kind == ItemUnits && j.p.Route == RouteFastboot:
 		return "fastboot cannot write the trim area"
-	case it.Boot && j.p.Way == WayFastboot:
+	case it.Boot && j.p.Route == RouteFastboot:
 		return "fastboot does not write the boot chain"
 	case it.Boot:
 		if why := j.sel.leavesOut(theBootSet); why != "" {
@@ -116,11 +116,11 @@ func (j *judge) leftOut(it *Item) string {
 	switch {
 	case !known:
 		return fmt.Sprintf("no image of this name is known for %s phones", j.fw.Family.Name)
-	case img.Policy == phone.PolicyNever:
+	case img.Send == phone.SendNever:
 		return img.Reason
-	case j.p.Way == WayFastboot && !slices.ContainsFunc(loaderOrder, func(o fastbootTarget) bool { return o.short == img.Short }):
+	case j.p.Route == RouteFastboot && !slices.ContainsFunc(fastbootOrder, func(o fastbootTarget) bool { return o.short == img.Short }):
 		return "fastboot does not write it: it stays on the phone as it is"
-	case img.Policy == phone.PolicyLoader:
+	case img.Send == phone.SendLoader:
 		if j.sel.skips(it.thing()) {
 			return "left out by --skip"
 		}
@@ -130,11 +130,11 @@ func (j *judge) leftOut(it *Item) string {
 		return why
 	}
 	switch {
-	case img.Policy == phone.PolicyDelivery && !img.TopLevel:
+	case img.Send == phone.SendDelivery && !img.TopLevel:
 		return img.Reason
-	case img.Policy == phone.PolicyWipe && !j.p.Wipe:
+	case img.Send == phone.SendWipe && !j.p.Wipe:
 		return img.Reason + " (--wipe)"
-	case img.Policy != phone.PolicyWipe && !j.p.Wipe && has(j.fw.Manifest.NoErase, it.Short):
+	case img.Send != phone.SendWipe && !j.p.Wipe && has(j.fw.Manifest.NoErase, it.Short):
 		return "the bundle asks to keep it unless data are wiped (--wipe)"
 	case j.order != nil && img.Writes != phone.ToMemory && !inOrder(*j.order, img.Short):
 		return "the flash order of this model has no place for it"
@@ -156,9 +156,9 @@ func (j *judge) aim(it *Item) (ps Problems) {
 	case it.Type == sin.TypeHWConf:
 		refuse("it would replace the phone's hardware configuration", phone.UnitVerdict(unitHWConf).Reason)
 		return ps
-	case known && img.Policy == phone.PolicyRefuse:
+	case known && img.Send == phone.SendRefuse:
 		refuse(fmt.Sprintf("no firmware has a file called %s", it.Short), img.Reason)
-	case known && img.Policy == phone.PolicyDelivery && !it.Boot && !img.TopLevel:
+	case known && img.Send == phone.SendDelivery && !it.Boot && !img.TopLevel:
 		refuse("it would write the boot chain without a boot delivery",
 			"only the set that Sony's boot delivery chooses for this phone may be written there; a wrong one leaves a phone that does not start at all")
 		return ps
@@ -170,7 +170,7 @@ func (j *judge) aim(it *Item) (ps Problems) {
 		case label == "":
 			// A file for an unknown place is refused if it is wanted (content).
 		case known && slices.Contains(img.Partitions, label) && part.Verdict != phone.Never:
-		case known && img.Policy == phone.PolicyNever && j.named(img, label):
+		case known && img.Send == phone.SendNever && j.named(img, label):
 			// It says what it is, and it stays behind.
 		case !listed, part.Verdict == phone.Never, part.Class == phone.BootChain, part.Class == phone.Modem:
 			why := part.Note
@@ -219,7 +219,7 @@ func (j *judge) skipHint(it *Item) string {
 	name := it.Short
 	if it.Boot {
 		name = bootName
-	} else if found, _ := j.fw.meant(name, j.p.Way); len(found) != 1 {
+	} else if found, _ := j.fw.meant(name, j.p.Route); len(found) != 1 {
 		name = it.Member
 	}
 	return "if the rest of the bundle is from a source you trust, leave this file out: --skip " + name
@@ -260,7 +260,7 @@ func (j *judge) content(it *Item) (ps Problems) {
 			refuse(why, "the file is not made for this phone", j.skipHint(it))
 		}
 	}
-	if it.form != nil && j.p.Way != WayFastboot {
+	if it.form != nil && j.p.Route != RouteFastboot {
 		if why := j.receiver().refuses(*it.form); why != "" {
 			refuse(why, "the phone would stop in the middle of this file", "if the loader is older than the firmware, take loader.sin from a newer bundle for this model and add --loader FILE")
 		}

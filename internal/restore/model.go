@@ -13,7 +13,7 @@ import (
 // <date>" (usbproto/s1/PROTOCOL.md §4.4), and those phones are exactly the ones that need
 // help. Then the trust root and the boot version say which platform it is, and the
 // person says the model, which is printed on the phone.
-func matchModel(fw *Firmware, ph *Facts, p Policy) (model phone.Model, evidence []string, ps Problems) {
+func matchModel(fw *Firmware, ph *Facts, p Request) (model phone.Model, evidence []string, ps Problems) {
 	want := fw.Model
 	said := strings.TrimSpace(ph.Units[unitModel])
 	_, named, known := phone.ByModel(said)

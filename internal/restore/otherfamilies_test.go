@@ -20,17 +20,17 @@ func TestIdentityFilesAreLeftOutWithTheReason(t *testing.T) {
 		"protect_f": "SIM lock", "protect_s": "SIM lock", "protect1": "SIM lock", "protect2": "SIM lock",
 	}
 	for _, name := range []string{"z3c", "z1", "zr", "z5c", "e3"} {
-		for _, way := range []string{"", restore.WayFastboot} {
-			t.Run(name+" "+way, func(t *testing.T) {
+		for _, route := range []string{"", restore.RouteFastboot} {
+			t.Run(name+" "+route, func(t *testing.T) {
 				b := newMadeBundleFor(t, name)
 				for short := range reasons {
 					extra(short+".sin", "never", aimed(short))(b, nil)
 				}
-				fw, err := checkMade(t, b, restore.CheckOptions{Policy: restore.Policy{Way: way}})
+				fw, err := checkMade(t, b, restore.CheckOptions{Request: restore.Request{Route: route}})
 				if err != nil {
 					t.Fatal(err)
 				}
-				plan, err := planFor(fw, way)
+				plan, err := planFor(fw, route)
 				if err != nil {
 					t.Fatal(fullText(err))
 				}
@@ -48,11 +48,11 @@ func TestIdentityFilesAreLeftOutWithTheReason(t *testing.T) {
 	}
 }
 
-func planFor(fw *restore.Firmware, way string) (*restore.Plan, error) {
-	if way == restore.WayFastboot {
-		return restore.BuildLoader(fw, nil, nil, restore.Policy{Way: way})
+func planFor(fw *restore.Firmware, route string) (*restore.Plan, error) {
+	if route == restore.RouteFastboot {
+		return restore.BuildFastboot(fw, nil, nil, restore.Request{Route: route})
 	}
-	return restore.Build(fw, nil, restore.Policy{})
+	return restore.Build(fw, nil, restore.Request{})
 }
 
 // A bundle for a model of one family is refused by the phones of all others, whatever --model
@@ -72,7 +72,7 @@ func TestBundleOfAnotherFamilyIsRefused(t *testing.T) {
 			}
 			for _, model := range []string{"", b.facts.Model, own.facts.Model} {
 				t.Run(b.facts.Model+" for "+own.facts.Model+" with --model "+model, func(t *testing.T) {
-					c := &propertyCase{bundle: b, request: restore.Policy{Model: model}}
+					c := &propertyCase{bundle: b, request: restore.Request{Model: model}}
 					wire := newRecorder(own, phoneKind{})
 					err := c.flashTo(t, wire)
 					if got := outcomeOf(err); got != refused || !strings.Contains(fullText(err), b.facts.Model) || !strings.Contains(fullText(err), own.facts.Model) {

@@ -2,7 +2,7 @@
 // a plan, and carries the plan out.
 //
 // Check reads every byte of the bundle once and says what is in it. Build is pure:
-// the same facts and the same policy give the same plan, byte for byte. Run sends
+// the same facts and the same request give the same plan, byte for byte. Run sends
 // the plan to the phone and keeps a journal, so that every stop can be resumed.
 // The order of a flash and its units come from usbproto/s1/PROTOCOL.md §4 and
 // ftf/FORMAT.md §8; what a phone refuses from usbproto/s1/PROTOCOL.md §11.
@@ -29,7 +29,7 @@ type Plan struct {
 	Device   string   `json:"device"`    // model the bundle is for
 	Version  string   `json:"version"`
 	Branding string   `json:"branding,omitempty"`
-	Way      string   `json:"way,omitempty"` // WayFastboot, or "" for flash mode
+	Route    string   `json:"way,omitempty"` // RouteFastboot, or "" for flash mode
 	Model    string   `json:"model"`         // model the phone is taken for
 	Evidence []string `json:"evidence"`      // why
 	Family   string   `json:"family"`

@@ -25,7 +25,7 @@ func FuzzCheckAndBuild(f *testing.F) {
 		if len(m.data) > 0 {
 			m.data[int(at)%len(m.data)] ^= change
 		}
-		request := restore.Policy{Wipe: wipe, Model: model}
+		request := restore.Request{Wipe: wipe, Model: model}
 		if only != "" {
 			request.Only = []string{only}
 		}
@@ -37,7 +37,7 @@ func FuzzCheckAndBuild(f *testing.F) {
 			return
 		}
 		defer bundle.Close()
-		fw, err := restore.Check(t.Context(), bundle, restore.CheckOptions{Policy: request, Roots: trusted(t)})
+		fw, err := restore.Check(t.Context(), bundle, restore.CheckOptions{Request: request, Roots: trusted(t)})
 		if err != nil {
 			return
 		}

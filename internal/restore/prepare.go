@@ -5,9 +5,9 @@ import "time"
 // PrepareRun makes the plan for a run and the journal that goes with it.
 //
 // A resumed run builds its plan from what the phone said when the first run started, which
-// is in the journal, and with the policy of that run: the half-flashed phone may say other
+// is in the journal, and with the request of that run: the half-flashed phone may say other
 // things now. The plan must come out the same.
-func PrepareRun(store Store, fw *Firmware, facts *Facts, p Policy, resume bool) (*Plan, *Journal, error) {
+func PrepareRun(store Store, fw *Firmware, facts *Facts, p Request, resume bool) (*Plan, *Journal, error) {
 	if !resume {
 		plan, err := Build(fw, facts, p)
 		if err != nil {
@@ -19,7 +19,7 @@ func PrepareRun(store Store, fw *Firmware, facts *Facts, p Policy, resume bool) 
 	if err != nil {
 		return nil, nil, err
 	}
-	plan, err := Build(fw, &j.Phone, j.Policy)
+	plan, err := Build(fw, &j.Phone, j.Request)
 	if err != nil {
 		return plan, nil, err
 	}
@@ -31,30 +31,30 @@ func PrepareRun(store Store, fw *Firmware, facts *Facts, p Policy, resume bool) 
 
 // PrepareFastbootRun is PrepareRun for fastboot. What the phone says there does not change by
 // what is flashed, so a resumed run asks it again.
-func PrepareFastbootRun(store Store, fw *Firmware, ph *LoaderFacts, boots map[string]BootImage, p Policy, resume bool) (*Plan, *Journal, error) {
-	p.Way = WayFastboot
+func PrepareFastbootRun(store Store, fw *Firmware, ph *FastbootFacts, boots map[string]BootImage, p Request, resume bool) (*Plan, *Journal, error) {
+	p.Route = RouteFastboot
 	if !resume {
-		plan, err := BuildLoader(fw, ph, boots, p)
+		plan, err := BuildFastboot(fw, ph, boots, p)
 		if err != nil {
 			return plan, nil, err
 		}
 		return plan, newJournal(store, fw, &Facts{Identity: ph.Identity}, p, plan), nil
 	}
-	j, err := store.Resumed(ph.Identity, fw.Identity, WayFastboot)
+	j, err := store.Resumed(ph.Identity, fw.Identity, RouteFastboot)
 	if err != nil {
 		return nil, nil, err
 	}
-	plan, err := BuildLoader(fw, ph, boots, j.Policy)
+	plan, err := BuildFastboot(fw, ph, boots, j.Request)
 	if err != nil {
 		return plan, nil, err
 	}
 	return plan, j, j.continues(plan)
 }
 
-func newJournal(store Store, fw *Firmware, facts *Facts, p Policy, plan *Plan) *Journal {
+func newJournal(store Store, fw *Firmware, facts *Facts, p Request, plan *Plan) *Journal {
 	return &Journal{Version: journalVersion, Started: time.Now().UTC().Truncate(time.Second),
 		Bundle: fw.Name, BundleID: fw.Identity, PhoneID: facts.Identity, PlanHash: plan.Hash(),
-		Policy: p, Phone: *facts, path: store.file(facts.Identity)}
+		Request: p, Phone: *facts, path: store.file(facts.Identity)}
 }
 
 // continues compares the journal with the plan that was built again.

@@ -76,7 +76,7 @@ func (b *builder) skipChain() string {
 	for _, it := range b.fw.Items {
 		c := b.verdicts[it].cleared
 		switch {
-		case c == nil || it.Kind != ItemSIN || c.img.Policy != phone.PolicyDelivery:
+		case c == nil || it.Kind != ItemSIN || c.img.Send != phone.SendDelivery:
 		case it.Boot && !slices.Contains(names, bootName):
 			names = append(names, bootName)
 		case !it.Boot:

@@ -33,7 +33,7 @@ func bundleOf(t *testing.T, name string) *firmware.Firmware {
 func familyBench(t *testing.T, name string, o simphone.Options) (*bench, *firmware.Firmware) {
 	t.Helper()
 	fw := bundleOf(t, name)
-	checked, err := check(t, fw.Bundle, restore.Policy{})
+	checked, err := check(t, fw.Bundle, restore.Request{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,13 +44,13 @@ func familyBench(t *testing.T, name string, o simphone.Options) (*bench, *firmwa
 // A bundle of one phone is refused for a sister in the same family.
 func TestSisterBundleRefused(t *testing.T) {
 	fw := bundleOf(t, "z2")
-	checked, err := check(t, fw.Bundle, restore.Policy{})
+	checked, err := check(t, fw.Bundle, restore.Request{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	b := newBench(t, simphone.Options{})
 	b.fw = checked
-	err = b.attempt(restore.Policy{}, false, restore.RunOptions{})
+	err = b.attempt(restore.Request{}, false, restore.RunOptions{})
 	if err == nil || !strings.Contains(err.Error(), "D6503") || !strings.Contains(err.Error(), "D5803") {
 		t.Errorf("a Z2 bundle on a Z3 Compact: %v", err)
 	}
@@ -68,7 +68,7 @@ func TestResumeEveryFamily(t *testing.T) {
 			b, fw := familyBench(t, name, simphone.Options{})
 			for i, cut := range []string{"tz", "system", ""} {
 				pulled := false
-				err := b.attempt(restore.Policy{}, i > 0, restore.RunOptions{Emit: func(e restore.Event) {
+				err := b.attempt(restore.Request{}, i > 0, restore.RunOptions{Emit: func(e restore.Event) {
 					if s, ok := e.(restore.Sending); ok && s.Step.Name == cut && !pulled {
 						pulled = true
 						b.phone.Unplug()
@@ -133,7 +133,7 @@ func TestPlanSaysWhatIsNotProven(t *testing.T) {
 			b, _ := familyBench(t, c.phone, simphone.Options{Model: c.device})
 			family, model, _ := phone.ByModel(c.device)
 			b.fw.Family, b.fw.Model, b.fw.Manifest.Device = family, model, c.device
-			plan, err := b.plan(restore.Policy{})
+			plan, err := b.plan(restore.Request{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -151,7 +151,7 @@ func TestPlanSaysWhatIsNotProven(t *testing.T) {
 }
 
 // plan is the plan of a restore of this phone with this bundle.
-func (b *bench) plan(p restore.Policy) (plan *restore.Plan, err error) {
+func (b *bench) plan(p restore.Request) (plan *restore.Plan, err error) {
 	ctx := context.Background()
 	s, err := s1.Open(ctx, b.phone.Conn(), b.opt)
 	if err != nil {
@@ -169,7 +169,7 @@ func (b *bench) plan(p restore.Policy) (plan *restore.Plan, err error) {
 // nothing is written by its script alone.
 func TestRecognisedOnly(t *testing.T) {
 	fw := bundleOf(t, "z5c")
-	checked, err := check(t, fw.Bundle, restore.Policy{})
+	checked, err := check(t, fw.Bundle, restore.Request{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -182,7 +182,7 @@ func TestRecognisedOnly(t *testing.T) {
 		"H8266": "newflasher can",
 	} {
 		checked.Family, checked.Model, _ = phone.ByModel(code)
-		plan, err := restore.Build(checked, nil, restore.Policy{})
+		plan, err := restore.Build(checked, nil, restore.Request{})
 		if err == nil || !strings.Contains(err.Error(), says) || len(plan.Steps) != 0 {
 			t.Errorf("%s: %v, %d steps", code, err, len(plan.Steps))
 		}
@@ -193,14 +193,14 @@ func TestRecognisedOnly(t *testing.T) {
 // the boot chain in place.
 func TestNoBootSetForViskan(t *testing.T) {
 	b, _ := familyBench(t, "m", simphone.Options{})
-	checked, err := check(t, bundleOf(t, "z3c").Bundle, restore.Policy{})
+	checked, err := check(t, bundleOf(t, "z3c").Bundle, restore.Request{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	checked.Family, checked.Model, checked.Manifest.Device = b.fw.Family, b.fw.Model, b.fw.Manifest.Device
 	checked.Layout, checked.Loader = b.fw.Layout, b.fw.Loader
 	b.fw = checked
-	plan, err := b.plan(restore.Policy{})
+	plan, err := b.plan(restore.Request{})
 	if plan == nil {
 		t.Fatal(err)
 	}

@@ -58,7 +58,7 @@ func TestOnlyWhatMayBeSentIsSent(t *testing.T) {
 // A propertyCase is a bundle, a request and a phone.
 type propertyCase struct {
 	bundle  *madeBundle
-	request restore.Policy
+	request restore.Request
 	phone   phoneKind
 	store   *restore.Store // of journals; nil: a new one
 	resume  bool
@@ -125,7 +125,7 @@ func (c *propertyCase) flashTo(t *testing.T, wire *recorder) error {
 		return err
 	}
 	defer bundle.Close()
-	fw, err := restore.Check(t.Context(), bundle, restore.CheckOptions{Policy: c.request, Roots: trusted(t)})
+	fw, err := restore.Check(t.Context(), bundle, restore.CheckOptions{Request: c.request, Roots: trusted(t)})
 	if err == nil && !c.resume {
 		_, err = restore.Build(fw, nil, c.request)
 	}

@@ -116,12 +116,12 @@ func TestRefusedBeforeThePhoneIsOpened(t *testing.T) {
 		return a
 	}
 	tests := []struct {
-		name   string
-		change func(t *testing.T, m *ftf.Manifest, b bundle)
-		policy restore.Policy
-		kind   restore.ProblemKind
-		reason sin.Reason // of damaged SIN files
-		says   []string   // what the text must name
+		name    string
+		change  func(t *testing.T, m *ftf.Manifest, b bundle)
+		request restore.Request
+		kind    restore.ProblemKind
+		reason  sin.Reason // of damaged SIN files
+		says    []string   // what the text must name
 	}{
 		{name: "truncated file", kind: restore.FileInvalid, reason: sin.Truncated, says: []string{"kernel.sin"},
 			change: func(t *testing.T, _ *ftf.Manifest, b bundle) {
@@ -149,7 +149,7 @@ func TestRefusedBeforeThePhoneIsOpened(t *testing.T) {
 			change: func(t *testing.T, _ *ftf.Manifest, b bundle) {
 				b["kernel.sin"] = signed(t, z1(t), "S1_SW", sin.TypeImage, imagePayload(t, "boot"))
 			}},
-		{name: "bundle for another model", kind: restore.PolicyRefusal, says: []string{"D6603", "D5803"}, policy: restore.Policy{Model: "D5803"},
+		{name: "bundle for another model", kind: restore.PolicyRefusal, says: []string{"D6603", "D5803"}, request: restore.Request{Model: "D5803"},
 			change: func(t *testing.T, m *ftf.Manifest, b bundle) { m.Device = "D6603" }},
 		{name: "bundle for an unknown model", kind: restore.PolicyRefusal, says: []string{"ABC123"},
 			change: func(t *testing.T, m *ftf.Manifest, b bundle) { m.Device = "ABC123" }},
@@ -185,9 +185,9 @@ func TestRefusedBeforeThePhoneIsOpened(t *testing.T) {
 			m := manifest
 			_, all := members(t)
 			tt.change(t, &m, all)
-			fw, err := check(t, rebundle(t, m, all), tt.policy)
+			fw, err := check(t, rebundle(t, m, all), tt.request)
 			if err == nil {
-				_, err = restore.Build(fw, nil, tt.policy)
+				_, err = restore.Build(fw, nil, tt.request)
 			}
 			var ps restore.Problems
 			if !errors.As(err, &ps) {
@@ -287,7 +287,7 @@ func TestHostileArchives(t *testing.T) {
 		}, ftf.BadXML},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := check(t, write(t, tt.fill), restore.Policy{})
+			_, err := check(t, write(t, tt.fill), restore.Request{})
 			if !errors.Is(err, tt.want) {
 				t.Errorf("got %v, want %q", err, tt.want)
 			}

@@ -6,13 +6,13 @@ import (
 	"strings"
 )
 
-// Policy is what the person asked for.
-type Policy struct {
+// Request is what the person asked for.
+type Request struct {
 	Only  []string `json:"only,omitempty"` // selectors; empty means everything that is safe
 	Skip  []string `json:"skip,omitempty"`
 	Wipe  bool     `json:"wipe,omitempty"`  // flash userdata and the other wipe items too
 	Model string   `json:"model,omitempty"` // what is printed on the phone
-	Way   string   `json:"way,omitempty"`   // WayFastboot, or "" for flash mode
+	Route string   `json:"route,omitempty"` // RouteFastboot, or "" for flash mode
 }
 
 // bootName stands for the whole boot set in --only and --skip.
@@ -55,30 +55,30 @@ func (e *SelectorError) Error() string {
 }
 
 // selects finds what the selectors of a request mean.
-func (fw *Firmware) selects(p Policy) (sel selection, err error) {
-	if sel.only, err = fw.things("--only", p.Only, p.Way); err != nil {
+func (fw *Firmware) selects(p Request) (sel selection, err error) {
+	if sel.only, err = fw.things("--only", p.Only, p.Route); err != nil {
 		return sel, err
 	}
-	sel.skip, err = fw.things("--skip", p.Skip, p.Way)
+	sel.skip, err = fw.things("--skip", p.Skip, p.Route)
 	sel.all = len(p.Only) == 0
 	for _, s := range p.Skip {
-		if _, part := fw.meant(s, p.Way); part {
+		if _, part := fw.meant(s, p.Route); part {
 			sel.part = s
 		}
 	}
 	return sel, err
 }
 
-func (fw *Firmware) things(flag string, selectors []string, way string) (all []thing, err error) {
+func (fw *Firmware) things(flag string, selectors []string, route string) (all []thing, err error) {
 	for _, s := range selectors {
-		found, part := fw.meant(s, way)
+		found, part := fw.meant(s, route)
 		switch {
 		case part && flag == "--only":
 			return nil, &SelectorError{Flag: flag, Selector: s, Part: true}
 		case len(found) == 1:
 			all = append(all, found[0])
 		case len(found) == 0:
-			return nil, &SelectorError{Flag: flag, Selector: s, Near: fw.near(s, way)}
+			return nil, &SelectorError{Flag: flag, Selector: s, Near: fw.near(s, route)}
 		default:
 			e := &SelectorError{Flag: flag, Selector: s}
 			for _, t := range found {
@@ -102,7 +102,7 @@ func (t thing) title() string {
 
 // meant finds the things that a selector fits. part: it is the name of a file in the boot
 // set, which stands for the set.
-func (fw *Firmware) meant(selector, way string) (found []thing, part bool) {
+func (fw *Firmware) meant(selector, route string) (found []thing, part bool) {
 	if strings.EqualFold(selector, bootName) && fw.hasBootSet() {
 		return []thing{theBootSet}, false
 	}
@@ -118,7 +118,7 @@ func (fw *Firmware) meant(selector, way string) (found []thing, part bool) {
 			found = append(found, t)
 		}
 	}
-	for _, name := range fileless(way) {
+	for _, name := range fileless(route) {
 		if len(found) == 0 && strings.EqualFold(selector, name) {
 			found = append(found, thing{name: name})
 		}
@@ -151,16 +151,16 @@ func (fw *Firmware) hasBootSet() bool {
 
 // fileless are names that mean something without a file in the bundle: the resets that
 // xflash adds, and what fastboot erases when the bundle has no image for it.
-func fileless(way string) []string {
-	if way == WayFastboot {
+func fileless(route string) []string {
+	if route == RouteFastboot {
 		return []string{"cache", "userdata"}
 	}
 	return addedResets
 }
 
 // near lists up to three names that differ from a selector by a slip of the keys.
-func (fw *Firmware) near(selector, way string) (names []string) {
-	all := fileless(way)
+func (fw *Firmware) near(selector, route string) (names []string) {
+	all := fileless(route)
 	if fw.hasBootSet() {
 		all = append([]string{bootName}, all...)
 	}

@@ -125,7 +125,7 @@ func newPhone(t *testing.T, options simphone.Options) *simphone.Phone {
 	return phone
 }
 
-func check(t testing.TB, path string, p restore.Policy) (*restore.Firmware, error) {
+func check(t testing.TB, path string, p restore.Request) (*restore.Firmware, error) {
 	t.Helper()
 	b, err := ftf.Open(path)
 	if err != nil {
@@ -136,7 +136,7 @@ func check(t testing.TB, path string, p restore.Policy) (*restore.Firmware, erro
 	if err := roots.Add(authority().Root); err != nil {
 		t.Fatal(err)
 	}
-	return restore.Check(context.Background(), b, restore.CheckOptions{Policy: p, Roots: roots})
+	return restore.Check(context.Background(), b, restore.CheckOptions{Request: p, Roots: roots})
 }
 
 func newBench(t *testing.T, options simphone.Options) *bench {
@@ -145,7 +145,7 @@ func newBench(t *testing.T, options simphone.Options) *bench {
 	if err != nil {
 		t.Fatal(err)
 	}
-	checked, err := check(t, fw.Bundle, restore.Policy{})
+	checked, err := check(t, fw.Bundle, restore.Request{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -154,11 +154,11 @@ func newBench(t *testing.T, options simphone.Options) *bench {
 }
 
 // attempt is one run of the program: open, read, plan or resume, flash.
-func (b *bench) attempt(p restore.Policy, resume bool, opt restore.RunOptions) error {
+func (b *bench) attempt(p restore.Request, resume bool, opt restore.RunOptions) error {
 	return b.attemptIn(context.Background(), p, resume, opt)
 }
 
-func (b *bench) attemptIn(ctx context.Context, p restore.Policy, resume bool, opt restore.RunOptions) (err error) {
+func (b *bench) attemptIn(ctx context.Context, p restore.Request, resume bool, opt restore.RunOptions) (err error) {
 	s, err := s1.Open(ctx, b.phone.Conn(), b.opt)
 	if err != nil {
 		return err
@@ -231,7 +231,7 @@ var written = []string{"boot", "FOTAKernel", "system", "cache", "LTALabel", "mod
 
 func TestRestoreWholeBundle(t *testing.T) {
 	b := newBench(t, simphone.Options{})
-	if err := b.attempt(restore.Policy{}, false, restore.RunOptions{}); err != nil {
+	if err := b.attempt(restore.Request{}, false, restore.RunOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	fw, _ := small()

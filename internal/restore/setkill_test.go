@@ -128,7 +128,7 @@ func (p *setPhone) restore(fw *restore.Firmware, store restore.Store, resume boo
 	if err != nil {
 		return err
 	}
-	plan, journal, err := restore.PrepareRun(store, fw, facts, restore.Policy{}, resume)
+	plan, journal, err := restore.PrepareRun(store, fw, facts, restore.Request{}, resume)
 	if err != nil {
 		return err
 	}

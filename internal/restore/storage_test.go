@@ -31,13 +31,13 @@ func TestLayoutAgainstThePhonesTable(t *testing.T) {
 	}
 	all["partition-image.sin"] = signed(t, authority(), "S1_SW", sin.TypeLayout, sin.BytesPayload(payload))
 	bench := newBench(t, simphone.Options{})
-	if bench.fw, err = check(t, rebundle(t, manifest, all), restore.Policy{}); err != nil {
+	if bench.fw, err = check(t, rebundle(t, manifest, all), restore.Request{}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := restore.Build(bench.fw, nil, restore.Policy{}); err != nil {
+	if _, err := restore.Build(bench.fw, nil, restore.Request{}); err != nil {
 		t.Fatalf("without the phone: %v", err)
 	}
-	err = bench.attempt(restore.Policy{}, false, restore.RunOptions{})
+	err = bench.attempt(restore.Request{}, false, restore.RunOptions{})
 	var ps restore.Problems
 	if !errors.As(err, &ps) || !strings.Contains(ps.Error(), "modemst1") {
 		t.Fatalf("with the phone: %v", err)

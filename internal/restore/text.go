@@ -36,7 +36,7 @@ func (p *Plan) TextFor(width, done int) string {
 	for _, e := range p.Evidence[min(len(p.Evidence), 1):] {
 		block("because    ", e)
 	}
-	if p.Way == WayFastboot {
+	if p.Route == RouteFastboot {
 		block("way        ", "through fastboot, which works only with unlocked phones")
 	}
 	if done > 0 {

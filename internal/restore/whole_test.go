@@ -50,7 +50,7 @@ func TestRestore300MB(t *testing.T) {
 	if st, err := os.Stat(fw.Bundle); err != nil || st.Size() < 300e6 {
 		t.Fatalf("the bundle has %d bytes: %v", st.Size(), err)
 	}
-	checked, err := check(t, fw.Bundle, restore.Policy{})
+	checked, err := check(t, fw.Bundle, restore.Request{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,7 +78,7 @@ func TestRestore300MB(t *testing.T) {
 		}
 	}
 
-	if err := b.attempt(restore.Policy{}, false, restore.RunOptions{Now: func() time.Time {
+	if err := b.attempt(restore.Request{}, false, restore.RunOptions{Now: func() time.Time {
 		return time.Date(2026, 11, 25, 12, 34, 56, 0, time.Local)
 	}}); err != nil {
 		t.Fatal(err)

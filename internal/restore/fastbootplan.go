@@ -14,20 +14,20 @@ import (
 	"xflash/sin"
 )
 
-// The second way of a restore, for a phone whose flash mode refuses everything and whose
+// The fastboot route of a restore, for a phone whose flash mode refuses everything and whose
 // boot loader is unlocked: the parts of the owner's own bundle that fastboot reaches,
 // through fastboot (internal/phone/PHONES.md §9.5). Nothing of it is signed on the way, so the
 // phone's record of who may sign does not matter.
 
-// loaderOrder is what fastboot writes, in this order, and its name for the partition.
-var loaderOrder = []fastbootTarget{
+// fastbootOrder is what fastboot writes, in this order, and its name for the partition.
+var fastbootOrder = []fastbootTarget{
 	{"kernel", "boot"}, {"fotakernel", "recovery"}, {"system", "system"}, {"cache", "cache"}, {"userdata", "userdata"},
 }
 
 type fastbootTarget struct{ short, partition string }
 
-// LoaderFacts is what a phone in fastboot mode says of itself.
-type LoaderFacts struct {
+// FastbootFacts is what a phone in fastboot mode says of itself.
+type FastbootFacts struct {
 	Product  string           // getvar product
 	Target   bootcheck.Target // the phone as far as it is known
 	Sizes    map[string]int64 // bytes of partitions, by their fastboot names, as far as told
@@ -41,11 +41,11 @@ type BootImage struct {
 	Changes []string // what was changed to get there, for a person
 }
 
-// BootImages unpacks the kernels that the policy would send and makes Android images of
+// BootImages unpacks the kernels that the request would send and makes Android images of
 // them, because fastboot writes no other kind to boot and recovery (fastboot/PROTOCOL.md §3.2).
 // The error is Problems when the phone would refuse one of them.
-func BootImages(ctx context.Context, fw *Firmware, ph *LoaderFacts, p Policy) (map[string]BootImage, error) {
-	p.Way = WayFastboot
+func BootImages(ctx context.Context, fw *Firmware, ph *FastbootFacts, p Request) (map[string]BootImage, error) {
+	p.Route = RouteFastboot
 	b, err := newBuilder(fw, nil, p)
 	if err != nil {
 		return nil, err
@@ -54,7 +54,7 @@ func BootImages(ctx context.Context, fw *Firmware, ph *LoaderFacts, p Policy) (m
 		return nil, b.problems
 	}
 	images := map[string]BootImage{}
-	for _, o := range loaderOrder[:2] {
+	for _, o := range fastbootOrder[:2] {
 		c := b.clearedImage(o.short)
 		if c == nil {
 			continue
@@ -69,7 +69,7 @@ func BootImages(ctx context.Context, fw *Firmware, ph *LoaderFacts, p Policy) (m
 }
 
 // target is the phone as a target for one partition.
-func (ph *LoaderFacts) target(fw *Firmware, partition string) bootcheck.Target {
+func (ph *FastbootFacts) target(fw *Firmware, partition string) bootcheck.Target {
 	t := bootcheck.Target{Family: fw.Family, Model: fw.Model}
 	if ph != nil {
 		t.Loader, t.Locked, t.MaxDownload = ph.Target.Loader, ph.Target.Locked, ph.Target.MaxDownload
@@ -80,7 +80,7 @@ func (ph *LoaderFacts) target(fw *Firmware, partition string) bootcheck.Target {
 
 // room is the size of a partition in bytes: told by the phone, or known of the family; 0
 // when neither knows it.
-func (ph *LoaderFacts) room(fw *Firmware, partition string) int64 {
+func (ph *FastbootFacts) room(fw *Firmware, partition string) int64 {
 	if ph != nil && ph.Sizes[partition] > 0 {
 		return ph.Sizes[partition]
 	}
@@ -155,17 +155,17 @@ type sizedWriter interface {
 	Truncate(size int64) error
 }
 
-// BuildLoader makes the plan of the second way. ph is nil when no phone was asked. The
+// BuildFastboot makes the plan of the fastboot route. ph is nil when no phone was asked. The
 // error is Problems; the plan is returned next to it, as far as it can be made.
-func BuildLoader(fw *Firmware, ph *LoaderFacts, boots map[string]BootImage, p Policy) (*Plan, error) {
-	p.Way = WayFastboot
+func BuildFastboot(fw *Firmware, ph *FastbootFacts, boots map[string]BootImage, p Request) (*Plan, error) {
+	p.Route = RouteFastboot
 	b, err := newBuilder(fw, nil, p)
 	if err != nil {
 		return nil, err
 	}
 	b.judgeAll()
 	b.loaderModel(ph)
-	for _, o := range loaderOrder {
+	for _, o := range fastbootOrder {
 		b.loaderStep(o.short, o.partition, ph, boots)
 	}
 	if len(b.plan.Steps) == 0 && len(b.problems) == 0 {
@@ -177,11 +177,11 @@ func BuildLoader(fw *Firmware, ph *LoaderFacts, boots map[string]BootImage, p Po
 	return b.plan, b.problems.orNil()
 }
 
-// WayFastboot is the Way of a plan that goes through fastboot.
-const WayFastboot = "fastboot"
+// RouteFastboot is the Route of a plan that goes through fastboot.
+const RouteFastboot = "fastboot"
 
 // loaderModel decides whether the bundle is for the phone.
-func (b *builder) loaderModel(ph *LoaderFacts) {
+func (b *builder) loaderModel(ph *FastbootFacts) {
 	want := b.fw.Model
 	given, hasGiven := b.modelGiven()
 	said := ""
@@ -213,7 +213,7 @@ func (b *builder) loaderModel(ph *LoaderFacts) {
 }
 
 // loaderStep adds the step for one partition.
-func (b *builder) loaderStep(short, partition string, ph *LoaderFacts, boots map[string]BootImage) {
+func (b *builder) loaderStep(short, partition string, ph *FastbootFacts, boots map[string]BootImage) {
 	part, ok := b.fw.Family.FastbootPartition(partition)
 	if !ok {
 		b.note("which partition of a %s fastboot calls %s is not known, so %s is left out", b.fw.Model.Code, partition, short)

@@ -22,13 +22,13 @@ import (
 // loaderBench is a phone in fastboot mode and the small bundle.
 type loaderBench struct {
 	*bench
-	facts  *restore.LoaderFacts
-	aboot  *simphone.Aboot
-	policy restore.Policy
-	limit  int64
+	facts   *restore.FastbootFacts
+	aboot   *simphone.Aboot
+	request restore.Request
+	limit   int64
 }
 
-func newLoaderBench(t *testing.T, o simphone.Options, p restore.Policy) *loaderBench {
+func newLoaderBench(t *testing.T, o simphone.Options, p restore.Request) *loaderBench {
 	t.Helper()
 	o.InFastboot = true
 	fw, err := small()
@@ -42,10 +42,10 @@ func newLoaderBench(t *testing.T, o simphone.Options, p restore.Policy) *loaderB
 	target, _ := bootcheck.TargetFor("D5803")
 	phone := newPhone(t, o)
 	return &loaderBench{bench: &bench{t: t, phone: phone, fw: checked, store: restore.Store{Dir: t.TempDir()}}, aboot: phone.Fastboot(),
-		facts: &restore.LoaderFacts{Product: "D5803", Target: target, Identity: strings.Repeat("5e", 32)}, policy: p, limit: 64 << 20}
+		facts: &restore.FastbootFacts{Product: "D5803", Target: target, Identity: strings.Repeat("5e", 32)}, request: p, limit: 64 << 20}
 }
 
-// restore runs the second way once.
+// restore runs the fastboot route once.
 func (b *loaderBench) restore(resume bool, stop <-chan struct{}, emit func(restore.Event)) error {
 	b.t.Helper()
 	meter := &restore.Meter{}
@@ -55,11 +55,11 @@ func (b *loaderBench) restore(resume bool, stop <-chan struct{}, emit func(resto
 		b.t.Fatal(err)
 	}
 	defer c.Close()
-	boots, err := restore.BootImages(ctx, b.fw, b.facts, b.policy)
+	boots, err := restore.BootImages(ctx, b.fw, b.facts, b.request)
 	if err != nil {
 		return err
 	}
-	plan, journal, err := restore.PrepareFastbootRun(b.store, b.fw, b.facts, boots, b.policy, resume)
+	plan, journal, err := restore.PrepareFastbootRun(b.store, b.fw, b.facts, boots, b.request, resume)
 	if err != nil {
 		return err
 	}
@@ -137,10 +137,10 @@ func (b *loaderBench) sameParts(sony, android []byte, label string) {
 
 var loaderLabels = []string{"boot", "FOTAKernel", "system", "cache"}
 
-func TestSecondWay(t *testing.T) {
+func TestFastbootRoute(t *testing.T) {
 	for _, generation := range []string{simphone.Aboot2013, simphone.Aboot2014, simphone.Aboot2015} {
 		t.Run(generation, func(t *testing.T) {
-			b := newLoaderBench(t, simphone.Options{Aboot: generation}, restore.Policy{})
+			b := newLoaderBench(t, simphone.Options{Aboot: generation}, restore.Request{})
 			before := b.partition("userdata", 1<<20)
 			var last restore.Sending
 			if err := b.restore(false, nil, func(e restore.Event) {
@@ -186,8 +186,8 @@ func TestSecondWay(t *testing.T) {
 
 // A limit below the size of the images makes sparse pieces of them; with --wipe the user
 // data are written too.
-func TestSecondWayInPieces(t *testing.T) {
-	b := newLoaderBench(t, simphone.Options{}, restore.Policy{Wipe: true})
+func TestFastbootRouteInPieces(t *testing.T) {
+	b := newLoaderBench(t, simphone.Options{}, restore.Request{Wipe: true})
 	b.limit = 4 << 20
 	pieces := 0
 	if err := b.restore(false, nil, func(e restore.Event) {
@@ -204,9 +204,9 @@ func TestSecondWayInPieces(t *testing.T) {
 }
 
 // A stop or a refusal at every step leaves a journal from which the restore completes.
-func TestSecondWayResumes(t *testing.T) {
+func TestFastbootRouteResumes(t *testing.T) {
 	for at := range 5 {
-		b := newLoaderBench(t, simphone.Options{}, restore.Policy{})
+		b := newLoaderBench(t, simphone.Options{}, restore.Request{})
 		stop := make(chan struct{})
 		closed := sync.OnceFunc(func() { close(stop) })
 		err := b.restore(false, stop, func(e restore.Event) {
@@ -240,9 +240,9 @@ func TestSecondWayResumes(t *testing.T) {
 	}
 }
 
-func TestSecondWayRefusedByThePhone(t *testing.T) {
+func TestFastbootRouteRefusedByThePhone(t *testing.T) {
 	// Commands: the client's first question, then download and flash of each image.
-	b := newLoaderBench(t, simphone.Options{Faults: []simphone.Fault{{Name: simphone.FaultFail, Arg: "flash write failure", At: 7}}}, restore.Policy{})
+	b := newLoaderBench(t, simphone.Options{Faults: []simphone.Fault{{Name: simphone.FaultFail, Arg: "flash write failure", At: 7}}}, restore.Request{})
 	err := b.restore(false, nil, nil)
 	var failed *restore.StepError
 	var refusal *fastboot.Refusal
@@ -254,29 +254,29 @@ func TestSecondWayRefusedByThePhone(t *testing.T) {
 	}
 }
 
-func TestSecondWayIsRefused(t *testing.T) {
+func TestFastbootRouteIsRefused(t *testing.T) {
 	for name, c := range map[string]struct {
-		policy restore.Policy
-		facts  func(*restore.LoaderFacts)
-		want   string
+		request restore.Request
+		facts   func(*restore.FastbootFacts)
+		want    string
 	}{
-		"another model":       {facts: func(f *restore.LoaderFacts) { f.Product = "D6603" }, want: "the phone is a D6603"},
-		"a model by name":     {facts: func(f *restore.LoaderFacts) { f.Product = "aries" }},
-		"no name":             {facts: func(f *restore.LoaderFacts) { f.Product = "" }, want: "does not say which model"},
-		"no name, --model":    {facts: func(f *restore.LoaderFacts) { f.Product = "" }, policy: restore.Policy{Model: "D5803"}},
-		"--model contradicts": {policy: restore.Policy{Model: "D6603"}, want: "--model says D6603, the phone says D5803"},
-		"too large":           {facts: func(f *restore.LoaderFacts) { f.Sizes = map[string]int64{"system": 1 << 20} }, want: "has room for 1048576"},
-		"kernel too large":    {facts: func(f *restore.LoaderFacts) { f.Sizes = map[string]int64{"boot": 1 << 20} }, want: "fastboot cannot write this kernel"},
-		"nothing left":        {policy: restore.Policy{Only: []string{"loader"}}, want: "nothing of it is left"},
+		"another model":       {facts: func(f *restore.FastbootFacts) { f.Product = "D6603" }, want: "the phone is a D6603"},
+		"a model by name":     {facts: func(f *restore.FastbootFacts) { f.Product = "aries" }},
+		"no name":             {facts: func(f *restore.FastbootFacts) { f.Product = "" }, want: "does not say which model"},
+		"no name, --model":    {facts: func(f *restore.FastbootFacts) { f.Product = "" }, request: restore.Request{Model: "D5803"}},
+		"--model contradicts": {request: restore.Request{Model: "D6603"}, want: "--model says D6603, the phone says D5803"},
+		"too large":           {facts: func(f *restore.FastbootFacts) { f.Sizes = map[string]int64{"system": 1 << 20} }, want: "has room for 1048576"},
+		"kernel too large":    {facts: func(f *restore.FastbootFacts) { f.Sizes = map[string]int64{"boot": 1 << 20} }, want: "fastboot cannot write this kernel"},
+		"nothing left":        {request: restore.Request{Only: []string{"loader"}}, want: "nothing of it is left"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			b := newLoaderBench(t, simphone.Options{}, c.policy)
+			b := newLoaderBench(t, simphone.Options{}, c.request)
 			if c.facts != nil {
 				c.facts(b.facts)
 			}
-			boots, err := restore.BootImages(t.Context(), b.fw, b.facts, c.policy)
+			boots, err := restore.BootImages(t.Context(), b.fw, b.facts, c.request)
 			if err == nil {
-				_, err = restore.BuildLoader(b.fw, b.facts, boots, c.policy)
+				_, err = restore.BuildFastboot(b.fw, b.facts, boots, c.request)
 			}
 			if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
 				t.Errorf("%v, want %q", err, c.want)
