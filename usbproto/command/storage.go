@@ -1,0 +1,102 @@
+package command
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"math/bits"
+)
+
+// UFS is the storage of a phone with UFS.
+type UFS struct {
+	Raw  []byte // the descriptors as the phone sent them
+	LUNs []LUN  // in their order
+}
+
+// LUN is a logical unit of UFS.
+type LUN struct {
+	Number    int
+	Enabled   bool
+	BlockSize int64 // bytes
+	Blocks    int64
+}
+
+// Size is in bytes.
+func (l LUN) Size() int64 { return l.BlockSize * l.Blocks }
+
+// maxStorageInfo bounds the descriptors in bytes: a device and 32 units have less than 2 KiB.
+const maxStorageInfo = 64 << 10
+
+// UFSInfo asks for the sizes of the logical units. A phone with eMMC refuses.
+func (s *Session) UFSInfo(ctx context.Context) (*UFS, error) {
+	raw, err := s.fetchAll(ctx, "Get-ufs-info", maxStorageInfo)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUFS(raw)
+}
+
+// ParseUFS takes the descriptors apart: that of the device, whose first byte is its length and byte 6 the number of units,
+// then one for each unit, of the length its first byte says (PROTOCOL.md §5.3).
+func ParseUFS(raw []byte) (*UFS, error) {
+	const minDevice, minUnit = 7, 0x13
+	if len(raw) < minDevice || int(raw[0]) < minDevice || int(raw[0]) > len(raw) {
+		return nil, fmt.Errorf("the UFS description of %d bytes has no device descriptor", len(raw))
+	}
+	count := int(raw[6])
+	u := &UFS{Raw: raw}
+	seen := map[int]bool{}
+	for at := int(raw[0]); len(u.LUNs) < count; {
+		rest := raw[at:]
+		if len(rest) < minUnit || int(rest[0]) < minUnit || int(rest[0]) > len(rest) {
+			return nil, fmt.Errorf("the UFS description breaks off at byte %d, in unit %d of %d", at, len(u.LUNs)+1, count)
+		}
+		shift, blocks := rest[10], binary.BigEndian.Uint64(rest[11:])
+		if shift > 20 || bits.Len64(blocks)+int(shift) > 62 {
+			return nil, fmt.Errorf("the UFS unit at byte %d has %d blocks of 2^%d bytes", at, blocks, shift)
+		}
+		lun := LUN{Number: int(rest[2]), Enabled: rest[3] != 0, BlockSize: 1 << shift, Blocks: int64(blocks)}
+		if seen[lun.Number] {
+			return nil, fmt.Errorf("the UFS description has unit %d twice", lun.Number)
+		}
+		seen[lun.Number] = true
+		u.LUNs = append(u.LUNs, lun)
+		at += int(rest[0])
+	}
+	return u, nil
+}
+
+// EMMC is the storage of a phone with eMMC.
+type EMMC struct {
+	Raw     []byte // the EXT_CSD register, 512 bytes
+	Sectors int64  // of 512 bytes
+}
+
+// Size is in bytes.
+func (e *EMMC) Size() int64 { return e.Sectors * 512 }
+
+// EMMCInfo asks for the size of the eMMC. A phone with UFS refuses.
+func (s *Session) EMMCInfo(ctx context.Context) (*EMMC, error) {
+	raw, err := s.fetchAll(ctx, "Get-emmc-info", maxStorageInfo)
+	if err != nil {
+		return nil, err
+	}
+	return ParseEMMC(raw)
+}
+
+// ParseEMMC reads EXT_CSD: the number of sectors is 4 bytes little-endian at 0xd4 (PROTOCOL.md §5.3).
+func ParseEMMC(raw []byte) (*EMMC, error) {
+	const size, at = 512, 0xd4
+	if len(raw) != size {
+		return nil, fmt.Errorf("the eMMC description has %d bytes, not %d", len(raw), size)
+	}
+	return &EMMC{Raw: raw, Sectors: int64(binary.LittleEndian.Uint32(raw[at:]))}, nil
+}
+
+// GPTInfo asks for the partition table of a logical unit, in a form that is not known.
+func (s *Session) GPTInfo(ctx context.Context, lun int) ([]byte, error) {
+	if lun < 0 || lun > MaxLUN {
+		return nil, fmt.Errorf("%w: there is no logical unit %d", ErrState, lun)
+	}
+	return s.fetchAll(ctx, fmt.Sprintf("Get-gpt-info:%d", lun), 1<<20)
+}

@@ -1,0 +1,76 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+const getvar = "getvar:"
+
+// Var asks for a variable. One that the phone does not know is a *Refusal, which is normal.
+func (s *Session) Var(ctx context.Context, name string) (string, error) {
+	if name == "" || strings.Trim(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-:") != "" {
+		return "", fmt.Errorf("%w: %.40q cannot be the name of a variable", ErrState, name)
+	}
+	return s.plain(ctx, getvar+name, s.opt.Answer)
+}
+
+// HasSlot asks whether a partition, named without a slot, has two of them. A phone that does not know the question has
+// none; any answer but yes means no (PROTOCOL.md §2.5).
+func (s *Session) HasSlot(ctx context.Context, partition string) (bool, error) {
+	if !plainName(partition) {
+		return false, fmt.Errorf("%w: %.40q cannot be the name of a partition", ErrState, partition)
+	}
+	text, err := s.Var(ctx, "has-slot:"+partition)
+	var refused *Refusal
+	if errors.As(err, &refused) {
+		return false, nil
+	}
+	return text == "yes", err
+}
+
+// Slots is what the phone says about its two sets of partitions.
+type Slots struct {
+	Count   int    // 2, or 0 for a phone without slots
+	Current string // a, b, or "" when the phone does not tell
+}
+
+// Slots asks for them. A phone of 2017 has none.
+func (s *Session) Slots(ctx context.Context) (Slots, error) {
+	var slots Slots
+	var refused *Refusal
+	text, err := s.Var(ctx, "slot-count")
+	if err != nil && !errors.As(err, &refused) {
+		return slots, err
+	}
+	if n, err := strconv.Atoi(text); err == nil && n > 0 && n < 100 {
+		slots.Count = n
+	}
+	text, err = s.Var(ctx, "current-slot")
+	if err != nil && !errors.As(err, &refused) {
+		return slots, err
+	}
+	if text == "a" || text == "b" {
+		slots.Current = text
+	}
+	return slots, nil
+}
+
+// maxHash is the longest root key hash in bytes; 32 and 48 are known.
+const maxHash = 64
+
+// RootKeyHash asks for the hash of the key that the phone trusts: 32 bytes in 2017 and 2018, 48 after that.
+func (s *Session) RootKeyHash(ctx context.Context) ([]byte, error) {
+	return s.fetchAll(ctx, "Get-root-key-hash", maxHash)
+}
+
+// maxLog is the longest log that is read in bytes.
+const maxLog = 4 << 20
+
+// BootLog asks for the log of the boot loader, which says more than a refusal does.
+func (s *Session) BootLog(ctx context.Context) ([]byte, error) {
+	return s.fetchAll(ctx, "Getlog", maxLog)
+}
