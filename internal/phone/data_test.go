@@ -226,6 +226,7 @@ func TestLoadRefusesMistakes(t *testing.T) {
 			"images.json":     {Data: []byte(`{"images":[]}`)},
 			"units.json":      {Data: []byte(`{"units":[],"files":[]}`)},
 			"guids.json":      {Data: []byte(`{"partitions":[]}`)},
+			"command.json":    {Data: []byte(`{"images":[]}`)},
 			"families/x.json": {Data: []byte(`{"name":"x"}`)},
 		}
 	}
@@ -234,6 +235,7 @@ func TestLoadRefusesMistakes(t *testing.T) {
 	}
 	for file, text := range map[string]string{
 		"images.json":     `{"images":[{"shrot":"kernel"}]}`,
+		"command.json":    `{"images":[{"slot":true}]}`,
 		"units.json":      `{"files":[{"name":"a","data":"0"}]}`,
 		"families/x.json": `{"devices":[{"usb":"fffff"}]}`,
 		"families/y.json": `{"boards":[{"soc_rev":"v2"}]}`,

@@ -3,7 +3,6 @@ package phone
 import (
 	"fmt"
 	"slices"
-	"strings"
 )
 
 // Target is what an image writes.
@@ -24,6 +23,7 @@ const (
 	SendAlways   SendRule = "always"
 	SendWipe     SendRule = "wipe"     // only when a wipe is asked for
 	SendDelivery SendRule = "delivery" // only as chosen by the boot delivery
+	SendComplete SendRule = "complete" // only as part of a complete restore
 	SendLoader   SendRule = "loader"   // the flash program, before everything else
 	SendNever    SendRule = "never"    // left out, and the plan says why
 	SendRefuse   SendRule = "refuse"   // belongs to one phone: a bundle that has it is not to be trusted
@@ -44,7 +44,11 @@ type Image struct {
 	// TopLevel: an image of the boot chain that the family's bundles hold beside the
 	// delivery, or in it (PHONES.md §2.1 10).
 	TopLevel bool
-	Reason   string // for a person: what it is, or why it is not written
+	// Of phones of 2017 and later: the partition has one copy for each slot, and the slot
+	// that the image goes to when it is not slot a.
+	Slots  bool
+	Slot   string
+	Reason string // for a person: what it is, or why it is not written
 }
 
 // Image tells what the image of this short name does on phones of the family.
@@ -53,9 +57,11 @@ type Image struct {
 // not be sent. A known image that has no partition on these phones, or that is never
 // sent to them, has SendNever.
 func (f *Family) Image(short string) (Image, bool) {
+	if f.Protocol == ProtocolCommand {
+		return commandImage(short)
+	}
 	for _, known := range loaded().images {
-		if !strings.EqualFold(known.Short, short) &&
-			!slices.ContainsFunc(known.Aliases, func(a string) bool { return strings.EqualFold(a, short) }) {
+		if !known.called(short) {
 			continue
 		}
 		img := known.Image

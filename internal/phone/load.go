@@ -12,7 +12,7 @@ import (
 	"sync"
 )
 
-//go:embed images.json units.json guids.json families/*.json
+//go:embed images.json units.json guids.json command.json families/*.json
 var dataFiles embed.FS
 
 // knowledge is everything in the data files.
@@ -23,6 +23,7 @@ type knowledge struct {
 	units    []unitRange
 	files    []TAFile
 	guids    []provenGUID
+	command  commandData
 }
 
 type imageData struct {
@@ -34,6 +35,21 @@ type unitRange struct {
 	first, last uint32
 	verdict     Verdict
 	reason      string
+}
+
+// unitData is the form of a unit, or of a range of units, in the data files.
+type unitData struct {
+	Unit    uint32  `json:"unit"`
+	Last    uint32  `json:"last"` // 0: the range is one unit
+	Verdict Verdict `json:"verdict"`
+	Reason  string  `json:"reason"`
+}
+
+func ranges(units []unitData) (all []unitRange) {
+	for _, d := range units {
+		all = append(all, unitRange{d.Unit, max(d.Unit, d.Last), d.Verdict, d.Reason})
+	}
+	return all
 }
 
 // loaded reads the data once. They are part of the program and a test reads
@@ -55,6 +71,9 @@ func load(files fs.FS) (*knowledge, error) {
 		return nil, err
 	}
 	if err := k.loadGUIDs(files); err != nil {
+		return nil, err
+	}
+	if err := k.loadCommand(files); err != nil {
 		return nil, err
 	}
 	names, err := fs.Glob(files, "families/*.json")
@@ -123,12 +142,7 @@ func (k *knowledge) loadImages(files fs.FS) error {
 func (k *knowledge) loadUnits(files fs.FS) error {
 	const name = "units.json"
 	var data struct {
-		Units []struct {
-			Unit    uint32  `json:"unit"`
-			Last    uint32  `json:"last"` // 0: the range is one unit
-			Verdict Verdict `json:"verdict"`
-			Reason  string  `json:"reason"`
-		} `json:"units"`
+		Units []unitData `json:"units"`
 		Files []struct {
 			Name   string   `json:"name"`
 			Units  []uint32 `json:"units"`
@@ -140,9 +154,7 @@ func (k *knowledge) loadUnits(files fs.FS) error {
 	if err := decode(files, name, &data); err != nil {
 		return err
 	}
-	for _, d := range data.Units {
-		k.units = append(k.units, unitRange{d.Unit, max(d.Unit, d.Last), d.Verdict, d.Reason})
-	}
+	k.units = ranges(data.Units)
 	for _, d := range data.Files {
 		f := TAFile{Name: d.Name, Units: d.Units, Never: d.Never, Reason: d.Reason}
 		if d.Data != "" {

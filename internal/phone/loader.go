@@ -76,7 +76,10 @@ type Verification string
 const (
 	ByLoader Verification = "loader" // this file was executed from its own bytes
 	BySister Verification = "sister" // not executed; its tables are those of one that was
-	Unproven Verification = "none"   // neither: nothing is written, and only its identity is known
+	// Of phones of 2017 and later, whose models need no loader.
+	Simulated Verification = "simulated" // tried on simulated phones only
+	NameOnly  Verification = "name"      // as Simulated, and nothing but the model's name is known
+	Unproven  Verification = "none"      // neither: nothing is written, and only its identity is known
 )
 
 var loaderVersionWrap = regexp.MustCompile(`(?i)^(LOADER_RELEASE_|loader_)?(.*?)(_AID_[0-9]+)?$`)

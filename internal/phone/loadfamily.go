@@ -22,6 +22,8 @@ type familyData struct {
 	Note       string   `json:"note"`
 	Elsewhere  string   `json:"elsewhere"`
 	WhyNot     string   `json:"why_not"`
+	Storage    string   `json:"storage"`
+	Form       Form     `json:"form"`
 	NoBootSet  string   `json:"no_boot_set"`
 	TopLevel   []string `json:"top_level"`
 	Devices    []struct {
@@ -35,6 +37,8 @@ type familyData struct {
 		USB           string   `json:"usb"`            // hex
 		Order         string   `json:"order"`          // folder of the script
 		WhyNot        string   `json:"why_not"`        // in place of the family's
+		Keys          []string `json:"keys"`
+		NamesOnly     []string `json:"names_only"` // those of Codes of which nothing but the name is known
 	} `json:"devices"`
 	Boards []struct {
 		CodeName   string      `json:"code_name"`
@@ -84,7 +88,7 @@ func loadFamily(files fs.FS, name string) (*Family, error) {
 	}
 	f := &Family{Name: data.Name, Protocol: data.Protocol, Years: data.Years, SoC: data.SoC, Roots: data.Roots,
 		Recovery: data.Recovery, NoFastboot: data.NoFastboot, Note: data.Note, Elsewhere: data.Elsewhere,
-		NoBootSet: data.NoBootSet, targets: data.Targets, topLevel: data.TopLevel}
+		Storage: data.Storage, NoBootSet: data.NoBootSet, targets: data.Targets, topLevel: data.TopLevel}
 	if f.Protocol == "" {
 		f.Protocol = ProtocolS1
 	}
@@ -107,7 +111,7 @@ func loadFamily(files fs.FS, name string) (*Family, error) {
 	}
 	for _, d := range data.Devices {
 		m := Model{Name: d.Name, CodeName: d.CodeName, LinuxName: d.LinuxName, Aliases: d.Aliases, Folder: d.Folder,
-			order: d.Order, whyNot: d.WhyNot}
+			Form: data.Form, Keys: d.Keys, order: d.Order, whyNot: d.WhyNot}
 		if m.whyNot == "" {
 			m.whyNot = data.WhyNot
 		}
@@ -123,6 +127,7 @@ func loadFamily(files fs.FS, name string) (*Family, error) {
 		}
 		for _, code := range d.Codes {
 			m.Code, m.OperatorBound = code, slices.Contains(d.OperatorCodes, code)
+			m.ByName = slices.Contains(d.NamesOnly, code)
 			f.Models = append(f.Models, m)
 		}
 	}

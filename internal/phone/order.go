@@ -53,8 +53,11 @@ func (f *Family) KnownOrder(m Model) (Order, bool) {
 // Proof says how far it is proven that a model can be restored: that of its known
 // loader when the order is known too. Nothing is restored by a script alone.
 func (f *Family) Proof(m Model) Verification {
+	if f.Protocol == ProtocolCommand {
+		return f.commandProof(m)
+	}
 	l, known := f.Loader(m)
-	if _, ok := f.KnownOrder(m); !ok || !known || f.Protocol != ProtocolS1 {
+	if _, ok := f.KnownOrder(m); !ok || !known {
 		return Unproven
 	}
 	return l.Verified
@@ -70,6 +73,9 @@ func (f *Family) Sentence(m Model) string {
 			return name + "not restored by xflash, because " + m.whyNot + "; no free program that can is known"
 		}
 		return name + "not restored by xflash, because " + m.whyNot + "; " + f.Elsewhere + " can"
+	}
+	if f.Protocol == ProtocolCommand {
+		return f.commandSentence(m)
 	}
 	done := "restored by xflash"
 	if f.NoBootSet != "" {

@@ -42,6 +42,7 @@ type Family struct {
 	NoFastboot bool     // the models have no fastboot mode
 	Note       string   // what is not certain about these data
 	Elsewhere  string   // a program that restores these models, where xflash does not; may be empty
+	Storage    string   // of families of 2017 and later: "ufs" or "emmc"
 	NoBootSet  string   // why the boot chain is never sent to these models; empty: it is
 	Models     []Model
 	Boards     []Board
@@ -69,6 +70,12 @@ type Model struct {
 	// OperatorBound: firmware of sister models must not be offered for it
 	// (PHONES.md §9.3).
 	OperatorBound bool
+
+	// Of models of 2017 and later: the form of the protocol, the ids at the end of the names
+	// of firmware files that are made for the model, and whether nothing but its name is known.
+	Form   Form
+	Keys   []string
+	ByName bool
 
 	order, whyNot string
 }
