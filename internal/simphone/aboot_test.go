@@ -39,23 +39,24 @@ func inFastboot(t *testing.T, o simphone.Options) *simphone.Phone {
 	return phone
 }
 
-// exchange sends one message to the loader and gives all that comes back.
+// exchange sends one message to the loader and gives its answers, up to the last one.
 func exchange(t *testing.T, c usbproto.Conn, message string) (answers []string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	if _, err := c.Write(ctx, []byte(message)); err != nil {
 		t.Fatal(err)
 	}
 	b := make([]byte, 4096)
 	for {
-		short, stop := context.WithTimeout(ctx, 10*time.Millisecond)
-		n, err := c.Read(short, b)
-		stop()
+		n, err := c.Read(ctx, b)
 		if err != nil {
-			return answers
+			t.Fatalf("after %q: %v", answers, err)
 		}
 		answers = append(answers, string(b[:n]))
+		if !bytes.HasPrefix(b[:n], []byte("INFO")) && string(b[:n]) != "DATA00000000" {
+			return answers
+		}
 	}
 }
 
