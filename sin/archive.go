@@ -4,11 +4,9 @@ import (
 	"bufio"
 	"compress/gzip"
 	"context"
+	"crypto/sha256"
 	"errors"
-	"fmt"
 	"io"
-	"path"
-	"strings"
 
 	"xflash/fastboot/sparse"
 )
@@ -20,6 +18,9 @@ type Archive struct {
 	Name   string // of the partition
 	CMS    *CMS   // nil when it could not be read
 	Chunks []ArchiveChunk
+	Signed Signed
+
+	cmsSHA256 [32]byte
 }
 
 // ArchiveChunk is one piece of the partition: raw bytes, or a sparse image of the whole
@@ -29,10 +30,10 @@ type ArchiveChunk struct {
 	Offset int64
 	Size   int64 // bytes in the archive
 	Sparse bool
-}
+	SHA256 []byte // set by Check
 
-// maxChunks is what three digits can count.
-const maxChunks = 1000
+	listed bool // its digest is in the signature
+}
 
 // archiveCheck is one pass over an archive.
 type archiveCheck struct {
@@ -41,7 +42,7 @@ type archiveCheck struct {
 	to   *sink
 	rep  *Report
 	a    *Archive
-	tar  *tarReader
+	ar   *ArchiveReader
 	out  *archiveOutput
 	size int64 // of the partition, -1 before the first chunk
 }
@@ -55,15 +56,13 @@ func checkArchive(ctx context.Context, version int, r *bufio.Reader, opt CheckOp
 	c.rep.Header.sigErr = fail(SignatureDamaged, -1, "how version %d is signed is not known, so it cannot be verified", version)
 	counted := &countedReader{ctx: ctx, r: r, progress: opt.Progress}
 	if version == 5 {
-		c.tar = newTarReader(counted)
-		return c.rep, inFile(c.read(), opt.Name)
+		return c.rep, inFile(c.read(version, counted), opt.Name)
 	}
 	file := bufio.NewReader(counted)
 	z, err := gzip.NewReader(file)
 	if err == nil {
 		z.Multistream(false)
-		c.tar = newTarReader(z)
-		err = c.read()
+		err = c.read(version, z)
 	}
 	at := counted.n - int64(file.Buffered())
 	switch {
@@ -77,11 +76,6 @@ func checkArchive(ctx context.Context, version int, r *bufio.Reader, opt CheckOp
 		err = &Error{Reason: BadArchive, Offset: at, Block: -1, Err: err}
 	}
 	return c.rep, inFile(err, opt.Name)
-}
-
-// isGzipError reports whether err says that the compressed bytes are wrong.
-func isGzipError(err error) bool {
-	return errors.Is(err, gzip.ErrChecksum) || errors.Is(err, gzip.ErrHeader) || strings.HasPrefix(err.Error(), "flate: corrupt")
 }
 
 // countedReader counts what passes and stops when ctx ends.
@@ -104,81 +98,60 @@ func (c *countedReader) Read(p []byte) (int, error) {
 }
 
 // read goes through all members: the CMS container first and once, then the chunks.
-func (c *archiveCheck) read() error {
-	for seen := false; ; {
-		e, err := c.tar.next()
-		if err == io.EOF {
-			return c.finish(seen)
-		}
-		if err != nil {
-			return err
-		}
-		if e.kind != '0' {
-			c.rep.Notes = append(c.rep.Notes, Note{Offset: e.at, Text: fmt.Sprintf("%q is no regular file and was skipped", e.name)})
-			if len(c.rep.Notes) > maxNotes {
-				return fail(BadArchive, e.at, "too many members that are no regular files")
-			}
-			continue
-		}
-		ext := path.Ext(e.name)
-		stem := strings.TrimSuffix(e.name, ext)
-		if !plainName(e.name) || stem == "" {
-			return fail(BadArchive, e.at, "the member name %q", e.name)
-		}
-		switch {
-		case !seen && ext == ".cms":
-			c.a.Name, seen = stem, true
-			err = c.cms(e)
-		case !seen:
-			err = fail(BadArchive, e.at, "%q comes before the .cms container", e.name)
-		case stem != c.a.Name:
-			err = fail(BadArchive, e.at, "%q among the members of %q", e.name, c.a.Name)
-		case len(c.a.Chunks) < maxChunks && ext == fmt.Sprintf(".%03d", len(c.a.Chunks)):
-			err = c.chunk(e)
-		default:
-			err = fail(BadArchive, e.at, "%q instead of chunk %03d", e.name, len(c.a.Chunks))
-		}
-		if err != nil {
-			return err
-		}
-	}
-}
-
-// plainName reports whether a name is that of a file in the current folder on any system.
-func plainName(s string) bool {
-	return s != "" && s != "." && s != ".." && printable(s) && !strings.ContainsAny(s, `/\:`)
-}
-
-// cms reads the container. One that cannot be understood is worth a note only, because
-// nobody has described it.
-func (c *archiveCheck) cms(e tarEntry) error {
-	if e.size > maxCMS {
-		return fail(BadArchive, e.at, "a CMS container of %d bytes", e.size)
-	}
-	der, err := io.ReadAll(c.tar)
+func (c *archiveCheck) read(version int, r io.Reader) (err error) {
+	c.ar, err = openTar(version, r)
+	defer func() { c.rep.Notes = append(c.rep.Notes, c.ar.notes...) }()
 	if err != nil {
 		return err
 	}
-	if c.a.CMS, err = parseCMS(der); err != nil {
-		c.rep.Notes = append(c.rep.Notes, Note{Offset: e.at, Text: "the CMS container cannot be read"})
+	// A container that cannot be understood is worth a note only: nobody has described it.
+	c.a.Name, c.a.cmsSHA256 = c.ar.Name, sha256.Sum256(c.ar.CMS)
+	if c.a.CMS, err = parseCMS(c.ar.CMS); err != nil {
+		c.rep.Notes = append(c.rep.Notes, Note{Offset: c.ar.cmsAt, Text: "the CMS container cannot be read"})
 	}
-	return nil
+	for {
+		chunk, err := c.ar.next()
+		if err == io.EOF {
+			c.part()
+			return c.a.digests()
+		}
+		if err != nil {
+			return err
+		}
+		if err := c.chunk(chunk); err != nil {
+			return err
+		}
+	}
 }
 
 // chunk reads one piece of the partition and writes it.
-func (c *archiveCheck) chunk(e tarEntry) error {
-	in := bufio.NewReaderSize(c.tar, 64<<10)
+func (c *archiveCheck) chunk(chunk ArchiveChunk) error {
+	sum := newChunkHash(c.a.CMS)
+	in := bufio.NewReaderSize(io.TeeReader(c.ar.tar, sum), 64<<10)
 	mark, err := in.Peek(4)
 	if err != nil && err != io.EOF {
 		return err
 	}
-	chunk := ArchiveChunk{Name: e.name, Offset: e.at, Size: e.size, Sparse: sparse.Is(mark)}
+	chunk.Sparse = sparse.Is(mark)
+	if err := c.content(chunk, in); err != nil {
+		c.a.Chunks = append(c.a.Chunks, chunk)
+		return err
+	}
+	if _, err := io.Copy(io.Discard, in); err != nil { // what a sparse image does not need is signed too
+		return err
+	}
+	chunk.SHA256, chunk.listed = sum.all[0].Sum(nil), sum.in(c.ar.CMS)
 	c.a.Chunks = append(c.a.Chunks, chunk)
-	if !chunk.Sparse {
-		if len(c.a.Chunks) > 1 {
-			return fail(BadArchive, e.at, "%q is raw, though it is not the only chunk", e.name)
+	return nil
+}
+
+// content writes what a chunk makes of the partition.
+func (c *archiveCheck) content(e ArchiveChunk, in *bufio.Reader) error {
+	if !e.Sparse {
+		if len(c.a.Chunks) > 0 {
+			return c.rawAgain(e)
 		}
-		if err := c.begin(e, e.size); err != nil {
+		if err := c.begin(e, e.Size); err != nil {
 			return err
 		}
 		return c.copyRaw(in)
@@ -186,10 +159,10 @@ func (c *archiveCheck) chunk(e tarEntry) error {
 	z, err := sparse.NewReader(in)
 	if err == nil {
 		if !z.Header().Plain() {
-			return fail(BadData, e.at, "%q has a sparse header of another size than 28 and 12 bytes", e.name)
+			return fail(BadData, e.Offset, "%q has a sparse header of another size than 28 and 12 bytes", e.Name)
 		}
-		if c.size >= 0 && c.size != z.Header().Size() || len(c.a.Chunks) > 1 && !c.a.Chunks[0].Sparse {
-			return fail(BadArchive, e.at, "%q is for a partition of %d bytes, the chunk before it for %d", e.name, z.Header().Size(), c.size)
+		if c.size >= 0 && c.size != z.Header().Size() || len(c.a.Chunks) > 0 && !c.a.Chunks[0].Sparse {
+			return fail(BadArchive, e.Offset, "%q is for a partition of %d bytes, the chunk before it for %d", e.Name, z.Header().Size(), c.size)
 		}
 		if err = c.begin(e, z.Header().Size()); err == nil {
 			err = z.Apply(c.out)
@@ -197,13 +170,13 @@ func (c *archiveCheck) chunk(e tarEntry) error {
 	}
 	var se *sparse.Error
 	if errors.As(err, &se) {
-		return &Error{Reason: BadData, Offset: e.at + se.Offset, Block: -1, Detail: e.name, Err: err}
+		return &Error{Reason: BadData, Offset: e.Offset + se.Offset, Block: -1, Detail: e.Name, Err: err}
 	}
 	return err
 }
 
 // begin opens the output before the first chunk.
-func (c *archiveCheck) begin(e tarEntry, size int64) error {
+func (c *archiveCheck) begin(e ArchiveChunk, size int64) error {
 	if c.size >= 0 {
 		return nil
 	}
@@ -213,11 +186,11 @@ func (c *archiveCheck) begin(e tarEntry, size int64) error {
 	}
 	t := Target{Name: c.a.Name, End: size}
 	if size > limit {
-		return fail(BadData, e.at, "%q makes %d bytes, allowed are %d", e.name, size, limit)
+		return fail(BadData, e.Offset, "%q makes %d bytes, allowed are %d", e.Name, size, limit)
 	}
 	if c.opt.PartitionSize != nil {
 		if have, known := c.opt.PartitionSize(t); known && size > have {
-			return fail(BadData, e.at, "%q makes %d bytes, the partition has %d", e.name, size, have)
+			return fail(BadData, e.Offset, "%q makes %d bytes, the partition has %d", e.Name, size, have)
 		}
 	}
 	out, err := c.to.output(t)
@@ -255,6 +228,18 @@ func (o *archiveOutput) WriteAt(data []byte, at int64) (int, error) {
 	return o.output.WriteAt(data, at)
 }
 
+// rawAgain reads a raw chunk after another one. The phone knows what it makes of both, and
+// nobody else does.
+func (c *archiveCheck) rawAgain(e ArchiveChunk) error {
+	if c.to != nil {
+		return fail(BadArchive, e.Offset, "%q is raw, though it is not the only chunk: where it belongs is not known", e.Name)
+	}
+	if len(c.a.Chunks) == 1 {
+		c.rep.Notes = append(c.rep.Notes, Note{Offset: e.Offset, Text: "it has several raw chunks, and only the phone knows where the later ones belong"})
+	}
+	return nil
+}
+
 // copyRaw writes the bytes of the only chunk.
 func (c *archiveCheck) copyRaw(r io.Reader) error {
 	buf := make([]byte, 64<<10)
@@ -275,15 +260,8 @@ func (c *archiveCheck) copyRaw(r io.Reader) error {
 	}
 }
 
-// finish is called at the end of the archive.
-func (c *archiveCheck) finish(seen bool) error {
-	if !seen {
-		return fail(BadArchive, 0, "there is no .cms container")
-	}
-	if len(c.a.Chunks) == 0 {
-		return fail(BadArchive, c.tar.pos, "there is no chunk of the partition")
-	}
+// part describes the partition that the archive makes.
+func (c *archiveCheck) part() {
 	head := c.out.head
 	c.rep.Parts = []Part{{Target: Target{Name: c.a.Name, End: c.size}, Kind: Recognize(head), Size: c.size, Head: head}}
-	return nil
 }

@@ -45,7 +45,7 @@ func (k *knowledge) loadCommand(files fs.FS) error {
 			Slots     bool     `json:"slots"`
 			Slot      string   `json:"slot"`
 			Group     string   `json:"group"`
-			Send      SendRule `json:"policy"`
+			Send      SendRule `json:"send"`
 			Table     bool     `json:"table"`
 			Danger    bool     `json:"danger"`
 			Reason    string   `json:"reason"`
