@@ -92,6 +92,7 @@ type Bundle struct {
 	Manifest Manifest
 	Members  []*Member     // without folders; in the order of the archive, or by name
 	Delivery *BootDelivery // nil when there is none
+	Tables   []string      // base names that partition_delivery.xml lists; nil when there is none
 	Script   *Script       // nil when there is none
 	// ScriptName is the member Script comes from.
 	ScriptName string

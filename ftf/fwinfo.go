@@ -55,14 +55,20 @@ func parseUpdate(r io.Reader) ([]string, error) {
 	return categories(names, true), nil
 }
 
-// folderName is how XperiFirm names a folder: MODEL_BRANDING_CDA_VERSION_REVISION.
+// folderName is how XperiFirm names a folder: MODEL_BRANDING_CDA_VERSION_REVISION, and of
+// phones of 2017 and later MODEL_BRANDING_VERSION or MODEL_BRANDING_VERSION-REVISION.
 var folderName = regexp.MustCompile(`^([A-Za-z0-9-]+)_(.+)_([0-9]{4}-[0-9]{4})_([0-9A-Za-z.]+)_(R[0-9]+[A-Z]*)$`)
+
+var laterFolderName = regexp.MustCompile(`^([A-Za-z0-9-]+)_(.+)_([0-9]+\.[0-9A-Za-z.]+)(?:-(R[0-9]+[A-Z]*))?$`)
 
 // manifestFromName takes a XperiFirm folder's name apart.
 func manifestFromName(folder string) (Manifest, bool) {
 	p := folderName.FindStringSubmatch(path.Base(folder))
 	if p == nil {
-		return Manifest{}, false
+		if p = laterFolderName.FindStringSubmatch(path.Base(folder)); p == nil {
+			return Manifest{}, false
+		}
+		return Manifest{Device: p[1], Branding: p[2], Version: p[3], Revision: p[4]}, true
 	}
 	return Manifest{Device: p[1], Branding: p[2], CDA: p[3], Version: p[4], Revision: p[5]}, true
 }

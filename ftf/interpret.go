@@ -14,7 +14,7 @@ func (b *Bundle) interpret() error {
 	if !slices.ContainsFunc(b.Members, func(m *Member) bool { return m.Kind == KindSIN || m.Kind == KindTA }) {
 		return fail(NotBundle, "there is no image (.sin) and no trim-area file (.ta) in it")
 	}
-	for _, step := range []func() error{b.readManifest, b.readDelivery, b.readScript} {
+	for _, step := range []func() error{b.readManifest, b.readDelivery, b.readTables, b.readScript} {
 		if err := step(); err != nil {
 			return err
 		}
@@ -71,7 +71,11 @@ func (b *Bundle) readManifest() error {
 		}
 	}
 	if b.Manifest.From == "" {
-		if m, ok := manifestFromName(b.Path); ok && b.Folder {
+		m, ok := manifestFromName(b.Path)
+		if !ok {
+			m, ok = manifestFromName(b.Inside)
+		}
+		if ok && b.Folder {
 			b.Manifest = m
 			b.note("", "no manifest and no fwinfo.xml: model and version come from the folder's name")
 		} else {

@@ -94,7 +94,9 @@ func TestArchiveDigests(t *testing.T) {
 		return data
 	}
 	first, second := sha256.Sum256(chunk(0)), sha256.Sum256(chunk(1))
-	signature := func(parts ...[]byte) []byte { return append([]byte{0x30, 0x82, 1, 0}, bytes.Join(parts, []byte("/"))...) }
+	signature := func(parts ...[]byte) []byte {
+		return append([]byte{0x30, 0x82, 1, 0}, bytes.Join(parts, []byte("/"))...)
+	}
 	for _, c := range []struct {
 		name   string
 		cms    []byte
