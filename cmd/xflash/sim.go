@@ -23,8 +23,11 @@ client after the other over TCP. It checks what it is sent as a phone does. With
 --sim-state its storage stays in a folder: emmc.img, a raw disk, and ta.img, its
 trim area.
 
-The phones are ` + strings.Join(simphone.Names(), ", ") + `: a Z3 Compact, and one for
-every other loader that was executed.
+The phones are ` + strings.Join(simphone.LoaderNames(), ", ") + `: a Z3 Compact, and one for
+every other loader that was executed. ` + strings.Join(simphone.CommandNames, ", ") + ` are phones of 2017, 2019
+and 2021 with Sony's newer flash protocol; their folder has a file for each logical
+unit of UFS, lun0.img and so on, with blocks of 4096 bytes, and journal.jsonl, a line
+for everything they were asked to write.
 
 With --usb the phone is plugged into this computer instead, through the kernel's
 vhci-hcd module, and with --usbip it is there for "usbip attach": any program then
@@ -36,6 +39,14 @@ maxpkt=N[:N]  root=FILE.pem (trusts this root too)  trust=any (accepts any signa
 fault=NAME[=ARG]@N with silence, unplug, replug, short-read, split, joined, late, refuse,
 corrupt, card or kill at host packet N.  mode=fastboot  aboot=2013|2014|2015 (which
 generation its loader is of)  locked=yes
+
+Settings of phones of 2017 and later: model  serial  disk  root  trust  fault
+storage=ufs|emmc  slot=a|b. Their faults may name a command instead of N, as in
+fail=TEXT@flash:3 (the third), flash:* (each); unplug, silence and kill may happen within
+one: unplug=4096@download (after so many bytes), unplug=answer+1@Sync (after one transfer
+of the answer). Further ones are data13, hex=upper|lower, okay-text=TEXT, zlp, two-data,
+glued, pending=BYTES@0, var=NAME:VALUE, novar=NAME, hash=LENGTH|other|DIGITS, lun=N:KIB
+and unit=P:U:BYTES; @* is from the start to the end.
 
 In fastboot mode N counts commands, and there is also fault=fail=TEXT@N, stale=TEXT@0,
 data-fail, data-size=N, early-okay, info=LINES, text, long, garbage and empty.`,
@@ -64,6 +75,9 @@ data-fail, data-size=N, early-okay, info=LINES, text, long, garbage and empty.`,
 				return err
 			}
 			defer func() { err = errors.Join(err, phone.Close()) }()
+			if phone.SpeaksCommands() && tcp+udp != "" {
+				return usageError{errors.New(words[0] + " has no fastboot mode here")}
+			}
 			switch {
 			case tcp != "":
 				err = a.serveFastbootTCP(ctx, phone, tcp)

@@ -54,6 +54,9 @@ const startTime = 3 * time.Second
 // onBus gives the USB device of the phone to plug, once for each mode that the phone is in
 // until it is switched off: a phone in fastboot may come back in fastboot, or start.
 func (a *app) onBus(ctx context.Context, phone *simphone.Phone, plug func(context.Context, *usbsim.Device) error) error {
+	if phone.SpeaksCommands() {
+		return a.stay(ctx, usbsim.Flash2017(), phone.Conn(), plug)
+	}
 	if phone.OnBus() {
 		return a.stay(ctx, usbsim.FlashMode(), phone.Conn(), plug)
 	}

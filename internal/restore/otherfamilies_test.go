@@ -59,7 +59,7 @@ func planFor(fw *restore.Firmware, route string) (*restore.Plan, error) {
 // says, and nothing is sent. Layer: make check.
 func TestBundleOfAnotherFamilyIsRefused(t *testing.T) {
 	makers := []string{"z3c", "z1", "zr", "z5c", "e3"}
-	for _, name := range simphone.Names() {
+	for _, name := range simphone.LoaderNames() {
 		own := kitOf(t, name)
 		family, _, ok := phone.ByModel(own.facts.Model)
 		if !ok {

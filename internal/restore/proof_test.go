@@ -62,7 +62,7 @@ func TestResumeEveryFamily(t *testing.T) {
 	if testing.Short() {
 		t.Skip("three runs on each of ten phones")
 	}
-	for _, name := range simphone.Names() {
+	for _, name := range simphone.LoaderNames() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b, fw := familyBench(t, name, simphone.Options{})

@@ -42,7 +42,8 @@ type Aboot struct {
 	Outcome Outcome // of "boot"
 }
 
-// Fastboot puts the phone into fastboot mode: off, volume up held, cable plugged.
+// Fastboot puts the phone into fastboot mode: off, volume up held, cable plugged. Phones of
+// CommandNames have no fastboot mode here.
 func (p *Phone) Fastboot() *Aboot {
 	p.Unplug()
 	p.disk.loadTable()

@@ -31,6 +31,7 @@ type cable struct {
 	mu      sync.Mutex
 	changed chan struct{} // closed and replaced at every change
 	out     bytes.Buffer  // host to phone: a byte stream (usbproto/s1/PROTOCOL.md §1.5)
+	ends    []int         // where transfers end in out; kept only where that matters
 	in      []transfer    // phone to host
 	gone    bool
 	plugged int // how often the cable was plugged in again
@@ -71,7 +72,7 @@ func (c *cable) unplug() {
 	if !c.gone {
 		c.gone = true
 		c.out.Reset()
-		c.in = nil
+		c.ends, c.in = nil, nil
 		c.signal()
 	}
 }
@@ -83,7 +84,7 @@ func (c *cable) replug() {
 	defer c.mu.Unlock()
 	c.plugged++
 	c.out.Reset()
-	c.in = nil
+	c.ends, c.in = nil, nil
 	c.signal()
 }
 
@@ -116,6 +117,10 @@ func (c *cable) read(p []byte) error {
 
 // send is the phone's side: it queues one IN transfer.
 func (c *cable) send(data []byte) error {
+	return c.sendTransfer(transfer{data, len(data)%usbPacket != 0})
+}
+
+func (c *cable) sendTransfer(t transfer) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for len(c.in) >= inLimit && !c.gone {
@@ -124,7 +129,7 @@ func (c *cable) send(data []byte) error {
 	if c.gone {
 		return errUnplugged
 	}
-	c.in = append(c.in, transfer{data, len(data)%usbPacket != 0})
+	c.in = append(c.in, t)
 	c.signal()
 	return nil
 }

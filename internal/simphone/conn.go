@@ -25,7 +25,11 @@ type conn struct {
 func (p *Phone) Conn() usbproto.Conn {
 	p.cable.mu.Lock()
 	defer p.cable.mu.Unlock()
-	return &conn{cable: p.cable, plugged: p.cable.plugged, device: "sim:" + p.kind.name + " " + p.settings.Serial}
+	c := &conn{cable: p.cable, plugged: p.cable.plugged, device: "sim:" + p.kind.name + " " + p.settings.Serial}
+	if p.command != nil {
+		return &commandConn{c}
+	}
+	return c
 }
 
 // Write gives b to the phone; it returns when the phone's USB controller has

@@ -30,6 +30,9 @@ func FactsOf(name string) (Facts, error) {
 	if k == nil {
 		return Facts{}, unknownPhone(name)
 	}
+	if k.loader == nil {
+		return Facts{}, fmt.Errorf("%s has no loader", name)
+	}
 	return Facts{
 		Model: k.model, BootVersion: k.bootVersion, SpaceID: spaceID, IDCode: k.idCode, Root: k.rootName,
 		Version: k.loader.version, Product: k.loader.product, AID: int64(k.loader.aid),

@@ -40,21 +40,25 @@ const everyPacket = -1
 type Fault struct {
 	Name string // one of the Fault constants
 	Arg  string // as in NAME=ARG@N
+	Word string // the command whose At-th use is meant; empty: At counts all
 	At   int    // number of the host packet, 1 is the first after flash mode began, of commands in fastboot mode; 0 is before it, for the hello and FaultStale; -1 is every packet
 
 	refusal *refusal      // of FaultRefuse
 	delay   time.Duration // of FaultLate
 }
 
-// ParseFault reads NAME@N or NAME=ARG@N, where N is a packet number or *.
+// ParseFault reads NAME@N or NAME=ARG@N, where N is a packet number or *. For phones that
+// take commands it may be WORD, WORD:N or WORD:* too: the first, the N-th, every use of that
+// command.
 func ParseFault(text string) (Fault, error) {
-	name, at, ok := strings.Cut(text, "@")
-	if !ok {
+	i := strings.LastIndexByte(text, '@')
+	if i < 0 {
 		return Fault{}, fmt.Errorf("fault %q has no @N for the packet it happens at", text)
 	}
+	name, at := text[:i], text[i+1:]
 	f := Fault{At: everyPacket}
 	f.Name, f.Arg, _ = strings.Cut(name, "=")
-	if at != "*" {
+	if f.Word, at = faultWord(at); at != "*" {
 		n, err := strconv.Atoi(at)
 		if err != nil || n < 0 {
 			return Fault{}, fmt.Errorf("fault %q: %q is not a packet number", text, at)
@@ -67,9 +71,29 @@ func ParseFault(text string) (Fault, error) {
 	return f, nil
 }
 
+// faultWord takes the command's word off the place of a fault.
+func faultWord(at string) (word, n string) {
+	if at == "" || at == "*" || at[0] >= '0' && at[0] <= '9' || at[0] == '-' {
+		return "", at
+	}
+	word, n, found := strings.Cut(at, ":")
+	if !found {
+		n = "1"
+	}
+	return word, n
+}
+
 func (f *Fault) parseArg() (err error) {
+	if known, err := f.parseCommandArg(); known {
+		return err
+	}
 	switch f.Name {
-	case FaultSilence, FaultUnplug, FaultReplug, FaultShort, FaultSplit, FaultJoined, FaultKill, FaultCard:
+	case FaultSilence, FaultUnplug, FaultKill:
+		_, inData := f.inDataAt()
+		if _, inAnswer := f.inAnswerAt(); f.Arg != "" && !inData && !inAnswer {
+			return fmt.Errorf("%q does not say when %s happens", f.Arg, f.Name)
+		}
+	case FaultReplug, FaultShort, FaultSplit, FaultJoined, FaultCard:
 		if f.Arg != "" {
 			return fmt.Errorf("%s takes no argument", f.Name)
 		}

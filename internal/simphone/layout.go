@@ -125,6 +125,9 @@ func Layout(name string, disk int64) (*gpt.Table, error) {
 	if k == nil {
 		return nil, unknownPhone(name)
 	}
+	if k.command != nil {
+		return nil, fmt.Errorf("%s has no table of this form", name)
+	}
 	if disk < minDisk || disk%gpt.SectorSize != 0 {
 		return nil, fmt.Errorf("a disk of %d bytes: need a multiple of %d, at least %d", disk, gpt.SectorSize, minDisk)
 	}

@@ -142,6 +142,8 @@ type phoneKind struct {
 	rootPrint   string // SHA-256 of its certificate
 	loader      *loaderModel
 	chain, rest []string // partitions
+
+	command *commandModel // of a phone of 2017 or later, which has nothing else of this but names
 }
 
 // DefaultName is the phone that Options without a name are.
@@ -153,16 +155,16 @@ var phones = map[string]*phoneKind{}
 
 func init() {
 	for _, k := range []phoneKind{
-		{"z3c", "D5803", "S1_Boot_MSM8974AC_11", "107B00E1", "S1_Root_9c84", root9c84, loaderModels["z3"], chainShinano, restShinano},
-		{"z2tab", "SGP521", "S1_Boot_MSM8974AB_11", "107B00E1", "S1_Root_9c84", root9c84, loaderModels["z2tab"], chainShinano, restShinano},
-		{"z2", "D6503", "S1_Boot_MSM8974AB_3", "107B00E1", "S1_Root_9c84", root9c84, loaderModels["z2"], chainShinano, restShinano},
-		{"z1", "C6903", "S1_Boot_MSM8974_11", "007B80E1", "S1_Root_6732", root6732, loaderModels["rhine"], chainShinano, restShinano},
-		{"e3", "D2203", "S1_Boot_MSM8926_11", "007B90E1", "S1_Root_f82d", rootf82d, loaderModels["yukon"], chainShinano, restShinano},
-		{"zr", "C5503", "S1_Boot_APQ8064_11", "007070E1", "S1_Root_5ca3", root5ca3, loaderModels["zr"], chainFusion3, restShinano},
-		{"z", "C6603", "S1_Boot_APQ8064_3", "007070E1", "S1_Root_5ca3", root5ca3, loaderModels["z"], chainFusion3, restShinano},
-		{"m", "C1905", "S1_Boot_MSM8930_3", "107170E1", "S1_Root_dbe9", rootdbe9, loaderModels["nicki"], chainNicki, restNicki},
-		{"m4", "E2303", "S1_Boot_MSM8939_3", "000560E1", "S1_Root_54c8", root54c8, loaderModels["kanuti"], chainKanuti, restKanuti},
-		{"z5c", "E5823", "S1_Boot_MSM8994_11", "009690E1", "S1_Root_f936", rootf936, loaderModels["kitakami"], chainKitakami, restKitakami},
+		{"z3c", "D5803", "S1_Boot_MSM8974AC_11", "107B00E1", "S1_Root_9c84", root9c84, loaderModels["z3"], chainShinano, restShinano, nil},
+		{"z2tab", "SGP521", "S1_Boot_MSM8974AB_11", "107B00E1", "S1_Root_9c84", root9c84, loaderModels["z2tab"], chainShinano, restShinano, nil},
+		{"z2", "D6503", "S1_Boot_MSM8974AB_3", "107B00E1", "S1_Root_9c84", root9c84, loaderModels["z2"], chainShinano, restShinano, nil},
+		{"z1", "C6903", "S1_Boot_MSM8974_11", "007B80E1", "S1_Root_6732", root6732, loaderModels["rhine"], chainShinano, restShinano, nil},
+		{"e3", "D2203", "S1_Boot_MSM8926_11", "007B90E1", "S1_Root_f82d", rootf82d, loaderModels["yukon"], chainShinano, restShinano, nil},
+		{"zr", "C5503", "S1_Boot_APQ8064_11", "007070E1", "S1_Root_5ca3", root5ca3, loaderModels["zr"], chainFusion3, restShinano, nil},
+		{"z", "C6603", "S1_Boot_APQ8064_3", "007070E1", "S1_Root_5ca3", root5ca3, loaderModels["z"], chainFusion3, restShinano, nil},
+		{"m", "C1905", "S1_Boot_MSM8930_3", "107170E1", "S1_Root_dbe9", rootdbe9, loaderModels["nicki"], chainNicki, restNicki, nil},
+		{"m4", "E2303", "S1_Boot_MSM8939_3", "000560E1", "S1_Root_54c8", root54c8, loaderModels["kanuti"], chainKanuti, restKanuti, nil},
+		{"z5c", "E5823", "S1_Boot_MSM8994_11", "009690E1", "S1_Root_f936", rootf936, loaderModels["kitakami"], chainKitakami, restKitakami, nil},
 	} {
 		phones[k.name] = &k
 	}
@@ -187,7 +189,7 @@ const (
 // that the phone comes with.
 func (k *phoneKind) modelOf(version string) *loaderModel {
 	for _, other := range phones {
-		if other.loader.is(version) && other.rootPrint == k.rootPrint {
+		if other.loader != nil && other.loader.is(version) && other.rootPrint == k.rootPrint {
 			return other.loader
 		}
 	}
@@ -201,9 +203,12 @@ func (m *loaderModel) is(version string) bool {
 	return version == m.version || version == strings.TrimSuffix(core, "_AID_4")
 }
 
-// Names are the names of the simulated phones, z3c first.
-func Names() []string {
-	list := slices.Sorted(maps.Keys(phones))
+// Names are the names of all simulated phones, z3c first.
+func Names() []string { return append(LoaderNames(), CommandNames...) }
+
+// LoaderNames are those that run a loader, z3c first.
+func LoaderNames() []string {
+	list := slices.DeleteFunc(slices.Sorted(maps.Keys(phones)), func(name string) bool { return phones[name].command != nil })
 	i := slices.Index(list, DefaultName)
 	return slices.Insert(slices.Delete(list, i, i+1), 0, DefaultName)
 }

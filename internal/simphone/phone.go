@@ -31,6 +31,8 @@ type Phone struct {
 	roots     []*sin.Certificate // further roots
 	hwRoot    *sin.Certificate   // of the hardware configuration
 
+	command *commandPhone // of a phone of 2017 or later, which has no disk
+
 	cable    *cable // nil: never in flash mode
 	done     chan struct{}
 	fastboot *Aboot // nil: never in fastboot mode
@@ -93,6 +95,13 @@ func (p *Phone) load() error {
 	if err := os.MkdirAll(p.dir, 0o755); err != nil {
 		return err
 	}
+	stored, err := p.storedName()
+	if err != nil {
+		return err
+	}
+	if kind := phones[stored]; kind != nil && (p.options.Name == "" || p.options.Name == stored) {
+		p.kind = kind
+	}
 	for _, name := range p.options.RootFiles {
 		root, err := readRoot(name)
 		if err != nil {
@@ -100,10 +109,12 @@ func (p *Phone) load() error {
 		}
 		p.roots = append(p.roots, root)
 	}
+	if p.kind.command != nil {
+		return p.loadCommand()
+	}
 	if err := p.loadState(); err != nil {
 		return err
 	}
-	var err error
 	if p.hwRoot, err = readRoot(p.path(hwRootFile)); err != nil {
 		return err
 	}
@@ -145,6 +156,9 @@ func (p *Phone) Serial() string { return p.settings.Serial }
 
 // Partition opens the partition with that label, as root on the phone would.
 func (p *Phone) Partition(label string) (*Partition, error) {
+	if p.command != nil {
+		return p.command.partition(label)
+	}
 	if p.disk.table() == nil {
 		return nil, errors.New("the phone's disk has no valid partition table")
 	}
@@ -184,10 +198,14 @@ func (p *Phone) SetUnit(partition int, unit uint32, data []byte) error {
 // plugged. Connections from before are dead. Faults count their packets anew.
 func (p *Phone) FlashMode() {
 	p.Unplug()
-	p.disk.loadTable()
 	p.cable = newCable()
 	p.done = make(chan struct{})
 	p.run = &flashRun{faults: p.options.Faults, hello: p.options.Hello}
+	if p.command != nil {
+		go p.commandProgram(p.cable, p.done)
+		return
+	}
+	p.disk.loadTable()
 	go p.flashProgram(p.cable, p.done)
 }
 
@@ -213,6 +231,12 @@ func (p *Phone) Close() error {
 	if p.disk != nil {
 		err = p.disk.file.Close()
 		p.disk = nil
+	}
+	if p.command != nil {
+		for _, d := range p.command.luns {
+			err = errors.Join(err, d.file.Close())
+		}
+		p.command.luns = nil
 	}
 	if p.temporary {
 		err = errors.Join(err, os.RemoveAll(p.dir))

@@ -16,10 +16,12 @@ const (
 	ModeStuck                   // boots but never gets to the end
 	ModeRed                     // solid red light, no start; flash mode still works by its keys
 	ModeDead                    // red blinking or nothing, not on USB
+	ModeCorrupt                 // verified boot refuses what is there
+	ModeNoModem                 // Android works, without a network: the modem has lost its identity
 )
 
 func (m BootMode) String() string {
-	return [...]string{"android", "flash mode", "stuck", "no start", "dead"}[m]
+	return [...]string{"android", "flash mode", "stuck", "no start", "dead", "corrupt", "no modem identity"}[m]
 }
 
 // A BootResult is what the person with the phone sees.
@@ -42,6 +44,9 @@ const (
 // The states are those of internal/phone/PHONES.md §8.
 func (p *Phone) PowerOn() BootResult {
 	p.Unplug()
+	if p.command != nil {
+		return p.commandPowerOn()
+	}
 	p.disk.loadTable()
 	if p.disk.table() == nil {
 		return BootResult{ModeDead, "slow red blinking, nothing on USB", "the disk has no valid partition table"}

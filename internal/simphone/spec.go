@@ -41,6 +41,8 @@ type Options struct {
 	OTPData     string // OTP_DATA_1, 8 hexadecimal digits
 	HWConf      string // one of the HWConf constants
 	Locked      bool   // its boot loader is; "oem unlock" ends that
+	Storage     string // one of the Storage constants, of a phone of 2017 or later; empty is ufs
+	Slot        string // a or b: the slot such a phone is on
 	Unknown2210 bool   // unit 2210 reads "Unknown: <date>"
 
 	FuseAID         uint64   // minimum security version in the fuses; 0 is 1
@@ -66,6 +68,11 @@ type Options struct {
 //	maxpkt=N[:N]           MAX_PKT_SZ of both stages, or of boot stage and loader
 //	root=FILE.pem          trust=any             fault=NAME[=ARG]@N
 //	mode=flash|fastboot    aboot=2013|2014|2015  locked=yes
+//
+// The phones of CommandNames have model, serial, disk (of logical unit 0), root, trust,
+// fault, and these:
+//
+//	storage=ufs|emmc       slot=a|b
 //
 // root and fault may come more than once. Numbers are decimal, or hexadecimal
 // with 0x.
@@ -136,6 +143,10 @@ func (o *Options) set(key, value string) (err error) {
 		if o.BootMaxPacket, err = parsePacket(boot); err == nil {
 			o.LoaderMaxPacket, err = parsePacket(loader)
 		}
+	case "storage":
+		o.Storage = value
+	case "slot":
+		o.Slot = value
 	case "root":
 		o.RootFiles = append(o.RootFiles, value)
 	case "trust":
@@ -167,6 +178,15 @@ func (o *Options) check() error {
 	if o.Name != "" && phones[o.Name] == nil {
 		return unknownPhone(o.Name)
 	}
+	if err := o.checkKind(); err != nil {
+		return err
+	}
+	if err := oneOf("storage", o.Storage, StorageUFS, StorageEMMC); err != nil {
+		return err
+	}
+	if err := oneOf("slot", o.Slot, slotNames...); err != nil {
+		return err
+	}
 	if err := oneOf("hardware configuration", o.HWConf, HWConfGood, HWConfMissing, HWConfNoLiveBit, HWConfNoUsage); err != nil {
 		return err
 	}
@@ -187,6 +207,27 @@ func (o *Options) check() error {
 	for _, text := range []string{o.Model, o.Serial, o.BootVersion} {
 		if strings.ContainsAny(text, "\";\x00") {
 			return fmt.Errorf("%q cannot be told in the phone's KEY=\"VALUE\"; text", text)
+		}
+	}
+	return nil
+}
+
+// checkKind refuses what the named phone does not have.
+func (o *Options) checkKind() error {
+	if k := phones[o.Name]; k == nil || k.command == nil {
+		if o.Storage != "" || o.Slot != "" {
+			return fmt.Errorf("only %s have storage and slot", strings.Join(CommandNames, ", "))
+		}
+		return nil
+	}
+	other := o.BootVersion != "" || o.OTPLock != "" || o.OTPData != "" || o.HWConf != "" || o.Locked || o.Unknown2210 || o.FuseAID != 0 ||
+		o.Aboot != "" || o.InFastboot || o.Hello != "" || o.BootMaxPacket != 0 || o.LoaderMaxPacket != 0
+	if other {
+		return fmt.Errorf("%s has none but model, serial, disk, storage, slot, root, trust and fault", o.Name)
+	}
+	for _, f := range o.Faults {
+		if !slices.Contains(commandFaults, f.Name) {
+			return fmt.Errorf("%s has no fault %s", o.Name, f.Name)
 		}
 	}
 	return nil

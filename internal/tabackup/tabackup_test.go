@@ -131,7 +131,7 @@ func (b *bench) take(t *testing.T, faults ...simphone.Fault) (backup *Backup, tr
 // TestEveryPhone: each simulated phone gives all of its units but the hidden ones, byte for
 // byte.
 func TestEveryPhone(t *testing.T) {
-	for _, name := range simphone.Names() {
+	for _, name := range simphone.LoaderNames() {
 		t.Run(name, func(t *testing.T) { everyUnit(t, newBench(t, name)) })
 	}
 }

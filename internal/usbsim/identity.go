@@ -38,6 +38,16 @@ func FlashMode() Identity {
 	}
 }
 
+// Flash2017 is a phone of 2017 or later in flash mode, 0fce:b00b: no serial number, and the
+// texts that were seen. The interface is a conclusion: fastboot's own matcher takes it.
+func Flash2017() Identity {
+	return Identity{
+		VID: 0x0fce, PID: 0xb00b,
+		Interface: [3]byte{0xff, 0x42, 0x03},
+		Maker:     "Google", Product: "Android",
+	}
+}
+
 // Fastboot is a phone in fastboot, 0fce:0dde, with the interface that fastboot clients
 // look for (ff/42/03). The texts are a model: no descriptor of Sony's fastboot was seen.
 func Fastboot(serial string) Identity {
