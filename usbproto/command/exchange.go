@@ -20,7 +20,7 @@ func (s *Session) send(ctx context.Context, command string, changes bool) error 
 	if err := checkCommand(command); err != nil {
 		return err
 	}
-	if over(ctx) { // between two commands: nothing is lost
+	if usbproto.Over(ctx) { // between two commands: nothing is lost
 		return &TransferError{command, usbproto.ContextError(ctx)}
 	}
 	if changes {
@@ -36,7 +36,7 @@ func (s *Session) send(ctx context.Context, command string, changes bool) error 
 	if _, err := s.conn.Write(short, []byte(command)); err != nil {
 		return s.end(&TransferError{command, err})
 	}
-	s.touch()
+	s.stall.Moved()
 	return nil
 }
 
@@ -45,7 +45,7 @@ const listen = 10 * time.Millisecond
 
 // receive waits for one answer. A FAIL is a *Refusal.
 func (s *Session) receive(ctx context.Context, command string, limit time.Duration, fromPhone bool) (reply, error) {
-	defer s.watch(command)()
+	defer s.stall.Watch(command)()
 	short, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	r, err := s.in.answer(short, fromPhone)
@@ -54,8 +54,8 @@ func (s *Session) receive(ctx context.Context, command string, limit time.Durati
 		return r, s.broke(ctx, command, err, limit)
 	case r.kind == "FAIL":
 		return r, &Refusal{command, r.text}
-	case r.kind == "OKAY" && len(r.text) >= 4 && isAnswer(r.text[:4]):
-		return r, s.end(&StrayError{command, r.kind + r.text})
+	case r.kind == "OKAY" && isAnswer([]byte(r.text)):
+		return r, s.end(&StrayError{command, r.String()})
 	}
 	return r, nil
 }
@@ -77,7 +77,7 @@ func (s *Session) run(ctx context.Context, command string, limit time.Duration, 
 	}
 	r, err := s.receive(ctx, command, limit, false)
 	if err == nil && r.kind != "OKAY" {
-		err = s.end(&AnswerError{command, fmt.Sprintf("DATA%08x", r.size), "no data belong to this command"})
+		err = s.end(&AnswerError{command, r.String(), "no data belong to this command"})
 	}
 	return r.text, err
 }
@@ -92,9 +92,9 @@ func (s *Session) upload(ctx context.Context, command string, data io.Reader, n 
 	case err != nil:
 		return err
 	case r.kind != "DATA":
-		return s.end(&AnswerError{command, r.kind + r.text, "DATA should come before any byte was sent"})
+		return s.end(&AnswerError{command, r.String(), "DATA should come before any byte was sent"})
 	case r.size != n:
-		return s.end(&AnswerError{command, fmt.Sprintf("DATA%08x", r.size), fmt.Sprintf("it wants another number of bytes than %08x", n)})
+		return s.end(&AnswerError{command, r.String(), fmt.Sprintf("it wants another number of bytes than %08x", n)})
 	}
 	source := s.deliver(ctx, command, data, n, progress)
 	var unread *SourceError
@@ -105,7 +105,7 @@ func (s *Session) upload(ctx context.Context, command string, data io.Reader, n 
 		return err
 	}
 	if r.kind != "OKAY" {
-		return s.end(&AnswerError{command, fmt.Sprintf("DATA%08x", r.size), "OKAY should come after the data"})
+		return s.end(&AnswerError{command, r.String(), "OKAY should come after the data"})
 	}
 	return source
 }
@@ -113,9 +113,9 @@ func (s *Session) upload(ctx context.Context, command string, data io.Reader, n 
 // deliver sends exactly n bytes. When the source fails, zeros take the place of what is missing: the phone would take
 // every command for data otherwise, until it is unplugged (PROTOCOL.md §1.5).
 func (s *Session) deliver(ctx context.Context, command string, data io.Reader, n int64, progress func(int64)) error {
-	defer s.watch(command)()
+	defer s.stall.Watch(command)()
 	opt := usbproto.SendOptions{Patience: s.opt.Piece, Progress: func(sent int64) {
-		s.touch()
+		s.stall.Moved()
 		if progress != nil {
 			progress(sent)
 		}
@@ -125,11 +125,11 @@ func (s *Session) deliver(ctx context.Context, command string, data io.Reader, n
 	switch {
 	case err == nil:
 		return nil
-	case errors.As(err, &transfer), over(ctx):
+	case errors.As(err, &transfer), usbproto.Over(ctx):
 		return s.end(&TransferError{command, err})
 	}
 	failed := &SourceError{Offset: sent, Err: err}
-	opt.Progress = func(int64) { s.touch() }
+	opt.Progress = func(int64) { s.stall.Moved() }
 	if _, err = usbproto.Send(ctx, s.conn, zeros{}, n-sent, opt); err != nil {
 		return s.end(&TransferError{command, errors.Join(failed, err)})
 	}
@@ -149,33 +149,38 @@ func (s *Session) fetch(ctx context.Context, command string, w io.Writer, most i
 		return 0, err
 	}
 	total := int64(0)
-	var sink error
-	for range maxSections {
+	var sink *sinkError
+	for sections := 0; ; sections++ {
 		r, err := s.receive(ctx, command, s.opt.Answer, true)
 		if err != nil {
 			return total, err
 		}
-		if r.kind == "OKAY" {
-			if total == 0 && r.text != "" { // a value is not data
-				return 0, s.end(&AnswerError{command, r.kind + r.text, "DATA should come first"})
-			}
-			return total, sink
+		reason := ""
+		switch {
+		case r.kind == "OKAY" && sections > 0 && sink != nil:
+			return total, sink.error
+		case r.kind == "OKAY" && sections > 0:
+			return total, nil
+		case r.kind == "OKAY":
+			reason = "DATA should come first"
+		case sections == maxSections:
+			reason = fmt.Sprintf("more than %d DATA in one answer", maxSections)
+		case r.size > most-total:
+			reason = fmt.Sprintf("there are at most %d bytes", most)
 		}
-		if total += r.size; total > most {
-			return total, s.end(&AnswerError{command, fmt.Sprintf("DATA%08x", r.size), fmt.Sprintf("there are at most %d bytes", most)})
+		if reason != "" {
+			return total, s.end(&AnswerError{command, r.String(), reason})
 		}
-		if err := s.section(ctx, command, w, r.size); errors.As(err, new(*sinkError)) {
-			sink = err
-		} else if err != nil {
+		total += r.size
+		if err := s.section(ctx, command, w, r.size); err != nil && !errors.As(err, &sink) {
 			return total, err
 		}
 	}
-	return total, s.end(&AnswerError{command, "DATA", fmt.Sprintf("more than %d of them", maxSections)})
 }
 
 // section reads the data after one DATA.
 func (s *Session) section(ctx context.Context, command string, w io.Writer, n int64) error {
-	defer s.watch(command)()
+	defer s.stall.Watch(command)()
 	limit := s.opt.Answer + time.Duration(n>>20)*s.opt.Piece
 	short, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
@@ -203,7 +208,7 @@ func (s *Session) broke(ctx context.Context, command string, err error, limit ti
 		return s.end(&StrayError{command, bad.got})
 	case errors.As(err, &bad):
 		return s.end(&AnswerError{command, bad.got, bad.reason})
-	case errors.Is(err, usbproto.ErrTimeout) && !over(ctx):
+	case errors.Is(err, usbproto.ErrTimeout) && !usbproto.Over(ctx):
 		return s.end(&BudgetError{command, limit})
 	}
 	return s.end(&TransferError{command, err})
@@ -214,5 +219,3 @@ func (s *Session) end(err error) error {
 	s.ended = fmt.Errorf("%w: %w", ErrEnded, err)
 	return err
 }
-
-func isAnswer(kind string) bool { return kind == "OKAY" || kind == "FAIL" || kind == "DATA" }

@@ -38,13 +38,13 @@ func (s *Session) SignatureForm(ctx context.Context) (Form, error) {
 	case err != nil:
 		return FormUnknown, err
 	case r.kind != "DATA" || r.size != 0:
-		return FormUnknown, s.end(&AnswerError{command, fmt.Sprintf("%s%s", r.kind, r.text), "DATA00000000 or FAIL should come"})
+		return FormUnknown, s.end(&AnswerError{command, r.String(), "DATA00000000 or FAIL should come"})
 	}
 	// An empty signature may be refused: what matters is that the form was understood.
 	if r, err = s.receive(ctx, command, s.opt.Work, false); err != nil && !errors.As(err, &refused) {
 		return FormUnknown, err
 	} else if err == nil && r.kind != "OKAY" {
-		return FormUnknown, s.end(&AnswerError{command, fmt.Sprintf("DATA%08x", r.size), "OKAY should come after the data"})
+		return FormUnknown, s.end(&AnswerError{command, r.String(), "OKAY should come after the data"})
 	}
 	s.form = FormDirect
 	return s.form, nil
@@ -53,12 +53,15 @@ func (s *Session) SignatureForm(ctx context.Context) (Form, error) {
 // Sign gives the phone the signature of the next image: the CMS of its SIN file, DER, whole. One that it does not accept
 // is a *Refusal with Unsigned, and changes nothing in the phone. What was signed before is not any more.
 func (s *Session) Sign(ctx context.Context, cms []byte) error {
+	if len(cms) == 0 {
+		return fmt.Errorf("%w: the signature is empty", ErrState)
+	}
+	if err := s.fits(int64(len(cms))); err != nil {
+		return err
+	}
 	form, err := s.SignatureForm(ctx)
 	if err != nil {
 		return err
-	}
-	if err := s.fits(int64(len(cms))); err != nil || len(cms) == 0 {
-		return errors.Join(err, stateIf(len(cms) == 0, "an empty signature"))
 	}
 	s.phone.signed, s.phone.erased, s.phone.loaded = false, "", false
 	if form == FormDirect {
@@ -163,17 +166,10 @@ func (s *Session) ReadPartition(ctx context.Context, partition string, w io.Writ
 	return s.fetch(ctx, "Read-partition:"+partition, w, most)
 }
 
-// step remembers the first step of an update that failed, so that the update is not called finished.
+// step remembers the first step that failed, so that no update is called finished in this session.
 func (s *Session) step(err error) error {
-	if err != nil && s.phone.refused == nil {
-		s.phone.refused = err
+	if err != nil && s.phone.failed == nil {
+		s.phone.failed = err
 	}
 	return err
-}
-
-func stateIf(bad bool, what string) error {
-	if !bad {
-		return nil
-	}
-	return fmt.Errorf("%w: %s", ErrState, what)
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"sync/atomic"
 	"time"
 
 	"xflash/usbproto"
@@ -49,19 +48,21 @@ type Session struct {
 	conn  usbproto.Conn
 	in    *stream
 	opt   Options
-	moved atomic.Int64 // when the last byte went either way, in Unix nanoseconds
-	limit int64        // max-download-size, 0 when the phone does not tell
+	stall usbproto.Stall
+	limit int64 // max-download-size, 0 when the phone does not tell
 	form  Form
+	slots *Slots // what the phone said, nil before it was asked
 	phone state
 	ended error // why nothing can be sent any more
 }
 
 // state is what this session knows of the phone (PROTOCOL.md §2.1).
 type state struct {
-	loaded  bool   // the download buffer holds something that no command has used
-	signed  bool   // the phone accepted a signature
-	erased  string // the partition that was erased under this signature
-	refused error  // the first step of an update that failed since unit 10100 was set
+	loaded bool   // the download buffer holds something that no command has used
+	signed bool   // the phone accepted a signature
+	erased string // the partition that was erased under this signature
+	open   bool   // unit 10100 was set in this session, and not cleared
+	failed error  // the first step that failed in this session
 }
 
 // Open starts a session: answers that an earlier program did not read are thrown away, and the phone is asked for its
@@ -71,7 +72,8 @@ type state struct {
 // The Conn then belongs to the session. After an error it is still the caller's.
 func Open(ctx context.Context, conn usbproto.Conn, opt Options) (*Session, error) {
 	s := &Session{conn: conn, opt: opt.withDefaults()}
-	s.in = newStream(conn, s.touch)
+	s.stall.Limit, s.stall.Report = s.opt.Stall, s.opt.OnStall
+	s.in = newStream(conn, s.stall.Moved)
 	if _, err := s.discard(ctx); err != nil {
 		return nil, err
 	}
@@ -82,7 +84,7 @@ func Open(ctx context.Context, conn usbproto.Conn, opt Options) (*Session, error
 		var odd *AnswerError
 		var refused *Refusal
 		switch {
-		case errors.Is(err, usbproto.ErrTimeout) && !over(ctx):
+		case errors.Is(err, usbproto.ErrTimeout) && !usbproto.Over(ctx):
 			var budget *BudgetError
 			if silent {
 				return nil, &SilentError{Taken: errors.As(err, &budget), Err: err}
@@ -139,11 +141,16 @@ func parseLimit(text string) (int64, bool) {
 // MaxDownload is the longest download in bytes that the phone accepts; false when it did not tell.
 func (s *Session) MaxDownload() (int64, bool) { return s.limit, s.limit > 0 }
 
-// End ends the session: the phone confirms and leaves the bus, which is not an error.
+// End ends the session: the phone confirms and leaves the bus. One that leaves without a word did what was asked. After
+// an update that did not succeed there is no ending: the phone stays in flash mode, where it can be repaired
+// (PROTOCOL.md §3.7).
 func (s *Session) End(ctx context.Context, how Ending) error {
 	words := endings[how]
 	if words == nil {
 		return fmt.Errorf("%w: unknown ending %d", ErrState, how)
+	}
+	if s.phone.open {
+		return fmt.Errorf("%w: the update is not complete", ErrState)
 	}
 	var err error
 	for _, word := range words { // the spelling depends on the year (PROTOCOL.md §1.3)
@@ -153,8 +160,9 @@ func (s *Session) End(ctx context.Context, how Ending) error {
 			break
 		}
 	}
-	if err == nil {
+	if err == nil || errors.Is(err, usbproto.ErrGone) {
 		s.ended = ErrEnded
+		return nil
 	}
 	return err
 }
@@ -216,8 +224,6 @@ func (s *Session) log(text string) {
 		s.opt.Log(text)
 	}
 }
-
-func (s *Session) touch() { s.moved.Store(time.Now().UnixNano()) }
 
 func sleep(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"strconv"
 	"strings"
@@ -53,6 +54,13 @@ type reply struct {
 	kind string // OKAY, FAIL or DATA
 	text string // of OKAY and FAIL
 	size int64  // of DATA
+}
+
+func (r reply) String() string {
+	if r.kind == "DATA" {
+		return fmt.Sprintf("DATA%08x", r.size)
+	}
+	return r.kind + r.text
 }
 
 // badAnswer is what is wrong with an answer.
@@ -126,7 +134,7 @@ func (s *stream) rest(ctx context.Context) error {
 		short, cancel := context.WithTimeout(ctx, pause)
 		err := s.fill(short, 1)
 		cancel()
-		if errors.Is(err, usbproto.ErrTimeout) && !over(ctx) {
+		if errors.Is(err, usbproto.ErrTimeout) && !usbproto.Over(ctx) {
 			return nil
 		}
 		if err != nil {
@@ -165,11 +173,12 @@ func (s *stream) dropNUL(n int64, fromPhone bool) {
 
 // answerAt tells whether an answer starts at an offset.
 func (s *stream) answerAt(n int64) bool {
-	if n+4 > int64(len(s.buf)) {
-		return false
-	}
-	kind := string(s.buf[n : n+4])
-	return kind == "OKAY" || kind == "FAIL" || kind == "DATA"
+	return n <= int64(len(s.buf)) && isAnswer(s.buf[n:])
+}
+
+// isAnswer tells whether bytes start like an answer.
+func isAnswer(b []byte) bool {
+	return bytes.HasPrefix(b, []byte("OKAY")) || bytes.HasPrefix(b, []byte("FAIL")) || bytes.HasPrefix(b, []byte("DATA"))
 }
 
 // data copies n bytes to w and leaves what follows them. An error of w is returned after all of them were read, so that
@@ -203,7 +212,7 @@ func (s *stream) quiet(ctx context.Context, limit time.Duration) error {
 	defer cancel()
 	for len(s.buf) < maxAnswer {
 		err := s.fill(short, 1)
-		if errors.Is(err, usbproto.ErrTimeout) && !over(ctx) {
+		if errors.Is(err, usbproto.ErrTimeout) && !usbproto.Over(ctx) {
 			break
 		}
 		if err != nil {
@@ -215,10 +224,4 @@ func (s *stream) quiet(ctx context.Context, limit time.Duration) error {
 	}
 	s.buf = s.buf[:0]
 	return nil
-}
-
-// over reports whether a context has ended. A pipe may notice the end of a deadline a moment before the context does.
-func over(ctx context.Context) bool {
-	limit, ok := ctx.Deadline()
-	return ctx.Err() != nil || ok && !time.Now().Before(limit)
 }

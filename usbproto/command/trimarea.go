@@ -48,13 +48,19 @@ func (s *Session) WriteTA(ctx context.Context, unit uint32, data []byte) error {
 	if err := s.fits(int64(len(data))); err != nil {
 		return err
 	}
-	if unit == UnitUpdate && data[0] == 0 && s.phone.refused != nil {
-		return fmt.Errorf("%w: the update is not complete: %w", ErrState, s.phone.refused)
+	if unit == UnitUpdate && data[0] == 0 && s.phone.failed != nil {
+		return fmt.Errorf("%w: the update is not complete: %w", ErrState, s.phone.failed)
+	}
+	if unit == UnitUpdate {
+		s.phone.open = true // also when the answer does not come
 	}
 	s.phone.loaded = false
 	err := s.put(ctx, bytes.NewReader(data), int64(len(data)), nil)
 	if err == nil {
 		err = s.change(ctx, fmt.Sprintf("Write-TA:%d:%d", MiscPartition, unit), s.opt.Work)
+	}
+	if err == nil && unit == UnitUpdate {
+		s.phone.open = data[0] == 1
 	}
 	return s.step(err)
 }

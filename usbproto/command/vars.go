@@ -18,17 +18,18 @@ func (s *Session) Var(ctx context.Context, name string) (string, error) {
 	return s.plain(ctx, getvar+name, s.opt.Answer)
 }
 
-// HasSlot asks whether a partition, named without a slot, has two of them. A phone that does not know the question has
-// none; any answer but yes means no (PROTOCOL.md §2.5).
+// HasSlot asks whether a partition, named without a slot, has two of them; any answer but yes means no (PROTOCOL.md §2.5).
+// A phone without slots is not asked. One with slots that refuses the question gives its *Refusal: nothing says then which
+// name is right.
 func (s *Session) HasSlot(ctx context.Context, partition string) (bool, error) {
 	if !plainName(partition) {
 		return false, fmt.Errorf("%w: %.40q cannot be the name of a partition", ErrState, partition)
 	}
-	text, err := s.Var(ctx, "has-slot:"+partition)
-	var refused *Refusal
-	if errors.As(err, &refused) {
-		return false, nil
+	slots, err := s.Slots(ctx)
+	if err != nil || slots.Count < 2 {
+		return false, err
 	}
+	text, err := s.Var(ctx, "has-slot:"+partition)
 	return text == "yes", err
 }
 
@@ -38,8 +39,11 @@ type Slots struct {
 	Current string // a, b, or "" when the phone does not tell
 }
 
-// Slots asks for them. A phone of 2017 has none.
+// Slots asks for them, once. A phone of 2017 has none.
 func (s *Session) Slots(ctx context.Context) (Slots, error) {
+	if s.slots != nil {
+		return *s.slots, nil
+	}
 	var slots Slots
 	var refused *Refusal
 	text, err := s.Var(ctx, "slot-count")
@@ -56,6 +60,7 @@ func (s *Session) Slots(ctx context.Context) (Slots, error) {
 	if text == "a" || text == "b" {
 		slots.Current = text
 	}
+	s.slots = &slots
 	return slots, nil
 }
 

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"io"
+
+	"xflash/usbproto"
 )
 
 // reader reads the data of an image one packet ahead, in its own goroutine. Two buffers
@@ -97,7 +99,7 @@ func (r *reader) next(ctx context.Context) ([]byte, error) {
 		return nil, ErrStopped
 	case <-ctx.Done():
 		r.left = true
-		return nil, contextError(ctx)
+		return nil, usbproto.ContextError(ctx)
 	}
 }
 

@@ -13,13 +13,13 @@ import (
 // once by command 7, because the phone keeps only the last reason; so is a limit that
 // passed, once, if both directions stand between two packets (PROTOCOL.md §2.5, §5).
 func (s *Session) exchange(ctx context.Context, at At, flags uint32, data []byte, limit time.Duration) (Packet, error) {
-	if over(ctx) { // between two packets: nothing is lost
-		return Packet{}, s.failed(at, contextError(ctx))
+	if usbproto.Over(ctx) { // between two packets: nothing is lost
+		return Packet{}, s.failed(at, usbproto.ContextError(ctx))
 	}
 	reply, err := s.link.trade(ctx, Packet{at.Command, flags, data}, at.Doing, limit, 0)
 	if err != nil {
 		broke := s.broke(at, err)
-		if errors.Is(err, usbproto.ErrTimeout) && !over(ctx) && s.link.between() {
+		if errors.Is(err, usbproto.ErrTimeout) && !usbproto.Over(ctx) && s.link.between() {
 			// For the log only; whatever comes, the session is lost.
 			if text, err := s.why(ctx, at.Doing, s.opt.Details, at.Command); err == nil {
 				broke.Detail = trimNUL(text)

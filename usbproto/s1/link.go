@@ -3,10 +3,7 @@ package s1
 import (
 	"context"
 	"encoding/binary"
-	"errors"
 	"fmt"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"xflash/usbproto"
@@ -44,13 +41,12 @@ type link struct {
 	// earlier run that was killed, or with whole answers to it (PROTOCOL.md §1.4).
 	searching bool
 
-	stall   time.Duration
-	onStall func(doing string)
-	moved   atomic.Int64 // when the last byte went either way, in Unix nanoseconds
+	stall usbproto.Stall
 }
 
 func newLink(conn usbproto.Conn, opt Options) *link {
-	l := &link{conn: conn, buf: make([]byte, readMost), stall: opt.Stall, onStall: opt.OnStall}
+	l := &link{conn: conn, buf: make([]byte, readMost)}
+	l.stall.Limit, l.stall.Report = opt.Stall, opt.OnStall
 	l.search(true)
 	return l
 }
@@ -70,7 +66,7 @@ func (l *link) search(on bool) {
 func (l *link) trade(ctx context.Context, p Packet, doing string, limit time.Duration, late Command) (Packet, error) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	defer l.watch(doing)()
+	defer l.stall.Watch(doing)()
 	if err := l.send(ctx, p); err != nil {
 		return Packet{}, err
 	}
@@ -93,7 +89,7 @@ func (l *link) trade(ctx context.Context, p Packet, doing string, limit time.Dur
 func (l *link) greeting(ctx context.Context, doing string, limit time.Duration, wanted func(*Info) bool) (*Info, error) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	defer l.watch(doing)()
+	defer l.stall.Watch(doing)()
 	for {
 		p, err := l.receive(ctx)
 		if err != nil {
@@ -119,7 +115,7 @@ func (l *link) send(ctx context.Context, p Packet) error {
 		if _, err := l.conn.Write(ctx, part); err != nil {
 			return err
 		}
-		l.touch()
+		l.stall.Moved()
 	}
 	l.halfway = false
 	return nil
@@ -141,7 +137,7 @@ func (l *link) receive(ctx context.Context) (Packet, error) {
 		want := (l.parser.Missing() + usbPacket - 1) / usbPacket * usbPacket
 		n, err := l.conn.Read(ctx, l.buf[:min(want, readMost)])
 		if n > 0 {
-			l.touch()
+			l.stall.Moved()
 			l.parser.Feed(l.buf[:n])
 			continue // what failed after these bytes fails again, if they are not enough
 		}
@@ -154,54 +150,3 @@ func (l *link) receive(ctx context.Context) (Packet, error) {
 // between reports whether both directions stand between two packets, so that another
 // command can be sent.
 func (l *link) between() bool { return !l.halfway && l.parser.Empty() }
-
-func (l *link) touch() { l.moved.Store(time.Now().UnixNano()) }
-
-// watch reports a stall each time no byte has moved for the limit, until the returned
-// function is called, which waits for a running report.
-func (l *link) watch(doing string) (stop func()) {
-	if l.onStall == nil {
-		return func() {}
-	}
-	l.touch()
-	var mu sync.Mutex
-	var over bool
-	var timer *time.Timer
-	mu.Lock()
-	defer mu.Unlock()
-	timer = time.AfterFunc(l.stall, func() {
-		mu.Lock()
-		defer mu.Unlock()
-		if over {
-			return
-		}
-		quiet := time.Since(time.Unix(0, l.moved.Load()))
-		if quiet < l.stall {
-			timer.Reset(l.stall - quiet)
-			return
-		}
-		l.onStall(doing)
-		timer.Reset(l.stall)
-	})
-	return func() {
-		mu.Lock()
-		defer mu.Unlock()
-		over = true
-		timer.Stop()
-	}
-}
-
-// over reports whether a context has ended. A pipe may notice the end of a deadline a moment
-// before the context does.
-func over(ctx context.Context) bool {
-	limit, ok := ctx.Deadline()
-	return ctx.Err() != nil || ok && !time.Now().Before(limit)
-}
-
-// contextError is the transfer error of a context that ended.
-func contextError(ctx context.Context) error {
-	if errors.Is(ctx.Err(), context.Canceled) {
-		return ctx.Err()
-	}
-	return usbproto.ErrTimeout
-}

@@ -74,7 +74,7 @@ func Open(ctx context.Context, conn usbproto.Conn, opt Options) (*Session, error
 		if errors.As(err, &r) {
 			_, err = s.Refresh(ctx) // the first one dropped an upload
 		}
-		if e := (*Error)(nil); errors.As(err, &e) && errors.Is(err, usbproto.ErrTimeout) && !over(ctx) {
+		if e := (*Error)(nil); errors.As(err, &e) && errors.Is(err, usbproto.ErrTimeout) && !usbproto.Over(ctx) {
 			e.Err = fmt.Errorf("%w: %w", ErrNotS1, e.Err)
 		}
 	}
