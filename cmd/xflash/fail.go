@@ -109,7 +109,7 @@ func fileHint(e *ftf.Error) string {
 
 // problemsFailure is a restore that was refused before anything was written.
 func problemsFailure(ps restore.Problems) *failure {
-	f := &failure{exit: exitPolicy, code: "policy", what: "not started: this bundle is not safe for this phone"}
+	f := &failure{exit: exitPolicy, code: "policy", what: "not started: the restore is refused"}
 	if ps.Kind() == restore.FileInvalid {
 		f.exit, f.code, f.what = exitFile, "file-invalid", "not started: the bundle is damaged"
 	}

@@ -57,7 +57,15 @@ in fastboot mode (phone off, hold Volume Up, plug in the cable; the light turns 
   xflash restore D5803_23.5.A.1.291.ftf --resume
   xflash restore D5803_23.5.A.1.291.ftf --fastboot`,
 		Args: args(cobra.ExactArgs(1)),
-		RunE: func(cmd *cobra.Command, args []string) error { return c.run(cmd.Context(), args[0]) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			// An empty list, as an unset variable of a script makes it, must not mean everything.
+			for flag, names := range map[string][]string{"only": c.request.Only, "skip": c.request.Skip} {
+				if cmd.Flags().Changed(flag) && len(names) == 0 {
+					return usageError{fmt.Errorf("--%s names nothing", flag)}
+				}
+			}
+			return c.run(cmd.Context(), args[0])
+		},
 	}
 	f := cmd.Flags()
 	f.BoolVar(&c.dryRun, "dry-run", false, "check the bundle and show the plan, write nothing")

@@ -143,8 +143,13 @@ func (b *builder) loader() {
 		return
 	}
 	for it, v := range b.verdicts {
-		if b.fw.isLoader(it) && len(v.refused) > 0 {
+		switch {
+		case !b.fw.isLoader(it):
+		case len(v.refused) > 0:
 			return // said already
+		case b.sel.skips(it.thing()):
+			b.refuse(it.Member, "it cannot be left out", "the phone needs this small program before it accepts any other file, and again after every restart", "leave it out of --skip; --loader FILE uses another one")
+			return
 		}
 	}
 	// Also when a loader runs already: after a power cycle the restore could not be resumed.

@@ -122,6 +122,9 @@ func (fw *Firmware) useLoader(path string) error {
 	if err != nil {
 		return err
 	}
+	if !st.Mode().IsRegular() {
+		return fmt.Errorf("the loader %s is not a regular file", path)
+	}
 	it := &Item{Member: path, Base: filepath.Base(path), Short: "loader", Kind: ItemSIN, Bytes: st.Size(),
 		open: func() (io.ReadCloser, error) { return os.Open(path) }}
 	for _, own := range fw.Items {
@@ -184,6 +187,7 @@ func (c *checkRun) readsAll(it *Item) bool {
 }
 
 func (c *checkRun) sin(ctx context.Context, it *Item) (err error) {
+	it.blind = !c.readsAll(it) // until it is known what it aims at
 	r, err := it.Open()
 	if err != nil {
 		return err
@@ -219,16 +223,36 @@ func (c *checkRun) sin(ctx context.Context, it *Item) (err error) {
 	return err
 }
 
-// readHeaderAndMap reads header and map only.
+// readHeaderAndMap reads only what tells where a file would write. Of a damaged file that is
+// read all the same, because what it aims at counts although it is not sent.
 func (c *checkRun) readHeaderAndMap(it *Item, r io.Reader) error {
-	h, err := sin.ReadHeader(r, it.Bytes)
+	damage := it.aim(r, it.Bytes, true)
+	it.blind = damage != nil
+	if !it.blind {
+		return nil
+	}
+	again, err := it.Open()
+	if err != nil {
+		return damage
+	}
+	defer again.Close()
+	it.blind = it.aim(again, -1, false) != nil
+	return damage
+}
+
+// aim reads where a file would write. Without proof hashes and sizes may be wrong.
+func (it *Item) aim(r io.Reader, size int64, proof bool) error {
+	h, err := sin.ReadHeader(r, size)
 	if h != nil {
 		it.describe(h, nil)
 	}
 	if err != nil || h.Type != sin.TypeImage {
 		return err
 	}
-	m, err := h.ReadMap(h.NewReader(r))
+	if proof {
+		r = h.NewReader(r)
+	}
+	m, err := h.ReadMap(r)
 	if err == nil {
 		it.describe(h, m)
 	}
@@ -253,6 +277,7 @@ func headerSHA256(h *sin.Header) string {
 func (it *Item) readUnits() error {
 	f, err := it.ta()
 	if err != nil {
+		it.blind = true
 		return err
 	}
 	it.TAPartition, it.Units = f.Partition, f.Units

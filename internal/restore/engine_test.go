@@ -95,7 +95,7 @@ func TestDoneOnlyWhenTheFlashStateIsCleared(t *testing.T) {
 		}
 		return p.Command == s1.CmdReadUnit && closes > 5 && bytes.HasSuffix(p.Data, []byte{0x27, 0x74})
 	}}
-	err := flash(conn, b.fw, restore.Store{Dir: t.TempDir()}, short)
+	err := flash(conn, b.fw, restore.Store{Dir: quickDir(t)}, short)
 	var state *restore.StateError
 	if !errors.As(err, &state) {
 		t.Fatalf("got %v", err)

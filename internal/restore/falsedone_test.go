@@ -34,7 +34,7 @@ func TestNoFalseDone(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		run := &bench{t: t, phone: newPhone(t, simphone.Options{Faults: []simphone.Fault{f}}), fw: b.fw, store: restore.Store{Dir: t.TempDir()}, opt: quick}
+		run := &bench{t: t, phone: newPhone(t, simphone.Options{Faults: []simphone.Fault{f}}), fw: b.fw, store: restore.Store{Dir: quickDir(t)}, opt: quick}
 		if err := run.attempt(restore.Request{}, false, restore.RunOptions{}); err != nil {
 			continue
 		}
@@ -61,7 +61,7 @@ func TestEverySignerIsOfferedFirst(t *testing.T) {
 				commands = append(commands, c)
 			}
 		}
-		if err := p.restore(b.fw, restore.Store{Dir: t.TempDir()}, false); err != nil {
+		if err := p.restore(b.fw, restore.Store{Dir: quickDir(t)}, false); err != nil {
 			t.Fatal(err)
 		}
 		count := 0

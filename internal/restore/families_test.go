@@ -45,7 +45,7 @@ func TestRestoreEveryPhone(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			b := &bench{t: t, phone: phone, fw: checked, store: restore.Store{Dir: t.TempDir()}, opt: s1.Options{Hello: 300 * time.Millisecond}}
+			b := &bench{t: t, phone: phone, fw: checked, store: restore.Store{Dir: quickDir(t)}, opt: s1.Options{Hello: 300 * time.Millisecond}}
 			if err := b.attempt(restore.Request{}, false, restore.RunOptions{}); err != nil {
 				t.Fatal(err)
 			}
@@ -89,7 +89,7 @@ func TestResumeInsideBootSets(t *testing.T) {
 				if o.Dir == "" {
 					o.Dir = filepath.Join(t.TempDir(), "phone")
 				}
-				return &bench{t: t, phone: newPhone(t, o), fw: checked, store: restore.Store{Dir: t.TempDir()}, opt: s1.Options{Hello: 300 * time.Millisecond}}
+				return &bench{t: t, phone: newPhone(t, o), fw: checked, store: restore.Store{Dir: quickDir(t)}, opt: s1.Options{Hello: 300 * time.Millisecond}}
 			}
 			var boot []int // packets of boot images
 			inBoot := false

@@ -41,7 +41,7 @@ func newLoaderBench(t *testing.T, o simphone.Options, p restore.Request) *loader
 	}
 	target, _ := bootcheck.TargetFor("D5803")
 	phone := newPhone(t, o)
-	return &loaderBench{bench: &bench{t: t, phone: phone, fw: checked, store: restore.Store{Dir: t.TempDir()}}, aboot: phone.Fastboot(),
+	return &loaderBench{bench: &bench{t: t, phone: phone, fw: checked, store: restore.Store{Dir: quickDir(t)}}, aboot: phone.Fastboot(),
 		facts: &restore.FastbootFacts{Product: "D5803", Target: target, Identity: strings.Repeat("5e", 32)}, request: p, limit: 64 << 20}
 }
 

@@ -68,7 +68,7 @@ func (c *propertyCase) throughFastboot(t *testing.T, wire *fastbootRecorder) err
 		}
 	}
 	facts := &restore.FastbootFacts{Product: c.bundle.facts.Model, Identity: strings.Repeat("5e", 32)}
-	plan, journal, err := restore.PrepareFastbootRun(restore.Store{Dir: t.TempDir()}, fw, facts, boots, c.request, false)
+	plan, journal, err := restore.PrepareFastbootRun(restore.Store{Dir: quickDir(t)}, fw, facts, boots, c.request, false)
 	if err != nil {
 		return err
 	}

@@ -42,7 +42,7 @@ func packetsOf(t *testing.T, b *bench) (last int, took time.Duration) {
 	t.Helper()
 	begun := time.Now()
 	phone := newPhone(t, simphone.Options{Log: func(e simphone.Event) { last = max(last, e.Packet) }})
-	undisturbed := &bench{t: t, phone: phone, fw: b.fw, store: restore.Store{Dir: t.TempDir()}, opt: b.opt}
+	undisturbed := &bench{t: t, phone: phone, fw: b.fw, store: restore.Store{Dir: quickDir(t)}, opt: b.opt}
 	if err := undisturbed.attempt(short, false, restore.RunOptions{}); err != nil {
 		t.Fatal(err)
 	}
@@ -66,7 +66,7 @@ func TestFaultAtEveryPacket(t *testing.T) {
 		t.Run(tt.fault, func(t *testing.T) {
 			for at := 1; at <= packets; at += stride() {
 				phone := newPhone(t, simphone.Options{Faults: []simphone.Fault{{Name: tt.fault, At: at}}})
-				run := &bench{t: t, phone: phone, fw: b.fw, store: restore.Store{Dir: t.TempDir()}, opt: tt.opt}
+				run := &bench{t: t, phone: phone, fw: b.fw, store: restore.Store{Dir: quickDir(t)}, opt: tt.opt}
 				begun := time.Now()
 				err := run.attempt(short, false, restore.RunOptions{})
 				took := time.Since(begun)
@@ -98,7 +98,7 @@ func TestStallAtEveryTransfer(t *testing.T) {
 	for at := 0; ; at += stride() {
 		phone := newPhone(t, simphone.Options{})
 		conn := &stalling{Conn: phone.Conn(), left: at}
-		err := flash(conn, b.fw, restore.Store{Dir: t.TempDir()}, short)
+		err := flash(conn, b.fw, restore.Store{Dir: quickDir(t)}, short)
 		if err == nil {
 			if conn.left < 0 {
 				t.Fatalf("transfer %d: the run succeeded over a halted endpoint", at)

@@ -65,6 +65,7 @@ type Item struct {
 	// Problem is why the file cannot be used, nil when it can.
 	Problem error
 
+	blind  bool        // what the file would write cannot be read
 	form   *imageForm  // of an image whose map could be read: what it asks of the loader
 	member *ftf.Member // nil of a loader that is not the bundle's
 	open   func() (io.ReadCloser, error)

@@ -52,6 +52,17 @@ func damage(short string) func(*madeBundle) {
 	}
 }
 
+// cut drops what follows a place in a file; negative: counted from its end.
+func cut(short string, at int) func(*madeBundle) {
+	return func(b *madeBundle) {
+		m := b.find(short)
+		if at < 0 {
+			at += len(m.data)
+		}
+		m.data = m.data[:at]
+	}
+}
+
 func rename(short, name string) func(*madeBundle) {
 	return func(b *madeBundle) { b.find(short).name = name }
 }
@@ -63,6 +74,14 @@ func twin(b *madeBundle) {
 
 func signedBy(short, root, role, label string) func(*madeBundle) {
 	return func(b *madeBundle) { b.find(short).data = b.imageFile(b.t, root, role, label, 7) }
+}
+
+// otherBootSet gives the boot set of other phones a tz of its own.
+func otherBootSet(b *madeBundle) {
+	extra("boot/tz_AID_9.sin", "boot", func(b *madeBundle) []byte { return b.imageFile(b.t, good, "S1_Boot", "tz", 6) }, func(m *made) {
+		m.boot, m.image, m.short = true, "tz", "tz"
+	})(b, nil)
+	b.otherTZ = "tz_AID_9.sin"
 }
 
 var hostileCases = []hostileCase{
@@ -123,6 +142,16 @@ var hostileCases = []hostileCase{
 	{name: "damaged user data without wipe", edit: damage("userdata"), want: done},
 	{name: "damaged user data with wipe", edit: damage("userdata"), request: restore.Request{Wipe: true}, want: damaged, says: "userdata"},
 
+	{name: "a file cut in its header, not named by only", edit: cut("system", 100), request: only("kernel"), want: damaged, says: "overwrite"},
+	{name: "a file cut in its header, skipped", edit: cut("system", 100), request: skip("system"), want: done, not: []string{"system.sin"}},
+	{name: "a file cut behind its map, not named by only", edit: cut("system", -1), request: only("kernel"), want: done, not: []string{"system.sin"}},
+	{name: "a cut file aimed at tz, not named by only", edit: func(b *madeBundle) {
+		m := b.find("system")
+		m.data = b.imageFile(b.t, good, "S1_SW", "tz", 2)
+		m.data = m.data[:len(m.data)-1]
+	}, request: only("kernel"), want: refused, says: "tz"},
+	{name: "units that cannot be read, not named by only", edit: func(b *madeBundle) { extra("extra.ta", "units", text("02\n0000"))(b, nil) }, request: only("kernel"), want: damaged, says: "overwrite"},
+
 	// Origin.
 	{name: "another family's root", edit: signedBy("kernel", foreign, "S1_SW", "boot"), want: refused, says: "rhine"},
 	{name: "an invented root", edit: signedBy("kernel", unknown, "S1_SW", "boot"), want: refused, says: "a root nobody knows"},
@@ -135,6 +164,7 @@ var hostileCases = []hostileCase{
 	// The boot set.
 	{name: "a boot set without tz", changes: changed("no tz in the delivery"), want: refused, says: "lacks tz"},
 	{name: "a boot set without the file of tz", changes: changed("no tz in the boot set's folder"), want: refused, says: "not in the bundle"},
+	{name: "two boot sets with files of their own", edit: otherBootSet, want: done, sent: []string{tzFile}, not: []string{"boot/tz_AID_9.sin"}},
 	{name: "a boot set for other fuses", phone: phoneKind{strangeFuse: true}, want: refused, says: "no boot set of this bundle"},
 
 	// Modem reset files.
@@ -144,6 +174,7 @@ var hostileCases = []hostileCase{
 	{name: "modem files when something else is skipped", request: skip("cache", "boot", "kernel"), want: done, sent: []string{"amss_fs_1.sin", "amss_fsg.sin"}},
 	{name: "modem files without a kernel", changes: changed("no kernel"), want: done, not: []string{"amss_fs_1.sin"}},
 	{name: "modem files without a delivery", changes: changed("no boot delivery"), want: done, not: []string{"amss_fs_1.sin"}},
+	{name: "modem files without a layout that names their partitions", edit: func(b *madeBundle) { b.remove("partition-image") }, want: done, sent: []string{"kernel.sin"}, not: []string{"amss_fs_1.sin", "amss_fsg.sin"}},
 	{name: "a modem file of another signer", edit: signedBy("amss_fs_2", good, "S1_Cust", "modemst2"), want: done, not: []string{"amss_fs_1.sin", "amss_fs_2.sin"}},
 
 	// Trim-area units.

@@ -51,6 +51,12 @@ func (j *judge) judge(it *Item) verdict {
 	if ps := j.aim(it); len(ps) > 0 {
 		return verdict{refused: ps}
 	}
+	if it.blind {
+		ps := damage(it)
+		ps[0].Why = "nobody can say what this file would overwrite, so the bundle is not to be trusted"
+		ps[0].Next += "; or " + j.leaveOut(it)
+		return verdict{refused: ps}
+	}
 	if why := j.leftOut(it); why != "" {
 		return verdict{leftOut: why}
 	}
@@ -214,15 +220,22 @@ func (j *judge) named(img phone.Image, label string) bool {
 	return ok && other.Short == img.Short
 }
 
-// skipHint tells how to leave one file out.
+// skipHint tells how to go on without one file.
 func (j *judge) skipHint(it *Item) string {
+	if it.member == nil {
+		return "name another file with --loader: the loader.sin of a bundle for this model"
+	}
+	return "if the rest of the bundle is from a source you trust, " + j.leaveOut(it)
+}
+
+func (j *judge) leaveOut(it *Item) string {
 	name := it.Short
 	if it.Boot {
 		name = bootName
 	} else if found, _ := j.fw.meant(name, j.p.Route); len(found) != 1 {
 		name = it.Member
 	}
-	return "if the rest of the bundle is from a source you trust, leave this file out: --skip " + name
+	return "leave this file out: --skip " + name
 }
 
 // content judges a SIN file that is wanted and whole.
@@ -253,6 +266,8 @@ func (j *judge) content(it *Item) (ps Problems) {
 	for _, t := range it.Targets {
 		place := j.place(t)
 		switch why := place.fits(t); {
+		case place.Label == "" && j.modem(it) != "":
+			// It stays behind, with a better reason.
 		case place.Label == "":
 			refuse(fmt.Sprintf("it would write a partition that is not known (%s)", t),
 				"the bundle has no partition layout that names it, so nobody can say what would be overwritten", j.skipHint(it))
@@ -270,6 +285,9 @@ func (j *judge) content(it *Item) (ps Problems) {
 
 // rivals are other files that are wanted for the same image.
 func (j *judge) rivals(it *Item) (members []string) {
+	if it.Boot && !j.boot.has(it) {
+		return nil // of a boot set that is not written
+	}
 	for _, other := range j.fw.Items {
 		if other == it || other.Kind != ItemSIN || other.Boot != it.Boot || it.Boot && !j.boot.has(other) {
 			continue

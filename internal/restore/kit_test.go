@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/rand"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -117,6 +118,22 @@ func (k *kit) imageFile(t *testing.T, root, role, label string, version byte) []
 		}
 		return build(t, root, role, sin.TypeImage, p)
 	})
+}
+
+// quickDir is a folder for small files that are written and synced often: in memory, where
+// the system has a place for that.
+func quickDir(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("/dev/shm", "xflash-restore-")
+	if err != nil {
+		return t.TempDir()
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	return dir
 }
 
 const tooLong = 99 // a version that ends past its partition

@@ -20,6 +20,7 @@ type madeBundle struct {
 	members  []*made
 	delivery bool     // boot_delivery.xml
 	set      []string // base names in it
+	otherTZ  string   // its tz in the boot set of other phones, "" when they share one
 	bootBad  string   // why the boot set cannot be written, "" when it can
 	changes  []string
 }
@@ -119,6 +120,9 @@ func (b *madeBundle) deliveryText() string {
 	for _, c := range []struct{ name, id string }{{"COMMERCIAL_OTHER", "007B10E1"}, {"COMMERCIAL", "007B00E1"}} {
 		fmt.Fprintf(&s, `<CONFIGURATION NAME="%s"><BOOT_CONFIG><FILE PATH="%s"/></BOOT_CONFIG><BOOT_IMAGES>`, c.name, b.set[0])
 		for _, f := range b.set[1:] {
+			if c.name == "COMMERCIAL_OTHER" && b.otherTZ != "" && strings.HasPrefix(f, "tz") {
+				f = b.otherTZ
+			}
 			fmt.Fprintf(&s, `<FILE PATH="%s"/>`, f)
 		}
 		fmt.Fprintf(&s, `</BOOT_IMAGES><ATTRIBUTES VALUE='OTP_LOCK_STATUS_1="LOCKED";OTP_DATA_1="01000400";IDCODE_1="%s"'/></CONFIGURATION>`, c.id)
@@ -264,7 +268,18 @@ var bundleChanges = []bundleChange{
 	{"a truncated file", func(b *madeBundle, rng *rand.Rand) {
 		if m := b.any(rng, b.isImage); m.data != nil {
 			m.spoil("truncated", m.data[:len(m.data)-1])
-			m.vile = false // what it aims at can no longer be trusted; a file that is wanted is refused as damaged
+		}
+	}},
+	{"a file cut in its header", func(b *madeBundle, rng *rand.Rand) {
+		if m := b.any(rng, b.isImage); m.data != nil {
+			m.spoil("cut", m.data[:100])
+			m.vile = true // nobody can say what it aims at
+		}
+	}},
+	{"units that cannot be read", extra("extra.ta", "units", text("02\n0000"), vile)},
+	{"another boot set with a file of its own", func(b *madeBundle, rng *rand.Rand) {
+		if tz := b.find("tz"); tz != nil && tz.boot && b.otherTZ == "" {
+			otherBootSet(b)
 		}
 	}},
 	{"a file signed for another family", func(b *madeBundle, rng *rand.Rand) { b.resign(rng, foreign, "", b.isImage) }},

@@ -102,7 +102,7 @@ func TestHostileResume(t *testing.T) {
 		} {
 			t.Run(name+", "+what, func(t *testing.T) {
 				b := newMadeBundleFor(t, name)
-				store := restore.Store{Dir: t.TempDir()}
+				store := restore.Store{Dir: quickDir(t)}
 				c := &propertyCase{bundle: b, store: &store}
 				first := newRecorder(b.kit, phoneKind{})
 				first.dies = 4 // images

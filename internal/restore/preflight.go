@@ -13,9 +13,10 @@ import (
 // Preflight asks a running loader whether it accepts the signers of a plan. A header is
 // judged without anything being written, so a phone that would refuse in the middle of a
 // flash refuses before it, in its own words. One file for each pair of signer and issuer is
-// offered and taken back, to loaders that were seen to recover from that. Another loader is
-// asked only about files that the phone's own configuration speaks against: what it refuses
-// need not be taken back. Without a running loader nothing is sent.
+// offered and taken back, to loaders that were seen to recover from that: all that were
+// executed. Another loader gets a header only when the phone's own configuration says that it
+// will refuse it, because what is refused need not be taken back. Without a running loader
+// nothing is sent.
 func Preflight(ctx context.Context, s *s1.Session, plan *Plan) error {
 	e := &engine{plan: plan, opt: RunOptions{Journal: &Journal{}}}
 	e.driver = &flashRun{engine: e, ctx: ctx, s: s}

@@ -38,7 +38,7 @@ func familyBench(t *testing.T, name string, o simphone.Options) (*bench, *firmwa
 		t.Fatal(err)
 	}
 	o.Name, o.Dir = name, t.TempDir()
-	return &bench{t: t, phone: newPhone(t, o), fw: checked, store: restore.Store{Dir: t.TempDir()}, opt: s1.Options{Hello: 300 * time.Millisecond}}, fw
+	return &bench{t: t, phone: newPhone(t, o), fw: checked, store: restore.Store{Dir: quickDir(t)}, opt: s1.Options{Hello: 300 * time.Millisecond}}, fw
 }
 
 // A bundle of one phone is refused for a sister in the same family.

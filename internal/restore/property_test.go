@@ -142,7 +142,7 @@ func (c *propertyCase) flashTo(t *testing.T, wire *recorder) error {
 		return err
 	}
 	if c.store == nil {
-		c.store = &restore.Store{Dir: t.TempDir()}
+		c.store = &restore.Store{Dir: quickDir(t)}
 	}
 	plan, journal, err := restore.PrepareRun(*c.store, fw, facts, c.request, c.resume)
 	if err != nil {
@@ -250,7 +250,7 @@ func (c *propertyCase) may() permission {
 	}
 	for _, m := range b.members {
 		switch {
-		case !wanted(m), m.boot && !bootSent:
+		case !wanted(m), m.boot && !bootSent, b.otherTZ != "" && m.base() == b.otherTZ:
 		case m.class == "modem":
 			// Together, as part of a complete firmware, or not at all.
 			if len(c.request.Only) == 0 && b.completeFirmware(wanted) {
@@ -317,7 +317,7 @@ func (c *propertyCase) meant(selectors []string, only bool) (things []string, ok
 // write makes the archive.
 func (b *madeBundle) write(t *testing.T) string {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "made.ftf")
+	path := filepath.Join(quickDir(t), "made.ftf")
 	var files []ftf.File
 	add := func(name string, data []byte) {
 		files = append(files, ftf.File{Name: name, Open: func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(data)), nil }})

@@ -171,8 +171,6 @@ func TestRefusedBeforeThePhoneIsOpened(t *testing.T) {
 			change: func(t *testing.T, _ *ftf.Manifest, b bundle) { b["sbl1.sin"] = aimedAt(t, "sbl1") }},
 		{name: "boot chain under another name", kind: restore.PolicyRefusal, says: []string{"elabel.sin", "aboot"},
 			change: func(t *testing.T, _ *ftf.Manifest, b bundle) { b["elabel.sin"] = aimedAt(t, "aboot") }},
-		{name: "modem resets without a layout that names their partitions", kind: restore.PolicyRefusal, says: []string{"amss_fs_1", "not known"},
-			change: func(t *testing.T, _ *ftf.Manifest, b bundle) { delete(b, "partition-image.sin") }},
 		{name: "hardware configuration", kind: restore.PolicyRefusal, says: []string{"hwconf.sin", "hardware configuration"},
 			change: func(t *testing.T, _ *ftf.Manifest, b bundle) {
 				b["hwconf.sin"] = signed(t, authority(), "S1_HWConf", sin.TypeHWConf, sin.BytesPayload(make([]byte, 64)))

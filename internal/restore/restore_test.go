@@ -149,7 +149,7 @@ func newBench(t *testing.T, options simphone.Options) *bench {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &bench{t: t, phone: newPhone(t, options), fw: checked, store: restore.Store{Dir: t.TempDir()},
+	return &bench{t: t, phone: newPhone(t, options), fw: checked, store: restore.Store{Dir: quickDir(t)},
 		opt: s1.Options{Hello: 300 * time.Millisecond}}
 }
 

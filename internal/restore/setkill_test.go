@@ -172,7 +172,7 @@ func TestKilledInsideTheBootSet(t *testing.T) {
 				return p
 			}
 			clean := fresh()
-			if err := clean.restore(b.fw, restore.Store{Dir: t.TempDir()}, false); err != nil {
+			if err := clean.restore(b.fw, restore.Store{Dir: quickDir(t)}, false); err != nil {
 				t.Fatal(err)
 			}
 			if missing := clean.complete(); len(missing) > 0 {
@@ -185,7 +185,7 @@ func TestKilledInsideTheBootSet(t *testing.T) {
 				kills = 20
 			}
 			for i := range kills {
-				p, store := fresh(), restore.Store{Dir: t.TempDir()}
+				p, store := fresh(), restore.Store{Dir: quickDir(t)}
 				at := first + rng.IntN(last-first+1)
 				p.dieAt = at
 				resume := false

@@ -63,7 +63,7 @@ func TestRestore300MB(t *testing.T) {
 		}
 	}
 	phone := newPhone(t, simphone.Options{Disk: simphone.DiskSize})
-	b := &bench{t: t, phone: phone, fw: checked, store: restore.Store{Dir: t.TempDir()},
+	b := &bench{t: t, phone: phone, fw: checked, store: restore.Store{Dir: quickDir(t)},
 		opt: s1.Options{LastChunk: time.Minute}}
 
 	untouched := map[string]string{}

@@ -67,6 +67,8 @@ type recordedState struct {
 		UniqueID   string `json:"UNIQUE_DEV_ID_1"`
 		MinimumAID uint64 `json:"minimum_AID"`
 	}
+
+	trim []byte // made of Units, once
 }
 
 // A unitList is an object of units whose order counts: it is that in the trim area.
@@ -168,14 +170,17 @@ func (s *recordedState) phone(t *testing.T) *Phone {
 		}
 		roots = append(roots, root)
 	}
-	trim := taimage.New()
-	for _, u := range s.Units {
-		if err := trim.Set(2, u.number, u.data); err != nil {
-			t.Fatal(err)
+	if s.trim == nil {
+		trim := taimage.New()
+		for _, u := range s.Units {
+			if err := trim.Set(2, u.number, u.data); err != nil {
+				t.Fatal(err)
+			}
 		}
+		s.trim = trim.Encode()
 	}
 	p := &Phone{dir: dir, kind: phones["z3c"], options: Options{FuseAID: s.Fuses.MinimumAID}}
-	if err := os.WriteFile(p.TrimArea(), trim.Encode(), 0o600); err != nil {
+	if err := os.WriteFile(p.TrimArea(), s.trim, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	writeDisk(t, p.EMMC(), s.GPT, s.Sectors*gpt.SectorSize)

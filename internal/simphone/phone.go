@@ -28,6 +28,7 @@ type Phone struct {
 	temporary bool
 	settings  settings
 	disk      *disk
+	trim      trimCache
 	roots     []*sin.Certificate // further roots
 	hwRoot    *sin.Certificate   // of the hardware configuration
 

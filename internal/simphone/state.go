@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"sync"
 
 	"xflash/internal/simphone/taimage"
 	"xflash/sin/gpt"
@@ -174,13 +175,31 @@ func (p *Phone) saveSettings() error {
 	return replaceFile(p.path(settingsFile), append(text, '\n'))
 }
 
+// trimCache is the trim area as it was last read, for as long as the file stays the same
+// one: every change of this program replaces it.
+type trimCache struct {
+	sync.Mutex
+	file os.FileInfo
+	raw  []byte
+}
+
 // readTrimArea reads the trim area as it is stored.
 func (p *Phone) readTrimArea() (*taimage.Image, error) {
-	b, err := os.ReadFile(p.TrimArea())
+	c := &p.trim
+	c.Lock()
+	defer c.Unlock()
+	now, err := os.Stat(p.TrimArea())
 	if err != nil {
 		return nil, err
 	}
-	return taimage.Parse(b)
+	if c.file == nil || !os.SameFile(c.file, now) || !c.file.ModTime().Equal(now.ModTime()) {
+		c.file = nil
+		if c.raw, err = os.ReadFile(p.TrimArea()); err != nil {
+			return nil, err
+		}
+		c.file = now
+	}
+	return taimage.Parse(c.raw)
 }
 
 // storeTrimArea stores the whole trim area in one step: whoever is killed at

@@ -37,17 +37,21 @@ func (im *Image) Set(partition int, number uint32, data []byte) error {
 	if len(data) > trimarea.BlockSize || need > trimarea.BlockSize-partHeaderSize {
 		return fail(ErrFull)
 	}
+	im.own()
 	if im.rewrite(partition, number, data) {
 		return nil
 	}
-	before := bytes.Clone(im.raw)
-	im.Delete(partition, number)
-	p := im.roomFor(partition, need)
+	p := im.room(partition, need)
 	if p == nil {
-		im.raw = before
-		im.reindex()
-		return fail(ErrFull)
+		before := bytes.Clone(im.raw)
+		im.Delete(partition, number)
+		if p = im.makeRoom(partition, need); p == nil {
+			im.raw = before
+			im.reindex()
+			return fail(ErrFull)
+		}
 	}
+	im.Delete(partition, number)
 	im.append(p, number, data)
 	return nil
 }
@@ -55,6 +59,7 @@ func (im *Image) Set(partition int, number uint32, data []byte) error {
 // Delete marks every copy of a unit deleted, as the phone does, and tells
 // whether there was one.
 func (im *Image) Delete(partition int, number uint32) bool {
+	im.own()
 	return im.deleteFrom(partition, number, -1)
 }
 
@@ -96,26 +101,25 @@ func (im *Image) rewrite(partition int, number uint32, data []byte) bool {
 	return true
 }
 
-// roomFor finds or makes a part of the partition with need bytes to spare.
-func (im *Image) roomFor(partition, need int) *part {
-	fits := func() *part {
-		for i := range im.parts {
-			if p := &im.parts[i]; p.partition == partition && p.start+trimarea.BlockSize-p.end >= need {
-				return p
-			}
+// room finds a part of the partition with need bytes to spare.
+func (im *Image) room(partition, need int) *part {
+	for i := range im.parts {
+		if p := &im.parts[i]; p.partition == partition && p.start+trimarea.BlockSize-p.end >= need {
+			return p
 		}
-		return nil
 	}
-	if p := fits(); p != nil {
-		return p
-	}
+	return nil
+}
+
+// makeRoom drops deleted units, or makes a new part, to have need bytes to spare.
+func (im *Image) makeRoom(partition, need int) *part {
 	for i := range im.parts {
 		if p := &im.parts[i]; p.partition == partition {
 			im.compact(p)
 		}
 	}
 	im.reindex()
-	if p := fits(); p != nil {
+	if p := im.room(partition, need); p != nil {
 		return p
 	}
 	index := 0
@@ -128,7 +132,7 @@ func (im *Image) roomFor(partition, need int) *part {
 		if im.u32(start) != magic {
 			im.format(start, partition, byte(index), 0)
 			im.reindex()
-			return fits()
+			return im.room(partition, need)
 		}
 	}
 	return nil

@@ -33,8 +33,9 @@ var ErrFull = errors.New("no room for the unit")
 // changed through Set and Delete comes out of Encode as it was read. An Image
 // is not safe for use by several goroutines at once.
 type Image struct {
-	raw   []byte
-	parts []part // ordered by partition and part index
+	raw    []byte
+	shared bool   // raw belongs to somebody else too
+	parts  []part // ordered by partition and part index
 }
 
 // part is one used block.
@@ -72,21 +73,32 @@ func blockError(start int, cause error) error {
 
 // Parse reads an image of exactly trimarea.ImageSize bytes. Every block that carries the
 // magic must have the right checksum and units that fit; other blocks count as
-// unused. b is copied. Errors are *trimarea.Error.
+// unused. b must not change any more: the image works on a copy as soon as it changes.
+// Errors are *trimarea.Error.
 func Parse(b []byte) (*Image, error) {
 	if len(b) != trimarea.ImageSize {
 		return nil, &trimarea.Error{Offset: -1, Err: fmt.Errorf("%w, this has %d bytes", trimarea.ErrSize, len(b))}
 	}
-	im := &Image{raw: bytes.Clone(b)}
+	im := &Image{raw: b, shared: true}
 	if err := im.index(); err != nil {
 		return nil, err
 	}
 	return im, nil
 }
 
-// Encode returns the 2 MiB of the image. Parse and Encode without a change in
-// between give the same bytes.
-func (im *Image) Encode() []byte { return bytes.Clone(im.raw) }
+// Encode returns the 2 MiB of the image, which must not be changed. Parse and Encode
+// without a change in between give the same bytes.
+func (im *Image) Encode() []byte {
+	im.shared = true
+	return im.raw
+}
+
+// own makes sure that nobody else has the raw bytes, before they change.
+func (im *Image) own() {
+	if im.shared {
+		im.raw, im.shared = bytes.Clone(im.raw), false
+	}
+}
 
 // index finds the parts and units in the raw bytes.
 func (im *Image) index() error {
