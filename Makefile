@@ -2,7 +2,7 @@
 GO      ?= go
 FUZZTIME ?= 10s
 
-.PHONY: install deb dist test-deb demo check test test-all test-long test-race test-usb test-uboot lint build bench bench-usb fuzz setup setup-test clean
+.PHONY: install deb dist test-deb test-install demo check test test-all test-long test-race test-usb test-uboot lint build bench bench-usb fuzz setup setup-test clean
 
 demo: build
 	./xflash demo
@@ -28,9 +28,14 @@ ARCH ?= $(shell $(GO) env GOARCH)
 deb dist: setup
 	packaging/dist.sh $@ "$(VERSION)" "$(ARCH)" $(RELEASE)
 
-# The package in a fresh Debian: installed, used, purged; the same bytes from two folders.
+# The package: lintian, the same bytes from two folders; installed, used and purged on fresh
+# systems. SUITES chooses among bookworm, trixie and noble.
 test-deb:
-	packaging/deb/test.sh
+	packaging/test/package.sh $(SUITES)
+
+# The section "Install" of README, followed by a new user of each of them.
+test-install:
+	packaging/test/install.sh $(SUITES)
 
 # Three layers by time; the goal on two cores with a warm cache is two and eight minutes for
 # the first two, which make test does not reach yet:
@@ -59,6 +64,7 @@ test-all: test test-long test-race fuzz
 	$(MAKE) test-uboot
 	$(MAKE) test-usb
 	$(MAKE) test-deb
+	$(MAKE) test-install
 
 test-long: setup-test
 	$(GOTEST) $(LONG)

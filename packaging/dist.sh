@@ -19,7 +19,7 @@ if [ "$arch" = "$(go env GOARCH)" ]; then
 else
     [ "$arch" = arm64 ] || { echo "dist: only arm64 can be built besides $(go env GOARCH), not $arch" >&2; exit 2; }
     packaging/setup.sh arm64
-    CGO_ENABLED=1 GOARCH=arm64 CC=aarch64-linux-gnu-gcc PKG_CONFIG=aarch64-linux-gnu-pkg-config \
+    CGO_ENABLED=1 GOARCH=arm64 CC=aarch64-linux-gnu-gcc PKG_CONFIG_LIBDIR=/usr/lib/aarch64-linux-gnu/pkgconfig \
         go build "$@" -o "$work/xflash" ./cmd/xflash
 fi
 RUN="$work/native" packaging/deb/build.sh "$work/xflash" "$version" "$arch" dist

@@ -10,12 +10,12 @@ fi
 
 # Go comes first: nothing is installed on a machine that could not build xflash afterwards.
 # Go 1.21 and newer fetch the release that go.mod names by themselves.
-howto="install a newer Go: https://go.dev/dl/, or on Debian 12: apt install -t bookworm-backports golang-go"
+howto="on Debian 12: apt install -t bookworm-backports golang-go (README shows how); elsewhere: https://go.dev/dl/"
 have=$(go env GOVERSION 2>/dev/null || true) # go1.21.3
 case "$have" in
-"") echo "setup: Go is not installed. On Debian 13 or Ubuntu 24.04: apt install golang-go. Otherwise $howto" >&2; exit 1 ;;
+"") echo "setup: Go is not installed. On Debian 13 or Ubuntu 24.04: apt install golang-go; $howto" >&2; exit 1 ;;
 go1.[0-9] | go1.[0-9].* | go1.1[0-9] | go1.1[0-9].* | go1.20 | go1.20.*)
-    echo "setup: this Go ($have) is too old to build xflash or to fetch a newer Go; $howto" >&2
+    echo "setup: this Go ($have) is too old to build xflash or to fetch a newer Go, so install one: $howto" >&2
     exit 1
     ;;
 esac
