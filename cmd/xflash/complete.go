@@ -25,6 +25,11 @@ func (a *app) complete(root *cobra.Command) {
 		"wait":      then([]string{"flashmode", "fastboot", "adb"}, nothing),
 		"doctor":    then([]string{"flashmode", "fastboot"}, nothing),
 		"sim":       then(simphone.Names(), nothing),
+		"fastboot":  fastbootCompletion,
+		"bundle":    folders,
+	}
+	for _, path := range []string{"info", "demo", "version", "udev", "unlock", "explain"} {
+		args[path] = nothing
 	}
 	for path, f := range args {
 		cmd, rest, err := root.Find(strings.Fields(path))
@@ -40,6 +45,10 @@ func (a *app) complete(root *cobra.Command) {
 		must(restore.RegisterFlagCompletionFunc(flag, func(_ *cobra.Command, words []string, part string) ([]string, cobra.ShellCompDirective) {
 			return selectors(words, part), cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
 		}))
+	}
+	for _, path := range []string{"restore", "boot", "flash", "erase", "format", "bundle"} {
+		cmd, _, _ := root.Find([]string{path})
+		must(cmd.RegisterFlagCompletionFunc("model", cobra.FixedCompletions(modelNames(), cobra.ShellCompDirectiveNoFileComp)))
 	}
 	must(root.RegisterFlagCompletionFunc("device", func(cmd *cobra.Command, _ []string, part string) ([]string, cobra.ShellCompDirective) {
 		return devicesFor(cmd.Context(), part), cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
@@ -62,6 +71,10 @@ func files(endings ...string) func([]string, string) ([]string, cobra.ShellCompD
 	}
 }
 
+func folders([]string, string) ([]string, cobra.ShellCompDirective) {
+	return nil, cobra.ShellCompDirectiveFilterDirs
+}
+
 func nothing([]string, string) ([]string, cobra.ShellCompDirective) {
 	return nil, cobra.ShellCompDirectiveNoFileComp
 }
@@ -74,6 +87,34 @@ func then(words []string, next func([]string, string) ([]string, cobra.ShellComp
 		}
 		return next(given, part)
 	}
+}
+
+// fastbootCompletion offers the words of fastboot, and after one of them what it accepts.
+func fastbootCompletion(given []string, _ string) ([]string, cobra.ShellCompDirective) {
+	if len(given) > 0 {
+		switch given[len(given)-1] {
+		case "flash", "erase":
+			return fastbootTargets, cobra.ShellCompDirectiveNoFileComp
+		case "format":
+			return []string{"cache", "userdata"}, cobra.ShellCompDirectiveNoFileComp
+		case "reboot":
+			return []string{"bootloader", "recovery", "fastboot"}, cobra.ShellCompDirectiveNoFileComp
+		case "getvar":
+			return []string{"all", "product", "version", "version-bootloader", "serialno", "secure"}, cobra.ShellCompDirectiveNoFileComp
+		case "boot", "update", "stage":
+			return nil, cobra.ShellCompDirectiveDefault
+		}
+	}
+	if len(given) > 1 && given[len(given)-2] == "flash" {
+		return nil, cobra.ShellCompDirectiveDefault
+	}
+	var words []string
+	for _, w := range fastbootWords {
+		if w.why == "" {
+			words = append(words, w.name+"\t"+w.help)
+		}
+	}
+	return words, cobra.ShellCompDirectiveNoFileComp
 }
 
 // selectors are the names for --only and --skip that the bundle on the command line has,

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -41,46 +42,88 @@ func newManCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, a []string) error {
 			root := cmd.Root()
 			root.DisableAutoGenTag = true
-			if err := doc.GenManTree(root, &doc.GenManHeader{Title: "XFLASH", Section: "1", Source: "xflash " + version, Manual: "User Commands"}, a[0]); err != nil {
+			if err := doc.GenManTree(root, &doc.GenManHeader{Section: "1", Source: "xflash " + version, Manual: "User Commands"}, a[0]); err != nil {
 				return err
 			}
-			// cobra knows no sections of a person's own: the main page gets them here.
-			path := filepath.Join(a[0], "xflash.1")
-			page, err := os.ReadFile(path)
+			pages, err := filepath.Glob(filepath.Join(a[0], "xflash*.1"))
 			if err != nil {
 				return err
 			}
-			before, after, found := strings.Cut(string(page), ".SH SEE ALSO")
-			if !found {
-				return fmt.Errorf("%s has no section SEE ALSO", path)
+			for _, path := range pages {
+				page, err := os.ReadFile(path)
+				if err != nil {
+					return err
+				}
+				text := manOptions(string(page))
+				if filepath.Base(path) == "xflash.1" {
+					text = mainPage(root, text)
+				}
+				if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+					return err
+				}
 			}
-			return os.WriteFile(path, []byte(strings.Replace(before, ".SH EXAMPLE\n", ".SH EXAMPLES\n", 1)+manSections()+".SH SEE ALSO"+after), 0o644)
+			return nil
 		},
 	}
 }
 
-// manSections are the parts of the main page that are not help texts, in roff.
-func manSections() string {
-	var b strings.Builder
-	section := func(name string, rows ...string) {
-		fmt.Fprintf(&b, ".SH %s\n", name)
-		for i := 0; i < len(rows); i += 2 {
-			fmt.Fprintf(&b, ".TP\n\\fB%s\\fP\n%s\n", strings.ReplaceAll(rows[i], "-", "\\-"), strings.ReplaceAll(rows[i+1], "-", "\\-"))
+var (
+	manOption = regexp.MustCompile(`(?m)^(?:\.PP\n)?(\\fB(?:-\w\\fP, \\fB)?--[a-z-]+\\fP)(\S*)\n\t`)
+	manTitle  = regexp.MustCompile(`(?m)^\.SH EXAMPLE$`)
+)
+
+// manOptions gives the options of a page the form that readers of man pages know: a word for
+// the value instead of cobra's default value, and the description indented below.
+func manOptions(page string) string {
+	page = manOption.ReplaceAllStringFunc(page, func(row string) string {
+		m := manOption.FindStringSubmatch(row)
+		if value := m[2]; value != "" && value != "[=false]" {
+			m[1] += `=\fIVALUE\fP`
+		}
+		return ".TP\n" + strings.ReplaceAll(m[1], "-", `\-`) + "\n"
+	})
+	return manTitle.ReplaceAllString(page, ".SH EXAMPLES")
+}
+
+// mainPage adds to xflash(1) what cobra has no place for.
+func mainPage(root *cobra.Command, page string) string {
+	page = strings.Replace(page, "xflash [flags]", "xflash COMMAND [OPTIONS]", 1)
+	var commands []string
+	for _, c := range root.Commands() {
+		if c.IsAvailableCommand() {
+			commands = append(commands, c.Name(), c.Short)
 		}
 	}
+	page = strings.Replace(page, ".SH OPTIONS\n", manSection("COMMANDS", commands...)+".SH OPTIONS\n", 1)
+	return strings.Replace(page, ".SH SEE ALSO\n", manSections()+".SH SEE ALSO\n", 1)
+}
+
+// manSection is a section of rows: a word and what it means.
+func manSection(name string, rows ...string) string {
+	var b strings.Builder
+	escape := strings.NewReplacer("-", `\-`, `\`, `\e`)
+	fmt.Fprintf(&b, ".SH %s\n", name)
+	for i := 0; i < len(rows); i += 2 {
+		fmt.Fprintf(&b, ".TP\n\\fB%s\\fP\n%s\n", escape.Replace(rows[i]), escape.Replace(rows[i+1]))
+	}
+	return b.String()
+}
+
+// manSections are the parts of the main page that are not help texts, in roff.
+func manSections() string {
 	var codes []string
 	for _, e := range exitMeanings {
 		codes = append(codes, fmt.Sprint(e.code), e.meaning)
 	}
-	section("EXIT STATUS", codes...)
-	section("ENVIRONMENT",
-		"XDG_STATE_HOME", "where journals of unfinished restores are kept, in the folder xflash (default ~/.local/state)",
-		"ANDROID_SERIAL", "the phone that xflash fastboot means, when neither \\-s nor --device is given",
-		"SOURCE_DATE_EPOCH", "the time that a restore writes into the phone and a bundle carries, in seconds since 1970",
-		"NO_COLOR", "no colour on the terminal",
-		"CLICOLOR", "0: no colour on the terminal")
-	section("FILES",
-		"~/.local/state/xflash/", "one journal per phone whose restore is not finished; --resume reads it",
-		"/etc/udev/rules.d/70-xflash.rules", "the right to use phones without being root, written by xflash udev --install")
-	return b.String()
+	return manSection("EXIT STATUS", codes...) +
+		manSection("ENVIRONMENT",
+			"XDG_STATE_HOME", "folder for the journals of unfinished restores, in its subfolder xflash (default ~/.local/state)",
+			"ANDROID_SERIAL", "the phone for xflash fastboot, when neither -s nor --device is given",
+			"ANDROID_PRODUCT_OUT", "folder where xflash fastboot flashall finds its images",
+			"SOURCE_DATE_EPOCH", "the time that a restore writes into the phone and a bundle carries, in seconds since 1970",
+			"NO_COLOR", "no colour on the terminal",
+			"CLICOLOR", "0: no colour on the terminal") +
+		manSection("FILES",
+			"~/.local/state/xflash/", "one journal per phone with an unfinished restore; --resume reads it",
+			"/etc/udev/rules.d/70-xflash.rules", "lets ordinary users open the phones; xflash udev --install writes it")
 }

@@ -35,3 +35,29 @@ func TestExitCodesAreListedEverywhere(t *testing.T) {
 		}
 	}
 }
+
+// TestManPage: the main page has the sections people look for and every command; options look
+// like those of other man pages.
+func TestManPage(t *testing.T) {
+	dir := t.TempDir()
+	cmd := newManCommand()
+	root := newRootCommand(&app{ui: newTerminal()})
+	root.AddCommand(cmd)
+	if err := cmd.RunE(cmd, []string{dir}); err != nil {
+		t.Fatal(err)
+	}
+	page, err := os.ReadFile(dir + "/xflash.1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{".SH COMMANDS", ".SH OPTIONS", ".SH EXIT STATUS", ".SH ENVIRONMENT", ".SH FILES", ".SH EXAMPLES", `\fBrestore\fP`,
+		"xflash COMMAND [OPTIONS]", ".TP\n\\fB\\-\\-device\\fP=\\fIVALUE\\fP\nthe phone", ".TP\n\\fB\\-\\-json\\fP\nanswer"} {
+		if !strings.Contains(string(page), want) {
+			t.Errorf("xflash.1 does not contain %q", want)
+		}
+	}
+	restore, err := os.ReadFile(dir + "/xflash-restore.1")
+	if err != nil || strings.Contains(string(restore), "=false") {
+		t.Errorf("xflash-restore.1: %v\n%s", err, restore)
+	}
+}

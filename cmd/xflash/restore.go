@@ -81,7 +81,6 @@ in fastboot mode (phone off, hold Volume Up, plug in the cable; the light turns 
 	f.StringSliceVar(&c.roots, "root", nil, "also trust this root certificate (PEM); for firmware of simulated phones")
 	f.DurationVar(&c.patience, "timeout", 0, "how long to wait for the phone (default: no limit on a terminal, else one minute)")
 	cmd.MarkFlagsMutuallyExclusive("wipe", "keep-data")
-	_ = cmd.RegisterFlagCompletionFunc("model", cobra.FixedCompletions(modelNames(), cobra.ShellCompDirectiveNoFileComp)) // fails only for flags that do not exist
 	return cmd
 }
 
