@@ -36,7 +36,7 @@ xflash=$files/usr/bin/xflash
 readelf -h "$xflash" | grep -q 'Type: *DYN' || fail "the program is not position-independent"
 "$xflash" version | grep -q "$(git -C "$work/one" rev-parse --short=12 HEAD)" || fail "the version does not name the commit"
 for page in "$share"/man/man1/*; do
-    words=$(MANROFFSEQ='' man --warnings -E UTF-8 -l "$page" 2>&1 >/dev/null) || fail "$page"
+    words=$(man --warnings -E UTF-8 -l "$page" 2>&1 >/dev/null) || fail "$page"
     [ -z "$words" ] || fail "$page: $words"
 done
 for section in "EXIT STATUS" ENVIRONMENT FILES EXAMPLES; do
@@ -46,7 +46,7 @@ done
 # Each shell loads its file and offers a command for "xflash rest".
 export PATH="$files/usr/bin:$PATH"
 bash -c '. /usr/share/bash-completion/bash_completion && . "$1" && COMP_WORDS=(xflash rest) COMP_CWORD=1 COMP_LINE="xflash rest" COMP_POINT=11 &&
-    __start_xflash && echo "${COMPREPLY[@]}"' - "$share/bash-completion/completions/xflash" | grep -q restore || fail "bash does not complete"
+    __start_xflash 2>/dev/null && echo "${COMPREPLY[@]}"' - "$share/bash-completion/completions/xflash" | grep -q restore || fail "bash does not complete"
 fish -c 'source $argv[1]; complete -C "xflash rest"' "$share/fish/vendor_completions.d/xflash.fish" | grep -q '^restore' || fail "fish does not complete"
 zsh -fc 'autoload -Uz compinit && compinit -u -D && source "$1" && [[ ${_comps[xflash]} = _xflash ]]' - "$share/zsh/site-functions/_xflash" || fail "zsh does not load its completion"
 
@@ -61,7 +61,7 @@ for suite; do
     me "sudo apt-get install -qq --no-install-recommends /tmp/xflash.deb" >"$work/log" 2>&1 || { tail "$work/log"; fail "$suite: the package does not install"; }
     took=$(($(date +%s) - start))
     me "xflash version" || fail "$suite: version"
-    me "xflash explain 80080021" | grep -q CHECKROOT || fail "$suite: explain"
+    me "xflash explain 80080021" | grep -q "ERR_ROOT_CERT" || fail "$suite: explain"
     me "xflash info --device sim:z3c" | grep -q D5803 || fail "$suite: a simulated phone"
     me "xflash demo >demo.log" || { cat "$root/home/me/demo.log"; fail "$suite: demo"; }
     (cd "$files" && find usr -type f) | while read -r file; do # minimal systems leave out documents
