@@ -25,6 +25,7 @@ func (a *app) complete(root *cobra.Command) {
 		"wait":      then([]string{"flashmode", "fastboot", "adb"}, nothing),
 		"doctor":    then([]string{"flashmode", "fastboot"}, nothing),
 		"sim":       then(simphone.Names(), nothing),
+		"devices":   func([]string, string) ([]string, cobra.ShellCompDirective) { return modelNames(), cobra.ShellCompDirectiveNoFileComp },
 		"fastboot":  fastbootCompletion,
 		"bundle":    folders,
 	}
@@ -149,6 +150,9 @@ func devicesFor(ctx context.Context, part string) []string {
 	if spec, ok := strings.CutPrefix(part, "sim:"); ok {
 		var names []string
 		before := spec[:strings.LastIndexByte(spec, ',')+1]
+		if strings.Contains(spec[len(before):], "=") {
+			return nil // the value is the user's
+		}
 		if before == "" {
 			for _, n := range simphone.Names() {
 				names = append(names, "sim:"+n)
