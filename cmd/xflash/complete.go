@@ -25,9 +25,11 @@ func (a *app) complete(root *cobra.Command) {
 		"wait":      then([]string{"flashmode", "fastboot", "adb"}, nothing),
 		"doctor":    then([]string{"flashmode", "fastboot"}, nothing),
 		"sim":       then(simphone.Names(), nothing),
-		"devices":   func([]string, string) ([]string, cobra.ShellCompDirective) { return modelNames(), cobra.ShellCompDirectiveNoFileComp },
-		"fastboot":  fastbootCompletion,
-		"bundle":    folders,
+		"devices": func([]string, string) ([]string, cobra.ShellCompDirective) {
+			return modelNames(), cobra.ShellCompDirectiveNoFileComp
+		},
+		"fastboot": fastbootCompletion,
+		"bundle":   folders,
 	}
 	for _, path := range []string{"info", "demo", "version", "udev", "unlock", "explain"} {
 		args[path] = nothing
