@@ -1,9 +1,11 @@
 package explain
 
 import (
+	"cmp"
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // concepts gives words of everyday language their common name. Endings are cut off before
@@ -69,8 +71,8 @@ var concepts = func() map[string][]string {
 		"wiped":        "formatted wiped erased deleted",
 		"purple":       "purple pink violet magenta",
 		"amber":        "amber orange yellow",
-		"short":        "short shortly brief briefly moment quick quickly second",
-		"moment":       "moment short shortly brief briefly second instant",
+		"short":        "short shortly brief briefly moment quick quickly",
+		"moment":       "moment short shortly brief briefly instant",
 		"seconds":      "seconds second sec secs minute",
 		"once":         "once moment briefly shortly",
 		"night":        "night overnight nights",
@@ -184,7 +186,8 @@ var phrases = func() (list []phrase) {
 		"fastboot":             "fast boot",
 		"bootloop":             "boot loop",
 		"testpoint test point": "test point",
-		"start":                "turn on|turns on|turning on|power on|powers on|switch on|comes up|come on|comes on",
+		"moment":               "a second|one second|split second|a sec",
+		"start":                "turn on|turns on|turning on|power on|powers on|power up|powers up|switch on|switches on|comes up|come on|comes on",
 		"loop":                 "again and again|over and over",
 		"gone":                 "goes away",
 		"off":                  "goes out|goes off|turns off|switches off|shuts down",
@@ -226,11 +229,12 @@ var wordsOf = regexp.MustCompile(`[\pL\pN_][\pL\pN_.'-]*`)
 func conceptsIn(text string) map[string]bool {
 	set := map[string]bool{}
 	text = strings.ToLower(strings.ReplaceAll(text, "’", "'"))
+	text = noColour.ReplaceAllString(text, "$1")
 	for _, p := range phrases {
 		text = p.re.ReplaceAllLiteralString(text, p.name)
 	}
 	for _, w := range wordsOf.FindAllString(text, -1) {
-		w = strings.Trim(w, ".'-")
+		w = spelled(strings.Trim(w, ".'-"))
 		for _, form := range stems(w) {
 			set[form] = true
 			for _, c := range concepts[form] {
@@ -239,6 +243,80 @@ func conceptsIn(text string) map[string]bool {
 		}
 	}
 	return set
+}
+
+// noColour is a light that is missing: its colour is not what the person sees.
+var noColour = regexp.MustCompile(`\b(no|not|without|never|instead of|isn't|doesn't|don't|won't)((?: (?:a|an|any|the|or|and|more|longer|steady|solid|show|get|see|go|turn|become|red|green|blue|purple|amber|led|light))*) (?:red|green|blue|purple|amber)\b`)
+
+// vocabulary are the words that the rows and concepts are made of.
+var vocabulary = sync.OnceValue(func() map[string]bool {
+	known := map[string]bool{}
+	for w, names := range concepts {
+		known[w] = true
+		for _, name := range names {
+			known[name] = true
+		}
+	}
+	for _, s := range symptoms() {
+		for _, set := range s.sets {
+			for _, w := range set {
+				known[w] = true
+			}
+		}
+	}
+	return known
+})
+
+// ordinary are words that look like a slip for one of the vocabulary and are none.
+var ordinary = func() map[string]bool {
+	m := map[string]bool{}
+	for _, w := range strings.Fields("there seems seem seven looking model models world driver drivers derive certain exist exists skipped closing window " +
+		"float party paste pasted compute function functions stating stated stars finer leading reuse request requests externally seeks stray chances demand bank sand star stat fist thee wave word page hose shot") {
+		m[w] = true
+	}
+	return m
+}()
+
+// spelled is the word that a person meant: one of the vocabulary with a letter swapped, lost,
+// doubled or wrong. Short words and numbers stay as they are, and so do words in between.
+func spelled(w string) string {
+	if len(w) < 4 || ordinary[w] || strings.ContainsAny(w, "0123456789") {
+		return w
+	}
+	known := vocabulary()
+	for _, form := range stems(w) {
+		if known[form] {
+			return w
+		}
+	}
+	meant := ""
+	for k := range known {
+		if len(k) >= 5 && oneSlip(w, k) && (meant == "" || k < meant) {
+			meant = k
+		}
+	}
+	return cmp.Or(meant, w)
+}
+
+// oneSlip reports whether two words differ by one slip of the fingers. The first letter is
+// seldom wrong.
+func oneSlip(a, b string) bool {
+	if a[0] != b[0] || len(a)-len(b) > 1 || len(b)-len(a) > 1 {
+		return false
+	}
+	i := 0
+	for i < len(a) && i < len(b) && a[i] == b[i] {
+		i++
+	}
+	switch a, b = a[i:], b[i:]; {
+	case len(a) > len(b):
+		return a[1:] == b
+	case len(a) < len(b):
+		return a == b[1:]
+	case len(a) < 2:
+		return false // another last letter is another ending
+	}
+	return i+len(a) >= 7 && a[1:] == b[1:] || a[0] == b[1] && a[1] == b[0] && a[2:] == b[2:]
 }
 
 // stems are a word and what may be its root.

@@ -59,7 +59,8 @@ type Explanation struct {
 	PhoneSpoke bool   `json:"phone_spoke"`             // the phone had given an answer
 	IfSaid     bool   `json:"if_phone_said,omitempty"` // true only if a phone gave this in ERR_DYNAMIC
 
-	limited bool // the loader refuses because of an earlier error
+	limited   bool // the loader refuses because of an earlier error
+	mentioned bool // words of a program in a text that a person wrote
 }
 
 const (
@@ -105,7 +106,7 @@ func Explain(text string) []Explanation {
 		found = append(found, modes...)
 	}
 	// Nobody's words but a person's: what they see may be among them.
-	if !slices.ContainsFunc(found, func(p placed) bool { return p.Source != FromBus && !p.IfSaid }) {
+	if !slices.ContainsFunc(found, func(p placed) bool { return p.Source != FromBus && !p.IfSaid && !p.mentioned }) {
 		found = append(found, symptomsIn(text)...)
 	}
 	explanations := make([]Explanation, len(found))

@@ -20,6 +20,8 @@ var (
 	// quietLevel is the level of a log line, near its start.
 	quietLevel = regexp.MustCompile(`^.{0,40}?\b(?:INFO|DEBUG|TRACE|VERBOSE)\b`)
 	logLine    = regexp.MustCompile(`^[ \t]*(?:\[?[\d./:, TZ-]{5,30}\]?[ \t]+-?[ \t]*)?(?:\[?(?:INFO|DEBUG|TRACE|VERBOSE|WARN|WARNING|ERROR|FATAL)\]?[ \t]*(?:-|:)[ \t]*|[VDIWEF][ /][\w.$-]{2,40}(?:\( *\d+\))?:)`)
+	// stamp is a time or a counter at the start of a line.
+	stamp = regexp.MustCompile(`^[\W\d]{3,40}(?:T\d[\W\d]{4,20}Z?)? `)
 	// prompt is a line that a person typed into a shell.
 	prompt = regexp.MustCompile(`^[ \t]*(?:[\w.-]+@[\w.-]+:?[^$#\n]{0,60}[$#] |\$ |# |PS [A-Z]:\\[^>]*>|[A-Z]:\\[^>]*>)`)
 )
@@ -49,8 +51,10 @@ func (l *line) starting(at int) bool {
 		for _, m := range parting.FindAllStringIndex(l.raw, 40) {
 			l.starts = append(l.starts, len(l.folded)-len(fold(l.raw[m[1]:])))
 		}
-		if m := logLine.FindStringIndex(l.raw); m != nil {
-			l.starts = append(l.starts, len(l.folded)-len(fold(l.raw[m[1]:])))
+		for _, re := range []*regexp.Regexp{logLine, stamp} {
+			if m := re.FindStringIndex(l.raw); m != nil {
+				l.starts = append(l.starts, len(l.folded)-len(fold(l.raw[m[1]:])))
+			}
 		}
 	}
 	for _, s := range l.starts {

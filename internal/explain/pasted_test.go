@@ -169,3 +169,37 @@ func TestSymptoms(t *testing.T) {
 		}
 	}
 }
+
+// TestSymptomsInOtherWords: slips of the fingers, another order, other words for the same.
+func TestSymptomsInOtherWords(t *testing.T) {
+	data, err := os.ReadFile("testdata/otherwords.tsv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range table(string(data), 2) {
+		found := Explain(f[1])
+		ok := slices.ContainsFunc(found, func(e Explanation) bool { return slices.Contains(strings.Split(f[0], "|"), e.ID) })
+		if !ok || len(found) > 3 {
+			t.Errorf("%q finds %q, want %s", f[1], ids(found), f[0])
+		}
+	}
+}
+
+// TestStory: a post of several sentences is read two sentences at a time, and needs more than
+// two words that agree.
+func TestStory(t *testing.T) {
+	found := Explain(`Hi all, I have had this Z3 Compact for four years and never had trouble with it.
+Last week I wanted to try a new ROM and unlocked the boot loader, which went fine.
+After that I put the recovery on it. Yesterday I restored my TA backup while the custom kernel was still there.
+Now I only get a black screen. My other phone is an old Nokia with a green case, and the cable is blue.
+Thanks for reading this far, greetings from Oslo.`)
+	if len(found) == 0 || len(found) > 2 || !slices.ContainsFunc(found, func(e Explanation) bool { return e.ID == "android-relock-black" }) {
+		t.Errorf("%q", ids(found))
+	}
+	if found := Explain(`I bought a phone in May and it came with a case. The case is black and the screen is large.
+I use it every day to read the news, and it starts quickly. There is no other phone in the house.
+My sister would like the same one in red or in green. She asked me where I got it, and I told her the name of the shop.
+We went there together on Saturday, but they had only blue ones left.`); len(found) > 0 {
+		t.Errorf("%q", ids(found))
+	}
+}

@@ -38,13 +38,13 @@ var toolErrors = sync.OnceValue(func() (rows []*toolError) {
 		}
 		if m := bracketCode.FindStringSubmatch(r.text); m != nil {
 			// Windows translates the word, not the number.
-			r.exact = regexp.MustCompile(`(?i)\((?:code|código|codice|kod|kód|код|koodi)\s*` + m[1] + `\)`)
+			r.exact = regexp.MustCompile(`(?i)[(（](?:code|código|codice|cod|kode|kod|kód|код|koodi|kodas|κωδικός|κωδ|代码|代碼|コード|코드|mã)[\s.:：]*` + m[1] + `[)）]|^\s*code:? ` + m[1] + `\s*$`)
 		}
 		if text, ok := strings.CutPrefix(r.text, "Error : "); ok {
 			r.exact = regexp.MustCompile(`(?i)\berror ?: ?` + regexp.QuoteMeta(text))
 		}
 		if level, text, ok := strings.Cut(r.text, " - "); ok && level == "ERROR" {
-			r.exact = regexp.MustCompile(`\bERROR\s+-\s+` + regexp.QuoteMeta(text) + `\s*$`)
+			r.exact = regexp.MustCompile(`\bERROR\s+-\s+(?:\(\w+\.java:\d+\)\s+-\s+)?` + regexp.QuoteMeta(text) + `\s*$`)
 		}
 		rows = append(rows, r)
 	}
@@ -170,7 +170,8 @@ func wrapped(lines []line, rows []*toolError, found []toolMatch) (more []toolMat
 // explain is the row as an explanation.
 func (m toolMatch) explain() Explanation {
 	e := Explanation{Source: FromTool, ID: m.row.id, Tool: m.row.tool, Effect: m.row.severity, Said: printable(m.line.raw, maxSaid),
-		Meaning: m.row.meaning, Reason: m.row.cause, Confidence: m.row.confidence, Action: "TOOLSAYS", Known: m.row.confidence != Low, PhoneSpoke: m.row.phone}
+		Meaning: m.row.meaning, Reason: m.row.cause, Confidence: m.row.confidence, Action: "TOOLSAYS", Known: m.row.confidence != Low, PhoneSpoke: m.row.phone,
+		mentioned: m.row.match == "alone" && m.to-m.from < len(m.line.folded)}
 	if m.row.next != "" {
 		e.Next = []string{m.row.next}
 	}
