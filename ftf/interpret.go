@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path"
 	"slices"
 	"strings"
 )
@@ -12,6 +13,9 @@ import (
 // interpret reads the texts of the bundle.
 func (b *Bundle) interpret() error {
 	if !slices.ContainsFunc(b.Members, func(m *Member) bool { return m.Kind == KindSIN || m.Kind == KindTA }) {
+		if at := slices.IndexFunc(b.Members, func(m *Member) bool { return strings.EqualFold(path.Ext(m.Name), ".ftf") }); at >= 0 {
+			return fail(NotBundle, "it is an archive around %s: unpack it first, and use that file", b.Members[at].Name)
+		}
 		return fail(NotBundle, "there is no image (.sin) and no trim-area file (.ta) in it")
 	}
 	for _, step := range []func() error{b.readManifest, b.readDelivery, b.readTables, b.readScript} {

@@ -39,7 +39,8 @@ func (f *TAFile) Unit(unit uint32) (TAUnit, bool) {
 
 // ParseTA reads a .ta file (FORMAT.md §6): the partition as two digits,
 // then per unit eight hex digits unit, four to eight hex digits size in bytes and
-// the bytes, which may go on over lines that begin with a blank. Lines end in LF
+// the bytes, which may continue on lines that start with a blank; a size of four digits
+// may be cut modulo 0x10000, as Flashtool cuts it. Lines end in LF
 // or CRLF, // at the start of a line begins a comment. Errors are *Error with
 // line and column.
 func ParseTA(r io.Reader) (*TAFile, error) {
@@ -78,7 +79,9 @@ func IsTA(head []byte) bool {
 type taParser struct {
 	file    TAFile
 	units   map[uint32]int // unit → line
-	missing int            // bytes the last unit still wants
+	size    int            // bytes that the last unit announces
+	surplus error          // the first byte beyond them
+	short   bool           // size has four digits, to which Flashtool cuts it
 	scanner fieldScanner
 }
 
@@ -139,7 +142,7 @@ func (p *taParser) line(number int, text string) error {
 	}
 	p.units[unit] = number
 	p.file.Units = append(p.file.Units, TAUnit{Unit: unit, Data: []byte{}, Line: number})
-	p.missing = int(size)
+	p.size, p.short, p.surplus = int(size), len(field) == 4, nil
 	return p.bytes(number)
 }
 
@@ -169,21 +172,29 @@ func (p *taParser) bytes(number int) error {
 		if err != nil {
 			return err
 		}
-		if p.missing == 0 {
-			return failLine(BadText, number, column, "more bytes than the %d that unit %d announces", len(unit.Data), unit.Unit)
+		if len(unit.Data) == p.size && p.surplus == nil {
+			p.surplus = failLine(BadText, number, column, "more bytes than the %d that unit %d announces", p.size, unit.Unit)
+			if !p.short {
+				return p.surplus
+			}
 		}
 		unit.Data = append(unit.Data, byte(value))
-		p.missing--
 	}
 }
 
-// complete checks that the last unit got all its bytes.
+// complete checks that the last unit got all its bytes. Flashtool writes the size of a unit of
+// 64 KiB and more modulo 64 KiB.
 func (p *taParser) complete() error {
-	if p.missing == 0 {
+	if len(p.file.Units) == 0 {
 		return nil
 	}
-	unit := p.file.Units[len(p.file.Units)-1]
-	return failLine(BadText, unit.Line, 0, "unit %d announces %d bytes, only %d follow", unit.Unit, len(unit.Data)+p.missing, len(unit.Data))
+	switch unit := p.file.Units[len(p.file.Units)-1]; {
+	case len(unit.Data) < p.size:
+		return failLine(BadText, unit.Line, 0, "unit %d announces %d bytes, only %d follow", unit.Unit, p.size, len(unit.Data))
+	case p.surplus != nil && (len(unit.Data)-p.size)%0x10000 != 0:
+		return p.surplus
+	}
+	return nil
 }
 
 func hexField(line, column int, field, what string, least, most int) (uint32, error) {

@@ -14,10 +14,26 @@ func truncated(have, want int64) *Error {
 	return e
 }
 
-// known beginnings of files that people take for bundles.
+// otherArchives are archives that are not zip, by their first bytes.
+var otherArchives = map[string]string{"Rar!\x1a\x07": "RAR archive", "7z\xbc\xaf\x27\x1c": "7z archive"}
+
+// OtherArchive names an archive that is not zip by its first bytes; "" is any other file.
+func OtherArchive(head []byte) string {
+	for magic, name := range otherArchives {
+		if bytes.HasPrefix(head, []byte(magic)) {
+			return name
+		}
+	}
+	return ""
+}
+
+// IsZip reports whether a file starts like a zip archive.
+func IsZip(head []byte) bool {
+	return bytes.HasPrefix(head, []byte("PK\x03\x04")) || bytes.HasPrefix(head, []byte("PK\x05\x06"))
+}
+
+// otherFiles are beginnings of files that people take for bundles.
 var otherFiles = []struct{ magic, what string }{
-	{"Rar!", "it is a RAR archive; unpack it, the bundle is inside"},
-	{"7z\xbc\xaf\x27\x1c", "it is a 7z archive; unpack it, the bundle is inside"},
 	{"\x1f\x8b", "it is a gzip file"},
 	{"\x03SIN", "it is a single SIN image"},
 	{"\x7fELF", "it is a program or kernel image"},
@@ -40,6 +56,9 @@ func diagnose(r io.ReaderAt, size int64) error {
 			return err
 		}
 		return shortfall(r, size)
+	}
+	if name := OtherArchive(head); name != "" {
+		return fail(NotBundle, "it is a %s; unpack it, the bundle is inside", name)
 	}
 	for _, f := range otherFiles {
 		if bytes.HasPrefix(bytes.ToLower(head), bytes.ToLower([]byte(f.magic))) {

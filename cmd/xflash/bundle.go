@@ -88,7 +88,20 @@ func (a *app) bundle(ctx context.Context, dir, output string, force bool, opt mk
 	if err := assembly.Write(ctx, path); err != nil {
 		return a.filesFailure(err, noBundle)
 	}
-	return a.bundled(path, assembly)
+	if err := a.bundled(path, assembly); err != nil {
+		return err
+	}
+	var unread []string
+	for _, l := range assembly.LeftOut {
+		if l.Unread {
+			unread = append(unread, l.Name)
+		}
+	}
+	if len(unread) == 0 {
+		return nil
+	}
+	return &failure{exit: exitFile, code: "incomplete", what: "the bundle lacks " + countOf(len(unread), "file") + " that could not be read: " + printable(strings.Join(unread, ", ")),
+		hints: []string{"put regular files in their place, or take them out of the folder"}}
 }
 
 // bundlePath is where the bundle goes: with Flashtool's name unless a file is named.

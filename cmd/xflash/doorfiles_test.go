@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"xflash/fastboot/bootimg"
@@ -154,6 +155,8 @@ func (g *inputs) images(authority *sin.Authority, base []member) {
 		g.file(name+" cut.sin", out.Bytes()[:out.Len()/2], no, image)
 	}
 	g.file("sparse.simg", sparseImage(g.t, noise(8192)), yes, image)
+	g.file("sparse boot.simg", sparseImage(g.t, bootImage(g.t)), yes, image)
+	g.file("sparse boot cut.simg", sparseImage(g.t, bootImage(g.t)[:4096]), no, image)
 	g.file("sparse cut.simg", sparseImage(g.t, noise(8192))[:5000], no, image)
 }
 
@@ -198,6 +201,18 @@ func (g *inputs) otherFiles(base []member) {
 	rom := []member{{"META-INF/com/google/android/updater-script", []byte("assert")}, {"META-INF/com/android/metadata", []byte("pre-device=z3c\n")}, {"boot.img", bootImage(g.t)}}
 	one("rom.zip", zipOf(g.t, rom), yes)
 	one("rom bit.zip", func() []byte { b := zipOf(g.t, rom); return broken(b, bytes.Index(b, []byte("assert"))) }(), no)
+	ftf := zipOf(g.t, base)
+	one("around two.zip", zipOf(g.t, []member{{"a.ftf", ftf}, {"b.ftf", ftf}}), unknown)
+	one("bundle.ftf.gz", gzipOf(ftf), unknown)
+	one("kernel.sin.gz", gzipOf(find(base, "kernel.sin")), yes)
+	one("kernel cut.sin.gz", gzipOf(find(base, "kernel.sin")[:5000]), no)
+	one("images.tar", tarOf(g.t, base...), unknown)
+	one("images.tar.gz", gzipOf(tarOf(g.t, base...)), unknown)
+	one("nothing.zip", zipOf(g.t, nil), unknown)
+	one("x.7z", append([]byte("7z\xbc\xaf\x27\x1c\x00\x04"), noise(500)...), unknown)
+	one("x.ftf", append([]byte("Rar!\x1a\x07\x01\x00"), noise(500)...), unknown)
+	one("page.ftf", []byte("\xef\xbb\xbf\r\n<!doctype HTML><html>"), no)
+	one("app.apk", zipOf(g.t, []member{{"AndroidManifest.xml", []byte("\x03\x00\x08\x00")}, {"classes.dex", []byte("dex\n035\x00")}}), yes)
 	one("around.zip", zipOf(g.t, []member{{"D5803.ftf", zipOf(g.t, base)}}), unknown)
 }
 
@@ -219,6 +234,15 @@ func trimInputs(g *inputs) []input {
 	one("TA-backup md5.zip", zipOf(g.t, []member{{"tabackup/TA.img", sound}, {"tabackup/TA.md5", sum(nil)}}), no)
 	one("TA-backup bit.zip", zipOf(g.t, []member{{"tabackup/TA.img", broken(sound, 100)}, {"tabackup/TA.md5", sum(broken(sound, 100))}}), no)
 	one("2.ta", []byte("02\n000008A2 0006 44 35 38 30 33 00\n00001324 000B 43 42 35 41 32 35 53 49 4D 31 00"), yes)
+	wrapped := func(n, said int) []byte {
+		return fmt.Appendf(nil, "02\n00000001 %04X%s\n000008A2 0006 44 35 38 30 33 00\n", said, strings.Repeat(" AA", n))
+	}
+	one("2 long.ta", wrapped(70_000, 70_000&0xFFFF), yes)
+	one("2 long cut.ta", wrapped(69_999, 70_000&0xFFFF), no)
+	one("2 crlf.ta", bytes.ReplaceAll(wrapped(3, 3), []byte("\n"), []byte("\r\n")), yes)
+	one("2 longer.ta", wrapped(4, 3), no)
+	one("TA behind.img", append(bytes.Clone(sound), 0), no)
+	one("TA-backup cut.zip", zipOf(g.t, []member{{"tabackup/TA.img", sound}})[:1_000_000], no)
 	one("2 cut.ta", []byte("02\n000008A2 0006 44 35 38\n"), no)
 	return list
 }

@@ -9,6 +9,7 @@ import (
 
 	"xflash/ftf"
 	"xflash/internal/explain"
+	"xflash/internal/fileio"
 	"xflash/internal/restore"
 	"xflash/sin"
 	"xflash/usbproto"
@@ -94,6 +95,8 @@ func classify(err error) *failure {
 		return &failure{exit: exitInterrupted, code: "stopped", what: "stopped"}
 	case errors.As(err, &bundle), errors.As(err, &image):
 		return &failure{exit: exitFile, code: "file-invalid", what: err.Error(), hints: []string{fileHint(bundle)}}
+	case errors.Is(err, fileio.ErrNotRegular):
+		return &failure{exit: exitFile, code: "file-unknown", what: err.Error(), hints: []string{"name a file; pipes, devices and folders of other things hold nothing that can be judged"}}
 	case errors.Is(err, fs.ErrNotExist):
 		return &failure{exit: exitOther, code: "no-file", what: err.Error(), hints: []string{"check the name of the file and the folder it is in"}}
 	}

@@ -3,14 +3,13 @@ package main
 import (
 	"bytes"
 	"context"
-	"errors"
 	"io"
-	"os"
 	"path/filepath"
 
 	"xflash/fastboot/bootimg"
 	"xflash/fastboot/sparse"
 	"xflash/internal/bootcheck"
+	"xflash/internal/fileio"
 )
 
 // imageFile is an image to send: a file, or one that was made of files.
@@ -41,15 +40,11 @@ func (i imageFile) open() (r io.ReaderAt, size int64, shut func() error, err err
 	if i.path == "" {
 		return bytes.NewReader(i.made), int64(len(i.made)), func() error { return nil }, nil
 	}
-	f, err := os.Open(i.path)
+	f, size, err := fileio.Open(i.path)
 	if err != nil {
 		return nil, 0, nil, err
 	}
-	st, err := f.Stat()
-	if err != nil {
-		return nil, 0, nil, errors.Join(err, f.Close())
-	}
-	return f, st.Size(), f.Close, nil
+	return f, size, f.Close, nil
 }
 
 // plain is the image, or what is in it when it is sparse and no larger than a boot image.
@@ -57,7 +52,7 @@ func (i imageFile) plain(ctx context.Context) (imageFile, error) {
 	if i.path == "" {
 		return i, nil
 	}
-	f, err := os.Open(i.path)
+	f, _, err := fileio.Open(i.path)
 	if err != nil {
 		return i, err
 	}
@@ -89,7 +84,7 @@ func (i imageFile) bytes(ctx context.Context) ([]byte, error) {
 	if i.path == "" {
 		return i.made, nil
 	}
-	f, err := os.Open(i.path)
+	f, _, err := fileio.Open(i.path)
 	if err != nil {
 		return nil, err
 	}

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -59,9 +58,7 @@ func (a *app) proofs(ctx context.Context, roots, loaders, paths []string) (*sin.
 		}
 	}
 	for _, name := range paths {
-		if st, err := os.Stat(name); err == nil && st.Mode().IsRegular() {
-			_ = inspect.Learn(ctx, name, set) // most files are no loaders
-		}
+		_ = inspect.Learn(ctx, name, set) // most files are no loaders
 	}
 	return set, ctx.Err()
 }

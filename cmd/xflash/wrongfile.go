@@ -2,9 +2,9 @@ package main
 
 import (
 	"context"
-	"os"
 	"strings"
 
+	"xflash/internal/fileio"
 	"xflash/internal/inspect"
 	"xflash/sin"
 )
@@ -44,7 +44,7 @@ func wrongFile(ctx context.Context, path string, bootImage bool) (is string, hin
 			return "", look, nil
 		}
 		if kind == inspect.KindSparse {
-			f, err := os.Open(path)
+			f, _, err := fileio.Open(path)
 			if err != nil {
 				return "", nil, err
 			}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"xflash/internal/fileio"
 	"xflash/internal/firmware"
 	"xflash/internal/phone"
 	"xflash/sin"
@@ -16,7 +17,7 @@ import (
 
 // dump takes partitions out of a whole-disk dump. Only their own bytes are read.
 func (u *unpacker) dump(ctx context.Context) error {
-	f, size, err := regular(u.path)
+	f, size, err := fileio.Open(u.path)
 	if err != nil {
 		return err
 	}
@@ -35,6 +36,17 @@ func (u *unpacker) dump(ctx context.Context) error {
 		}
 		u.total += c.Size()
 	}
+	err = u.out.roomFor(u.total, func(w io.WriterAt) error {
+		for _, c := range chosen {
+			if err := fileio.CopyRange(&fileio.HoleWriter{Context: ctx, W: w}, f, c.Offset(), c.Size(), func(int64) {}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
 	for _, c := range chosen {
 		label := c.Name
 		progress := func(n int64) { u.progress(label, n) }
@@ -51,7 +63,7 @@ func (u *unpacker) dump(ctx context.Context) error {
 			err = u.makeSparse(ctx, io.NewSectionReader(f, c.Offset(), c.Size()), c.Size(), file, progress)
 		} else {
 			err = u.partition(ctx, file, c, func(w io.WriterAt) error {
-				return copyRange(w, f, c.Offset(), c.Size(), progress)
+				return fileio.CopyRange(w, f, c.Offset(), c.Size(), progress)
 			})
 		}
 		if err != nil {
@@ -86,7 +98,7 @@ func (u *unpacker) partition(ctx context.Context, file File, c chosenPartition, 
 		return err
 	}
 	defer p.discard()
-	if err := copyTo(&holeWriter{ctx, p}); err != nil {
+	if err := copyTo(&fileio.HoleWriter{Context: ctx, W: p}); err != nil {
 		return err
 	}
 	return u.deliver(ctx, p, c.Size(), file, false)

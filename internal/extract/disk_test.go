@@ -133,7 +133,8 @@ func TestOnlyTheDataAreRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	if start, _ := dataAfter(f, dumpSize/2, dumpSize-1<<20); start != dumpSize-1<<20 {
+	const seekData = 3 // whence of lseek(2)
+	if start, err := f.Seek(dumpSize/2, seekData); err == nil && start < dumpSize-1<<20 {
 		t.Skip("the file system of the test does not tell holes")
 	}
 	before := readBytes(t)

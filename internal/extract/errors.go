@@ -4,35 +4,26 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
-	"strings"
 	"syscall"
 
 	"xflash/internal/text"
-	"xflash/sin"
 )
 
-// FormatError is a file that is none of the formats that can be taken apart.
-type FormatError struct {
-	Path string
-	Kind sin.Kind // what it is instead
-}
+// FormatError is a file that cannot be taken apart.
+type FormatError struct{ Path, Title string }
 
 func (e *FormatError) Error() string {
-	if e.Kind == sin.KindRaw {
-		return e.Path + ": nothing is known that this could be"
-	}
-	return fmt.Sprintf("%s: it is %s: there is nothing to take out of it", e.Path, withArticle(string(e.Kind)))
+	return fmt.Sprintf("%s: it is %s: there is nothing to take out of it", e.Path, text.WithArticle(e.Title))
 }
 
 // OptionError is an option that means nothing for the file at hand.
 type OptionError struct {
-	Path   string
-	Format Format
-	Option string // what it is about: "a member", "a partition"
+	Path, Title string
+	Option      string // what it is about: "a member", "a partition"
 }
 
 func (e *OptionError) Error() string {
-	return fmt.Sprintf("%s: %s cannot be chosen, it is %s", e.Path, e.Option, withArticle(string(e.Format)))
+	return fmt.Sprintf("%s: %s cannot be chosen, it is %s", e.Path, e.Option, text.WithArticle(e.Title))
 }
 
 // SpaceError is a folder without room for what is to be unpacked. It is a syscall.ENOSPC.
@@ -62,11 +53,4 @@ func stopped(ctx context.Context, err error) error {
 		return context.Cause(ctx)
 	}
 	return err
-}
-
-func withArticle(s string) string {
-	if strings.ContainsRune("AEIOaeio", rune(s[0])) {
-		return "an " + s
-	}
-	return "a " + s
 }

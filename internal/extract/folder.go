@@ -4,10 +4,14 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
+	"syscall"
+
+	"xflash/internal/fileio"
 )
 
 // folder is where outputs go. Nothing outside of it can be written, whatever names and
@@ -43,10 +47,37 @@ func (f *folder) close() {
 // room compares the free space with the least that an input of so many bytes unpacks to:
 // its own size. Less is refused before anything is written.
 func (f *folder) room(need int64) error {
-	if have, ok := freeSpace(f.path); ok && have < need {
+	if have, ok := fileio.FreeSpace(f.path); ok && have < need {
 		return &SpaceError{f.path, need, have}
 	}
 	return nil
+}
+
+// roomFor is room for an input that unpacks to at most so many bytes. Where they do not fit,
+// what it unpacks to is counted without its holes; unpack must write the same as later.
+func (f *folder) roomFor(most int64, unpack func(io.WriterAt) error) error {
+	have, ok := fileio.FreeSpace(f.path)
+	if !ok || have >= most {
+		return nil
+	}
+	c := counter{left: have}
+	if err := unpack(&c); err != nil && c.left >= 0 {
+		return err
+	}
+	if c.left < 0 {
+		return &SpaceError{f.path, have - c.left, have}
+	}
+	return nil
+}
+
+// counter counts what is written, and fails when there is no room left.
+type counter struct{ left int64 }
+
+func (c *counter) WriteAt(p []byte, _ int64) (int, error) {
+	if c.left -= int64(len(p)); c.left < 0 {
+		return 0, syscall.ENOSPC
+	}
+	return len(p), nil
 }
 
 // free tells whether a name may be used.

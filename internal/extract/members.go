@@ -8,7 +8,9 @@ import (
 	"strings"
 
 	"xflash/ftf"
+	"xflash/internal/fileio"
 	"xflash/internal/firmware"
+	"xflash/internal/inspect"
 	"xflash/sin"
 )
 
@@ -35,8 +37,11 @@ func (u *unpacker) bundle(ctx context.Context) error {
 	var damaged firmware.DamagedError
 	err = firmware.Walk(ctx, b, firmware.Options{
 		Roots: u.roots, Progress: u.Progress,
-		Pick: func(m *ftf.Member) bool { return wanted[m] },
+		Pick: func(m *ftf.Member) bool { return wanted[m] || len(u.Members) == 0 },
 		Read: func(ctx context.Context, m *ftf.Member, opt sin.CheckOptions) (*sin.Report, error) {
+			if !wanted[m] {
+				return nil, inspect.Unused(ctx, m)
+			}
 			return u.member(ctx, m, stems[m], opt)
 		},
 	}, func(f firmware.File) error {
@@ -136,7 +141,7 @@ func (u *unpacker) text(ctx context.Context, m *ftf.Member, r io.Reader, name st
 		return err
 	}
 	defer p.discard()
-	n, err := io.Copy(p, &contextReader{ctx: ctx, r: r})
+	n, err := io.Copy(p, &fileio.Reader{Context: ctx, R: r})
 	if err != nil {
 		return err
 	}

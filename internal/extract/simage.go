@@ -6,12 +6,15 @@ import (
 	"io"
 
 	"xflash/fastboot/sparse"
+	"xflash/internal/fileio"
+	"xflash/internal/firmware"
+	"xflash/internal/inspect"
 	"xflash/sin"
 )
 
 // sparseImage expands an Android sparse image.
 func (u *unpacker) sparseImage(ctx context.Context) error {
-	f, size, err := regular(u.path)
+	f, size, err := fileio.Open(u.path)
 	if err != nil {
 		return err
 	}
@@ -21,20 +24,32 @@ func (u *unpacker) sparseImage(ctx context.Context) error {
 	if err := u.out.free(file.Name + u.ending()); err != nil {
 		return err
 	}
+	var raw int64
+	expand := func(w io.WriterAt, progress func(int64)) error {
+		z, err := sparse.NewReader(&fileio.Reader{Context: ctx, R: io.NewSectionReader(f, 0, size), Progress: progress})
+		if err != nil {
+			return err
+		}
+		raw = z.Header().Size()
+		if w == nil {
+			return nil
+		}
+		return z.Apply(&fileio.HoleWriter{Context: ctx, W: w})
+	}
+	if err := expand(nil, nil); err != nil {
+		return fmt.Errorf("%s: %w", u.path, err)
+	}
+	if err := u.out.roomFor(raw, func(w io.WriterAt) error { return expand(w, nil) }); err != nil {
+		return err
+	}
 	p, err := u.out.create(false)
 	if err != nil {
 		return err
 	}
 	defer p.discard()
-	in := &contextReader{ctx: ctx, r: f, progress: func(n int64) { u.progress(u.path, n) }}
-	z, err := sparse.NewReader(in)
-	if err == nil {
-		err = z.Apply(&holeWriter{ctx, p})
-	}
-	if err != nil {
+	if err := expand(p, func(n int64) { u.progress(u.path, n) }); err != nil {
 		return fmt.Errorf("%s: %w", u.path, err)
 	}
-	raw := z.Header().Size()
 	if err := p.Truncate(raw); err != nil {
 		return err
 	}
@@ -42,7 +57,15 @@ func (u *unpacker) sparseImage(ctx context.Context) error {
 	if _, err := p.ReadAt(head, 0); err != nil {
 		return err
 	}
-	file.Content = sin.Recognize(head)
+	if file.Content = sin.Recognize(head); file.Content == sin.KindBoot {
+		found, err := inspect.File(ctx, u.path, p, raw, inspect.Options{})
+		if err != nil {
+			return err
+		}
+		if found.Damaged() {
+			return &firmware.DamagedError{Files: []firmware.Damage{{Name: u.path, Err: fmt.Errorf("the boot image in %s: %s", u.path, found.Whole.Text)}}}
+		}
+	}
 	return u.deliver(ctx, p, raw, file, u.Sparse)
 }
 
@@ -50,7 +73,11 @@ func (u *unpacker) sparseImage(ctx context.Context) error {
 // because what a phone holds in their place is not known. raw is read twice, and
 // progress, which may be nil, is told half of what was read.
 func (u *unpacker) makeSparse(ctx context.Context, raw io.ReaderAt, size int64, file File, progress func(int64)) error {
-	image, err := sparse.FromRaw(&contextReaderAt{ctx: ctx, r: raw, progress: progress}, size, sparse.RawOptions{})
+	in := &fileio.ReaderAt{Context: ctx, R: raw}
+	if progress != nil {
+		in.Progress = func(done int64) { progress(done / 2) }
+	}
+	image, err := sparse.FromRaw(in, size, sparse.RawOptions{})
 	if err != nil {
 		return err
 	}
@@ -69,25 +96,4 @@ func (u *unpacker) makeSparse(ctx context.Context, raw io.ReaderAt, size int64, 
 	}
 	file.Name, file.Bytes = file.Name+".simg", n
 	return u.finish(p, n, file)
-}
-
-// contextReaderAt stops reading when the context ends, and tells half of what was read.
-// It is for one goroutine.
-type contextReaderAt struct {
-	ctx      context.Context
-	r        io.ReaderAt
-	done     int64
-	progress func(int64)
-}
-
-func (c *contextReaderAt) ReadAt(p []byte, at int64) (int, error) {
-	if err := c.ctx.Err(); err != nil {
-		return 0, err
-	}
-	n, err := c.r.ReadAt(p, at)
-	c.done += int64(n)
-	if c.progress != nil {
-		c.progress(c.done / 2)
-	}
-	return n, err
 }

@@ -1,3 +1,12 @@
+// Package extract takes the files of a rescue apart: SIN images, firmware bundles, Android
+// sparse images and whole-disk dumps become raw or sparse partition images.
+//
+// The formats are those of packages sin, ftf, fastboot/sparse and sin/gpt; here is
+// what connects them with files on the computer. Everything streams and is verified on
+// the way. A file appears under its name only when it is whole and on the disk.
+//
+// Facts: sin/FORMAT.md §4.2 (what becomes of gaps), ftf/FORMAT.md §3 (names in bundles);
+// internal/phone/PHONES.md §3.6, §8.3 (partitions that belong to one phone).
 package extract
 
 import (
@@ -6,6 +15,8 @@ import (
 	"os"
 
 	"xflash/ftf"
+	"xflash/internal/fileio"
+	"xflash/internal/inspect"
 	"xflash/sin"
 )
 
@@ -55,7 +66,7 @@ type unpacker struct {
 // *ExistsError, those of the formats' packages, and those of the computer.
 func Unpack(ctx context.Context, path string, opt Options) error {
 	u := &unpacker{Options: opt, path: path, roots: &sin.RootSet{}, names: names{}}
-	take, err := u.source()
+	take, err := u.source(ctx)
 	if err != nil {
 		return err
 	}
@@ -66,49 +77,43 @@ func Unpack(ctx context.Context, path string, opt Options) error {
 	return stopped(ctx, take(ctx))
 }
 
-// source finds out what the file is, and how it is taken apart.
-func (u *unpacker) source() (func(context.Context) error, error) {
-	info, err := os.Stat(u.path)
-	if err != nil {
+// source finds out what the file is, and how it is taken apart. It refuses choices that mean
+// nothing for such a file.
+func (u *unpacker) source(ctx context.Context) (take func(context.Context) error, err error) {
+	kind, title := inspect.KindBundle, "folder of firmware"
+	if info, err := os.Stat(u.path); err != nil {
 		return nil, err
+	} else if !info.IsDir() {
+		if kind, title, err = inspect.Identify(ctx, u.path); err != nil {
+			return nil, err
+		}
 	}
-	if info.IsDir() {
-		return u.bundle, u.allowed(FormatBundle)
+	switch kind {
+	case inspect.KindBundle, inspect.KindZip: // opening a zip that is no bundle says so
+		take = u.bundle
+	case inspect.KindSIN:
+		take = u.image
+	case inspect.KindSparse:
+		take = u.sparseImage
+	case inspect.KindDisk:
+		take = u.dump
+	default:
+		return nil, &FormatError{u.path, title}
 	}
-	f, _, err := regular(u.path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	format, kind, err := detect(f)
-	if err != nil {
-		return nil, err
-	}
-	takers := map[Format]func(context.Context) error{
-		FormatBundle: u.bundle, FormatSIN: u.image, FormatSparse: u.sparseImage, FormatDump: u.dump,
-	}
-	if format == FormatNone {
-		return nil, &FormatError{u.path, kind}
-	}
-	return takers[format], u.allowed(format)
-}
-
-// allowed refuses choices that mean nothing for a format.
-func (u *unpacker) allowed(f Format) error {
 	switch {
-	case len(u.Members) > 0 && f != FormatBundle:
-		return &OptionError{u.path, f, "a member"}
-	case len(u.Partitions) > 0 && f != FormatDump:
-		return &OptionError{u.path, f, "a partition"}
-	case u.Gap != 0 && f != FormatBundle && f != FormatSIN:
-		return &OptionError{u.path, f, "what stands in gaps"}
+	case len(u.Members) > 0 && kind != inspect.KindBundle:
+		return nil, &OptionError{u.path, title, "a member"}
+	case len(u.Partitions) > 0 && kind != inspect.KindDisk:
+		return nil, &OptionError{u.path, title, "a partition"}
+	case u.Gap != 0 && kind != inspect.KindBundle && kind != inspect.KindSIN:
+		return nil, &OptionError{u.path, title, "what stands in gaps"}
 	}
-	return nil
+	return take, nil
 }
 
 // image unpacks a SIN that is a file of its own.
 func (u *unpacker) image(ctx context.Context) error {
-	f, size, err := regular(u.path)
+	f, size, err := fileio.Open(u.path)
 	if err != nil {
 		return err
 	}

@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"xflash/ftf"
+	"xflash/internal/fileio"
 	"xflash/internal/firmware"
 	"xflash/sin"
 	"xflash/sin/gpt"
@@ -313,7 +314,7 @@ func TestSafeNames(t *testing.T) {
 
 // TestNoRoom: free space is compared before anything is written.
 func TestNoRoom(t *testing.T) {
-	have, ok := freeSpace(t.TempDir())
+	have, ok := fileio.FreeSpace(t.TempDir())
 	if !ok {
 		t.Skip("the file system does not tell how much is free")
 	}

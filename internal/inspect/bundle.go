@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"xflash/ftf"
+	"xflash/internal/fileio"
 	"xflash/internal/firmware"
 	"xflash/internal/text"
 	"xflash/sin"
@@ -59,6 +60,7 @@ func (in *inspector) bundle(ctx context.Context, rep *Report, b *ftf.Bundle) err
 	}}, func(f firmware.File) error {
 		child := reports[f.Member]
 		child.checksum = !b.Folder && !child.Damaged()
+		child.mayBeEmpty()
 		if f.Damage != nil && !child.Damaged() {
 			child.wrong("cannot be read", -1, f.Damage.Error())
 		}
@@ -137,6 +139,20 @@ func (in *inspector) member(ctx context.Context, m *ftf.Member) (*Report, error)
 	return rep, err
 }
 
+// Unused judges a member that is not firmware, which nothing uses: damage is an *ftf.Error.
+// Errors are those of reading as well.
+func Unused(ctx context.Context, m *ftf.Member) error {
+	in := &inspector{Options: Options{Roots: &sin.RootSet{}}}
+	rep, err := in.member(ctx, m)
+	if err != nil {
+		return err
+	}
+	if rep.mayBeEmpty(); rep.Damaged() {
+		return &ftf.Error{Member: m.Name, Reason: ftf.Corrupt, Offset: -1, Detail: rep.Whole.Text}
+	}
+	return nil
+}
+
 // stream inspects what can only be read from its start: small things in memory, SIN and
 // sparse images as they pass, of the rest only the first bytes.
 func (in *inspector) stream(ctx context.Context, s source) (*Report, error) {
@@ -156,6 +172,6 @@ func (in *inspector) stream(ctx context.Context, s source) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	_, err = io.Copy(io.Discard, &watched{ctx: ctx, r: r, seen: in.progress(s)})
+	_, err = io.Copy(io.Discard, &fileio.Reader{Context: ctx, R: r, Progress: in.progress(s)})
 	return rep, errors.Join(err, r.Close())
 }

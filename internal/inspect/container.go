@@ -9,9 +9,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path"
 	"strings"
 
 	"xflash/fastboot/bootimg/unpack"
+	"xflash/internal/fileio"
 	"xflash/internal/text"
 )
 
@@ -25,15 +27,23 @@ func (in *inspector) tar(ctx context.Context, rep *Report, s source) error {
 	if err != nil {
 		return err
 	}
-	t := tar.NewReader(&watched{ctx: ctx, r: r, seen: in.progress(s)})
-	members := 0
+	t := tar.NewReader(&fileio.Reader{Context: ctx, R: r, Progress: in.progress(s)})
+	members, firmware := 0, 0
 	for err == nil {
-		if _, err = t.Next(); err == nil {
+		var h *tar.Header
+		if h, err = t.Next(); err == nil {
 			members++
+			if ext := strings.ToLower(path.Ext(h.Name)); ext == ".sin" || ext == ".ftf" {
+				firmware++
+			}
 			_, err = io.Copy(io.Discard, t)
 		}
 	}
 	switch closeErr := r.Close(); {
+	case err == io.EOF && firmware > 0:
+		rep.Title, rep.unread = "tar archive around firmware; unpack it first", true
+		rep.unproven(text.Count(firmware, "file") + " of firmware in an archive: unpack it first")
+		return closeErr
 	case err == io.EOF:
 		rep.whole(text.Count(members, "member") + ", each header with the right checksum")
 		return closeErr
@@ -70,7 +80,7 @@ func (in *inspector) compressed(ctx context.Context, rep *Report, s source) erro
 		if err != nil {
 			return nil, err
 		}
-		z, err := unpack.NewReader(bufio.NewReader(&watched{ctx: ctx, r: r, seen: in.progress(s)}), format, maxUnpacked)
+		z, err := unpack.NewReader(bufio.NewReader(&fileio.Reader{Context: ctx, R: r, Progress: in.progress(s)}), format, maxUnpacked)
 		return struct {
 			io.Reader
 			io.Closer
@@ -96,7 +106,7 @@ func (in *inspector) compressed(ctx context.Context, rep *Report, s source) erro
 	if err != nil || child.Kind == KindUnknown {
 		return err
 	}
-	rep.Title += " around " + article(child.Title)
+	rep.Title += " around " + text.WithArticle(child.Title)
 	rep.Contents = []*Report{child}
 	rep.together(1)
 	return nil
@@ -128,6 +138,7 @@ func (in *inspector) json(_ context.Context, rep *Report, s source) error {
 // romZip says what an archive is for by its members: a system update, or a wrapped bundle.
 func (r *Report) romZip(names []string, metadata []byte) {
 	var partitions []string
+	var bundles []string
 	rom := false
 	for _, name := range names {
 		base := strings.ToLower(name[strings.LastIndexByte(name, '/')+1:])
@@ -139,8 +150,11 @@ func (r *Report) romZip(names []string, metadata []byte) {
 			stem, _, _ := strings.Cut(base, ".")
 			partitions = append(partitions, stem)
 		case strings.HasSuffix(base, ".ftf"):
-			r.Title = "zip archive around the bundle " + name + "; unpack it first"
+			bundles = append(bundles, name)
 		}
+	}
+	if len(bundles) > 0 {
+		r.Title = "zip archive around the bundle " + strings.Join(bundles, ", ") + "; unpack it first"
 	}
 	if !rom {
 		if len(partitions) > 0 {

@@ -19,6 +19,7 @@ import (
 
 	"xflash/fastboot/bootimg/unpack"
 	"xflash/fastboot/sparse"
+	"xflash/ftf"
 	"xflash/sin"
 )
 
@@ -140,7 +141,7 @@ func (in *inspector) recognize(head []byte, s source) looker {
 		return in.empty
 	case sparse.Is(head):
 		return in.sparse
-	case isZip(head) && s.at != nil:
+	case ftf.IsZip(head) && s.at != nil:
 		return in.zip
 	case isDisk(head) && s.at != nil:
 		return in.disk

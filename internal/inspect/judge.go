@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"path"
 	"strings"
+
+	"xflash/internal/text"
 )
 
 // Intact says whether a file is what its maker wrote, as far as its format can tell.
@@ -19,7 +21,8 @@ const (
 
 // settle gives the report and everything in it its judgement, which every command shows.
 func (r *Report) settle() *Report {
-	unknown := r.Kind == KindUnknown && !r.checksum || r.unread
+	container := r.Kind == KindFolder || r.Kind == KindZip
+	unknown := r.Kind == KindUnknown && !r.checksum || r.unread || container && len(r.Contents) == 0
 	for _, c := range r.Contents {
 		unknown = c.settle().Intact == IntactUnknown && r.Counts(c) || unknown
 	}
@@ -64,22 +67,41 @@ func (r *Report) Unread() bool { return r.unread }
 // archive when it is unknown. A file of an unknown kind beside firmware does not: nothing
 // uses it. One that could not be read always does.
 func (r *Report) Counts(c *Report) bool {
-	switch {
-	case r.Kind != KindBundle && r.Kind != KindFolder && r.Kind != KindZip:
-		return false
-	case c.Intact == IntactUnknown && !c.unread:
-		return r.Firmware == nil
+	switch r.Kind {
+	case KindCompressed:
+		return c.unread
+	case KindBundle, KindFolder, KindZip:
+		return c.Intact != IntactUnknown || c.unread || r.Firmware == nil
 	}
-	return true
+	return false
+}
+
+// promises are what the ending of a name says of a file.
+var promises = map[string][]Kind{
+	".sin": {KindSIN}, ".sinb": {KindSIN}, ".ta": {KindTA}, ".tab": {KindTA}, ".ftf": {KindBundle},
+	".fsc": {KindScript}, ".xml": {KindFirmXML, KindDelivery, KindOtherFile},
+}
+
+// promised is what a file should be by its name, nil when its name does not tell. Files that a
+// Mac adds beside every other have the name of that one.
+func (r *Report) promised() []Kind {
+	if strings.HasPrefix(path.Base(r.Name), "._") {
+		return nil
+	}
+	return promises[strings.ToLower(path.Ext(r.Name))]
+}
+
+// mayBeEmpty forgives a file among others that nothing says should have content.
+func (r *Report) mayBeEmpty() {
+	if ext := strings.ToLower(path.Ext(r.Name)); r.Kind == KindEmpty && r.promised() == nil && ext != ".img" && ext != ".zip" {
+		r.Whole = &Integrity{State: StateUnproven, Text: "empty"}
+	}
 }
 
 // named holds a file against its name: one that is called an image or a text of firmware
 // and is something else was damaged, or a download gave an error page.
 func (r *Report) named() {
-	want := map[string][]Kind{
-		".sin": {KindSIN}, ".sinb": {KindSIN}, ".ta": {KindTA}, ".tab": {KindTA}, ".ftf": {KindBundle},
-		".fsc": {KindScript}, ".xml": {KindFirmXML, KindDelivery, KindOtherFile},
-	}[strings.ToLower(path.Ext(r.Name))]
+	want := r.promised()
 	if want == nil || r.Damaged() || r.unread {
 		return
 	}
@@ -88,15 +110,5 @@ func (r *Report) named() {
 			return
 		}
 	}
-	r.wrong("not what its name says", 0, "its name ends in "+path.Ext(r.Name)+", but it is "+article(r.Title))
-}
-
-func article(title string) string {
-	switch {
-	case title == "unknown":
-		return "of an unknown format"
-	case strings.ContainsRune("AEIOaeio", rune(title[0])):
-		return "an " + title
-	}
-	return "a " + title
+	r.wrong("not what its name says", 0, "its name ends in "+path.Ext(r.Name)+", but it is "+text.WithArticle(r.Title))
 }

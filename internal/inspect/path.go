@@ -2,7 +2,6 @@ package inspect
 
 import (
 	"archive/zip"
-	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -14,7 +13,9 @@ import (
 	"slices"
 	"strings"
 
+	"xflash/fastboot/sparse"
 	"xflash/ftf"
+	"xflash/internal/fileio"
 	"xflash/internal/text"
 	"xflash/internal/trimarea"
 	"xflash/sin"
@@ -51,24 +52,12 @@ func (in *inspector) path(ctx context.Context, name string) (*Report, error) {
 	if info.IsDir() {
 		return in.folder(ctx, name)
 	}
-	f, err := regular(name)
+	f, size, err := fileio.Open(name)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	return in.onDisk(ctx, name, name, f, info.Size())
-}
-
-// regular opens a file that is neither a folder nor a device.
-func regular(name string) (*os.File, error) {
-	info, err := os.Stat(name)
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, &fs.PathError{Op: "read", Path: name, Err: errors.New("not a regular file")}
-	}
-	return os.Open(name)
+	return in.onDisk(ctx, name, name, f, size)
 }
 
 // onDisk inspects an open file: a bundle by its path, all else by what is in it.
@@ -78,39 +67,59 @@ func (in *inspector) onDisk(ctx context.Context, name, path string, f *os.File, 
 	if err != nil {
 		return nil, err
 	}
-	if isZip(head) {
-		b, err := ftf.Open(path)
-		if err == nil {
-			defer b.Close()
-			rep := &Report{Name: name, Size: size}
-			if err := in.bundle(ctx, rep, b); err != nil {
-				return nil, err
-			}
-			return rep, nil
-		}
-		var bad *ftf.Error
-		if !errors.As(err, &bad) {
+	rep := &Report{Name: name, Size: size}
+	if ftf.IsZip(head) {
+		b, broken, err := openArchive(path, head)
+		switch {
+		case err != nil:
 			return nil, err
-		}
-		if bad.Reason != ftf.NotBundle {
-			rep := &Report{Name: name, Kind: KindBundle, Title: "broken firmware bundle or zip archive", Size: size}
-			rep.wrong(bad.Reason.Error(), bad.Offset, bad.Error())
-			return rep, nil
+		case b != nil:
+			defer b.Close()
+			return rep, in.bundle(ctx, rep, b)
+		case broken != nil:
+			return rep.broken(broken), nil
 		}
 	}
-	rep, err := in.file(ctx, s)
-	if err != nil {
+	if rep, err = in.file(ctx, s); err != nil {
 		return nil, err
 	}
-	var bad *ftf.Error
 	if rep.Kind == KindUnknown && size > 0 {
-		if _, err := ftf.Open(path); errors.As(err, &bad) && bad.Reason == ftf.Surplus {
-			rep.Kind, rep.Title, rep.Whole = KindBundle, "broken firmware bundle or zip archive", nil
-			rep.wrong(bad.Reason.Error(), bad.Offset, bad.Error())
+		if _, broken, err := openArchive(path, head); broken != nil || err != nil {
+			return rep.broken(broken), err
 		}
 	}
 	rep.named()
 	return rep, nil
+}
+
+// openArchive opens an archive of firmware. A file that is something else gives nothing at all;
+// broken is what is wrong with an archive, also with one that other bytes precede.
+func openArchive(path string, head []byte) (b *ftf.Bundle, broken *ftf.Error, err error) {
+	b, err = ftf.Open(path)
+	if err == nil || !errors.As(err, &broken) {
+		return b, nil, err
+	}
+	if broken.Reason == ftf.NotBundle || !ftf.IsZip(head) && broken.Reason != ftf.Surplus {
+		broken = nil
+	}
+	return nil, broken, nil
+}
+
+const brokenArchive = "broken firmware bundle or zip archive"
+
+// broken reports an archive that cannot be opened.
+func (r *Report) broken(why *ftf.Error) *Report {
+	if why == nil {
+		return r
+	}
+	r.Kind, r.Title, r.Whole = KindBundle, brokenArchive, nil
+	if why.Reason == ftf.Encrypted || why.Reason == ftf.Unsupported {
+		r.Title, r.unread = "firmware bundle or zip archive", true
+		r.unproven(why.Error())
+		return r
+	}
+	r.wrong(why.Reason.Error(), why.Offset, why.Error())
+	return r
 }
 
 // folder inspects a folder: as firmware where it is some, and every other file in it.
@@ -145,19 +154,19 @@ func (in *inspector) folder(ctx context.Context, name string) (*Report, error) {
 	case bad.Reason != ftf.NotBundle:
 		rep.wrong(bad.Reason.Error(), bad.Offset, bad.Error())
 	}
-	files, odd, err := loose(root, known)
+	others, odd, err := loose(root, known)
 	if err != nil {
 		return nil, err
 	}
 	for _, o := range odd {
 		rep.leftOut(o.name, o.why)
 	}
-	if len(files) >= maxFiles {
+	if len(others) >= maxFiles {
 		rep.unread = true
 		rep.Notes = append(rep.Notes, fmt.Sprintf("only %d of the files were looked at", maxFiles))
 	}
-	in.learn(ctx, root, files)
-	for _, file := range files {
+	in.learn(ctx, root, others)
+	for _, file := range others {
 		child, err := in.looseFile(ctx, root, name, file)
 		if err != nil {
 			return nil, err
@@ -299,7 +308,11 @@ func (in *inspector) looseFile(ctx context.Context, root *os.Root, dir string, f
 		return nil, nil
 	}
 	defer f.Close()
-	return in.onDisk(ctx, file.name, path.Join(dir, file.name), f, file.size)
+	rep, err := in.onDisk(ctx, file.name, path.Join(dir, file.name), f, file.size)
+	if err == nil {
+		rep.mayBeEmpty()
+	}
+	return rep, err
 }
 
 // learn takes the known roots out of the loaders among files, whatever their order.
@@ -317,16 +330,12 @@ func (in *inspector) learn(ctx context.Context, root *os.Root, files []looseEntr
 
 // Learn adds to roots the known roots that a file carries, when it is a loader.
 func Learn(ctx context.Context, name string, roots *sin.RootSet) error {
-	f, err := regular(name)
+	f, size, err := fileio.Open(name)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return err
-	}
-	return learn(ctx, f, info.Size(), roots)
+	return learn(ctx, f, size, roots)
 }
 
 // ErrNoLoader is the error of Learn for a file without roots.
@@ -353,10 +362,6 @@ func learn(ctx context.Context, f io.ReaderAt, size int64, roots *sin.RootSet) e
 		return ErrNoLoader
 	}
 	return nil
-}
-
-func isZip(head []byte) bool {
-	return bytes.HasPrefix(head, []byte("PK\x03\x04")) || bytes.HasPrefix(head, []byte("PK\x05\x06"))
 }
 
 // zip inspects an archive that is not a firmware bundle: a backup of a trim area, a system
@@ -401,6 +406,9 @@ func (in *inspector) zip(ctx context.Context, rep *Report, s source) error {
 	l.arrange()
 	rep.Layouts = []Layout{l}
 	rep.romZip(names, metadata)
+	if len(rep.Contents) == 0 {
+		rep.unproven("there is no file in it")
+	}
 	rep.together(len(rep.Contents))
 	b, err := trimarea.Read(ctx, s.at, s.size, in.Roots)
 	if err == nil && b.Container != trimarea.PlainDump { // its own MD5 and serial number
@@ -427,7 +435,7 @@ func (in *inspector) zipMember(ctx context.Context, f *zip.File, left int64) (*R
 		return child, nil, nil
 	}
 	defer r.Close()
-	in2 := &watched{ctx: ctx, r: r}
+	in2 := &fileio.Reader{Context: ctx, R: r}
 	data, err := io.ReadAll(io.LimitReader(in2, maxMember))
 	if err == nil {
 		_, err = io.Copy(io.Discard, in2)
@@ -448,40 +456,52 @@ func (in *inspector) zipMember(ctx context.Context, f *zip.File, left int64) (*R
 		return nil, nil, err
 	}
 	found.checksum = !found.Damaged()
-	found.named()
+	found.mayBeEmpty()
+	if !strings.EqualFold(path.Ext(f.Name), ".xml") { // apps pack theirs in binary form
+		found.named()
+	}
 	return found, data, nil
 }
 
 // Identify says what kind of file a file is, without looking at what is in its parts. Errors
 // are those of the file system and of ctx.
 func Identify(ctx context.Context, name string) (kind Kind, title string, err error) {
-	f, err := regular(name)
+	f, size, err := fileio.Open(name)
 	if err != nil {
 		return "", "", err
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return "", "", err
-	}
-	s := fileSource(name, f, info.Size())
+	s := fileSource(name, f, size)
 	head, err := s.head()
 	if err != nil {
 		return "", "", err
 	}
 	switch {
-	case isZip(head):
-		if b, err := ftf.Open(name); err == nil {
+	case ftf.IsZip(head):
+		b, broken, err := openArchive(name, head)
+		switch {
+		case err != nil:
+			return "", "", err
+		case b != nil:
 			return KindBundle, "firmware bundle", b.Close()
+		case broken != nil:
+			return KindBundle, brokenArchive, nil
 		}
 		return KindZip, "zip archive", nil
 	case sin.Detect(head) != 0:
 		return KindSIN, "SIN image", nil
+	case sparse.Is(head):
+		return KindSparse, "Android sparse image", nil
 	}
 	in := &inspector{Options: Options{Roots: &sin.RootSet{}}, depth: maxDepth - 1}
 	rep, err := in.file(ctx, s)
 	if err != nil {
 		return "", "", err
+	}
+	if rep.Kind == KindUnknown && size > 0 {
+		if _, broken, err := openArchive(name, head); broken != nil || err != nil {
+			return KindBundle, brokenArchive, err
+		}
 	}
 	return rep.Kind, rep.Title, nil
 }

@@ -8,6 +8,8 @@ import (
 	"io"
 
 	"xflash/fastboot/sparse"
+	"xflash/internal/fileio"
+	"xflash/internal/text"
 )
 
 // Sparse is what an Android sparse image is made of.
@@ -35,7 +37,7 @@ func (in *inspector) sparse(ctx context.Context, rep *Report, s source) error {
 	if err != nil {
 		return err
 	}
-	sums := newSums(&watched{ctx: ctx, r: r, seen: in.progress(s)}, in.Hashes)
+	sums := newSums(&fileio.Reader{Context: ctx, R: r, Progress: in.progress(s)}, in.Hashes)
 	inside, err := in.chunks(rep, sums, s.size)
 	if err == nil || errors.As(err, new(*sparse.Error)) {
 		if drainErr := sums.drain(ctx); drainErr != nil {
@@ -70,20 +72,43 @@ func (in *inspector) sparse(ctx context.Context, rep *Report, s source) error {
 	if rep.Sparse == nil || rep.Damaged() || in.depth >= maxDepth {
 		return nil
 	}
-	content := source{name: "content", size: rep.Sparse.Expanded, at: headReader(inside)}
-	content.open = func() (io.ReadCloser, error) {
-		return io.NopCloser(io.NewSectionReader(content.at, 0, content.size)), nil
-	}
-	if look := in.recognizeFileSystem(inside); look != nil {
-		child := &Report{Name: content.name, Size: content.size}
-		if err := look(ctx, child, content); err != nil {
-			return err
+	content := source{name: "content", size: rep.Sparse.Expanded}
+	look := in.recognizeFileSystem(inside)
+	if look != nil {
+		content.at = headReader(inside) // its first blocks tell all
+		content.open = func() (io.ReadCloser, error) {
+			return io.NopCloser(io.NewSectionReader(content.at, 0, content.size)), nil
 		}
-		rep.Sparse.Content = child.Kind
-		rep.Title = "Android sparse image of an " + child.Title
-		rep.Contents = append(rep.Contents, child)
+	} else if look = in.recognizeBoot(inside); look == nil || content.size > maxBoot {
+		return nil
+	} else {
+		content.open = func() (io.ReadCloser, error) { return expand(s) }
 	}
+	child := &Report{Name: content.name, Size: content.size}
+	if err := look(ctx, child, content); err != nil {
+		return err
+	}
+	rep.Sparse.Content = child.Kind
+	rep.Title = "Android sparse image of " + text.WithArticle(child.Title)
+	rep.Contents = append(rep.Contents, child)
+	rep.together(1)
 	return nil
+}
+
+// expand opens what a sparse image unpacks to.
+func expand(s source) (io.ReadCloser, error) {
+	r, err := s.open()
+	if err != nil {
+		return nil, err
+	}
+	z, err := sparse.NewReader(r)
+	if err != nil {
+		return nil, errors.Join(err, r.Close())
+	}
+	return struct {
+		io.Reader
+		io.Closer
+	}{z.Expand(), r}, nil
 }
 
 // chunks walks all chunks and gives the first bytes of the expanded image.
@@ -126,24 +151,4 @@ func (in *inspector) chunks(rep *Report, r io.Reader, size int64) (head []byte, 
 			}
 		}
 	}
-}
-
-// watched is a reader that ends with its context and tells how far it is.
-type watched struct {
-	ctx  context.Context
-	r    io.Reader
-	seen func(int64)
-	n    int64
-}
-
-func (w *watched) Read(p []byte) (int, error) {
-	if err := w.ctx.Err(); err != nil {
-		return 0, err
-	}
-	n, err := w.r.Read(p)
-	w.n += int64(n)
-	if w.seen != nil && n > 0 {
-		w.seen(w.n)
-	}
-	return n, err
 }

@@ -225,6 +225,13 @@ func (r *Report) forDelivery(product, certificate string) {
 
 // recognizeOther names what is nothing that a phone takes, but is often met among firmware.
 func (in *inspector) recognizeOther(head []byte) looker {
+	if name := ftf.OtherArchive(head); name != "" {
+		return func(_ context.Context, rep *Report, _ source) error {
+			rep.Kind, rep.Title, rep.unread = KindOtherFile, name, true
+			rep.unproven("xflash cannot look into it: unpack it first")
+			return nil
+		}
+	}
 	kind := bootimg.Sniff(head)
 	if kind == bootimg.KindUnknown || kind == bootimg.KindEmpty {
 		return nil

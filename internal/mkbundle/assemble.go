@@ -13,6 +13,7 @@ import (
 
 	"xflash/ftf"
 	"xflash/internal/firmware"
+	"xflash/internal/inspect"
 	"xflash/internal/phone"
 	"xflash/sin"
 )
@@ -46,10 +47,11 @@ type Packed struct {
 	open func() (io.ReadCloser, error)
 }
 
-// LeftOut is a file that must not go in, whatever it is named.
+// LeftOut is a file that does not go in, whatever it is named.
 type LeftOut struct {
 	Name   string `json:"name"`
 	Reason string `json:"reason"`
+	Unread bool   `json:"unread,omitempty"` // nobody knows what it is; all else must not go in
 }
 
 // assembler is one run of Assemble.
@@ -79,7 +81,7 @@ func Assemble(ctx context.Context, b *ftf.Bundle, opt AssembleOptions) (*Assembl
 		a.roots = opt.Roots
 	}
 	for _, n := range b.LeftOut {
-		a.out.LeftOut = append(a.out.LeftOut, LeftOut{n.Member, n.Text})
+		a.out.LeftOut = append(a.out.LeftOut, LeftOut{Name: n.Member, Reason: n.Text, Unread: true})
 	}
 	a.family, a.model, _ = phone.ByModel(a.out.Manifest.Device)
 	parts, err := a.choose(b)
@@ -92,7 +94,13 @@ func Assemble(ctx context.Context, b *ftf.Bundle, opt AssembleOptions) (*Assembl
 	}
 	err = firmware.Walk(ctx, b, firmware.Options{
 		Roots: a.roots, Progress: opt.Progress,
-		Pick: func(m *ftf.Member) bool { _, ok := byMember[m]; return ok },
+		Pick: func(m *ftf.Member) bool { return byMember[m].member != nil || len(a.Only) == 0 },
+		Read: func(ctx context.Context, m *ftf.Member, opt sin.CheckOptions) (*sin.Report, error) {
+			if m.Kind == ftf.KindOther || byMember[m].member == nil {
+				return nil, inspect.Unused(ctx, m)
+			}
+			return firmware.Check(ctx, m, opt)
+		},
 	}, func(f firmware.File) error { return a.add(byMember[f.Member], f) })
 	if err != nil {
 		return nil, err
@@ -191,12 +199,13 @@ func pair(b *ftf.Bundle) []part {
 // add takes a file in that was read, leaves it out, or remembers its damage.
 func (a *assembler) add(p part, f firmware.File) error {
 	reason := ""
-	if f.Damage == nil {
+	if f.Damage == nil && p.member != nil {
 		reason = a.check(f)
 	}
 	switch {
 	case f.Damage != nil:
 		a.damaged.Files = append(a.damaged.Files, firmware.Damage{Name: f.Name, Err: f.Damage})
+	case p.member == nil: // nothing a bundle needs
 	case reason == "":
 		a.out.Files = append(a.out.Files, Packed{p.file.Name, f.Name, f.Size, p.file.Open})
 	case slices.ContainsFunc(a.Only, func(w string) bool {
@@ -204,7 +213,7 @@ func (a *assembler) add(p part, f firmware.File) error {
 	}):
 		return &RefusedError{f.Name, reason}
 	default:
-		a.out.LeftOut = append(a.out.LeftOut, LeftOut{f.Name, reason})
+		a.out.LeftOut = append(a.out.LeftOut, LeftOut{Name: f.Name, Reason: reason})
 	}
 	return nil
 }

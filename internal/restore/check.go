@@ -12,7 +12,9 @@ import (
 	"path/filepath"
 
 	"xflash/ftf"
+	"xflash/internal/fileio"
 	"xflash/internal/firmware"
+	"xflash/internal/inspect"
 	"xflash/internal/phone"
 	"xflash/sin"
 )
@@ -118,14 +120,12 @@ func newItem(m *ftf.Member) *Item {
 
 // useLoader puts a loader from elsewhere in the place of the bundle's own.
 func (fw *Firmware) useLoader(path string) error {
-	st, err := os.Stat(path)
+	f, size, err := fileio.Open(path)
 	if err != nil {
 		return err
 	}
-	if !st.Mode().IsRegular() {
-		return fmt.Errorf("the loader %s is not a regular file", path)
-	}
-	it := &Item{Member: path, Base: filepath.Base(path), Short: "loader", Kind: ItemSIN, Bytes: st.Size(),
+	f.Close()
+	it := &Item{Member: path, Base: filepath.Base(path), Short: "loader", Kind: ItemSIN, Bytes: size,
 		open: func() (io.ReadCloser, error) { return os.Open(path) }}
 	for _, own := range fw.Items {
 		own.Replaced = fw.isLoader(own)
@@ -170,7 +170,7 @@ func (c *checkRun) run(ctx context.Context, b *ftf.Bundle) error {
 		case ItemUnits:
 			it.Problem = it.readUnits()
 		default:
-			_, it.Problem = firmware.Check(ctx, m, opt)
+			it.Problem = inspect.Unused(ctx, m)
 		}
 		return nil, nil
 	}}, func(f firmware.File) error {

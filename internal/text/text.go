@@ -31,3 +31,14 @@ func Count(n int, thing string) string {
 	}
 	return fmt.Sprintf("%d %ss", n, thing)
 }
+
+// WithArticle puts the article before a kind of file: "an ELF file", "a zip archive".
+func WithArticle(kind string) string {
+	switch {
+	case kind == "" || kind == "unknown":
+		return "of an unknown format"
+	case strings.ContainsRune("AEIOaeio", rune(kind[0])):
+		return "an " + kind
+	}
+	return "a " + kind
+}

@@ -6,10 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 
 	"xflash/ftf"
+	"xflash/internal/fileio"
 	"xflash/internal/text"
 	"xflash/sin"
 )
@@ -37,22 +37,15 @@ type Problem struct {
 // Open is Read for a file by its name, or for a folder as "xflash ta backup" and Flashtool
 // make it.
 func Open(ctx context.Context, name string, roots *sin.RootSet) (*Backup, error) {
-	f, err := os.Open(name)
+	if IsFolder(name) {
+		return openFolder(ctx, name, roots)
+	}
+	f, size, err := fileio.Open(name)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	st, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if st.IsDir() && IsFolder(name) {
-		return openFolder(ctx, name, roots)
-	}
-	if !st.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s is not a regular file", name)
-	}
-	b, err := Read(ctx, f, st.Size(), roots)
+	b, err := Read(ctx, f, size, roots)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}

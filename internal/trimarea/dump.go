@@ -36,6 +36,7 @@ var (
 	ErrNoImage  = errors.New("no trim-area image in it: a backup has TA.img or ta.dd")
 	ErrTwo      = errors.New("several trim-area images in it, so it is not clear which one counts")
 	ErrNoTA     = errors.New("the disk has no partition with the name TA")
+	ErrArchive  = errors.New("the zip archive is damaged")
 	ErrMembers  = errors.New("too many files for a backup of a trim area")
 	ErrTooLarge = errors.New("larger than any trim area (8 MiB), and no disk with a partition table")
 )
@@ -65,7 +66,7 @@ func Find(r io.ReaderAt, size int64) (*Dump, error) {
 	var d *Dump
 	var err error
 	switch {
-	case string(head[:]) == "PK\x03\x04":
+	case ftf.IsZip(head[:]):
 		d, err = fromZip(r, size)
 	case size <= maxText && ftf.IsTA(start(r, size)):
 		d = &Dump{Container: TextBackup, Data: make([]byte, size)}
@@ -122,7 +123,7 @@ func fromDisk(r io.ReaderAt, size int64) (*Dump, error) {
 func fromZip(r io.ReaderAt, size int64) (*Dump, error) {
 	z, err := zip.NewReader(r, size)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w: %v", ErrArchive, err)
 	}
 	if len(z.File) > maxMembers {
 		return nil, ErrMembers
@@ -165,7 +166,7 @@ func fromZip(r io.ReaderAt, size int64) (*Dump, error) {
 // member reads a file of a zip that must not be longer than limit. Its checksum is that of
 // the zip, which the reader verifies.
 func member(f *zip.File, limit int64) ([]byte, error) {
-	fail := func(err error) ([]byte, error) { return nil, fmt.Errorf("%s in the archive: %w", f.Name, err) }
+	fail := func(err error) ([]byte, error) { return nil, fmt.Errorf("%w: %s: %w", ErrArchive, f.Name, err) }
 	if f.UncompressedSize64 > uint64(limit) {
 		return fail(ErrTooLarge)
 	}

@@ -1,4 +1,4 @@
-package extract
+package fileio
 
 import (
 	"errors"
@@ -22,4 +22,14 @@ func dataAfter(f *os.File, from, to int64) (start, end int64) {
 		end = to
 	}
 	return start, min(end, to)
+}
+
+// FreeSpace is how many bytes may still be written below a folder; ok is false when the
+// file system does not tell.
+func FreeSpace(dir string) (n int64, ok bool) {
+	var s unix.Statfs_t
+	if err := unix.Statfs(dir, &s); err != nil || s.Blocks == 0 {
+		return 0, false
+	}
+	return int64(s.Bavail) * int64(s.Bsize), true
 }

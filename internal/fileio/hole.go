@@ -1,4 +1,4 @@
-package extract
+package fileio
 
 import (
 	"bytes"
@@ -15,16 +15,16 @@ const copyBuffer = 1 << 20
 
 var zeros [holeUnit]byte
 
-// holeWriter writes to a new file, in which what is not written reads as zeros, and
-// leaves whole units of zeros out. It stops when its context ends.
-type holeWriter struct {
-	ctx context.Context
-	w   io.WriterAt
+// HoleWriter writes to a new file, in which what is not written reads as zeros, and
+// leaves whole units of zeros out. It stops when Context ends.
+type HoleWriter struct {
+	Context context.Context
+	W       io.WriterAt
 }
 
 // WriteAt stores data.
-func (h *holeWriter) WriteAt(data []byte, at int64) (int, error) {
-	if err := h.ctx.Err(); err != nil {
+func (h *HoleWriter) WriteAt(data []byte, at int64) (int, error) {
+	if err := h.Context.Err(); err != nil {
 		return 0, err
 	}
 	for done := 0; done < len(data); {
@@ -41,7 +41,7 @@ func (h *holeWriter) WriteAt(data []byte, at int64) (int, error) {
 			}
 			done += len(unit)
 		}
-		wrote, err := h.w.WriteAt(data[done:done+n], at+int64(done))
+		wrote, err := h.W.WriteAt(data[done:done+n], at+int64(done))
 		if done += wrote; err != nil {
 			return done, err
 		}
@@ -49,9 +49,9 @@ func (h *holeWriter) WriteAt(data []byte, at int64) (int, error) {
 	return len(data), nil
 }
 
-// copyRange copies n bytes of src from an offset to the start of w. What src has no data
+// CopyRange copies n bytes of src from an offset to the start of w. What src has no data
 // for on the disk is not read.
-func copyRange(w io.WriterAt, src *os.File, from, n int64, progress func(done int64)) error {
+func CopyRange(w io.WriterAt, src *os.File, from, n int64, progress func(done int64)) error {
 	buf := make([]byte, copyBuffer)
 	for done := int64(0); done < n; {
 		start, end := dataAfter(src, from+done, from+n)
@@ -72,24 +72,4 @@ func copyRange(w io.WriterAt, src *os.File, from, n int64, progress func(done in
 	}
 	progress(n)
 	return nil
-}
-
-// contextReader stops reading when the context ends, and tells how far it is.
-type contextReader struct {
-	ctx      context.Context
-	r        io.Reader
-	done     int64
-	progress func(done int64)
-}
-
-func (c *contextReader) Read(p []byte) (int, error) {
-	if err := c.ctx.Err(); err != nil {
-		return 0, err
-	}
-	n, err := c.r.Read(p)
-	c.done += int64(n)
-	if c.progress != nil {
-		c.progress(c.done)
-	}
-	return n, err
 }
