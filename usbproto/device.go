@@ -3,6 +3,7 @@ package usbproto
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -67,30 +68,30 @@ func (s Selector) Matches(d Device) bool {
 	return (s.Serial == "" || s.Serial == d.Serial) && (s.Port == "" || s.Port == d.Port)
 }
 
-// Find chooses the phone to work with: the only one that fits the selector and is in the
-// mode that is wanted. Phones in other modes do not count, they cannot be mistaken for
-// it. When there is not exactly one, the error is a *NoPhoneError.
-func Find(ctx context.Context, bus Bus, sel Selector, want Mode) (Device, error) {
+// Find chooses the phone to work with: the only one that fits the selector and is in one of
+// the modes that are wanted. Phones in other modes do not count, they cannot be mistaken for
+// it. When there is not exactly one, the error is a *NoPhoneError, with the first of the modes.
+func Find(ctx context.Context, bus Bus, sel Selector, want ...Mode) (Device, error) {
 	all, err := bus.List(ctx)
 	if err != nil {
 		return Device{}, err
 	}
-	return Choose(all, sel, want)
+	return Choose(all, sel, want...)
 }
 
 // Choose is Find among phones that are listed already.
-func Choose(all []Device, sel Selector, want Mode) (Device, error) {
+func Choose(all []Device, sel Selector, want ...Mode) (Device, error) {
 	var chosen, ready []Device
 	for _, d := range all {
 		if !sel.Matches(d) {
 			continue
 		}
 		chosen = append(chosen, d)
-		if d.Mode == want {
+		if slices.Contains(want, d.Mode) {
 			ready = append(ready, d)
 		}
 	}
-	none := &NoPhoneError{Want: want, Selector: sel}
+	none := &NoPhoneError{Want: want[0], Selector: sel}
 	switch {
 	case len(ready) == 1:
 		return ready[0], nil

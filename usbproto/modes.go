@@ -81,6 +81,10 @@ func ModeOf(vid, pid uint16) Mode {
 	return ModeOther
 }
 
+// FlashModes are those that wait for signed firmware. Their protocols differ: usbproto/s1 and
+// usbproto/command.
+var FlashModes = []Mode{ModeFlash, ModeFlash2017}
+
 // Android reports whether Android runs, so that the low twelve bits of a Sony product id
 // are the model.
 func (m Mode) Android() bool {

@@ -5,82 +5,159 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 
 	"xflash/internal/simphone"
 	"xflash/sin"
 	"xflash/usbproto"
+	"xflash/usbproto/command"
 	"xflash/usbproto/libusb"
 	"xflash/usbproto/s1"
 )
 
-// connection is a phone in flash mode that a command talks to.
-type connection struct {
-	*s1.Session
-	sim *simphone.Phone // of a simulated phone, else nil
+// flashPhone is a phone in flash mode to which nothing was said yet.
+type flashPhone struct {
+	conn usbproto.Conn
+	sim  *simphone.Phone // of a simulated phone, else nil
+	mode usbproto.Mode   // one of usbproto.FlashModes, which tells the protocol
 }
 
-func (c *connection) Close() error {
-	err := c.Session.Close()
-	if c.sim != nil {
-		err = errors.Join(err, c.sim.Close())
+func (p *flashPhone) close(err error) error {
+	err = errors.Join(err, p.conn.Close())
+	if p.sim != nil {
+		err = errors.Join(err, p.sim.Close())
 	}
 	return err
 }
 
-// flashMode opens the phone that --device names, in flash mode.
+// connection is a phone with the flash mode of 2010 to 2016 that a command talks to.
+type connection struct {
+	*s1.Session
+	phone *flashPhone
+}
+
+func (c *connection) Close() error { return c.phone.close(nil) }
+
+// flashMode opens the phone that --device names, in the flash mode of 2010 to 2016.
 func (a *app) flashMode(ctx context.Context, opt s1.Options) (*connection, error) {
-	conn, sim, err := a.pipe(ctx)
+	p, err := a.flashPhone(ctx, usbproto.ModeFlash)
 	if err != nil {
 		return nil, err
 	}
-	if conn, err = a.traced(conn, usbproto.ModeFlash); err != nil {
+	return p.s1(ctx, opt)
+}
+
+func (p *flashPhone) s1(ctx context.Context, opt s1.Options) (*connection, error) {
+	session, err := s1.Open(ctx, p.conn, opt)
+	if err != nil {
+		return nil, p.close(err)
+	}
+	return &connection{session, p}, nil
+}
+
+// commandConnection is a phone of 2017 or later that a command talks to.
+type commandConnection struct {
+	*command.Session
+	phone *flashPhone
+}
+
+func (c *commandConnection) Close() error { return c.phone.close(nil) }
+
+// commandMode opens the phone that --device names, in the flash mode of 2017 and later.
+func (a *app) commandMode(ctx context.Context, opt command.Options) (*commandConnection, error) {
+	p, err := a.flashPhone(ctx, usbproto.ModeFlash2017)
+	if err != nil {
 		return nil, err
 	}
-	session, err := s1.Open(ctx, conn, opt)
+	return a.commands(ctx, p, opt)
+}
+
+func (a *app) commands(ctx context.Context, p *flashPhone, opt command.Options) (*commandConnection, error) {
+	if opt.Log == nil {
+		opt.Log = func(text string) { a.ui.say("%s", printable(text)) }
+	}
+	session, err := command.Open(ctx, p.conn, opt)
 	if err != nil {
-		err = errors.Join(err, conn.Close())
-		if sim != nil {
-			err = errors.Join(err, sim.Close())
+		return nil, p.close(err)
+	}
+	return &commandConnection{session, p}, nil
+}
+
+// flashPhone opens the byte pipe to the phone that --device names, when it is in one of these modes, with a recorder
+// around it when --trace asks for one.
+func (a *app) flashPhone(ctx context.Context, want ...usbproto.Mode) (*flashPhone, error) {
+	p, err := a.flashPipe(ctx, want)
+	if err != nil {
+		return nil, err
+	}
+	if !slices.Contains(want, p.mode) {
+		return nil, p.close(otherProtocol(p.mode))
+	}
+	if p.conn, err = a.traced(p.conn, p.mode); err != nil {
+		if p.sim != nil {
+			err = errors.Join(err, p.sim.Close())
 		}
 		return nil, err
 	}
-	return &connection{session, sim}, nil
+	return p, nil
 }
 
-// pipe opens the byte pipe to the phone.
-func (a *app) pipe(ctx context.Context) (usbproto.Conn, *simphone.Phone, error) {
+func otherProtocol(mode usbproto.Mode) error {
+	what := "this phone is of 2017 or later and speaks their flash protocol, and this is for older ones"
+	if mode == usbproto.ModeFlash {
+		what = "this phone speaks the flash protocol of 2010 to 2016, and this is for phones of 2017 and later"
+	}
+	return &failure{exit: exitNoPhone, code: "other-mode", what: what, hints: []string{"\"xflash info\" says which phone it is"}}
+}
+
+// flashPipe opens the byte pipe. Where nothing tells the protocol it is the wanted one, or found out.
+func (a *app) flashPipe(ctx context.Context, want []usbproto.Mode) (*flashPhone, error) {
 	switch kind, rest, _ := strings.Cut(a.device, ":"); kind {
 	case "sim":
 		sim, err := a.simulated(rest)
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		if !sim.OnBus() {
-			return nil, nil, errors.Join(&failure{exit: exitNoPhone, code: "other-mode", what: "the simulated phone is in fastboot mode",
+			return nil, errors.Join(&failure{exit: exitNoPhone, code: "other-mode", what: "the simulated phone is in fastboot mode",
 				hints: []string{"leave mode=fastboot out of --device"}}, sim.Close())
 		}
-		return sim.Conn(), sim, nil
+		p := &flashPhone{sim.Conn(), sim, usbproto.ModeFlash}
+		if sim.SpeaksCommands() {
+			p.mode = usbproto.ModeFlash2017
+		}
+		return p, nil
 	case "bridge":
 		conn, err := usbproto.DialBridge(ctx, rest)
 		if err != nil {
-			return nil, nil, &failure{exit: exitNoPhone, code: "no-phone", what: "nobody answers at " + rest,
+			return nil, &failure{exit: exitNoPhone, code: "no-phone", what: "nobody answers at " + rest,
 				text: wrap(err.Error(), a.ui.width(), ""), hints: []string{`the other side must run first, for example "xflash sim z3c --listen ` + rest + `"`}}
 		}
-		return conn, nil, nil
+		if len(want) == 1 {
+			return &flashPhone{conn: conn, mode: want[0]}, nil
+		}
+		return greeted(ctx, conn)
 	case "replay":
-		conn, err := a.replay(rest)
-		return conn, nil, err
+		replay, err := a.replay(rest)
+		if err != nil {
+			return nil, err
+		}
+		p := &flashPhone{conn: replay, mode: usbproto.ModeFlash}
+		if first := replay.FirstSent(); len(first) > 0 && first[0] >= 'A' { // a command is a word; a packet starts with a zero
+			p.mode = usbproto.ModeFlash2017
+		}
+		return p, nil
 	case "tcp", "udp":
-		return nil, nil, usageError{fmt.Errorf("%s: is fastboot over a network; flash mode needs a phone on USB, a simulated one or a pipe given as bridge:HOST:PORT", a.device)}
+		return nil, usageError{fmt.Errorf("%s: is fastboot over a network; flash mode needs a phone on USB, a simulated one or a pipe given as bridge:HOST:PORT", a.device)}
 	}
-	conn, _, err := a.usb(ctx, usbproto.ModeFlash)
-	return conn, nil, err
+	conn, device, err := a.usb(ctx, want...)
+	return &flashPhone{conn: conn, mode: device.Mode}, err
 }
 
-// usb finds the phone that is in a mode on the bus.
-func (a *app) usb(ctx context.Context, mode usbproto.Mode) (usbproto.Conn, usbproto.Device, error) {
+// usb finds the phone on the bus that is in one of these modes.
+func (a *app) usb(ctx context.Context, want ...usbproto.Mode) (usbproto.Conn, usbproto.Device, error) {
 	selector, err := usbproto.ParseSelector(a.device)
 	if err != nil {
 		return nil, usbproto.Device{}, usageError{err}
@@ -89,7 +166,7 @@ func (a *app) usb(ctx context.Context, mode usbproto.Mode) (usbproto.Conn, usbpr
 	if err != nil {
 		return nil, usbproto.Device{}, err
 	}
-	device, err := usbproto.Find(ctx, bus, selector, mode)
+	device, err := usbproto.Find(ctx, bus, selector, want...)
 	if err != nil {
 		return nil, device, err
 	}

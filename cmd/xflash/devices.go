@@ -76,7 +76,10 @@ func (a *app) listDevices(devices []usbproto.Device) error {
 			name = "Sony phone"
 		}
 		a.ui.result("%-14s %04x:%04x  %-16s %s\n", d.Path(), d.VID, d.PID, d.Mode, printable(name))
-		if d.Mode != usbproto.ModeFlash {
+		switch {
+		case d.Mode == usbproto.ModeFlash2017:
+			a.ui.result("    %s\n", wrap(explain.OfMode(d.Mode).Describe, a.ui.width()-4, "    "))
+		case d.Mode != usbproto.ModeFlash:
 			steps := (strings.Join(explain.StepsTo(d.Mode, usbproto.ModeFlash), "; "))
 			a.ui.result("    %s\n", wrap(explain.OfMode(d.Mode).Describe+" For flash mode: "+steps+".", a.ui.width()-4, "    "))
 		}

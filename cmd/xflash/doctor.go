@@ -15,12 +15,12 @@ import (
 )
 
 // waitModes are the modes that can be waited and looked for by name.
-var waitModes = map[string]usbproto.Mode{"flashmode": usbproto.ModeFlash, "fastboot": usbproto.ModeFastboot, "adb": usbproto.ModeADB}
+var waitModes = map[string][]usbproto.Mode{"flashmode": usbproto.FlashModes, "fastboot": {usbproto.ModeFastboot}, "adb": {usbproto.ModeADB}}
 
-func modeNamed(name string) (usbproto.Mode, error) {
+func modeNamed(name string) ([]usbproto.Mode, error) {
 	m, ok := waitModes[name]
 	if !ok {
-		return 0, usageError{fmt.Errorf("%q is none of flashmode, fastboot, adb", name)}
+		return nil, usageError{fmt.Errorf("%q is none of flashmode, fastboot, adb", name)}
 	}
 	return m, nil
 }
@@ -38,7 +38,7 @@ Exit code 0 when a phone can be used as it is, otherwise that of the command tha
 need it: 3 no phone in this mode, 4 no right to use it, 5 in use by another program.`,
 		Args: args(cobra.MaximumNArgs(1)),
 		RunE: func(_ *cobra.Command, words []string) error {
-			want := usbproto.ModeFlash
+			want := usbproto.FlashModes
 			if len(words) > 0 {
 				var err error
 				if want, err = modeNamed(words[0]); err != nil {
@@ -75,10 +75,10 @@ func (a *app) busSelector() (usbproto.Selector, error) {
 
 // doctor shows what the bus shows. What is missing is the error that the command would end
 // with that needs the phone, in the same words.
-func (a *app) doctor(c usbproto.BusReport, selector usbproto.Selector, want usbproto.Mode) error {
+func (a *app) doctor(c usbproto.BusReport, selector usbproto.Selector, want []usbproto.Mode) error {
 	next := "nothing: the phone can be used as it is"
 	var missing *failure
-	if err := stateOf(c, selector, want); err != nil {
+	if err := stateOf(c, selector, want...); err != nil {
 		missing = classify(err)
 		next = missing.hints[0]
 	}
@@ -114,6 +114,9 @@ func (a *app) doctor(c usbproto.BusReport, selector usbproto.Selector, want usbp
 		a.ui.hanging("  access     ", access)
 		for _, h := range p.Holders {
 			a.ui.hanging("  used by    ", fmt.Sprintf("%s (process %d)", h.Program, h.PID))
+		}
+		if p.Mode == usbproto.ModeFlash2017 {
+			a.ui.hanging("  fastboot   ", `"fastboot devices" lists it as ????????????, but this is flash mode and fastboot commands do not work in it; for fastboot hold Volume Up instead of Volume Down`)
 		}
 		if p.Autosleep {
 			a.ui.hanging("  sleep      ", "the kernel may let it sleep when it is idle; that is usual and does no harm")
@@ -160,7 +163,7 @@ the phone changes its mode. Exit code 3 when the time is over.`,
 
 // wait looks again and again. Each look opens libusb anew, since without udev it learns of
 // nothing that was plugged in later.
-func (a *app) wait(ctx context.Context, mode usbproto.Mode, limit time.Duration) error {
+func (a *app) wait(ctx context.Context, want []usbproto.Mode, limit time.Duration) error {
 	selector, err := a.busSelector()
 	if err != nil {
 		return err
@@ -169,7 +172,7 @@ func (a *app) wait(ctx context.Context, mode usbproto.Mode, limit time.Duration)
 	defer cancel()
 	var last error
 	for {
-		d, err := look(ctx, selector, mode)
+		d, err := look(ctx, selector, want...)
 		var none *usbproto.NoPhoneError
 		switch {
 		case err == nil:
@@ -190,7 +193,7 @@ func (a *app) wait(ctx context.Context, mode usbproto.Mode, limit time.Duration)
 				return context.Cause(ctx)
 			}
 			// What the bus shows at the end is told in the words of every other command.
-			f := classify(cmp.Or(last, error(&usbproto.NoPhoneError{Want: mode, Selector: selector})))
+			f := classify(cmp.Or(last, error(&usbproto.NoPhoneError{Want: want[0], Selector: selector})))
 			f.code, f.what = "timed-out", fmt.Sprintf("after %s: %s", limit, f.what)
 			return f
 		case <-time.After(300 * time.Millisecond):
@@ -198,11 +201,11 @@ func (a *app) wait(ctx context.Context, mode usbproto.Mode, limit time.Duration)
 	}
 }
 
-func look(ctx context.Context, selector usbproto.Selector, mode usbproto.Mode) (usbproto.Device, error) {
+func look(ctx context.Context, selector usbproto.Selector, want ...usbproto.Mode) (usbproto.Device, error) {
 	bus, err := libusb.New(libusb.Options{})
 	if err != nil {
 		return usbproto.Device{}, err
 	}
-	d, err := usbproto.Find(ctx, bus, selector, mode)
+	d, err := usbproto.Find(ctx, bus, selector, want...)
 	return d, errors.Join(err, bus.Close())
 }

@@ -83,6 +83,8 @@ func classify(err error) *failure {
 		return refusalFailure(explain.Refusal(explain.Facts{Text: refusal.Raw, What: refusal.Doing}))
 	case fastbootFailure(err) != nil:
 		return fastbootFailure(err)
+	case commandFailure(err) != nil:
+		return commandFailure(err)
 	case errors.As(err, &noBus):
 		return &failure{exit: exitNoPhone, code: "no-usb", what: noBus.Error(), hints: noBusHints}
 	case errors.As(err, &verdict):

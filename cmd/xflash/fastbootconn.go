@@ -95,8 +95,11 @@ func (a *app) fastbootPipe(ctx context.Context) (conn usbproto.Conn, p fastbootP
 	case "udp":
 		conn, err = fastboot.DialUDP(ctx, rest)
 	case "replay":
-		conn, err = a.replay(rest)
-		return conn, p, err
+		replay, err := a.replay(rest)
+		if err != nil {
+			return nil, p, err
+		}
+		return replay, p, nil
 	case "bridge":
 		return nil, p, usageError{fmt.Errorf("%s: is the pipe of a phone in flash mode; fastboot needs a phone on USB, tcp:HOST, udp:HOST or a simulated one", a.device)}
 	default:

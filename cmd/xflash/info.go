@@ -9,6 +9,7 @@ import (
 
 	"xflash/internal/text"
 	"xflash/internal/trimarea"
+	"xflash/usbproto"
 	"xflash/usbproto/s1"
 )
 
@@ -22,7 +23,14 @@ written. Serial number, IMEI and chip id are masked; --show-ids shows them.`,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			ctx, stop := firstStop(cmd.Context())
 			defer stop()
-			c, err := a.flashMode(ctx, s1.Options{})
+			p, err := a.flashPhone(ctx, usbproto.FlashModes...)
+			if err != nil {
+				return err
+			}
+			if p.mode == usbproto.ModeFlash2017 {
+				return a.commandInfo(ctx, p)
+			}
+			c, err := p.s1(ctx, s1.Options{})
 			if err != nil {
 				return err
 			}
@@ -170,7 +178,12 @@ func (a *app) showInfo(info *s1.Info, rows, units []infoRow) error {
 		stage = "a loader answers"
 	}
 	a.ui.result("The phone is in flash mode; %s.\n\n", stage)
-	for _, list := range [][]infoRow{rows, units} {
+	a.showRows(rows, units)
+	return nil
+}
+
+func (a *app) showRows(lists ...[]infoRow) {
+	for _, list := range lists {
 		for _, r := range list {
 			value := r.Value
 			if value == "" {
@@ -183,5 +196,4 @@ func (a *app) showInfo(info *s1.Info, rows, units []infoRow) error {
 		}
 		a.ui.result("\n")
 	}
-	return nil
 }

@@ -162,7 +162,7 @@ var noBusHints = []string{
 
 // stateOf is what a look at the bus says to a program that wants a phone in a mode: nil
 // when there is one to work with, else the error that opening it would give.
-func stateOf(c usbproto.BusReport, sel usbproto.Selector, want usbproto.Mode) error {
+func stateOf(c usbproto.BusReport, sel usbproto.Selector, want ...usbproto.Mode) error {
 	if !c.Bus {
 		return &usbproto.NoBusError{}
 	}
@@ -170,12 +170,12 @@ func stateOf(c usbproto.BusReport, sel usbproto.Selector, want usbproto.Mode) er
 	for _, p := range c.Phones {
 		phones = append(phones, p.Device)
 	}
-	d, err := usbproto.Choose(phones, sel, want)
+	d, err := usbproto.Choose(phones, sel, want...)
 	if err != nil {
 		return err
 	}
 	for _, p := range c.Phones {
-		none := &usbproto.NoPhoneError{Devices: []usbproto.Device{d}, Want: want, Selector: sel, Root: os.Getuid() == 0, Err: p.Access, Holders: p.Holders}
+		none := &usbproto.NoPhoneError{Devices: []usbproto.Device{d}, Want: want[0], Selector: sel, Root: os.Getuid() == 0, Err: p.Access, Holders: p.Holders}
 		switch {
 		case p.Path() != d.Path():
 			continue

@@ -11,6 +11,8 @@ import (
 	"xflash/ftf"
 	"xflash/internal/text"
 	"xflash/internal/trimarea"
+	"xflash/usbproto"
+	"xflash/usbproto/command"
 	"xflash/usbproto/s1"
 )
 
@@ -106,22 +108,54 @@ func (a *app) masked(value string) string {
 	return text.Mask(value)
 }
 
-// infoIMEIs are the IMEIs that a phone in flash mode tells, each without its check digit.
+// infoIMEIs are the IMEIs that a phone in flash mode tells.
 func infoIMEIs(info *s1.Info) (imeis []string) {
 	for _, key := range []string{"IMEI", "PHONE_ID"} {
 		v, _ := info.Get(key)
-		for _, n := range strings.FieldsFunc(v, func(r rune) bool { return r == ',' || r == ' ' }) {
-			if n = strings.TrimPrefix(n, "0000:"); len(n) >= 14 && strings.Trim(n, "0123456789") == "" {
-				imeis = append(imeis, n)
-			}
+		imeis = append(imeis, phoneIDs(v)...)
+	}
+	return imeis
+}
+
+// phoneIDs takes the IMEIs out of a list such as "0000:49901064000000,0000:…", each without its check digit.
+func phoneIDs(list string) (imeis []string) {
+	for _, n := range strings.FieldsFunc(list, func(r rune) bool { return r == ',' || r == ' ' }) {
+		if n = strings.TrimPrefix(n, "0000:"); len(n) >= 14 && strings.Trim(n, "0123456789") == "" {
+			imeis = append(imeis, n)
 		}
 	}
 	return imeis
 }
 
+// commandIdentity is phoneIdentity for a phone of 2017 or later.
+func (a *app) commandIdentity(ctx context.Context, p *flashPhone) (id trimarea.Identity, err error) {
+	c, err := a.commands(ctx, p, command.Options{})
+	if err != nil {
+		return id, err
+	}
+	defer func() { err = errors.Join(err, c.Close()) }()
+	var refused *command.Refusal
+	value := func(name string) string {
+		v, e := c.Var(ctx, name)
+		if e != nil && !errors.As(e, &refused) {
+			err = errors.Join(err, e)
+		}
+		return v
+	}
+	id.Model, id.Serial, id.IMEIs = value("product"), value("serialno"), phoneIDs(value("Phone-id"))
+	return id, err
+}
+
 // phoneIdentity asks the phone that --device names who it is. Nothing is written.
 func (a *app) phoneIdentity(ctx context.Context) (id trimarea.Identity, err error) {
-	c, err := a.flashMode(ctx, s1.Options{})
+	p, err := a.flashPhone(ctx, usbproto.FlashModes...)
+	if err != nil {
+		return id, err
+	}
+	if p.mode == usbproto.ModeFlash2017 {
+		return a.commandIdentity(ctx, p)
+	}
+	c, err := p.s1(ctx, s1.Options{})
 	if err != nil {
 		return id, err
 	}

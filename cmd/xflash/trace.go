@@ -135,9 +135,13 @@ func (a *app) traced(conn usbproto.Conn, mode usbproto.Mode) (usbproto.Conn, err
 	o := capture.Options{Device: a.trace.device}
 	o.Device.Mode = mode
 	if !a.trace.ids {
-		o.Mask = capture.FlashMask()
-		if mode == usbproto.ModeFastboot {
+		switch mode {
+		case usbproto.ModeFastboot:
 			o.Mask = capture.FastbootMask()
+		case usbproto.ModeFlash2017:
+			o.Mask = capture.CommandMask()
+		default:
+			o.Mask = capture.FlashMask()
 		}
 	}
 	f, err := a.traceFile(o.Device)
@@ -168,7 +172,7 @@ func (a *app) traceFile(d usbproto.Device) (*os.File, error) {
 }
 
 // replay plays a trace back in the place of a phone.
-func (a *app) replay(path string) (usbproto.Conn, error) {
+func (a *app) replay(path string) (*capture.Replay, error) {
 	p, err := capture.Open(path)
 	var bad *capture.Error
 	if errors.As(err, &bad) {

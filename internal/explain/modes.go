@@ -2,6 +2,7 @@ package explain
 
 import (
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -26,7 +27,7 @@ var modeTexts = [...]ModeText{
 		"switch the phone off; if it does not react, hold Power and Volume Up for ten seconds, until it has vibrated three times"},
 	usbproto.ModeFlash:     {"The phone waits for firmware in Sony's flash mode.", offByKeys},
 	usbproto.ModeFastboot:  {"The phone waits for commands in fastboot.", offByKeys},
-	usbproto.ModeFlash2017: {"The phone waits for firmware in the flash mode of models from 2017 on, which speaks another protocol.", offByKeys},
+	usbproto.ModeFlash2017: {"The phone waits for firmware in Sony's flash mode of 2017 and later. Fastboot commands do not work in it, though \"fastboot devices\" lists the phone, as ????????????.", offByKeys},
 	usbproto.ModeMTP:       {"Android is running and offers its files.", offByMenu},
 	usbproto.ModeDisc:      {"Android is running and offers the disc with Sony's PC software.", offByMenu},
 	usbproto.ModeStorage:   {"Android is running and offers its memory card as a disk.", offByMenu},
@@ -64,7 +65,7 @@ func KeysTo(from, want usbproto.Mode) string {
 func StepsTo(from, want usbproto.Mode) []string {
 	switch {
 	case from == usbproto.ModeFlash2017 && want == usbproto.ModeFlash:
-		return []string{"nothing to press: this is the flash mode of phones from 2017 on. They need a program for their newer protocol, such as newflasher"}
+		return []string{"nothing to press: this is the flash mode of phones of 2017 and later. Use firmware for this model"}
 	case want == usbproto.ModeADB:
 		return []string{"start the phone, and allow USB debugging in its developer options"}
 	}
@@ -120,7 +121,7 @@ func modesIn(lines []line) (found []placed) {
 			}
 			seen[id] = true
 			next := []string{`"xflash restore FILE" writes firmware in this mode.`}
-			if mode != usbproto.ModeFlash {
+			if !slices.Contains(usbproto.FlashModes, mode) {
 				next = StepsTo(mode, usbproto.ModeFlash)
 				next[0] = "For flash mode: " + next[0]
 			}

@@ -17,7 +17,7 @@ func ReplayArgument(file string) string { return "/sys" + sysPath + "=" + file }
 
 // Describe is the phone in the language of umockdev-run --device, without its serial
 // number. The descriptors are those of the phone when it is on this machine's bus, else
-// those of the mode it is in (usbproto/s1/PROTOCOL.md §1.3, fastboot/PROTOCOL.md §1).
+// those of the mode it is in (usbproto/s1/PROTOCOL.md §1.3, usbproto/command/PROTOCOL.md §1.1, fastboot/PROTOCOL.md §1).
 func Describe(d usbproto.Device) string {
 	d = known(d)
 	descriptors := modelDescriptors(d)
@@ -60,8 +60,11 @@ func known(d usbproto.Device) usbproto.Device {
 	}
 	if d.VID == 0 {
 		d.VID, d.PID, d.Product = 0x0fce, 0xadde, "S1 Service"
-		if d.Mode == usbproto.ModeFastboot {
+		switch d.Mode {
+		case usbproto.ModeFastboot:
 			d.PID, d.Product = 0x0dde, "S1Boot Fastboot"
+		case usbproto.ModeFlash2017:
+			d.PID, d.Product = 0xb00b, "Android"
 		}
 	}
 	return d
@@ -71,7 +74,7 @@ func known(d usbproto.Device) usbproto.Device {
 // interface with two bulk endpoints of 512 bytes.
 func modelDescriptors(d usbproto.Device) []byte {
 	class, face := [3]byte{0xef, 0x02, 0x01}, [3]byte{0xff, 0xff, 0x00}
-	if d.Mode == usbproto.ModeFastboot {
+	if d.Mode == usbproto.ModeFastboot || d.Mode == usbproto.ModeFlash2017 {
 		class, face = [3]byte{}, [3]byte{0xff, 0x42, 0x03}
 	}
 	return []byte{

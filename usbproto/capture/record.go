@@ -15,7 +15,7 @@ import (
 // Options say what a capture is of.
 type Options struct {
 	Device usbproto.Device // the phone; the zero value is one at bus 1, address 5
-	// Mask takes out what identifies the phone: FlashMask or FastbootMask. nil keeps it.
+	// Mask takes out what identifies the phone: FlashMask, CommandMask or FastbootMask. nil keeps it.
 	Mask Masker
 	Now  func() time.Time // nil is time.Now
 }

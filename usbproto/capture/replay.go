@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 
 	"xflash/usbproto"
 )
@@ -35,7 +36,11 @@ type Replay struct {
 	now    *turn            // nil at the end
 	used   int              // bytes of it
 	err    error
+	first  []byte // the start of what the host sent first
 }
+
+// FirstSent is the start of what the recorded host sent first: at most 16 bytes, which tell the protocol.
+func (p *Replay) FirstSent() []byte { return p.first }
 
 // turn is what one request moved, in one direction.
 type turn struct {
@@ -57,12 +62,19 @@ func NewReplay(r io.ReadSeeker) (*Replay, error) {
 	if err != nil {
 		return nil, err
 	}
+	var first []byte
 	for p.now != nil {
+		if !p.now.in && first == nil {
+			first = slices.Clone(p.now.data[:min(len(p.now.data), 16)])
+		}
 		if err := p.next(); err != nil {
 			return nil, err
 		}
 	}
-	return start(r)
+	if p, err = start(r); p != nil {
+		p.first = first
+	}
+	return p, err
 }
 
 // start is a Replay at its first turn.

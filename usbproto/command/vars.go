@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -78,4 +79,46 @@ const maxLog = 4 << 20
 // BootLog asks for the log of the boot loader, which says more than a refusal does.
 func (s *Session) BootLog(ctx context.Context) ([]byte, error) {
 	return s.fetchAll(ctx, "Getlog", maxLog)
+}
+
+// publicVariables are the same on every phone of a model, or its state (PROTOCOL.md §2.5).
+var publicVariables = []string{
+	"max-download-size", "product", "version", "version-bootloader", "version-baseband", "secure", "Sector-size", "Version-sony", "USB-version",
+	"is-userspace", "Loader-version", "Platform-id", "Rooting-status", "Ufs-info", "Emmc-info", "Default-security", "Keystore-counter",
+	"S1-root", "Sake-root", "X-conf", "Frp-partition", "Battery", "slot-count", "current-slot", "Rollback-index-count", "Has-been-unlocked",
+}
+
+// Secret reports whether the value of a variable may identify one phone: that of every name that is not known to be public.
+func Secret(name string) bool {
+	return !slices.Contains(publicVariables, name) && !strings.HasPrefix(name, "has-slot:") && !strings.HasPrefix(name, "Rollback-index:")
+}
+
+// Battery is what the variable of that name says: one of the two, the other is 0 (PROTOCOL.md §2.5).
+type Battery struct{ Percent, Millivolts int }
+
+// ParseBattery reads the variable.
+func ParseBattery(text string) (Battery, bool) {
+	n, err := strconv.Atoi(text)
+	switch {
+	case err != nil || n < 0 || n > 10000:
+		return Battery{}, false
+	case n > 1150:
+		return Battery{Millivolts: n}, true
+	}
+	return Battery{Percent: n}, n <= 100
+}
+
+// Low reports whether the battery may not last: below 15 % or 3750 mV.
+func (b Battery) Low() bool {
+	if b.Millivolts > 0 {
+		return b.Millivolts < 3750
+	}
+	return b.Percent < 15
+}
+
+func (b Battery) String() string {
+	if b.Millivolts > 0 {
+		return fmt.Sprintf("%d mV", b.Millivolts)
+	}
+	return fmt.Sprintf("%d %%", b.Percent)
 }

@@ -1,0 +1,59 @@
+package main
+
+import (
+	"context"
+	"errors"
+
+	"xflash/internal/explain"
+	"xflash/usbproto"
+	"xflash/usbproto/command"
+)
+
+// replugHint starts the flash mode of 2017 and later anew.
+const replugHint = "unplug the phone, hold Power and Volume Up for ten seconds until it is off, then hold Volume Down and plug it in again"
+
+// commandFailure is an error of the flash protocol of 2017 and later in words, nil for other errors.
+func commandFailure(err error) *failure {
+	var refusal *command.Refusal
+	var forbidden *command.Forbidden
+	var large *command.TooLargeError
+	var silent *command.SilentError
+	var late *command.BudgetError
+	var odd *command.AnswerError
+	var stray *command.StrayError
+	var broken *command.TransferError
+	switch {
+	case errors.As(err, &refusal):
+		return commandRefused(refusal)
+	case errors.As(err, &forbidden):
+		return &failure{exit: exitPolicy, code: "forbidden", what: forbidden.Error()}
+	case errors.As(err, &large):
+		return &failure{exit: exitPolicy, code: "too-large", what: large.Error()}
+	case errors.As(err, &silent):
+		return &failure{exit: exitBroken, code: "silent", what: silent.Error(),
+			hints: []string{replugHint, "use another port of the computer itself, without a hub, preferably a USB 2 port"}}
+	case errors.As(err, &late):
+		return &failure{exit: exitBroken, code: "broken", what: late.Error(), hints: []string{replugHint}}
+	case errors.As(err, &odd), errors.As(err, &stray):
+		return &failure{exit: exitUnknown, code: "protocol", what: printable(err.Error()), hints: []string{replugHint}}
+	case errors.As(err, &broken):
+		f := brokenFailure(err, broken.Command, false)
+		if errors.Is(err, context.Canceled) && !errors.Is(err, usbproto.ErrGone) {
+			f.hints = []string{replugHint}
+		}
+		return f
+	}
+	return nil
+}
+
+// commandRefused is a FAIL: the phone's own words, and what they mean where that is known.
+func commandRefused(r *command.Refusal) *failure {
+	f := &failure{exit: exitRefused, code: "refused", what: printable(r.Error())}
+	if e := explain.BootLoader(r.Text, r.Command); e.Known {
+		f.text, f.hints = "  "+wrap(e.Meaning, 76, "  "), e.Next
+		return f
+	}
+	f.text = "  " + wrap("No public log has this text, so nobody outside Sony knows what it means.", 76, "  ")
+	f.hints = []string{"repeat the command with --trace FOLDER/ and report it: the folder holds what the phone said, without what identifies it"}
+	return f
+}

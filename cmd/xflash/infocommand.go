@@ -1,0 +1,186 @@
+package main
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strings"
+
+	"xflash/internal/text"
+	"xflash/internal/trimarea"
+	"xflash/usbproto/command"
+)
+
+// commandVariables are asked for in this order (usbproto/command/PROTOCOL.md §2.5).
+var commandVariables = []struct{ name, meaning string }{
+	{"product", "model"},
+	{"version-bootloader", "version of the boot loader: product line, chip, Android and revision"},
+	{"Loader-version", "version of the program that answers"},
+	{"version-baseband", "version of the modem firmware, and of the firmware it came with"},
+	{"version", "version of the flash protocol"},
+	{"serialno", "serial number"},
+	{"Phone-id", "IMEI, first 14 digits"},
+	{"Device-id", "number of this one phone"},
+	{"Soc-unique-id", "number of this one chip"},
+	{"Platform-id", "chip, with its revision in the first two digits; a boot set is chosen by it"},
+	{"secure", "yes: the boot loader is locked"},
+	{"Rooting-status", "ROOTED: the boot loader is unlocked; ROOTABLE: it is locked and may be unlocked; NOT_ROOTABLE: it may not"},
+	{"Has-been-unlocked", "whether the boot loader was unlocked before"},
+	{"Default-security", "ON: signatures are checked, as in every phone from a shop; OFF: a development unit"},
+	{"S1-root", "root that signed firmware goes back to"},
+	{"Sake-root", "root of the service authentication"},
+	{"Keystore-counter", "number of the key set"},
+	{"Security-state", "digest of the boot security settings"},
+	{"Stored-security-state", "the same, as stored"},
+	{"Keystore-xcs", "not known to xflash"},
+	{"X-conf", "not known to xflash"},
+	{"Frp-partition", "partition of the theft protection"},
+	{"Rollback-index-count", "how many rollback indexes the phone keeps"},
+	{"Rollback-index:0", "oldest firmware that still starts: one with a lower index does not"},
+	{"max-download-size", "longest piece that it accepts, in bytes"},
+	{"Ufs-info", "UFS storage: maker, part, revision"},
+	{"Emmc-info", "eMMC storage: maker and numbers"},
+	{"Sector-size", "block of the storage, in bytes"},
+	{"slot-count", "2: there are two sets of the system; a restore writes set a"},
+	{"current-slot", "the set that the phone starts from now"},
+	{"is-userspace", "not known to xflash"},
+	{"USB-version", "not known to xflash"},
+	{"Version-sony", "not known to xflash"},
+}
+
+// commandInfo is info for a phone of 2017 or later. Nothing is written.
+func (a *app) commandInfo(ctx context.Context, p *flashPhone) (err error) {
+	c, err := a.commands(ctx, p, command.Options{})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, c.Close()) }()
+	rows, untold, err := a.variableRows(ctx, c.Session)
+	if err != nil {
+		return err
+	}
+	storage, err := storageRows(ctx, c.Session)
+	if err != nil {
+		return err
+	}
+	units, err := a.commandUnitRows(ctx, c.Session)
+	if err != nil {
+		return err
+	}
+	battery, low, err := batteryOf(ctx, c.Session)
+	if err != nil {
+		return err
+	}
+	if a.ui.json {
+		return a.ui.resultJSON(map[string]any{"type": "info", "mode": p.mode.String(), "info": append(rows, storage...), "units": units,
+			"untold": append([]string{}, untold...), "battery": battery, "battery_low": low})
+	}
+	a.ui.result("The phone is in the flash mode of 2017 and later.\n\n")
+	a.showRows(rows, storage, units)
+	if len(untold) > 0 {
+		a.ui.hanging("not told           ", strings.Join(untold, ", ")+": this boot loader does not know them, which is normal")
+	}
+	a.ui.hanging("battery            ", battery)
+	if low {
+		a.ui.warn("the battery is low: charge the phone before anything is written to it")
+	}
+	return nil
+}
+
+// variableRows are the variables that the phone tells, and the names of those it does not.
+func (a *app) variableRows(ctx context.Context, s *command.Session) (rows []infoRow, untold []string, err error) {
+	for _, v := range commandVariables {
+		value, err := s.Var(ctx, v.name)
+		var refused *command.Refusal
+		switch {
+		case errors.As(err, &refused) && refused.Unsupported():
+			untold = append(untold, v.name)
+			continue
+		case errors.As(err, &refused):
+			value = "(refused: " + refused.Text + ")"
+		case err != nil:
+			return nil, nil, err
+		case command.Secret(v.name) && !a.showIDs:
+			value = text.Mask(value)
+		}
+		rows = append(rows, infoRow{v.name, printable(value), v.meaning})
+	}
+	return rows, untold, nil
+}
+
+// storageRows are what the phone trusts and what it stores on.
+func storageRows(ctx context.Context, s *command.Session) (rows []infoRow, err error) {
+	row := func(key, value, meaning string) { rows = append(rows, infoRow{key, printable(value), meaning}) }
+	var refused *command.Refusal
+	hash, err := s.RootKeyHash(ctx)
+	switch {
+	case errors.As(err, &refused):
+		row("root key hash", "(refused: "+refused.Text+")", "")
+	case err != nil:
+		return nil, err
+	default:
+		row("root key hash", hex.EncodeToString(hash), "hash of the platform's root key; a boot set is chosen by it")
+	}
+	ufs, err := s.UFSInfo(ctx)
+	switch {
+	case err == nil:
+		for _, l := range ufs.LUNs {
+			row(fmt.Sprintf("LUN %d", l.Number), fmt.Sprintf("%s (%d KiB)", size(l.Size()), l.Size()>>10), "logical unit of the UFS storage")
+		}
+		return rows, nil
+	case !errors.As(err, &refused):
+		return nil, err
+	}
+	emmc, err := s.EMMCInfo(ctx)
+	switch {
+	case err == nil:
+		row("eMMC", fmt.Sprintf("%s (%d KiB)", size(emmc.Size()), emmc.Size()>>10), "size of the storage")
+	case errors.As(err, &refused):
+		row("storage", "(refused: "+refused.Text+")", "")
+	default:
+		return nil, err
+	}
+	return rows, nil
+}
+
+// commandUnitRows are the units of the trim area that are worth reading in a diagnosis.
+func (a *app) commandUnitRows(ctx context.Context, s *command.Session) (rows []infoRow, err error) {
+	for _, unit := range shownUnits {
+		m, _ := trimarea.Describe(trimarea.Misc, unit)
+		row := infoRow{Key: fmt.Sprintf("unit %d", unit), Meaning: m.Text}
+		data, err := s.ReadTA(ctx, trimarea.Misc, unit)
+		var refused *command.Refusal
+		switch {
+		case errors.As(err, &refused) && refused.NoUnit():
+			row.Value = "(not there)"
+		case errors.As(err, &refused):
+			row.Value = "(refused: " + printable(refused.Text) + ")"
+		case err != nil:
+			return nil, err
+		case m.Secret && !a.showIDs:
+			row.Value = text.Mask(unitText(data))
+		default:
+			row.Value = unitText(data)
+		}
+		rows = append(rows, row)
+	}
+	return rows, nil
+}
+
+// batteryOf is the state of the battery in words, and whether it is too low to write.
+func batteryOf(ctx context.Context, s *command.Session) (words string, low bool, err error) {
+	value, err := s.Var(ctx, "Battery")
+	var refused *command.Refusal
+	if err != nil && !errors.As(err, &refused) {
+		return "", false, err
+	}
+	b, ok := command.ParseBattery(value)
+	switch {
+	case refused != nil:
+		return "the phone does not tell: charge it to at least half before anything is written to it", false, nil
+	case !ok:
+		return fmt.Sprintf("%q, which is neither percent nor millivolts: charge the phone to at least half before anything is written to it", value), false, nil
+	}
+	return b.String(), b.Low(), nil
+}
