@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"html"
 	"regexp"
+	"strconv"
 	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -19,9 +20,23 @@ var (
 	// typedValue is a number of an answer in which somebody typed O for 0.
 	typedValue = regexp.MustCompile(`(?i)\b(ERR_DYNAMIC[ \t]{0,4}=[ \t]{0,4}["“”„″']?(?:0x)?|ERR_CODE[ \t]{0,4}=[ \t]{0,4}["“”„″']?)([0-9A-FO]{4,8})\b`)
 	typedAlone = regexp.MustCompile(`(?i)^\s*(?:[0O]x)?[0-9A-FO]{8}\s*$`)
-	// assignment is a key and its value between single quotes, as some tools print it.
-	singleQuotes = regexp.MustCompile(`(ERR_[A-Z]{4,8}[ \t]{0,4}=[ \t]{0,4})'([^'\r\n]{0,400})'`)
+	// separated is a number in parts, as hex editors and people write it.
+	separated = regexp.MustCompile(`(?i)^\s*(?:(80)[ -]([0-9A-F]{2})[ -]([0-9A-F]{2})[ -]([0-9A-F]{2})|(80[0-9A-F]{2})[ -]([0-9A-F]{4})|(80[0-9A-F]{6})h)\s*$`)
+	// singleQuotes are around the value of a key, as some tools print it and forums change it.
+	singleQuotes = regexp.MustCompile("(ERR_[A-Z]{4,8}[ \\t]{0,4}=[ \\t]{0,4})['‘’‚`´]([^'‘’`´\\r\\n]{0,400})['‘’`´]")
+	// urlEscape and jsonEscape are marks of an answer that an address or JSON carries.
+	urlEscape  = regexp.MustCompile(`(?i)ERR_[A-Z]{4,8}(?:=|%3D)%22`)
+	jsonEscape = regexp.MustCompile(`\\u00(2[0-9a-fA-F]|3[a-eA-E])`)
+	typedKey   = anyKeyOf("ERR_SEVERITY", "ERR_CODE", "ERR_CLASS", "ERR_STATIC", "ERR_DYNAMIC")
 )
+
+// anyKeyOf finds keys in small letters, and keys that a line end cuts in two.
+func anyKeyOf(keys ...string) *regexp.Regexp {
+	for i, key := range keys {
+		keys[i] = strings.Join(strings.Split(key, ""), `(?:[ \t]*\r?\n[ \t>|]*)?`)
+	}
+	return regexp.MustCompile(`(?i)\b(?:` + strings.Join(keys, "|") + `)[ \t]{0,4}=`)
+}
 
 // readable undoes what files, forums and other programs do to a text: UTF-16, JSON and
 // HTML escapes, marks of quoting, values that a line end cuts, O in place of 0.
@@ -34,7 +49,22 @@ func readable(s string) string {
 		}
 		s = strings.NewReplacer(r...).Replace(s)
 	}
+	s = jsonEscape.ReplaceAllStringFunc(s, func(m string) string {
+		n, _ := strconv.ParseUint(m[2:], 16, 8) // the pattern allows nothing else
+		return string(rune(n))
+	})
+	if urlEscape.MatchString(s) {
+		s = strings.NewReplacer("%22", `"`, "%3B", ";", "%3b", ";", "%3D", "=", "%3d", "=", "%20", " ", "%0A", "\n", "%0a", "\n").Replace(s)
+	}
 	s = quoted.ReplaceAllString(s, "")
+	s = typedKey.ReplaceAllStringFunc(s, func(m string) string {
+		return strings.ToUpper(strings.Map(func(r rune) rune {
+			if strings.ContainsRune(" \t\r\n>|", r) {
+				return -1
+			}
+			return r
+		}, m))
+	})
 	s = singleQuotes.ReplaceAllString(s, `$1"$2"`)
 	s = brokenValue.ReplaceAllStringFunc(s, func(m string) string {
 		part := brokenValue.FindStringSubmatch(m)
@@ -50,6 +80,9 @@ func readable(s string) string {
 	})
 	if typedAlone.MatchString(s) {
 		s = zero(s)
+	}
+	if m := separated.FindStringSubmatch(s); m != nil {
+		s = strings.Join(m[1:], "")
 	}
 	return s
 }

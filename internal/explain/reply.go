@@ -44,7 +44,7 @@ var (
 
 // quotes are what stands for a quotation mark in what people paste: forums and HTML
 // change it.
-var quotes = []string{`"`, "“", "”", "„", "″", "&quot;"}
+var quotes = []string{`"`, "“", "”", "„", "″", "«", "»", "＂", "&quot;"}
 
 // pairReplies finds answers in the grammar KEY="value"; (ERRORS.md §1.1). Keys may
 // come in any order and with others between them; a key for the second time begins the

@@ -40,6 +40,9 @@ var toolErrors = sync.OnceValue(func() (rows []*toolError) {
 			// Windows translates the word, not the number.
 			r.exact = regexp.MustCompile(`(?i)[(（](?:code|código|codice|cod|kode|kod|kód|код|koodi|kodas|κωδικός|κωδ|代码|代碼|コード|코드|mã)[\s.:：]*` + m[1] + `[)）]|^\s*code:? ` + m[1] + `\s*$`)
 		}
+		if strings.HasSuffix(r.text, "loader.sin ({})") {
+			r.exact = regexp.MustCompile(`loader\.sin \([^()]{2,120}\)\s*$`)
+		}
 		if text, ok := strings.CutPrefix(r.text, "Error : "); ok {
 			r.exact = regexp.MustCompile(`(?i)\berror ?: ?` + regexp.QuoteMeta(text))
 		}
@@ -134,6 +137,12 @@ func (r *toolError) fits(l *line, m []int, only *line) bool {
 
 // best drops the rows whose place another row with more constant letters covers.
 func best(found []toolMatch) (kept []toolMatch) {
+	all := found
+	found = slices.DeleteFunc(slices.Clone(all), func(m toolMatch) bool { // general words after a program's own
+		return m.row.match == "alone" && slices.ContainsFunc(all, func(o toolMatch) bool {
+			return o.row.match != "alone" && o.from < m.from && m.to <= o.to
+		})
+	})
 	slices.SortStableFunc(found, func(a, b toolMatch) int { return b.row.template.constant - a.row.template.constant })
 	for _, m := range found {
 		if !slices.ContainsFunc(kept, func(k toolMatch) bool { return m.from < k.to && k.from < m.to }) {
