@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -93,7 +94,7 @@ func (f *Fault) hash(real []byte) []byte {
 	if n, err := strconv.Atoi(f.Arg); err == nil && n >= 0 && n <= 64 {
 		return append(bytes.Clone(real), make([]byte, 64)...)[:n]
 	}
-	if b, err := hex.DecodeString(f.Arg); err == nil && len(b) > 0 {
+	if b, err := hex.DecodeString(f.Arg); err == nil && len(b) > 1 {
 		return b
 	}
 	return nil
@@ -167,12 +168,16 @@ func (s *commandSession) atVariable(name string) *Fault {
 }
 
 // start lets happen what was before the first command.
-func (s *commandSession) start() error {
+func (s *commandSession) start() (err error) {
+	if s.trim, err = s.phone.readTrimArea(); err != nil {
+		return err
+	}
 	for _, f := range s.phone.run.faults {
 		var err error
 		switch f.Name {
 		case FaultUnit:
-			err = s.phone.longUnit(f)
+			partition, unit, size, _ := f.unit() // checked by parseArg
+			err = errors.Join(s.trim.Set(partition, unit, invented("long unit", size)), s.phone.storeTrimArea(s.trim))
 		case FaultStale:
 			if f.At == 0 && f.Word == "" {
 				err = s.cable.send([]byte(f.Arg))

@@ -146,18 +146,20 @@ func (h *rawHost) data(command string) []byte {
 	if _, err := fmt.Sscanf(text, "DATA%08x", &size); err != nil {
 		h.t.Fatalf("%s: %q", command, text)
 	}
-	rest := strings.TrimPrefix(text[12:], "\x00")
-	for len(rest) < size+4 {
-		more, err := h.get(patience)
-		if err != nil {
-			h.t.Fatalf("%s: %d of %d bytes: %v", command, len(rest), size, err)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	b := make([]byte, size+4+4096)
+	n := copy(b, strings.TrimPrefix(text[12:], "\x00"))
+	for n < size+4 {
+		more, err := h.conn.Read(ctx, b[n:])
+		if n += more; err != nil {
+			h.t.Fatalf("%s: %d of %d bytes: %v", command, n, size, err)
 		}
-		rest += more
 	}
-	if rest[size:] != "OKAY" {
-		h.t.Fatalf("%s: %q after the data", command, rest[size:])
+	if string(b[size:n]) != "OKAY" {
+		h.t.Fatalf("%s: %q after the data", command, b[size:n])
 	}
-	return []byte(rest[:size])
+	return b[:size]
 }
 
 // download puts bytes into the phone's buffer.

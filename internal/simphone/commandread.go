@@ -10,8 +10,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-
-	"xflash/internal/simphone/taimage"
 )
 
 // getvar answers one variable. Names without a value here are not supported, in the words
@@ -21,8 +19,7 @@ func (s *commandSession) getvar(name string) error {
 		if f.Name == FaultNoVar {
 			return s.fail(fmt.Sprintf(refusedVariable, name))
 		}
-		_, value, _ := strings.Cut(f.Arg, ":")
-		return s.okay(value)
+		return s.okay(strings.TrimPrefix(f.Arg, name+":"))
 	}
 	if part, ok := strings.CutPrefix(name, "has-slot:"); ok && s.model.slots {
 		if slices.Contains(s.model.slotted(), part) {
@@ -144,14 +141,11 @@ func (s *commandSession) readUnit(arg string) error {
 	if !ok {
 		return s.fail(refusedBySim + "no such unit")
 	}
-	data, ok, err := s.phone.Unit(partition, unit)
-	if err != nil {
-		return err
-	}
+	u, ok := s.trim.Unit(partition, unit)
 	if !ok {
 		return s.fail(fmt.Sprintf(refusedUnit, unit))
 	}
-	return s.data(data)
+	return s.data(u.Data)
 }
 
 // readUnits gives everything but the device key.
@@ -160,12 +154,8 @@ func (s *commandSession) readUnits(arg string) error {
 	if err != nil || partition != 1 && partition != 2 {
 		return s.fail(refusedBySim + "no such partition")
 	}
-	image, err := s.phone.readTrimArea()
-	if err != nil {
-		return err
-	}
 	var b []byte
-	for _, u := range image.Units(partition) {
+	for _, u := range s.trim.Units(partition) {
 		if u.Number == unitDeviceKey {
 			continue
 		}
@@ -194,12 +184,4 @@ func (s *commandSession) readPartition(label string) error {
 
 func (s *commandSession) getLog(string) error {
 	return s.data(fmt.Appendf(nil, "simulated boot loader %s\n%d commands\n", s.model.boot, s.heard))
-}
-
-// longUnit stores a unit of so many bytes for FaultUnit.
-func (p *Phone) longUnit(f Fault) error {
-	partition, unit, size, _ := f.unit()
-	return p.changeUnits(func(image *taimage.Image) error {
-		return image.Set(partition, unit, invented("long unit", size))
-	})
 }

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 
+	"xflash/internal/simphone/taimage"
 	"xflash/internal/simphone/testcms"
 )
 
@@ -40,6 +41,7 @@ type commandSession struct {
 	words map[string]int // how often each was heard
 	word  string         // the present one
 
+	trim   *taimage.Image
 	buffer *download // nil: nothing was downloaded since it was used
 	signed *testcms.Signed
 	next   int             // chunk of the signed image
@@ -245,10 +247,8 @@ func (s *commandSession) written(target, refused string) error {
 	if s.buffer != nil {
 		w.Bytes, w.SHA256 = s.buffer.size, s.buffer.digest()
 	}
-	if flag, ok, err := s.phone.Unit(2, unitFlashState); err != nil {
-		return err
-	} else if ok && len(flag) > 0 {
-		w.Flag = flag[0]
+	if flag, ok := s.trim.Unit(2, unitFlashState); ok && len(flag.Data) > 0 {
+		w.Flag = flag.Data[0]
 	}
 	return s.phone.record(w)
 }

@@ -223,26 +223,14 @@ func (s *commandSession) writeUnit(arg string) error {
 		return err
 	}
 	s.drop()
-	err = s.phone.changeUnits(func(image *taimage.Image) error { return image.Set(partition, unit, data) })
+	err = s.trim.Set(partition, unit, data)
 	if errors.Is(err, taimage.ErrFull) {
 		return s.fail(refusedBySim + "no room for the unit")
 	}
-	if err != nil {
+	if err := errors.Join(err, s.phone.storeTrimArea(s.trim)); err != nil {
 		return err
 	}
 	return s.okay("")
-}
-
-// changeUnits stores a changed trim area.
-func (p *Phone) changeUnits(change func(*taimage.Image) error) error {
-	image, err := p.readTrimArea()
-	if err != nil {
-		return err
-	}
-	if err := change(image); err != nil {
-		return err
-	}
-	return p.storeTrimArea(image)
 }
 
 func (s *commandSession) setActive(slot string) error {

@@ -100,7 +100,10 @@ func (p *Phone) load() error {
 	if err != nil {
 		return err
 	}
-	if kind := phones[stored]; kind != nil && (p.options.Name == "" || p.options.Name == stored) {
+	if stored != "" && p.options.Name != "" && p.options.Name != stored {
+		return fmt.Errorf("this is a %s and cannot become a %s", stored, p.options.Name)
+	}
+	if kind := phones[stored]; kind != nil {
 		p.kind = kind
 	}
 	for _, name := range p.options.RootFiles {

@@ -82,9 +82,6 @@ func (p *Phone) loadState() error {
 		if p.kind = phones[old.Name]; p.kind == nil {
 			return unknownPhone(old.Name)
 		}
-		if p.options.Name != "" && p.options.Name != old.Name {
-			return fmt.Errorf("this is a %s and cannot become a %s", old.Name, p.options.Name)
-		}
 		if info, err := os.Stat(p.EMMC()); err != nil {
 			return err
 		} else if p.options.Disk != 0 && p.options.Disk != info.Size() {

@@ -87,6 +87,8 @@ type maker struct {
 	facts simphone.CommandFacts
 	root  string
 	fw    *Firmware
+
+	signers map[string]*sin.Signer // by subject
 }
 
 // versions are firmware of the generations.
@@ -108,7 +110,7 @@ func Make(dir string, o Options) (*Firmware, error) {
 	if o.NoErase == nil {
 		o.NoErase = []string{"userdata", "persist"}
 	}
-	m := &maker{o: o, facts: facts, root: filepath.Join(dir, fmt.Sprintf("%s_Customized EU_%s-R1A", facts.Product, o.Version))}
+	m := &maker{o: o, facts: facts, signers: map[string]*sin.Signer{}, root: filepath.Join(dir, fmt.Sprintf("%s_Customized EU_%s-R1A", facts.Product, o.Version))}
 	m.fw = &Firmware{Folder: m.root, Images: map[string]*Image{}, Tables: map[int][]byte{}, Units: map[uint32][]byte{}, Facts: facts}
 	if err := os.MkdirAll(m.root, 0o755); err != nil {
 		return nil, err
@@ -159,11 +161,15 @@ func (m *maker) sign(s signed) error {
 		}
 		c.Chunks = append(c.Chunks, sum.Sum(nil))
 	}
-	signer, err := m.o.Authority.Issue(testcms.Subject(role, s.suffix), 1)
-	if err != nil {
-		return err
+	subject := testcms.Subject(role, s.suffix)
+	if m.signers[subject] == nil {
+		signer, err := m.o.Authority.Issue(subject, 1)
+		if err != nil {
+			return err
+		}
+		m.signers[subject] = signer
 	}
-	cms, err := testcms.Sign(signer, c)
+	cms, err := testcms.Sign(m.signers[subject], c)
 	if err != nil {
 		return err
 	}
