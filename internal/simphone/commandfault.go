@@ -183,6 +183,9 @@ func (s *commandSession) start() (err error) {
 				err = s.cable.send([]byte(f.Arg))
 			}
 		case FaultPending:
+			if s.phone.command.replugged {
+				continue // plugging in again ends what the dead host began
+			}
 			n, _ := f.inDataAt() // checked by parseArg
 			s.word = "download"
 			if err = s.take(n); err == nil {

@@ -83,6 +83,7 @@ func (p *Phone) commandProgram(c *cable, done chan struct{}) {
 	defer c.unplug()
 	s := &commandSession{phone: p, cable: c, model: p.command.model, words: map[string]int{}}
 	defer s.drop()
+	defer func() { p.command.replugged = true }()
 	err := s.start()
 	for err == nil && !s.leaves {
 		var message []byte

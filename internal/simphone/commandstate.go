@@ -18,6 +18,8 @@ type commandPhone struct {
 	model *commandModel
 	luns  []*disk
 	state commandState
+
+	replugged bool // this is not its first stay on the bus
 }
 
 // commandState is its phone.json.
@@ -182,13 +184,29 @@ func (p *Phone) makeCommand() error {
 			return err
 		}
 	}
+	trim, err := c.factoryTrim()
+	if err != nil {
+		return err
+	}
+	return replaceFile(p.TrimArea(), trim)
+}
+
+// factoryTrim is the trim area of a new phone; those made so far are kept with other
+// phones', by what differs in them.
+func (c *commandPhone) factoryTrim() ([]byte, error) {
+	key := c.model.kind + " " + c.model.baseband + " " + c.state.Product + " " + c.state.Serial
+	if made, ok := factoryTrims.Load(key); ok {
+		return made.([]byte), nil
+	}
 	image := taimage.New()
 	for _, u := range c.factoryUnits() {
 		if err := image.Set(u.partition, u.unit, u.data); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	return p.storeTrimArea(image)
+	trim := image.Encode()
+	factoryTrims.Store(key, trim)
+	return trim, nil
 }
 
 func (c *commandPhone) makeLUN(path string, lun int, size int64, filled []string) error {
