@@ -2,18 +2,15 @@ package restore_test
 
 import (
 	"context"
-	"errors"
 	"maps"
 	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
 	"xflash/internal/restore"
 	"xflash/internal/simphone"
 	"xflash/internal/simphone/firmware"
-	"xflash/usbproto"
 	"xflash/usbproto/s1"
 )
 
@@ -61,64 +58,6 @@ func TestRestoreEveryPhone(t *testing.T) {
 			}
 			if boot := phone.PowerOn(); boot.Mode != simphone.ModeAndroid {
 				t.Errorf("the phone does not start: %+v", boot)
-			}
-		})
-	}
-}
-
-// The cable goes somewhere among the boot images, the power with it, and --resume goes on.
-// With every kind of set (four and rpm, seven, none) the whole new chain is in force then.
-func TestResumeInsideBootSets(t *testing.T) {
-	names, cuts := []string{"z1"}, 3
-	if !testing.Short() {
-		names, cuts = []string{"z3c", "z1", "zr", "z", "m4", "z5c"}, 12
-	}
-	for _, name := range names {
-		t.Run(name, func(t *testing.T) {
-			fw, err := firmware.Make(context.Background(), t.TempDir(), firmware.Options{
-				Phone: name, Authority: authority(), SystemSize: 10 << 20, KernelSize: 1 << 20, Disk: disk})
-			if err != nil {
-				t.Fatal(err)
-			}
-			checked, err := check(t, fw.Bundle, restore.Request{})
-			if err != nil {
-				t.Fatal(err)
-			}
-			open := func(o simphone.Options) *bench {
-				o.Name, o.Disk = name, disk
-				if o.Dir == "" {
-					o.Dir = filepath.Join(t.TempDir(), "phone")
-				}
-				return &bench{t: t, phone: newPhone(t, o), fw: checked, store: restore.Store{Dir: quickDir(t)}, opt: s1.Options{Hello: 300 * time.Millisecond}}
-			}
-			var boot []int // packets of boot images
-			inBoot := false
-			b := open(simphone.Options{Log: func(e simphone.Event) {
-				if strings.Contains(e.Note, "header accepted") {
-					inBoot = strings.Contains(e.Note, "S1_Boot")
-				}
-				if e.FromHost && e.Command == 6 && inBoot && e.Stage == simphone.StageLoader {
-					boot = append(boot, e.Packet)
-				}
-			}})
-			if err := b.attempt(restore.Request{}, false, restore.RunOptions{}); err != nil {
-				t.Fatal(err)
-			}
-			for i := range cuts {
-				at := boot[i*(len(boot)-1)/(cuts-1)]
-				b := open(simphone.Options{Faults: []simphone.Fault{{Name: simphone.FaultUnplug, At: at}}})
-				if err := b.attempt(restore.Request{}, false, restore.RunOptions{}); !errors.Is(err, usbproto.ErrGone) {
-					t.Fatalf("cut at %d: %v", at, err)
-				}
-				b.phone = newPhone(t, simphone.Options{Dir: b.phone.Dir(), Disk: disk})
-				if err := b.attempt(restore.Request{}, true, restore.RunOptions{}); err != nil {
-					t.Fatalf("cut at %d: %v", at, err)
-				}
-				for label := range fw.Images {
-					if !slices.Contains(kept, label) {
-						b.restored(fw, label)
-					}
-				}
 			}
 		})
 	}

@@ -20,6 +20,7 @@ import (
 	"xflash/internal/simphone"
 	"xflash/internal/simphone/firmware"
 	"xflash/sin"
+	"xflash/usbproto"
 	"xflash/usbproto/s1"
 )
 
@@ -159,7 +160,11 @@ func (b *bench) attempt(p restore.Request, resume bool, opt restore.RunOptions) 
 }
 
 func (b *bench) attemptIn(ctx context.Context, p restore.Request, resume bool, opt restore.RunOptions) (err error) {
-	s, err := s1.Open(ctx, b.phone.Conn(), b.opt)
+	return b.attemptOver(ctx, b.phone.Conn(), p, resume, opt)
+}
+
+func (b *bench) attemptOver(ctx context.Context, conn usbproto.Conn, p restore.Request, resume bool, opt restore.RunOptions) (err error) {
+	s, err := s1.Open(ctx, conn, b.opt)
 	if err != nil {
 		return err
 	}
