@@ -244,9 +244,9 @@ func (d *demo) refusedTry(ctx context.Context, fw *firmware.Firmware) error {
 	}
 	f := classify(err)
 	if d.ui.json {
-		return d.ui.resultJSON(map[string]any{"type": "refused", "code": f.code, "text": f.text})
+		return d.ui.resultJSON(map[string]any{"type": "refused", "code": f.code, "text": f.body(78)})
 	}
-	d.ui.result("xflash: %s\n%s\n", f.what, f.text)
+	d.ui.result("xflash: %s\n%s\n", f.what, f.body(78))
 	return nil
 }
 

@@ -141,7 +141,7 @@ func refusalFailure(e explain.Explanation) *failure {
 	if e.What != "" {
 		what = "the phone refused " + e.What
 	}
-	return &failure{exit: exitRefused, code: "refused", what: what, text: e.Text(78)}
+	return &failure{exit: exitRefused, code: "refused", what: what, meaning: e.Text}
 }
 
 // verdictFailure is a phone that could not be opened.

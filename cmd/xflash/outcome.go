@@ -79,7 +79,7 @@ func stoppedFailure(e *restore.Stopped) *failure {
 		f.what += "; nothing was written"
 		return f
 	case e.Within:
-		f.text = "  " + wrap(e.Step.Name+" is only partly written now; --resume sends it again from its start.", 76, "  ")
+		f.text = "  " + e.Step.Name + " is only partly written now; --resume sends it again from its start."
 	}
 	mode := "flash"
 	if inFastboot(e.Step) {
@@ -91,16 +91,31 @@ func stoppedFailure(e *restore.Stopped) *failure {
 
 // recordFailure is a restore that ended because its journal could not be written.
 func recordFailure(e *restore.RecordError) *failure {
+	if !e.Begun {
+		return noStateFailure(e.Err)
+	}
+	if e.First {
+		return &failure{exit: exitBroken, code: "journal-full", what: e.Error() + "; this run has written nothing",
+			hints: []string{"make room on the disk that holds ~/.local/state/xflash, and " + resumeHint}}
+	}
 	return &failure{exit: exitBroken, code: "journal-full", what: e.Error(),
-		text:  "  " + wrap("The phone is fine so far and waits. Without a journal the restore could not be continued if it were interrupted, so it stopped at the next safe point.", 76, "  "),
+		text:  "  The phone is fine so far and waits. Without a journal the restore could not be continued if it were interrupted, so it stopped at the next safe point.",
 		hints: []string{"make room on the disk that holds ~/.local/state/xflash, leave the phone connected, and " + resumeHint}}
+}
+
+// noStateFailure is a restore that did not start because it could not be continued if it were
+// interrupted.
+func noStateFailure(err error) *failure {
+	return &failure{exit: exitOther, code: "state", what: fmt.Sprintf("not started: the progress of the restore cannot be stored: %v", err),
+		text:  "  Nothing was written to the phone.",
+		hints: []string{"make room there and make the folder writable, or name another one: XDG_STATE_HOME=/tmp/xflash-state xflash restore ..."}}
 }
 
 // stepFailure is a restore that ended at a step that failed.
 func stepFailure(e *restore.StepError) *failure {
 	f := stepCause(e)
 	if state := phoneState(e); state != "" {
-		f.text = strings.TrimRight(f.text, "\n") + "\n  " + wrap(state, 76, "  ")
+		f.text = strings.TrimRight(f.text, "\n") + "\n  " + state
 		f.text = strings.TrimLeft(f.text, "\n")
 	}
 	return f
@@ -162,7 +177,7 @@ func stepCause(e *restore.StepError) *failure {
 	case errors.As(e.Err, &talk) || errors.As(e.Err, &transfer):
 		f := brokenFailure(e.Err, e.Step.Title(), e.Begun)
 		if e.Step.Kind == restore.StepLoader && errors.Is(e.Err, usbproto.ErrTimeout) && talk != nil && talk.Chunk == talk.Chunks {
-			f.text += "\n  " + wrap("A loader whose own security version (AID) is below the lowest that the phone accepts is silent like this, before its first word.", 76, "  ")
+			f.text += "\n  A loader whose own security version (AID) is below the lowest that the phone accepts is silent like this, before its first word."
 			f.hints = append(f.hints[:1], "then use a newer loader for this model: --loader FILE")
 		}
 		return f

@@ -170,8 +170,7 @@ func (c *restoreCommand) lock(store restore.Store, phoneID string) (unlock func(
 	}
 	unlock, err = store.Lock(phoneID)
 	if err != nil && !errors.Is(err, restore.ErrLocked) {
-		return nil, &failure{exit: exitOther, code: "state", what: fmt.Sprintf("not started: the progress of the restore cannot be stored: %v", err),
-			hints: []string{"make that folder writable, or name another one: XDG_STATE_HOME=/tmp/xflash-state xflash restore ...; nothing was written to the phone"}}
+		return nil, noStateFailure(err)
 	}
 	return unlock, err
 }
@@ -263,7 +262,7 @@ func (c *restoreCommand) offerResume(store restore.Store, err error) error {
 	if f.exit != exitBroken || len(store.Unfinished()) == 0 {
 		return err
 	}
-	f.text += "\n  " + wrap("A restore that was interrupted can leave a phone in the middle of a packet, and then it answers nothing until it was switched off.", 76, "  ")
+	f.text += "\n  A restore that was interrupted can leave a phone in the middle of a packet, and then it answers nothing until it was switched off."
 	f.hints = append(f.hints[:1], "then "+resumeHint)
 	return f
 }

@@ -87,7 +87,7 @@ func (t *tracing) finish(f *failure) error {
 	if f == nil {
 		f = &failure{exit: exitOK, what: "success"}
 	}
-	fmt.Fprintf(&b, "exit code %d\n%s\n%s\n", f.exit, f.what, strings.TrimRight(f.text, "\n"))
+	fmt.Fprintf(&b, "exit code %d\n%s\n%s\n", f.exit, f.what, strings.TrimRight(f.body(78), "\n"))
 	for _, h := range f.hints {
 		fmt.Fprintf(&b, "hint: %s\n", h)
 	}

@@ -194,12 +194,22 @@ type failure struct {
 	exit  int
 	code  string // stable, for --json
 	what  string // one line
-	text  string // more lines, already wrapped or short
+	text  string // more lines; what is too long for the terminal is wrapped
 	hints []string
-	quiet bool // everything has been said already
+	// meaning is an explanation that comes before text, wrapped to a width; may be nil.
+	meaning func(width int) string
+	quiet   bool // everything has been said already
 }
 
 func (f *failure) Error() string { return f.what }
+
+// body is everything between the sentence and the hints.
+func (f *failure) body(width int) string {
+	if f.meaning == nil {
+		return f.text
+	}
+	return strings.Trim(strings.TrimRight(f.meaning(width), "\n")+"\n"+strings.Trim(f.text, "\n"), "\n")
+}
 
 // fail prints a failure: text on stderr, or one JSON object on stdout.
 func (t *terminal) fail(f *failure) {
@@ -208,7 +218,7 @@ func (t *terminal) fail(f *failure) {
 	}
 	if t.json {
 		_ = t.resultJSON(map[string]any{ // nobody is left to tell if stdout is gone
-			"type": "error", "code": f.code, "exit": f.exit, "error": f.what, "text": f.text, "hints": f.hints})
+			"type": "error", "code": f.code, "exit": f.exit, "error": f.what, "text": f.body(78), "hints": f.hints})
 		return
 	}
 	t.clearLine()
@@ -217,8 +227,8 @@ func (t *terminal) fail(f *failure) {
 		prefix = red + "xflash:" + plain + " "
 	}
 	put(t.err, fmt.Sprintf("%s%s\n", prefix, wrap(f.what, t.width()-8, "        ")))
-	if f.text != "" {
-		for _, line := range strings.Split(strings.TrimRight(f.text, "\n"), "\n") {
+	if body := f.body(t.width() - 2); body != "" {
+		for _, line := range strings.Split(strings.TrimRight(body, "\n"), "\n") {
 			if text.Width(line) > t.width() {
 				words := strings.TrimLeft(line, " ")
 				line = text.Hanging(line[:len(line)-len(words)], words, t.width())

@@ -229,13 +229,16 @@ func (j *judge) skipHint(it *Item) string {
 }
 
 func (j *judge) leaveOut(it *Item) string {
-	name := it.Short
+	names := []string{it.Short, it.Member}
 	if it.Boot {
-		name = bootName
-	} else if found, _ := j.fw.meant(name, j.p.Route); len(found) != 1 {
-		name = it.Member
+		names = []string{bootName}
 	}
-	return "leave this file out: --skip " + name
+	for _, name := range names {
+		if found, _ := j.fw.meant(name, j.p.Route); len(found) == 1 {
+			return "leave this file out: --skip " + name
+		}
+	}
+	return "take this file out of the bundle: --skip cannot name it alone"
 }
 
 // content judges a SIN file that is wanted and whole.
@@ -246,7 +249,7 @@ func (j *judge) content(it *Item) (ps Problems) {
 	img, _ := j.fw.Family.Image(it.Short)
 	if same := j.rivals(it); len(same) > 0 {
 		refuse(fmt.Sprintf("the bundle has another file for %s: %s", img.Short, strings.Join(same, ", ")),
-			"nobody can say which of them is meant", "leave one out by its path: --skip "+it.Member)
+			"nobody can say which of them is meant", j.leaveOut(it))
 	}
 	switch {
 	case !it.Checked:

@@ -44,8 +44,8 @@ type engine struct {
 }
 
 // run returns nil only when the phone has acknowledged the last step. Everything else is a
-// *StepError (a step failed), a *Stopped (a stop was asked for), a *RecordError (the journal
-// could not be written) or, before anything was written, another error.
+// *StepError (a step failed), a *Stopped (a stop was asked for) or a *RecordError (the journal
+// could not be written).
 func (e *engine) run() error {
 	if e.opt.Now == nil {
 		e.opt.Now = time.Now
@@ -65,7 +65,7 @@ func (e *engine) run() error {
 				return e.failed(i, step, err)
 			}
 			if err := e.record(i); err != nil {
-				return err // nothing was written by this run
+				return &RecordError{Index: i, Step: step, First: true, Begun: e.begun, Err: err}
 			}
 			e.begun = true
 		} else if i >= e.from && e.begun {
@@ -116,11 +116,11 @@ func (e *engine) safePoint(i int) error {
 		return e.failed(i, step, err)
 	}
 	if e.unwritten != nil {
-		return &RecordError{Index: i, Step: step, Err: e.unwritten}
+		return &RecordError{Index: i, Step: step, Begun: true, Err: e.unwritten}
 	}
 	if e.begun && i >= e.from {
 		if err := e.record(i); err != nil {
-			return &RecordError{Index: i, Step: step, Err: err}
+			return &RecordError{Index: i, Step: step, Begun: true, Err: err}
 		}
 	}
 	return e.failed(i, step, &Stopped{})
@@ -183,6 +183,8 @@ func (e *Stopped) Error() string {
 type RecordError struct {
 	Index int // the step that comes next
 	Step  Step
+	First bool // it would have been the first step of this run that writes
+	Begun bool // there is a journal, and --resume continues
 	Err   error
 }
 

@@ -45,8 +45,8 @@ func (p *Plan) TextFor(width, done int) string {
 		b.WriteString("\nWill be written, in this order:\n")
 	}
 	for _, s := range p.Steps[min(done, len(p.Steps)):] {
-		if l := s.line(); l != "" {
-			line("  %s", l)
+		if lead, to := s.line(); lead != "" {
+			block("  "+lead+"  ", to)
 		}
 	}
 	line("  %-16s %10s", "in all", text.Size(left))
@@ -96,27 +96,25 @@ func duration(bytes int64) string {
 	return fmt.Sprintf("about %d to %d minutes", from, to)
 }
 
-// line is one step in the table, "" for steps that a person need not see.
-func (s Step) line() string {
+// line is one step in the table: what, and where to; "" for steps that a person need not see.
+func (s Step) line() (lead, to string) {
+	row := func(bytes int64) string { return fmt.Sprintf("%-16s %10s", s.Name, text.Size(bytes)) }
 	switch s.Kind {
 	case StepLoader:
-		return fmt.Sprintf("%-16s %10s  into memory: the flash program", s.Name, text.Size(s.Bytes))
-	case StepImage:
-		to := strings.Join(s.Partitions, ", ")
-		if to == "" {
-			to = "the partition table"
+		return row(s.Bytes), "into memory: the flash program"
+	case StepImage, StepFlash:
+		if len(s.Partitions) == 0 {
+			return row(s.Bytes), "to the partition table"
 		}
-		return fmt.Sprintf("%-16s %10s  to %s", s.Name, text.Size(s.Bytes), to)
-	case StepFlash:
-		return fmt.Sprintf("%-16s %10s  to %s", s.Name, text.Size(s.Bytes), strings.Join(s.Partitions, ", "))
+		return row(s.Bytes), "to " + strings.Join(s.Partitions, ", ")
 	case StepErase:
-		return fmt.Sprintf("%-16s %10s  erased", s.Name, "")
+		return fmt.Sprintf("%-16s %10s", s.Name, ""), "erased"
 	case StepUnit:
-		return fmt.Sprintf("%-16s %10s  to trim-area unit %d%s", s.Name, text.Size(int64(len(s.Value))), s.Unit, shortValue(s.Value))
+		return row(int64(len(s.Value))), fmt.Sprintf("to trim-area unit %d%s", s.Unit, shortValue(s.Value))
 	case StepTimestamp:
-		return fmt.Sprintf("%-16s %10s  to trim-area unit %d", s.Name, text.Size(20), s.Unit)
+		return row(20), fmt.Sprintf("to trim-area unit %d", s.Unit)
 	}
-	return ""
+	return "", ""
 }
 
 func shortValue(v HexBytes) string {
