@@ -27,10 +27,6 @@ type Member struct {
 	open   func() (io.ReadCloser, error)
 }
 
-// Category is the upper-case short name by which manifests and Flashtool group
-// files.
-func (m *Member) Category() string { return strings.ToUpper(m.Short) }
-
 // Open begins to read the member from its start. The reader gives exactly Size
 // bytes or an error; for an archive it checks the CRC-32, and Close returns what
 // was found wrong as well. Several readers may be open at once.

@@ -82,8 +82,8 @@ func TestOpenZ3C(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if m, _ := b.Image("kernel"); m.Category() != "KERNEL" || m.Kind.String() != "SIN image" {
-		t.Error(m.Category(), m.Kind)
+	if m, _ := b.Image("kernel"); m.Kind.String() != "SIN image" {
+		t.Error(m.Kind)
 	}
 	f, err := b.TAFiles()[0].TA()
 	if err != nil || f.Partition != 2 || f.Units[0].Unit != 2404 {

@@ -105,23 +105,23 @@ func run(ctx context.Context, r io.Reader, size int64, opt CheckOptions, to *sin
 
 // checker is one pass over a payload.
 type checker struct {
-	h      *Header
-	opt    CheckOptions
-	report *Report
-	r      *bufio.Reader
-	to     *sink
-	p      *pipeline
-	eater  eater
+	h        *Header
+	opt      CheckOptions
+	report   *Report
+	r        *bufio.Reader
+	to       *sink
+	p        *pipeline
+	consumer consumer
 
 	mu  sync.Mutex
 	bad []*Error // pieces of the image that came out wrong
 }
 
-// eater takes the bytes of the payload apart while they pass.
-type eater interface {
-	// eat takes the next bytes, which begin at a file offset and stay valid while pc
+// consumer takes the bytes of the payload apart while they pass.
+type consumer interface {
+	// consume takes the next bytes, which begin at a file offset and stay valid while pc
 	// has users.
-	eat(ctx context.Context, pc *piece, data []byte, offset int64) error
+	consume(ctx context.Context, pc *buffer, data []byte, offset int64) error
 	// finish is called after the last byte, when all workers are done.
 	finish(ctx context.Context) error
 }
@@ -136,11 +136,11 @@ func (c *checker) payload(ctx context.Context) error {
 	}
 	switch {
 	case c.h.Version == 3 && c.h.Type == TypeImage && bytes.Equal(mark, magicMap):
-		c.eater = &mapEater{c: c}
+		c.consumer = &mapConsumer{c: c}
 	case c.h.isLoader() || c.h.Version == 3:
-		c.eater, err = newRawEater(c)
+		c.consumer, err = newRawConsumer(c)
 	default:
-		c.eater, err = newFlashEater(c)
+		c.consumer, err = newFlashConsumer(c)
 	}
 	if err != nil && err != io.EOF {
 		return err
@@ -148,7 +148,7 @@ func (c *checker) payload(ctx context.Context) error {
 	c.p = newPipeline(c.opt.Workers, c.h.PayloadSize())
 	for i := range c.h.Blocks {
 		if err := c.block(ctx, i); err != nil {
-			c.p.abandon()
+			c.p.drop()
 			return err
 		}
 	}
@@ -167,7 +167,7 @@ func (c *checker) block(ctx context.Context, i int) error {
 	b := c.h.Blocks[i]
 	s := c.p.stream(c.h.HashType, b.Hash, func() { c.damaged(i) })
 	for offset, end := b.Offset, b.Offset+b.Length; offset < end; {
-		pc, err := c.p.piece(ctx)
+		pc, err := c.p.buffer(ctx)
 		if err != nil {
 			return err
 		}
@@ -175,7 +175,7 @@ func (c *checker) block(ctx context.Context, i int) error {
 		n, err := io.ReadFull(c.r, data)
 		if err == nil {
 			s.add(pc, data, nil)
-			err = c.eater.eat(ctx, pc, data, offset)
+			err = c.consumer.consume(ctx, pc, data, offset)
 		} else {
 			err = c.h.readFailure(err, offset+int64(n))
 		}
@@ -250,7 +250,7 @@ func (c *checker) verdict(ctx context.Context, trustErr, streamErr error) error 
 	case len(c.bad) > 0:
 		found = append(found, c.bad[0])
 	case streamErr == nil:
-		err := c.eater.finish(ctx)
+		err := c.consumer.finish(ctx)
 		if err != nil && !errors.As(err, new(*Error)) {
 			return err
 		}

@@ -73,7 +73,7 @@ func (o *output) fill(ctx context.Context, e extent, pattern [4]byte) error {
 	if o == nil || e.start >= e.end || o.holes && pattern == [4]byte{} {
 		return nil
 	}
-	buf := bytes.Repeat(pattern[:], int(min(pieceSize, e.end-e.start+3)/4))
+	buf := bytes.Repeat(pattern[:], int(min(bufferSize, e.end-e.start+3)/4))
 	for e.start < e.end {
 		if err := ctx.Err(); err != nil {
 			return err

@@ -11,11 +11,11 @@ import (
 	"github.com/pierrec/lz4/v4"
 )
 
-// Memory of a pipeline: pieces for what is read, and slots for LZ4 blocks with their
+// Memory of a pipeline: buffers for what is read, and slots for LZ4 blocks with their
 // output. The slots take at most lz4Budget, but there is always one, however large.
 const (
-	pieceSize   = 256 << 10
-	maxPieces   = 24
+	bufferSize  = 256 << 10
+	maxBuffers  = 24
 	lz4Budget   = 16 << 20
 	maxWorkers  = 16
 	workerQueue = 64
@@ -30,7 +30,7 @@ const (
 type pipeline struct {
 	workers []*worker
 	wg      sync.WaitGroup
-	pieces  chan *piece
+	buffers chan *buffer
 	slots   chan *slot
 	stop    atomic.Bool // the result no longer matters
 
@@ -43,8 +43,8 @@ type worker struct {
 	pending atomic.Int64 // bytes submitted and not yet done
 }
 
-// piece is a buffer of stream bytes that several tasks may look at.
-type piece struct {
+// buffer holds stream bytes that several tasks may look at.
+type buffer struct {
 	buf   []byte
 	users atomic.Int32
 }
@@ -59,9 +59,9 @@ func newPipeline(workers int, size int64) *pipeline {
 		workers = runtime.GOMAXPROCS(0)
 	}
 	workers = min(workers, maxWorkers)
-	p := &pipeline{pieces: make(chan *piece, maxPieces)}
-	for range min(2*workers+2, maxPieces) {
-		p.pieces <- &piece{buf: make([]byte, min(pieceSize, size))}
+	p := &pipeline{buffers: make(chan *buffer, maxBuffers)}
+	for range min(2*workers+2, maxBuffers) {
+		p.buffers <- &buffer{buf: make([]byte, min(bufferSize, size))}
 	}
 	for range workers {
 		w := &worker{tasks: make(chan func(), workerQueue)}
@@ -85,13 +85,13 @@ func (p *pipeline) close() {
 	p.wg.Wait()
 }
 
-// abandon is close for a result that no longer matters: queued work is dropped.
-func (p *pipeline) abandon() {
+// drop is close for a result that no longer matters: queued work is dropped.
+func (p *pipeline) drop() {
 	p.stop.Store(true)
 	p.close()
 }
 
-// submit queues work on n bytes, then cleanup, which runs even after abandon.
+// submit queues work on n bytes, then cleanup, which runs even after drop.
 func (p *pipeline) submit(w *worker, n int, work, cleanup func()) {
 	w.pending.Add(int64(n))
 	w.tasks <- func() {
@@ -116,10 +116,10 @@ func (p *pipeline) idlest() *worker {
 	return best
 }
 
-// piece gives a free buffer with one user, the caller.
-func (p *pipeline) piece(ctx context.Context) (*piece, error) {
+// buffer gives a free one with one user, the caller.
+func (p *pipeline) buffer(ctx context.Context) (*buffer, error) {
 	select {
-	case pc := <-p.pieces:
+	case pc := <-p.buffers:
 		pc.users.Store(1)
 		return pc, ctx.Err()
 	case <-ctx.Done():
@@ -127,10 +127,10 @@ func (p *pipeline) piece(ctx context.Context) (*piece, error) {
 	}
 }
 
-// release takes one user off a piece.
-func (p *pipeline) release(pc *piece) {
+// release takes one user off a buffer.
+func (p *pipeline) release(pc *buffer) {
 	if pc.users.Add(-1) == 0 {
-		p.pieces <- pc
+		p.buffers <- pc
 	}
 }
 
@@ -166,7 +166,7 @@ func (p *pipeline) writeFailure() error {
 	return p.writeErr
 }
 
-// stream is one hash over consecutive pieces, on one worker.
+// stream is one hash over consecutive buffers, on one worker.
 type stream struct {
 	p    *pipeline
 	w    *worker
@@ -183,8 +183,8 @@ func (p *pipeline) stream(t HashType, want []byte, bad func()) *stream {
 	return s
 }
 
-// add hands a part of a piece to the stream; also does something more with it there.
-func (s *stream) add(pc *piece, data []byte, also func([]byte)) {
+// add hands a part of a buffer to the stream; also does something more with it there.
+func (s *stream) add(pc *buffer, data []byte, also func([]byte)) {
 	pc.users.Add(1)
 	s.p.submit(s.w, len(data), func() {
 		if s.hash != nil {

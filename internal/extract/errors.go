@@ -13,6 +13,9 @@ import (
 type FormatError struct{ Path, Title string }
 
 func (e *FormatError) Error() string {
+	if e.Title == "unknown" {
+		return e.Path + ": unknown file format"
+	}
 	return fmt.Sprintf("%s: it is %s: there is nothing to take out of it", e.Path, text.WithArticle(e.Title))
 }
 

@@ -11,6 +11,7 @@ import (
 	"xflash/ftf"
 	"xflash/internal/fileio"
 	"xflash/internal/firmware"
+	"xflash/internal/phone"
 	"xflash/internal/text"
 	"xflash/sin"
 )
@@ -44,6 +45,11 @@ func (in *inspector) bundle(ctx context.Context, rep *Report, b *ftf.Bundle) err
 	rep.Firmware = firmwareOf(b.Manifest)
 	if b.Manifest.Device != "" {
 		rep.forModel(b.Manifest.Device, "its manifest names this model")
+		if _, model, ok := phone.ByModel(b.Manifest.Device); ok {
+			if question := model.QuestionVersion(b.Manifest.Version); question != "" {
+				rep.Notes = append(rep.Notes, question)
+			}
+		}
 	}
 	for _, n := range b.Notes {
 		rep.Notes = append(rep.Notes, n.String())

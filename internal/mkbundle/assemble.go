@@ -84,6 +84,9 @@ func Assemble(ctx context.Context, b *ftf.Bundle, opt AssembleOptions) (*Assembl
 		a.out.LeftOut = append(a.out.LeftOut, LeftOut{Name: n.Member, Reason: n.Text, Unread: true})
 	}
 	a.family, a.model, _ = phone.ByModel(a.out.Manifest.Device)
+	if question := a.model.QuestionVersion(a.out.Manifest.Version); question != "" {
+		a.note("%s", question)
+	}
 	parts, err := a.choose(b)
 	if err != nil {
 		return nil, err

@@ -91,11 +91,6 @@ func (f *Family) LoaderByVersion(ver string) (Loader, bool) {
 	return f.loader(func(l Loader) bool { return strings.EqualFold(l.Version, ver) })
 }
 
-// LoaderByMD5 finds a loader by the MD5 of its SIN file, in hex.
-func (f *Family) LoaderByMD5(sum string) (Loader, bool) {
-	return f.loader(func(l Loader) bool { return strings.EqualFold(l.MD5, sum) })
-}
-
 // Loader finds the known loader of a model. A bundle may bring another one.
 func (f *Family) Loader(m Model) (Loader, bool) {
 	return f.loader(func(l Loader) bool { return slices.Contains(l.Folders, m.Folder) })

@@ -79,9 +79,6 @@ func TestLoaderByVersion(t *testing.T) {
 		if !ok || l.MD5 != c.md5 || !slices.EqualFunc(l.Sets, c.sets, slices.Equal) || l.LZ4A != c.lz4a || l.HeaderUnit != c.unit || l.Verified != c.verified {
 			t.Errorf("%s: %+v", c.ver, l)
 		}
-		if same, ok := f.LoaderByMD5(c.md5); !ok || same.Version != l.Version {
-			t.Errorf("%s: %+v", c.md5, same)
-		}
 	}
 	f := familyNamed(t, "shinano")
 	for _, ver := range []string{"", "MSM8974AB_2", "MSM8974AB_26", "MSM8974_23", "S1_Boot_MSM8974AC_11"} {

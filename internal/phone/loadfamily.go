@@ -35,6 +35,7 @@ type familyData struct {
 		Codes         []string `json:"codes"`
 		OperatorCodes []string `json:"operator_codes"` // those of Codes that are bound
 		USB           string   `json:"usb"`            // hex
+		Firmware      []string `json:"firmware"`       // first and last release
 		Order         string   `json:"order"`          // folder of the script
 		WhyNot        string   `json:"why_not"`        // in place of the family's
 		Keys          []string `json:"keys"`
@@ -114,6 +115,9 @@ func loadFamily(files fs.FS, name string) (*Family, error) {
 			Form: data.Form, Keys: d.Keys, order: d.Order, whyNot: d.WhyNot}
 		if m.whyNot == "" {
 			m.whyNot = data.WhyNot
+		}
+		if m.Firmware = d.Firmware; len(d.Firmware) != 0 && len(d.Firmware) != 2 {
+			return nil, fmt.Errorf("%s: device %s: firmware wants the first and the last release", name, d.Folder)
 		}
 		if d.USB != "" {
 			usb, err := strconv.ParseUint(d.USB, 16, 12)

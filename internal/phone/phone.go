@@ -71,6 +71,10 @@ type Model struct {
 	// (PHONES.md §9.3).
 	OperatorBound bool
 
+	// Firmware is the first and the last release for it, each by the first two numbers of its
+	// version ("23.0", "23.5"); empty: not known.
+	Firmware []string
+
 	// Of models of 2017 and later: the form of the protocol, the ids at the end of the names
 	// of firmware files that are made for the model, and whether nothing but its name is known.
 	Form   Form

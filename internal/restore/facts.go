@@ -7,6 +7,7 @@ import (
 	"errors"
 	"strings"
 
+	"xflash/ftf"
 	"xflash/usbproto/s1"
 )
 
@@ -87,7 +88,7 @@ func ReadFacts(ctx context.Context, s *s1.Session) (*Facts, error) {
 		}
 	}
 	f.HWConf = len(units[unitHWConf]) > 0
-	f.HWRev = quoted(string(units[unitHWConf]), `REV="`)
+	f.HWRev = ftf.HWConfigRevision(units[unitHWConf])
 	f.Flashing = len(units[unitFlashState]) > 0 && units[unitFlashState][0] != 0
 
 	// The serial number is readable in both stages, so it comes first; the keys below
@@ -110,17 +111,4 @@ func ReadFacts(ctx context.Context, s *s1.Session) (*Facts, error) {
 func refused(err error) bool {
 	var r *s1.Refusal
 	return errors.As(err, &r)
-}
-
-// quoted returns the text between prefix and the next quotation mark.
-func quoted(text, prefix string) string {
-	_, rest, found := strings.Cut(text, prefix)
-	if !found {
-		return ""
-	}
-	value, _, found := strings.Cut(rest, `"`)
-	if !found || len(value) > 64 {
-		return ""
-	}
-	return value
 }

@@ -67,11 +67,11 @@ func TestInfoKeys(t *testing.T) {
 	if got, want := i.Fuses(), (s1.Fuses{Lock: "LOCKED", Data: "01000400", IDCode: "107B00E1", PlatformRoot: root}); got != want {
 		t.Errorf("fuses %+v", got)
 	}
-	if i.RootingStatus() != "ROOTED" || i.Version() != "MSM8974AB_22" || i.Stage() != s1.StageLoader {
-		t.Errorf("%q %q %q", i.RootingStatus(), i.Version(), i.Stage())
+	if i.Version() != "MSM8974AB_22" || i.Stage() != s1.StageLoader {
+		t.Errorf("%q %q", i.Version(), i.Stage())
 	}
 	none := s1.ParseInfo(nil)
-	if none.Fuses() != (s1.Fuses{}) || none.RootingStatus() != "" || none.Stage() != "" || len(none.Roots()) != 0 {
+	if none.Fuses() != (s1.Fuses{}) || none.Stage() != "" || len(none.Roots()) != 0 {
 		t.Error("an empty text has values")
 	}
 }

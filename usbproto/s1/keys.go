@@ -21,10 +21,6 @@ func (i *Info) Stage() Stage { return Stage(i.values["TYPE"]) }
 // the boot stage is compared with the boot delivery of a bundle.
 func (i *Info) Version() string { return i.values["VER"] }
 
-// RootingStatus is the state of the bootloader lock, such as ROOTABLE or ROOTED. Only the
-// boot stage tells it; "" otherwise.
-func (i *Info) RootingStatus() string { return i.values["ROOTING_STATUS"] }
-
 // Limits of MAX_PKT_SZ that are believed. The smallest known is 0x10000, the largest
 // 0x800000 (internal/explain/ERRORS.md §3.1).
 const (

@@ -2,10 +2,10 @@ package sin
 
 import "context"
 
-// mapEater takes an image: first the map, then the data of its tags. A map that breaks
+// mapConsumer takes an image: first the map, then the data of its tags. A map that breaks
 // a rule stops it; the payload is then only hashed, which tells whether the map is
 // damaged or was made wrong.
-type mapEater struct {
+type mapConsumer struct {
 	c    *checker
 	buf  []byte // frame and list, until the map is whole
 	err  error  // what is wrong with the map
@@ -17,11 +17,11 @@ type mapEater struct {
 	outs []*output // one per target
 }
 
-func (e *mapEater) eat(ctx context.Context, pc *piece, data []byte, offset int64) error {
+func (e *mapConsumer) consume(ctx context.Context, pc *buffer, data []byte, offset int64) error {
 	end := offset + int64(len(data))
 	if e.c.report.Map == nil && e.err == nil {
 		var err error
-		if data, err = e.eatMap(data); err != nil {
+		if data, err = e.readMap(data); err != nil {
 			return err
 		}
 	}
@@ -32,7 +32,7 @@ func (e *mapEater) eat(ctx context.Context, pc *piece, data []byte, offset int64
 			continue
 		}
 		n := min(int64(len(data)), e.tag.DataLen-at)
-		if err := e.eatTag(ctx, pc, data[:n], at); err != nil {
+		if err := e.readTag(ctx, pc, data[:n], at); err != nil {
 			return err
 		}
 		data = data[n:]
@@ -40,9 +40,9 @@ func (e *mapEater) eat(ctx context.Context, pc *piece, data []byte, offset int64
 	return nil
 }
 
-// eatMap collects the map, and makes everything ready when it is whole. It gives the
+// readMap collects the map, and makes everything ready when it is whole. It gives the
 // bytes that follow it. The error is one of an output; those of the map go to e.err.
-func (e *mapEater) eatMap(data []byte) (rest []byte, err error) {
+func (e *mapConsumer) readMap(data []byte) (rest []byte, err error) {
 	collect := func(n int64) bool {
 		take := min(max(0, n-int64(len(e.buf))), int64(len(data)))
 		e.buf, data = append(e.buf, data[:take]...), data[take:]
@@ -72,7 +72,7 @@ func (e *mapEater) eatMap(data []byte) (rest []byte, err error) {
 }
 
 // limits checks the map against what the caller allows and knows.
-func (e *mapEater) limits(m *Map) error {
+func (e *mapConsumer) limits(m *Map) error {
 	limit := e.c.maxOutput()
 	for _, t := range m.Targets {
 		if t.End > limit {
@@ -89,7 +89,7 @@ func (e *mapEater) limits(m *Map) error {
 }
 
 // begin takes a map that is right: outputs are opened, room for LZ4 blocks is made.
-func (e *mapEater) begin(m *Map) error {
+func (e *mapConsumer) begin(m *Map) error {
 	report := e.c.report
 	report.Map, report.Notes, e.tags = m, append(report.Notes, m.Notes...), tagCursor{m: m}
 	for _, t := range m.Targets {
@@ -124,7 +124,7 @@ func (e *mapEater) begin(m *Map) error {
 }
 
 // advance goes to the next tag that has data.
-func (e *mapEater) advance() {
+func (e *mapConsumer) advance() {
 	for {
 		if e.tag, e.more = e.tags.next(); !e.more || e.tag.DataLen > 0 {
 			return
@@ -132,8 +132,8 @@ func (e *mapEater) advance() {
 	}
 }
 
-// eatTag takes bytes of the current tag that begin at byte at of its data.
-func (e *mapEater) eatTag(ctx context.Context, pc *piece, data []byte, at int64) error {
+// readTag takes bytes of the current tag that begin at byte at of its data.
+func (e *mapConsumer) readTag(ctx context.Context, pc *buffer, data []byte, at int64) error {
 	t, p, last := e.tag, e.c.p, at+int64(len(data)) == e.tag.DataLen
 	switch t.Kind {
 	case TagADDR:
@@ -168,7 +168,7 @@ func (e *mapEater) eatTag(ctx context.Context, pc *piece, data []byte, at int64)
 
 // store takes bytes of a partition, on a worker. Pieces do not overlap, so nobody else
 // touches the same bytes of the head.
-func (e *mapEater) store(t Tag, b []byte, at int64) {
+func (e *mapConsumer) store(t Tag, b []byte, at int64) {
 	if head := e.c.report.Parts[t.Target].Head; at < int64(len(head)) {
 		copy(head[at:], b)
 	}
@@ -178,7 +178,7 @@ func (e *mapEater) store(t Tag, b []byte, at int64) {
 }
 
 // finish writes what has no data in the file, once all that has is known to be right.
-func (e *mapEater) finish(ctx context.Context) error {
+func (e *mapConsumer) finish(ctx context.Context) error {
 	if e.err != nil {
 		return e.err
 	}
@@ -196,7 +196,7 @@ func (e *mapEater) finish(ctx context.Context) error {
 }
 
 // fill writes the FILL pieces and the gaps.
-func (e *mapEater) fill(ctx context.Context) error {
+func (e *mapConsumer) fill(ctx context.Context) error {
 	for t := range e.c.report.Map.Tags() {
 		if t.Kind == TagFILL {
 			if err := e.outs[t.Target].fill(ctx, extent{t.Dest, t.Dest + t.DestLen}, t.Fill); err != nil {

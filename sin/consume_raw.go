@@ -6,9 +6,9 @@ import "context"
 // have some 250 KiB.
 const maxHeld = 8 << 20
 
-// rawEater takes a payload without a map: it is written as it is, and loaders and
+// rawConsumer takes a payload without a map: it is written as it is, and loaders and
 // layouts are kept to be looked through.
-type rawEater struct {
+type rawConsumer struct {
 	c    *checker
 	out  *output
 	line *stream // keeps the writes in order on one worker
@@ -16,12 +16,12 @@ type rawEater struct {
 	head []byte
 }
 
-func newRawEater(c *checker) (*rawEater, error) {
+func newRawConsumer(c *checker) (*rawConsumer, error) {
 	out, err := c.to.output(Target{})
-	return &rawEater{c: c, out: out, head: make([]byte, 0, HeadSize)}, err
+	return &rawConsumer{c: c, out: out, head: make([]byte, 0, HeadSize)}, err
 }
 
-func (e *rawEater) eat(_ context.Context, pc *piece, data []byte, offset int64) error {
+func (e *rawConsumer) consume(_ context.Context, pc *buffer, data []byte, offset int64) error {
 	at := offset - int64(len(e.c.h.Raw))
 	if free := HeadSize - len(e.head); free > 0 {
 		e.head = append(e.head, data[:min(free, len(data))]...)
@@ -39,7 +39,7 @@ func (e *rawEater) eat(_ context.Context, pc *piece, data []byte, offset int64) 
 	return nil
 }
 
-func (e *rawEater) finish(context.Context) error {
+func (e *rawConsumer) finish(context.Context) error {
 	kind := Recognize(e.head)
 	defer func() {
 		e.c.report.Parts = []Part{{Kind: kind, Size: e.c.h.PayloadSize(), Head: e.head}}

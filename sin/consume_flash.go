@@ -2,9 +2,9 @@ package sin
 
 import "context"
 
-// flashEater takes a partition image of version 1 or 2: its blocks go where the hash
+// flashConsumer takes a partition image of version 1 or 2: its blocks go where the hash
 // list says, without the partition info in front of them.
-type flashEater struct {
+type flashConsumer struct {
 	c     *checker
 	out   *output
 	line  *stream // keeps the writes in order on one worker
@@ -14,9 +14,9 @@ type flashEater struct {
 	end   int64 // of the last block in the dump
 }
 
-func newFlashEater(c *checker) (*flashEater, error) {
+func newFlashConsumer(c *checker) (*flashConsumer, error) {
 	last := c.h.Blocks[len(c.h.Blocks)-1]
-	e := &flashEater{c: c, end: last.Dest + last.Length}
+	e := &flashConsumer{c: c, end: last.Dest + last.Length}
 	e.head = make([]byte, min(HeadSize, e.end))
 	if err := e.limits(); err != nil {
 		return nil, err
@@ -27,14 +27,14 @@ func newFlashEater(c *checker) (*flashEater, error) {
 }
 
 // limits checks the destinations against what the caller allows.
-func (e *flashEater) limits() error {
+func (e *flashConsumer) limits() error {
 	if limit := e.c.maxOutput(); e.end > limit {
 		return fail(Malformed, fixed12, "it writes up to byte %d, allowed are %d", e.end, limit)
 	}
 	return nil
 }
 
-func (e *flashEater) eat(_ context.Context, pc *piece, data []byte, offset int64) error {
+func (e *flashConsumer) consume(_ context.Context, pc *buffer, data []byte, offset int64) error {
 	for e.c.h.Blocks[e.block].Offset+e.c.h.Blocks[e.block].Length <= offset {
 		e.block++
 	}
@@ -58,7 +58,7 @@ func (e *flashEater) eat(_ context.Context, pc *piece, data []byte, offset int64
 }
 
 // finish fills the gaps.
-func (e *flashEater) finish(ctx context.Context) error {
+func (e *flashConsumer) finish(ctx context.Context) error {
 	report := e.c.report
 	first := 0
 	if e.c.h.HasPartitionInfo() {
