@@ -1,6 +1,7 @@
 package ftf
 
 import (
+	"archive/zip"
 	"bytes"
 	"errors"
 	"io"
@@ -266,6 +267,32 @@ func TestOpenFailures(t *testing.T) {
 	want(t, err, NotRegular)
 	_, err = openBytes(t, nil)
 	want(t, err, Truncated, "empty")
+	_, err = openBytes(t, []byte("\x03SIN"+strings.Repeat("x", 100)))
+	want(t, err, NotBundle, "single SIN image")
+}
+
+// What people take for a bundle is named, so that they know what to do with it.
+func TestArchivesThatAreNoBundle(t *testing.T) {
+	for name, says := range map[string]string{
+		"META-INF/com/google/android/updater-script": "a recovery installs",
+		"D5803_23.5.A.1.291.ftf":                     "unpack it first",
+		"readme.txt":                                 "no image",
+	} {
+		var data bytes.Buffer
+		z := zip.NewWriter(&data)
+		w, err := z.Create(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.WriteString(w, "x"); err != nil {
+			t.Fatal(err)
+		}
+		if err := z.Close(); err != nil {
+			t.Fatal(err)
+		}
+		_, err = openBytes(t, data.Bytes())
+		want(t, err, NotBundle, says)
+	}
 }
 
 // Several members may be read at once, by several goroutines.

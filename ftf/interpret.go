@@ -16,6 +16,9 @@ func (b *Bundle) interpret() error {
 		if at := slices.IndexFunc(b.Members, func(m *Member) bool { return strings.EqualFold(path.Ext(m.Name), ".ftf") }); at >= 0 {
 			return fail(NotBundle, "it is an archive around %s: unpack it first, and use that file", b.Members[at].Name)
 		}
+		if slices.ContainsFunc(b.Members, func(m *Member) bool { return strings.HasPrefix(m.Name, "META-INF/com/google/android/") }) {
+			return fail(NotBundle, "it is a system update, which a recovery installs")
+		}
 		return fail(NotBundle, "there is no image (.sin) and no trim-area file (.ta) in it")
 	}
 	for _, step := range []func() error{b.readManifest, b.readDelivery, b.readTables, b.readScript} {

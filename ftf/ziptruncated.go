@@ -35,7 +35,7 @@ func IsZip(head []byte) bool {
 // otherFiles are beginnings of files that people take for bundles.
 var otherFiles = []struct{ magic, what string }{
 	{"\x1f\x8b", "it is a gzip file"},
-	{"\x03SIN", "it is a single SIN image"},
+	{"\x03SIN", "it is a single SIN image, one file of a bundle"},
 	{"\x7fELF", "it is a program or kernel image"},
 	{"ANDROID!", "it is an Android boot image"},
 	{"<!doctype html", "it is a web page; the download link led to a page, not to the file"},

@@ -106,6 +106,13 @@ func classify(err error) *failure {
 }
 
 func fileHint(e *ftf.Error) string {
+	switch {
+	case e == nil:
+	case e.Reason == ftf.NotBundle && strings.Contains(e.Error(), "recovery installs"):
+		return "start a recovery (\"xflash boot RECOVERY.img\") and install it there; \"xflash restore\" writes Sony's firmware"
+	case e.Reason == ftf.NotBundle && strings.Contains(e.Error(), "single SIN image"):
+		return "give the whole bundle; --only NAME (such as --only kernel) writes one file of it"
+	}
 	if e != nil && (e.Reason == ftf.NotBundle || e.Reason == ftf.NotRegular && e.Member == "") {
 		return "a bundle is an .ftf file, or a folder with .sin files as XperiFirm makes it"
 	}

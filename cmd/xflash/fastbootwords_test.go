@@ -151,6 +151,11 @@ func TestWordsOfDebian(t *testing.T) {
 		t.Fatal(err)
 	}
 	files["update.zip"] = archive.Bytes()
+	parts, err := bootimg.Parse(image)
+	if err != nil {
+		t.Fatal(err)
+	}
+	files["kernel"], files["ramdisk"] = parts.Kernel, parts.Ramdisk
 	for name, data := range files {
 		if err := os.WriteFile(filepath.Join(dir, name), data, 0o644); err != nil {
 			t.Fatal(err)
@@ -172,6 +177,8 @@ func TestWordsOfDebian(t *testing.T) {
 		"continue", "flash boot boot.img", "flash recovery recovery.img reboot", "flash system system.img", "flash boot", "stage boot.img",
 		"boot boot.img", "oem device-info", "flashing get_unlock_ability", "flash boot boot.img flash system system.img reboot",
 		"update update.zip", "--skip-reboot update update.zip", "flashall", "-S 1M flash system system.img", "getvar product",
+		"reboot-recovery", "flash:raw boot kernel ramdisk", "--cmdline androidboot.hardware=qcom flash:raw boot kernel ramdisk",
+		"-w flash recovery recovery.img",
 		"-w reboot", "reboot -w", "-w update update.zip", "-w",
 	} {
 		words := strings.Fields(line)

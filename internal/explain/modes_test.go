@@ -37,3 +37,24 @@ func TestModeTexts(t *testing.T) {
 		t.Error("a number outside the modes must read as an unknown mode")
 	}
 }
+
+// A phone that is in flash mode is not told to press the keys for it; one in a mode below is
+// told to try them once, and then that it is beyond xflash.
+func TestStepsDoNotGoRoundInCircles(t *testing.T) {
+	for _, step := range StepsTo(usbproto.ModeFlash2017, usbproto.ModeFlash) {
+		if strings.Contains(step, "hold Volume Down") {
+			t.Errorf("the phone is in flash mode already: %q", step)
+		}
+	}
+	for _, m := range []usbproto.Mode{usbproto.ModeEDL, usbproto.ModeDump, usbproto.ModeEmergency} {
+		steps := StepsTo(m, usbproto.ModeFlash)
+		if len(steps) < 2 || !strings.HasPrefix(steps[0], "once: ") || !strings.Contains(steps[1], "beyond xflash") {
+			t.Errorf("%s: %q", m, steps)
+		}
+	}
+	for _, want := range []usbproto.Mode{usbproto.ModeFlash, usbproto.ModeFastboot} {
+		if steps := NoPhoneSteps(want); !strings.HasPrefix(steps[0], "charge the phone") {
+			t.Errorf("without a phone: %q", steps)
+		}
+	}
+}
