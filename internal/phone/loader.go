@@ -47,7 +47,10 @@ type Loader struct {
 	StopsUnplugged bool
 
 	Verified Verification
-	SisterOf string // with BySister: the version of the executed loader it agrees with
+	// SisterOf is, with BySister, the version of the executed loader it agrees with. Fill
+	// and PacketsPerBlock of such a row are inferred from that loader; a bundle whose images
+	// have another form is refused before the first write.
+	SisterOf string
 }
 
 // FillForm is the length of a FILL tag that a loader accepts.
