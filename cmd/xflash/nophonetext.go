@@ -156,7 +156,7 @@ func firstOf(v *usbproto.NoPhoneError) usbproto.Device {
 // noBusHints say what to do on a machine without USB, one step each.
 var noBusHints = []string{
 	"run xflash on the computer that the phone is plugged into, outside of containers and virtual machines",
-	"or give this machine the bus: a container needs /dev/bus/usb, a virtual machine a USB controller that the phone is passed to",
+	"give this machine the bus: a container needs /dev/bus/usb, a virtual machine a USB controller that the phone is passed to",
 	"to look around without a phone, use a simulated one: --device sim:z3c",
 }
 
