@@ -38,8 +38,8 @@ type Options struct {
 	Info     func(line string)       // each line that the phone sends before its answer
 	Progress func(sent, total int64) // bytes of a download
 	Log      func(text string)       // what was odd and is over, such as stale answers
-	// Stalled is told each time the phone has not answered for half a minute and is still
-	// waited for, on a goroutine of its own.
+	// Stalled is called each time the phone has not answered for half a minute and is still
+	// waited for, on its own goroutine.
 	Stalled func(command string)
 }
 
@@ -55,14 +55,14 @@ type Client struct {
 
 // Reply is what came back for a command that the loader took.
 type Reply struct {
-	Text string   // behind OKAY
+	Text string   // after OKAY
 	Info []string // INFO lines, and TEXT as it came
 }
 
 // Refusal is a FAIL.
 type Refusal struct {
 	Command string
-	Text    string // behind FAIL, as the loader sent it
+	Text    string // after FAIL, as the loader sent it
 	Info    []string
 }
 
@@ -93,9 +93,9 @@ func (e *TransferError) Error() string { return fmt.Sprintf("%s: %v", Masked(e.C
 func (e *TransferError) Unwrap() error { return e.Err }
 
 // ErrCommandTooLong is the error of a command that no loader would take.
-var ErrCommandTooLong = errors.New("the command is longer than loaders take")
+var ErrCommandTooLong = errors.New("the command is longer than loaders accept")
 
-// Open begins a session. Answers that are left over from another one are read and thrown
+// Open starts a session. Answers that are left over from another one are read and thrown
 // away, and a first command that some loaders of Sony answer with "unknown command" is
 // said twice (usbproto/libusb/NOTES.md §9 row 5). Nothing is asked that changes the phone. c
 // is not closed when Open fails.
@@ -242,7 +242,7 @@ func (c *Client) answer(ctx context.Context, command string, limit time.Duration
 			}
 			return reply, int64(n), nil
 		default:
-			return reply, -1, &ProtocolError{command, string(message), "that is no answer of the protocol"}
+			return reply, -1, &ProtocolError{command, string(message), "that is not an answer of the protocol"}
 		}
 	}
 	return reply, -1, &ProtocolError{command, "", fmt.Sprintf("%d lines and no answer", maxInfo)}
@@ -301,7 +301,7 @@ func (c *Client) watch(command string) (stop func()) {
 	return func() { close(done); <-ended }
 }
 
-// complete tells of pieces that begin a DATA answer whether all of it is there; other
+// complete tells of pieces that start a DATA answer whether all of it is there; other
 // answers have no length.
 func complete(pieces []byte) bool {
 	return bytes.HasPrefix(pieces, []byte("DATA")) && len(pieces) >= 12

@@ -95,7 +95,7 @@ func usual(command string) []string {
 	return []string{"OKAY"}
 }
 
-// open begins a session with a loader that answers by the function, and as usual where
+// open starts a session with a loader that answers by the function, and as usual where
 // that gives nil.
 func open(t *testing.T, answer func(command string) []string) (*Client, *loader) {
 	t.Helper()

@@ -55,7 +55,7 @@ func (c *Client) Variables(ctx context.Context) ([]Variable, error) {
 	return all, nil
 }
 
-// MaxDownload is how many bytes the loader takes in one download. told is false when it
+// MaxDownload is how many bytes the loader accepts in one download. told is false when it
 // did not say, and DefaultDownload is assumed.
 func (c *Client) MaxDownload(ctx context.Context) (limit int64, told bool, err error) {
 	text, err := c.variable(ctx, "max-download-size")
@@ -114,7 +114,7 @@ func (c *Client) SetActive(ctx context.Context, slot string) error {
 	return err
 }
 
-// Continue lets the phone go on to start its system.
+// Continue lets the phone start its system.
 func (c *Client) Continue(ctx context.Context) error { return c.leave(ctx, "continue") }
 
 // Reboot starts the phone again; target is empty, "bootloader", "recovery" or "fastboot".

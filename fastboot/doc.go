@@ -3,7 +3,7 @@
 // transports in tcp.go and udp.go.
 //
 // A command is one message of ASCII text; the answers are OKAY, FAIL, INFO, TEXT and DATA,
-// with text behind them. The host speaks first, always, and one goroutine owns the client.
+// with text after them. The host speaks first, always, and one goroutine owns the client.
 //
 // Facts: PROTOCOL.md; docs/contributing.md §5 (what went wrong in other clients).
 package fastboot

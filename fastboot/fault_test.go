@@ -46,7 +46,7 @@ type faulty struct {
 func (f *faulty) now() bool { f.left--; return f.left < 0 }
 
 func (f *faulty) Read(ctx context.Context, p []byte) (int, error) {
-	// A look for left-over answers, which lasts until nothing comes, is no transfer here.
+	// A look for left-over answers, which lasts until nothing comes, is not a transfer here.
 	if limit, ok := ctx.Deadline(); ok && time.Until(limit) <= staleTime && f.left >= 0 {
 		return f.loader.Read(ctx, p)
 	}
@@ -100,7 +100,7 @@ func atEveryTransfer(t *testing.T, fault error, short bool) {
 			}
 			return
 		}
-		// A phone that leaves after it was told to go on has done it.
+		// A phone that leaves after it was told to continue has done it.
 		if last := conn.heard[max(len(conn.heard)-1, 0):]; err == nil && len(last) == 1 && last[0] == "continue" && fault == usbproto.ErrGone {
 			continue
 		}
@@ -124,7 +124,7 @@ func TestFault21ShortWrite(t *testing.T) {
 	atEveryTransfer(t, errors.New("the phone took only a part"), true)
 }
 
-// A phone that works for long is told of; one that never answers is given up at the
+// A phone that works for long is reported; one that never answers is given up at the
 // deadline, with the command.
 func TestFault23Silence(t *testing.T) {
 	stallTime = 10 * time.Millisecond
@@ -152,6 +152,6 @@ func TestFault23Silence(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 	if n := told.Load(); n < 2 {
-		t.Errorf("the silence was told %d times", n)
+		t.Errorf("the silence was reported %d times", n)
 	}
 }

@@ -98,7 +98,7 @@ func FuzzUDP(f *testing.F) {
 			wrong := data[0]&0x80 != 0
 			body := data[1 : 1+n]
 			data = data[1+n:]
-			if wrong { // as it stands
+			if wrong { // as it is
 				return [][]byte{body}
 			}
 			flags := byte(0)

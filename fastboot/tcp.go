@@ -93,13 +93,13 @@ func (t *tcpConn) Read(ctx context.Context, p []byte) (int, error) {
 			continue
 		}
 		if t.left, t.head = binary.BigEndian.Uint64(t.head), nil; t.left > maxTCP {
-			return 0, fmt.Errorf("a message of %d bytes is announced, which is no fastboot", t.left)
+			return 0, fmt.Errorf("a message of %d bytes is announced, which is not fastboot", t.left)
 		}
 	}
 	want := p[:min(uint64(len(p)), t.left)]
 	n, err := t.Conn.Read(ctx, want)
 	t.left -= uint64(n)
-	// A message that came in several packets is one message all the same.
+	// A message that came in several packets is still one message.
 	for err == nil && n < len(want) {
 		var k int
 		k, err = t.Conn.Read(ctx, want[n:])

@@ -12,7 +12,7 @@ import (
 )
 
 // ErrTooLarge is the error of a download above the loader's limit that cannot be split.
-var ErrTooLarge = errors.New("larger than the phone takes in one download")
+var ErrTooLarge = errors.New("larger than the phone accepts in one download")
 
 // ErrShort is the error of a source that ends early. The phone still waits for the rest
 // then, and must be unplugged.

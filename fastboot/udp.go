@@ -23,7 +23,7 @@ const (
 
 const (
 	udpHeader  = 4       // id, flags, sequence number, big-endian
-	udpMore    = 1       // flag: the message goes on in the next packet
+	udpMore    = 1       // flag: the message continues in the next packet
 	udpVersion = 1       // of the protocol
 	udpOwnMax  = 8 << 10 // longest packet that we take, bytes, header included
 	udpLeast   = 512     // both sides take at least this much
@@ -122,7 +122,7 @@ func (u *udpConn) exchange(ctx context.Context, id, flags byte, data []byte) (an
 			if buf[0] == udpError {
 				return nil, false, fmt.Errorf("the phone reports an error of the connection: %.80q", buf[udpHeader:n])
 			}
-			if id != udpQuery { // whose answer says where to begin
+			if id != udpQuery { // whose answer says where to start
 				u.seq++
 			}
 			return append([]byte(nil), buf[udpHeader:n]...), buf[1]&udpMore != 0, nil

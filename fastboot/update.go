@@ -62,7 +62,7 @@ func ParseRequirements(r io.Reader) ([]Requirement, error) {
 		case strings.HasPrefix(word, "require-for-product:"):
 			q.Product = strings.TrimPrefix(word, "require-for-product:")
 		default:
-			return nil, fmt.Errorf("android-info.txt, line %d: %.60q begins with none of require, reject, require-for-product", n, line)
+			return nil, fmt.Errorf("android-info.txt, line %d: %.60q starts with none of require, reject, require-for-product", n, line)
 		}
 		name, values, found := strings.Cut(rest, "=")
 		if q.Name = strings.TrimSpace(name); !ok || !found || q.Name == "" {
@@ -140,7 +140,7 @@ type Update struct {
 	files        fs.FS
 }
 
-// ErrNoUpdate is the error for files that are no update.
+// ErrNoUpdate is the error for files that are not updates.
 var ErrNoUpdate = errors.New("no update: android-info.txt and an image are missing")
 
 // infoFile says, in updates of 2023 and later, which image goes where.
@@ -151,7 +151,7 @@ const infoFile = "fastboot-info.txt"
 // error; else each image goes to the partition of its name.
 func OpenUpdate(files fs.FS) (*Update, error) {
 	if z, ok := files.(*zip.Reader); ok && len(z.File) > maxUpdateZip {
-		return nil, fmt.Errorf("an archive of %d files is no update", len(z.File))
+		return nil, fmt.Errorf("an archive of %d files is not an update", len(z.File))
 	}
 	u := &Update{files: files}
 	info, err := files.Open("android-info.txt")

@@ -14,7 +14,7 @@ type CommandKeys struct {
 	DefaultSecurity string // getvar Default-security: ON, OFF
 	PlatformID      string // getvar Platform-id, 8 hex digits, the first two the silicon revision
 	RootHash        string // Get-root-key-hash, hex
-	BootVersion     string // getvar version-bootloader, begins with the space id
+	BootVersion     string // getvar version-bootloader, starts with the space id
 }
 
 // MatchCommand is Match for phones of 2017 and later (FORMAT.md §5.3). Each attribute that a

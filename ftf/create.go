@@ -20,7 +20,7 @@ import (
 // File is a file to be put into a bundle.
 type File struct {
 	Name string // in the archive, with slashes
-	// Open begins to read the contents. It is called twice for stored files.
+	// Open starts to read the contents. It is called twice for stored files.
 	Open func() (io.ReadCloser, error)
 }
 
@@ -33,7 +33,7 @@ const (
 	Deflated Packing = methodDeflate
 )
 
-// bundleTime stands on every member, so that the same files give the same bytes.
+// bundleTime is on every member, so that the same files give the same bytes.
 var bundleTime = time.Date(2010, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // Create writes a bundle: manifest, loader, flash scripts, then the other files in
@@ -108,7 +108,7 @@ func addFile(ctx context.Context, z *zip.Writer, f File, packing Packing) error 
 		_, _, err = pour(ctx, w, f)
 		return err
 	}
-	// Java's streaming reader refuses a stored member whose sizes come behind it,
+	// Java's streaming reader refuses a stored member whose sizes come after it,
 	// so they are found out in a first pass.
 	size, crc, err := pour(ctx, io.Discard, f)
 	if err != nil {
@@ -125,8 +125,8 @@ func addFile(ctx context.Context, z *zip.Writer, f File, packing Packing) error 
 	return err
 }
 
-// storedWriter begins a stored member with its sizes in front. From 4 GiB on they
-// come behind it after all: archive/zip would leave the zip64 field out of the
+// storedWriter starts a stored member with its sizes in front. From 4 GiB on they
+// come after it after all: archive/zip would leave the zip64 field out of the
 // header.
 func storedWriter(z *zip.Writer, header *zip.FileHeader, size int64, crc uint32) (io.Writer, error) {
 	if size >= full32 {

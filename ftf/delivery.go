@@ -11,7 +11,7 @@ import (
 const maxDeliveryFiles = 200
 
 // BootDelivery is boot_delivery.xml: the boot chain in several configurations, of
-// which each phone takes exactly one (FORMAT.md §5).
+// which each phone accepts exactly one (FORMAT.md §5).
 type BootDelivery struct {
 	Format, Product  string
 	SpaceID, Version string // Version as written; see BootVersion
@@ -157,7 +157,7 @@ func attributePairs(e *element, list []Attribute) ([]Attribute, error) {
 		key, after, ok := strings.Cut(rest, "=")
 		key = strings.TrimSpace(key)
 		if !ok || key == "" || strings.ContainsAny(key, `";`) {
-			return nil, failLine(BadXML, e.line, 0, "%.60q is no KEY=\"value\"", rest)
+			return nil, failLine(BadXML, e.line, 0, "%.60q is not a KEY=\"value\"", rest)
 		}
 		var value string
 		if quoted, isQuoted := strings.CutPrefix(strings.TrimSpace(after), `"`); isQuoted {

@@ -67,7 +67,7 @@ func TestBootDelivery(t *testing.T) {
 	}
 }
 
-// delivery wraps configurations into a delivery without demands of its own.
+// delivery wraps configurations into its own delivery without demands.
 func delivery(configurations string) string {
 	return "<BOOT_DELIVERY>" + configurations + "</BOOT_DELIVERY>"
 }
@@ -126,7 +126,7 @@ func TestBootDeliveryRefused(t *testing.T) {
 		{"no element", "<?xml version='1.0'?>\n", BadXML, nil},
 		{"not closed", "<BOOT_DELIVERY>\n<CONFIGURATION NAME='C'>", BadXML, []string{"line 2"}},
 		{"two roots", delivery(`<CONFIGURATION NAME="C"/>`) + delivery(""), BadXML, []string{"second root"}},
-		{"text behind", delivery(`<CONFIGURATION NAME="C"/>`) + "junk", BadXML, nil},
+		{"text after it", delivery(`<CONFIGURATION NAME="C"/>`) + "junk", BadXML, nil},
 		{"other root", "<UPDATE/>", BadXML, []string{"UPDATE", "BOOT_DELIVERY"}},
 		{"no configuration", delivery(""), BadXML, []string{"no configuration"}},
 		{"configuration twice", delivery(`<CONFIGURATION NAME="C"/><CONFIGURATION NAME="C"/>`), Duplicate, []string{`"C"`}},

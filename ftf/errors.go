@@ -49,8 +49,8 @@ type Error struct {
 	File   string // path of the bundle, empty for a text parsed on its own
 	Member string // name in the archive, may be empty
 	Reason Reason
-	Offset int64 // where in the file, -1 when it is no single place
-	Line   int   // of a text, from 1; 0 when it is no text
+	Offset int64 // where in the file, -1 when it is not a single place
+	Line   int   // of a text, from 1; 0 when it is not text
 	Column int   // of a text, in bytes from 1; 0 when the whole line is meant
 	Have   int64 // Truncated and TooLarge: bytes there
 	Want   int64 // Truncated: bytes needed at least, 0 when unknown; TooLarge: the limit
@@ -122,7 +122,7 @@ func within(err error, file, member string) error {
 	return err
 }
 
-// Note is something odd in a bundle that is no failure.
+// Note is something odd in a bundle that is not a failure.
 type Note struct {
 	Member string // may be empty
 	Text   string

@@ -217,7 +217,7 @@ func TestFolderWithBootZip(t *testing.T) {
 	want(t, err, Truncated, "boot.zip")
 }
 
-// A file that changes under the reader is told, not sent half.
+// A file that changes under the reader is reported, not sent half.
 func TestFolderFileChanges(t *testing.T) {
 	for name, size := range map[string]int64{"shorter": 3, "longer": 30} {
 		dir := folder(t, "fw", map[string]string{"kernel.sin": "kernel image"})

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// FuzzFwinfo: whatever stands in fwinfo.xml, what is read of it can be shown.
+// FuzzFwinfo: whatever is in fwinfo.xml, what is read of it can be shown.
 func FuzzFwinfo(f *testing.F) {
 	f.Add([]byte(`<fwInfo><project>x</project><model>D5803</model><swVer>23.5.A.1.291</swVer><cda>1289-5302</cda><cdfVer>R5D</cdfVer><operator>Customized CE1</operator></fwInfo>`))
 	f.Add([]byte("<?xml version=\"1.0\"?><fwInfo><model>\xff</model></fwInfo>"))

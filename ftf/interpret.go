@@ -102,7 +102,7 @@ func (b *Bundle) readManifest() error {
 }
 
 // tolerate turns the failure of a text that is not needed into a note. Damaged
-// contents are no matter of one text: they stay failures.
+// contents concern more than one text: they stay failures.
 func (b *Bundle) tolerate(m *Member, err error) error {
 	if errors.Is(err, BadXML) || errors.Is(err, BadText) || errors.Is(err, TooLarge) {
 		b.note(m.Name, "not used, it cannot be read: %v", err)

@@ -53,7 +53,7 @@ func (m Manifest) KeptCategories() []string {
 	return slices.Clone(defaultNoErase)
 }
 
-// ParseManifest reads a manifest: lines end in CRLF, LF or CR, a line that begins
+// ParseManifest reads a manifest: lines end in CRLF, LF or CR, a line that starts
 // with a blank continues the one before, names are found in any case, the main
 // section ends at the first empty line. Errors are *Error with the line.
 func ParseManifest(r io.Reader) (Manifest, error) {
@@ -191,7 +191,7 @@ func (m Manifest) Encode() ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// fold writes one attribute, continuing on lines that begin with a blank, without
+// fold writes one attribute, continuing on lines that start with a blank, without
 // splitting a letter.
 func fold(b *bytes.Buffer, line string) {
 	for limit := manifestLine; len(line) > limit; limit = manifestLine - 1 {

@@ -191,7 +191,7 @@ func sameIDCode(phone, wanted string) bool {
 		strings.EqualFold(phone[1:], wanted[1:]) && strings.EqualFold("00"+phone[2:], wanted)
 }
 
-// containsWord reports whether word stands in text with no letter or digit right
+// containsWord reports whether word is in text with no letter or digit right
 // beside it, so that space id 1277-1 is not found in 1277-12.
 func containsWord(text, word string) bool {
 	text, word = strings.ToUpper(text), strings.ToUpper(word)

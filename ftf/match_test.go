@@ -8,7 +8,7 @@ import (
 )
 
 // testPhone is the phone the first configuration of deliveryText is for. Its id
-// code has a silicon revision of its own.
+// code has its own silicon revision.
 var testPhone = PhoneKeys{OTPLockStatus: "LOCKED", OTPData: "01000400", IDCode: "107B00E1", RootHash: testRoot,
 	BootVersion: "1277-4231_S1_Boot_MSM8974AC_LA1.0_11", HWRevision: "1234-5678_R1"}
 

@@ -48,7 +48,7 @@ func checkName(name string) *Error {
 	case strings.Contains(name, `\`):
 		return bad("has a backslash")
 	case len(name) >= 2 && name[1] == ':' && isLetter(name[0]):
-		return bad("begins with a drive letter")
+		return bad("starts with a drive letter")
 	}
 	if strings.ContainsFunc(name, isControl) {
 		return bad("has a control character")
@@ -113,7 +113,7 @@ func inFolder(name, folder string) bool {
 	return strings.EqualFold(path.Base(path.Dir(name)), folder)
 }
 
-// cuts are where Sony's long names go on with what is not the image's name:
+// cuts are where Sony's long names continue with what is not the image's name:
 // FORMAT.md §3 and §3. Case matters, _X- covers
 // _X-FLASH.
 var cuts = []string{"_AID", "_PLATFORM", "_S1", "_X-", "_X_BOOT", "_X_Boot"}

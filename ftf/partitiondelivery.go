@@ -9,7 +9,7 @@ import (
 )
 
 // ParsePartitionDelivery reads partition_delivery.xml: the partition tables of a folder, as the
-// base names of their files. It has no conditions; which of them a phone gets is told by its
+// base names of their files. It has no conditions; which of them a phone gets is decided by its
 // storage (FORMAT.md §5.4). Errors are *Error with the line.
 func ParsePartitionDelivery(r io.Reader) ([]string, error) {
 	root, err := parseXML(r)

@@ -82,7 +82,7 @@ type Script struct {
 // ParseScript reads a .fsc file. Scripts come from captures of other tools and
 // have faults, so lines are read tolerantly: the colon may be missing, case does
 // not matter, two actions on one line ("End flashingsetLoaderConfig:00 01") count
-// as two. What is not understood is kept with Verb Unknown and noted. Only a text
+// as two. A line it cannot read is kept with Verb Unknown and noted. Only a text
 // that is too large or no text at all gives an error.
 func ParseScript(r io.Reader) (*Script, error) {
 	data, err := readText(r)
@@ -90,7 +90,7 @@ func ParseScript(r io.Reader) (*Script, error) {
 		return nil, err
 	}
 	if i := bytes.IndexByte(data, 0); i >= 0 {
-		return nil, failLine(BadText, 1+bytes.Count(data[:i], []byte("\n")), 0, "a NUL byte, so this is no script")
+		return nil, failLine(BadText, 1+bytes.Count(data[:i], []byte("\n")), 0, "a NUL byte, so this is not a script")
 	}
 	s := &Script{}
 	text := strings.TrimPrefix(strings.ToValidUTF8(string(data), "\uFFFD"), "\ufeff")
@@ -157,9 +157,9 @@ func (s *Script) note(line int, format string, args ...any) {
 	}
 }
 
-// cutAction splits a line before the first action word that stands where no
+// cutAction splits a line before the first action word that is where no
 // action word should. Only words of the S1 generation are looked for: the newer
-// ones (flash, Sync) are too short to be told from names.
+// ones (flash, Sync) are too short to distinguish from names.
 func cutAction(line string) (first, rest string) {
 	cut := len(line)
 	lower := lowerASCII(line)

@@ -150,7 +150,7 @@ func FuzzScript(f *testing.F) {
 		if len(again) == 0 {
 			return
 		}
-		// What was understood is understood the same when written out.
+		// A script that was understood means the same when written out.
 		back, err := ParseScript(strings.NewReader(strings.Join(again, "\n")))
 		if err != nil {
 			t.Fatal(err)

@@ -41,7 +41,7 @@ func (f *TAFile) Unit(unit uint32) (TAUnit, bool) {
 // then per unit eight hex digits unit, four to eight hex digits size in bytes and
 // the bytes, which may continue on lines that start with a blank; a size of four digits
 // may be cut modulo 0x10000, as Flashtool cuts it. Lines end in LF
-// or CRLF, // at the start of a line begins a comment. Errors are *Error with
+// or CRLF, // at the start of a line starts a comment. Errors are *Error with
 // line and column.
 func ParseTA(r io.Reader) (*TAFile, error) {
 	data, err := readText(r)
@@ -122,7 +122,7 @@ func (p *taParser) line(number int, text string) error {
 		return p.partition(number, field)
 	}
 	if p.file.Partition == 0 {
-		return failLine(BadText, number, column, "%.20q where the partition (01 or 02) should stand", field)
+		return failLine(BadText, number, column, "%.20q where the partition (01 or 02) should be", field)
 	}
 	unit, err := hexField(number, column, field, "unit number", 8, 8)
 	if err != nil {
@@ -148,7 +148,7 @@ func (p *taParser) line(number int, text string) error {
 
 func (p *taParser) partition(number int, field string) error {
 	if p.file.Partition != 0 {
-		return failLine(BadText, number, 1, "%q begins a line: a second partition, or bytes that lack the blank before them", field)
+		return failLine(BadText, number, 1, "%q starts a line: a second partition, or bytes that lack the blank before them", field)
 	}
 	if field != "01" && field != "02" {
 		return failLine(BadText, number, 1, "partition %q, there are only 01 and 02", field)
@@ -207,7 +207,7 @@ func hexField(line, column int, field, what string, least, most int) (uint32, er
 	}
 	for i := range len(field) {
 		if !isDigit(field[i]) && (field[i]|0x20 < 'a' || field[i]|0x20 > 'f') {
-			return 0, failLine(BadText, line, column+i, "%s %q has a character that is no hex digit", what, field)
+			return 0, failLine(BadText, line, column+i, "%s %q has a character that is not a hex digit", what, field)
 		}
 	}
 	v, _ := strconv.ParseUint(field, 16, 32) // at most eight digits, all checked

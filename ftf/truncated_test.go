@@ -36,7 +36,7 @@ func TestTruncatedEverywhere(t *testing.T) {
 }
 
 // In the middle of a member whose header tells its size, the size that is needed
-// at least is told.
+// at least is reported.
 func TestTruncatedSaysHowMuch(t *testing.T) {
 	z := &rawZip{members: []*rawMember{{name: "system.sin", data: make([]byte, 5000)}}}
 	data := z.bytes()

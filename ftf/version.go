@@ -6,7 +6,7 @@ import "strings"
 type Relation int
 
 // Relations. Only Same is certain: how Sony counts versions is not documented, so
-// Older and Newer are said when nothing but a number differs.
+// Older and Newer apply when nothing but a number differs.
 const (
 	Unrelated Relation = iota // the names cannot be compared, or one is missing
 	Same

@@ -99,7 +99,7 @@ func TestZip64Sparse(t *testing.T) {
 	}
 }
 
-// A stored member of 4 GiB is written with its sizes behind it. Whether that makes
+// A stored member of 4 GiB is written with its sizes after it. Whether that makes
 // a sound archive is seen in a file of holes.
 func TestWriteZip64(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "large.ftf")

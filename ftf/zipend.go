@@ -57,7 +57,7 @@ func findDirectory64(r io.ReaderAt, size int64, short zipDirectory, locator int6
 	if le32(b, 4) != 0 || le32(b, 16) > 1 {
 		return dir, failAt(Unsupported, locator, "the archive is split over several files")
 	}
-	// In a sound archive the record ends where the locator begins.
+	// In a sound archive the record ends where the locator starts.
 	direct := locator - sizeEnd64
 	if direct < 0 || offset > uint64(direct) {
 		if direct >= 0 {
@@ -65,7 +65,7 @@ func findDirectory64(r io.ReaderAt, size int64, short zipDirectory, locator int6
 				return dir, truncated(size, size+int64(offset)-direct)
 			}
 		}
-		return dir, failAt(Malformed, locator, "the zip64 end record should lie at %#x, behind its own locator", offset)
+		return dir, failAt(Malformed, locator, "the zip64 end record should lie at %#x, after its own locator", offset)
 	}
 	at := int64(offset)
 	rec, err := readFull(r, at, sizeEnd64)
@@ -98,7 +98,7 @@ func findDirectory64(r io.ReaderAt, size int64, short zipDirectory, locator int6
 func (d *zipDirectory) place(size, end int64) error {
 	switch after := d.offset + d.size; {
 	case after-end > maxShort:
-		return failAt(Malformed, end, "the directory should lie at %#x, far behind the end of the file", d.offset)
+		return failAt(Malformed, end, "the directory should lie at %#x, far past the end of the file", d.offset)
 	case after > end:
 		return truncated(size, size+after-end)
 	case after < end:

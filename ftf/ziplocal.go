@@ -105,7 +105,7 @@ func checkEntry(e *zipEntry, limits Limits) *Error {
 
 // checkLocals compares every member's own header with the directory, finds where
 // its bytes lie and refuses members that share bytes. Members must end before
-// limit, where the directory begins.
+// limit, where the directory starts.
 func checkLocals(r io.ReaderAt, entries []*zipEntry, limit int64) error {
 	sorted := slices.SortedFunc(slices.Values(entries), func(a, b *zipEntry) int { return cmp.Compare(a.header, b.header) })
 	if len(sorted) > 0 && sorted[0].header > 0 {
@@ -123,11 +123,11 @@ func checkLocals(r io.ReaderAt, entries []*zipEntry, limit int64) error {
 	return nil
 }
 
-// checkLocal checks one member; next is where the following member begins.
+// checkLocal checks one member; next is where the following member starts.
 func checkLocal(r io.ReaderAt, e *zipEntry, next, limit int64) error {
 	switch {
 	case e.header > limit-sizeLocal:
-		return failAt(Malformed, e.header, "its header would lie in the directory or behind the file")
+		return failAt(Malformed, e.header, "its header would lie in the directory or past the file")
 	case e.header+sizeLocal > next:
 		return failAt(Overlap, e.header, "its header shares bytes with that of another member")
 	}
@@ -167,7 +167,7 @@ func checkLocal(r io.ReaderAt, e *zipEntry, next, limit int64) error {
 		return err
 	}
 	described := e.flags&flagDescriptor != 0
-	untold := false // some value stands only behind the data
+	untold := false // some value is only after the data
 	for _, v := range []struct {
 		what           string
 		local, central int64
@@ -191,7 +191,7 @@ func checkLocal(r io.ReaderAt, e *zipEntry, next, limit int64) error {
 	return nil
 }
 
-// checkDescriptor checks the record behind a member whose header has no sizes. It
+// checkDescriptor checks the record after a member whose header has no sizes. It
 // comes with or without signature and with sizes of 4 or 8 bytes.
 func checkDescriptor(r io.ReaderAt, e *zipEntry, at, next int64) error {
 	b, err := readFull(r, at, int(min(next-at, 24)))
@@ -208,5 +208,5 @@ func checkDescriptor(r io.ReaderAt, e *zipEntry, at, next int64) error {
 			return nil
 		}
 	}
-	return failAt(Disagreement, at, "the descriptor behind it does not repeat the CRC-32 and sizes of the directory")
+	return failAt(Disagreement, at, "the descriptor after it does not repeat the CRC-32 and sizes of the directory")
 }

@@ -30,7 +30,7 @@ type rawMember struct {
 	flags           uint16
 	madeBy          uint16
 	external        uint32
-	described       bool           // sizes behind the data instead of in the header
+	described       bool           // sizes after the data instead of in the header
 	descriptor      []byte         // instead of the true one
 	unsigned        bool           // descriptor without signature
 	wide            bool           // sizes in zip64 extra fields (and a wide descriptor)

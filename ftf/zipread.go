@@ -27,7 +27,7 @@ type memberReader struct {
 	err    error // sticky
 }
 
-// openEntry begins to read a member of an archive.
+// openEntry starts to read a member of an archive.
 func openEntry(file string, r io.ReaderAt, e *zipEntry) io.ReadCloser {
 	section := io.NewSectionReader(r, e.body, e.packed)
 	if e.method == methodStored {

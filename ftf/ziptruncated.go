@@ -65,7 +65,7 @@ func diagnose(r io.ReaderAt, size int64) error {
 			return fail(NotBundle, "%s", f.what)
 		}
 	}
-	return fail(NotBundle, "it does not begin like a zip archive")
+	return fail(NotBundle, "it does not start like a zip archive")
 }
 
 // maxSurplus is how far before the end of a file the end of its archive is looked for.
@@ -122,7 +122,7 @@ func shortfall(r io.ReaderAt, size int64) error {
 			}
 		}
 		if le16(h, 6)&flagDescriptor != 0 && packed == 0 {
-			break // its size stands behind it
+			break // its size is after it
 		}
 		if at = body + packed; at > size {
 			e := truncated(size, at)

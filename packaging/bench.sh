@@ -1,5 +1,5 @@
 #!/bin/sh
-# Measures how fast a bundle of 1 GiB is checked and sent to a phone that takes everything
+# Measures how fast a bundle of 1 GiB is checked and sent to a phone that accepts everything
 # at once, next to what SHA-256 and LZ4 do on this machine in the same run, and fails when
 # the whole process needs more than 64 MiB. Times are shown, never judged: machines differ.
 # usage: packaging/bench.sh
@@ -21,7 +21,7 @@ if [ "$free" -lt 2300000 ]; then
     exit 1
 fi
 
-# run BENCHMARKS: each once, in a process of its own, with its memory in $dir/memory
+# run BENCHMARKS: each once, in its own process, with its memory in $dir/memory
 run() {
     XFLASH_BENCH_DIR=$dir "$time" -v -o "$dir/memory" \
         "$dir/restore.test" -test.run '^$' -test.bench "^Benchmark($1)\$" -test.benchtime 1x
@@ -35,7 +35,7 @@ run MakeBundle
 round=1
 while [ "$round" -le "$rounds" ]; do
     echo "bench: round $round of $rounds"
-    # The yardsticks have a process of their own; the memory that is judged is that of the
+    # The yardsticks have their own process; the memory that is judged is that of the
     # other one. Not through a pipe: a failed benchmark must end this script.
     run 'SHA256|LZ4' >"$dir/output" || { cat "$dir/output"; exit 1; }
     run CheckAndSend >>"$dir/output" || { cat "$dir/output"; exit 1; }

@@ -13,7 +13,7 @@ count=$(wc -l <"$list")
 [ "$count" -gt 0 ] || { echo "fuzz: no fuzz targets found" >&2; exit 1; }
 echo "fuzz: $count targets, $time each, two at a time"
 # The fuzzer of Go sometimes reports the end of its own time as a failure of the target,
-# "context deadline exceeded" and no failing input. That is no finding.
+# "context deadline exceeded" and no failing input. That is not a finding.
 # shellcheck disable=SC2016 # expanded by the inner shell
 xargs -P 2 -L 1 sh -c '
     out=$(go test "$1" -run "^$" -fuzz "^$2\$" -fuzztime "$0" -fuzzminimizetime 5x -parallel 1 2>&1) && { echo "fuzz: ok $1 $2"; exit 0; }

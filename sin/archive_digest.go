@@ -67,7 +67,7 @@ func (a *Archive) digests() error {
 	}
 	for _, c := range a.Chunks {
 		if !c.listed {
-			return fail(CorruptBlock, c.Offset, "the signature lists the digests of %d of %d chunks, and that of %q is none of them", listed, len(a.Chunks), c.Name)
+			return fail(CorruptBlock, c.Offset, "the signature lists the digests of %d of %d chunks, and that of %q is not one of them", listed, len(a.Chunks), c.Name)
 		}
 	}
 	a.Signed = SignedListed

@@ -103,9 +103,9 @@ func (a *ArchiveReader) member() (e tarEntry, ext string, err error) {
 		if e.kind == '0' {
 			break
 		}
-		a.notes = append(a.notes, Note{Offset: e.at, Text: fmt.Sprintf("%q is no regular file and was skipped", e.name)})
+		a.notes = append(a.notes, Note{Offset: e.at, Text: fmt.Sprintf("%q is not a regular file and was skipped", e.name)})
 		if len(a.notes) > maxNotes {
-			return e, "", fail(BadArchive, e.at, "too many members that are no regular files")
+			return e, "", fail(BadArchive, e.at, "too many members that are not regular files")
 		}
 	}
 	ext = path.Ext(e.name)

@@ -34,7 +34,7 @@ func readArchive(file []byte) (a *ArchiveReader, sizes []int64, sums [][]byte, e
 	return a, sizes, sums, err
 }
 
-// What is sent is what was checked: signature, chunks and their digests are the same.
+// It sends what was checked: signature, chunks and their digests are the same.
 func TestArchiveReader(t *testing.T) {
 	for _, packed := range []bool{false, true} {
 		b := vectorArchive()
@@ -82,8 +82,8 @@ func TestArchiveReader(t *testing.T) {
 	}
 }
 
-// Digests that stand in the signature are compared, in whatever form it is; a signature
-// that holds none proves nothing and is no damage.
+// Digests that are in the signature are compared, in whatever form it is; a signature
+// that holds none proves nothing and is not damage.
 func TestArchiveDigests(t *testing.T) {
 	b := vectorArchive()
 	chunk := func(i int) []byte {

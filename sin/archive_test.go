@@ -157,7 +157,7 @@ func TestArchiveCuts(t *testing.T) {
 			t.Errorf("version %d and a byte: %v", version, err)
 		}
 	}
-	// Zeros behind the end are the filling of a tape record.
+	// Zeros past the end are the filling of a tape record.
 	if _, err := check(append(bytes.Clone(plain), make([]byte, 10240)...), -1, nil); err != nil {
 		t.Error(err)
 	}
@@ -259,7 +259,7 @@ func TestArchiveRules(t *testing.T) {
 		{"control character", [][]byte{member(t, "a\x1b.cms", '0', nil), zero}, BadArchive, 512, "member name"},
 		{"huge container", [][]byte{member(t, "boot.cms", '0', make([]byte, maxCMS+1)), zero}, BadArchive, 512, "container of 65537"},
 		{"one block of zeros", [][]byte{cms, raw, zero[:512], raw}, BadArchive, 2560, "instead of two"},
-		{"rest behind", [][]byte{cms, raw, zero, {0, 0, 1}}, Trailing, 3074, "goes on"},
+		{"trailing rest", [][]byte{cms, raw, zero, {0, 0, 1}}, Trailing, 3074, "continues"},
 		{"sparse too short", [][]byte{cms, member(t, "boot.000", '0', hole[:30]), zero}, BadData, 0, "boot.000"},
 		{"sparse too long", [][]byte{cms, member(t, "boot.000", '0', append(bytes.Clone(hole), 1)), zero}, BadData, 0, "boot.000"},
 		{"LZ4 too short", [][]byte{cms, member(t, "boot.000", '0', sparseImage(1, sparseChunk{0xCAC5, 1, lz4As[:25]})), zero}, BadData, 0, "boot.000"},

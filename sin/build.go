@@ -20,7 +20,7 @@ const DefaultBlockSize12 = 0x20000
 
 // Payload is what a SIN is built around.
 type Payload struct {
-	Head []byte // comes first and gets a block of its own: the map of an image
+	Head []byte // comes first and gets its own block: the map of an image
 	// Body writes the rest. It is called twice and must write the same bytes.
 	Body func(w io.Writer) error
 }
@@ -110,7 +110,7 @@ func (b Builder) Build(w io.Writer, p Payload) error {
 func (b Builder) old() bool { return b.Version == 1 || b.Version == 2 }
 
 // place gives the blocks of an old file their destinations: the Head, a partition info,
-// goes to 0, the others one behind the other. Spare bytes do not count as data, and
+// goes to 0, the others one after the other. Spare bytes do not count as data, and
 // eMMC types count in sectors.
 func (b Builder) place(p Payload, blocks []Block) error {
 	next := int64(b.Address)

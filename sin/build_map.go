@@ -124,7 +124,7 @@ func repeats(data []byte) (pattern [4]byte, ok bool) {
 }
 
 // Payload reads all sources for lengths and hashes, and gives the payload. Its map is
-// the Head, so it gets a block of its own as in Sony's files.
+// the Head, so it gets its own block as in Sony's files.
 func (b *MapBuilder) Payload() (Payload, error) {
 	if b.err != nil {
 		return Payload{}, b.err

@@ -133,7 +133,7 @@ func readCertificate(data []byte) (*Certificate, error) {
 	return c, nil
 }
 
-// signatureHash reads the algorithm of a certificate's signature, which stands in it
+// signatureHash reads the algorithm of a certificate's signature, which is in it
 // twice. The second one is not signed, so the two must be the same.
 func signatureHash(inner, outer []byte) HashType {
 	if !bytes.Equal(inner, outer) {
@@ -151,7 +151,7 @@ func signatureHash(inner, outer []byte) HashType {
 
 // readTBS reads the signed part: version, serial number, algorithm, issuer, validity,
 // subject, key. What follows (extensions) does not matter here. It gives the algorithm
-// of the signature as it stands.
+// of the signature as it is.
 func (c *Certificate) readTBS() (alg []byte, err error) {
 	outer := derReader{data: c.TBS}
 	tbs := outer.enter(tagSequence)

@@ -51,9 +51,9 @@ type Report struct {
 	Notes   []Note
 }
 
-// Part is the content of one partition, or of a payload that is no image.
+// Part is the content of one partition, or of a payload that is not an image.
 type Part struct {
-	Target Target // zero for a payload that is no image
+	Target Target // zero for a payload that is not an image
 	Kind   Kind
 	Size   int64  // bytes: the end of what is written, or of the file system if that is larger
 	Head   []byte // the first bytes, at most HeadSize; zero where nothing is written

@@ -43,8 +43,8 @@ func (r Reason) String() string {
 type Error struct {
 	File   string // name given by the caller, may be empty
 	Reason Reason
-	Offset int64  // where in the file, -1 when it is no single place
-	Block  int    // index in the hash list, -1 when it is no block
+	Offset int64  // where in the file, -1 when it is not a single place
+	Block  int    // index in the hash list, -1 when it is not a block
 	Detail string // what was found, in words
 	Err    error  // cause, may be nil
 }
@@ -99,7 +99,7 @@ func inFile(err error, name string) error {
 	return err
 }
 
-// Note is something odd in a file that is no failure.
+// Note is something odd in a file that is not a failure.
 type Note struct {
 	Offset int64
 	Text   string

@@ -68,7 +68,7 @@ func FuzzReadHeader(f *testing.F) {
 	})
 }
 
-// FuzzMap: the data of an accepted map lie one behind the other, and nothing is
+// FuzzMap: the data of an accepted map lie one after the other, and nothing is
 // written twice.
 func FuzzMap(f *testing.F) {
 	join := func(tags ...[]byte) []byte { return bytes.Join(tags, nil) }

@@ -137,7 +137,7 @@ func ReadHeader(r io.Reader, size int64) (*Header, error) {
 	case hr.buf[0] == 1 || hr.buf[0] == 2:
 		return readHeader12(hr)
 	case bytes.HasPrefix(hr.buf, magicGzip):
-		return nil, fail(NotSIN, 0, "a gzip file; versions 4 and 5 are archives without a header of their own")
+		return nil, fail(NotSIN, 0, "a gzip file; versions 4 and 5 are archives without their own header")
 	}
 	return nil, fail(NotSIN, 0, "the first bytes % x belong to no version", hr.buf)
 }

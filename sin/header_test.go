@@ -30,7 +30,7 @@ func TestHeaderRules(t *testing.T) {
 		{"type 0 with more bytes", set(8, 0x2700), 8, "type 0x0"},
 		{"hash type 0", set(12, 0), 12, "hash type 0"},
 		{"hash type 3", set(12, 3), 12, "hash type 3"},
-		{"list for the other hash", set(12, 1), 20, "no number of 24-byte entries"},
+		{"list for the other hash", set(12, 1), 20, "not a whole number of 24-byte entries"},
 		{"header length 0", set(4, 0), 4, "header length is 0"},
 		{"header length 27", set(4, 27), 4, "header length is 27"},
 		{"header over the limit", set(4, 16<<20+1), 4, "header length is 16777217"},

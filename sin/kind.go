@@ -50,7 +50,7 @@ func Recognize(head []byte) Kind {
 	return KindRaw
 }
 
-// ExtSize is the size in bytes of the ext2, ext3 or ext4 file system that begins with
+// ExtSize is the size in bytes of the ext2, ext3 or ext4 file system that starts with
 // head, or 0 when there is none.
 func ExtSize(head []byte) int64 {
 	le := binary.LittleEndian

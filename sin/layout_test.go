@@ -59,7 +59,7 @@ func TestLayoutRules(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := ParseLayout(append(bytes.Clone(good), 0, 0), 0); err != nil {
-		t.Errorf("bytes behind the layouts: %v", err)
+		t.Errorf("bytes after the layouts: %v", err)
 	}
 	for n := range good {
 		if _, err := ParseLayout(good[:n], 0); !errors.Is(err, Because(BadLayout)) {

@@ -118,10 +118,10 @@ func parseMap(list []byte, at, end int64) (*Map, error) {
 		case next < 0 && t.Data > m.DataOffset:
 			m.note(m.DataOffset, "%d bytes of data before the first piece", t.Data-m.DataOffset)
 		case next >= 0 && t.Data != next:
-			return nil, fail(BadMap, t.Offset, "the data of %s begin at %#x, those before it end at %#x", t.Kind, t.Data, next)
+			return nil, fail(BadMap, t.Offset, "the data of %s start at %#x, those before it end at %#x", t.Kind, t.Data, next)
 		}
 		if t.Data > end || t.DataLen > end-t.Data {
-			return nil, fail(BadMap, t.Offset, "the data of %s end behind the file", t.Kind)
+			return nil, fail(BadMap, t.Offset, "the data of %s end past the file", t.Kind)
 		}
 		next = t.Data + t.DataLen
 	}

@@ -98,7 +98,7 @@ func expectEnd(r io.Reader, offset int64) error {
 	var one [1]byte
 	switch n, err := io.ReadFull(r, one[:]); {
 	case n > 0:
-		return fail(Trailing, offset, "the file goes on after its last block")
+		return fail(Trailing, offset, "the file continues after its last block")
 	case err != nil:
 		return err
 	}

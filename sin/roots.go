@@ -47,7 +47,7 @@ var knownRoots = []KnownRoot{
 }
 
 // oldTestRoots is how the roots of development software of 2010 and 2011 are named, with
-// four digits behind.
+// four digits after.
 var oldTestRoots = []string{"S1_Loader_test_Root_", "S1_SW_test_Root_"}
 
 // RootByName looks a root up by its common name; nil when it is not known. The phone

@@ -91,7 +91,7 @@ func answers(t testing.TB, model string) map[string]string {
 	return got
 }
 
-// listStart is where the hash list of a version begins (§2.1, §3.1).
+// listStart is where the hash list of a version starts (§2.1, §3.1).
 func listStart(version int) int {
 	if version == 3 {
 		return 24
@@ -119,7 +119,7 @@ func TestKnownAnswers(t *testing.T) {
 	}
 }
 
-// TestD58XX holds the facts of §10.3 that are no column of the table.
+// TestD58XX holds the facts of §10.3 that are not column of the table.
 func TestD58XX(t *testing.T) {
 	file, err := os.ReadFile(samples.Path(t, "loader-D58XX.sin"))
 	if err != nil {

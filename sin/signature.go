@@ -110,7 +110,7 @@ func (h *Header) VerifySignature() error {
 // Only the key counts, not the issuer's name (usbproto/s1/PROTOCOL.md §11.15). Errors are
 // ForgedRoot (the issuer is in roots, but its key did not sign this) and
 // CertificateDamaged (a root signed this certificate, but with other content). A root that
-// is known by name only or not at all is no error: Trust.State says that nothing is proven.
+// is known by name only or not at all is not an error: Trust.State says that nothing is proven.
 func (h *Header) VerifyChain(roots *RootSet) (Trust, error) {
 	if h.Signature == nil {
 		return Trust{}, h.sigErr
@@ -162,7 +162,7 @@ func (h *Header) Verify(roots *RootSet) (Trust, error) {
 	badCert := errors.Is(chainErr, Because(ForgedRoot)) || errors.Is(chainErr, Because(CertificateDamaged))
 	switch {
 	case sigErr == nil && badCert:
-		// The owner of the key signed this very certificate: it is no accident.
+		// The owner of the key signed this very certificate: it is not an accident.
 		return trust, fail(ForgedRoot, int64(h.CertOffset), "%s did not sign the certificate that names it", h.Issuer())
 	case sigErr == nil:
 		return trust, chainErr

@@ -80,7 +80,7 @@ func (m *Map) tagAt(pos int, note func(int64, string, ...any)) (Tag, int, error)
 			t.Fill[i] = tag[27-i]
 		}
 		if t.DestLen%4 != 0 {
-			return t, 0, fail(BadMap, t.Offset, "a FILL of %d bytes is no number of words", t.DestLen)
+			return t, 0, fail(BadMap, t.Offset, "a FILL of %d bytes is not a whole number of words", t.DestLen)
 		}
 	case TagMTKM:
 		hashAt = 60

@@ -72,7 +72,7 @@ func (t *tarReader) rest() error {
 		n, err := t.r.Read(buf)
 		for i, b := range buf[:n] {
 			if b != 0 {
-				return fail(Trailing, t.pos+int64(i), "the archive goes on after its end")
+				return fail(Trailing, t.pos+int64(i), "the archive continues after its end")
 			}
 		}
 		t.pos += int64(n)
@@ -134,7 +134,7 @@ func parseTarHead(head []byte, at int64) (tarEntry, error) {
 	}
 	size, ok := tarNumber(head[124:136])
 	if !ok || size > 1<<60 {
-		return tarEntry{}, fail(BadArchive, at+124, "the size of a member is no number")
+		return tarEntry{}, fail(BadArchive, at+124, "the size of a member is not a whole number")
 	}
 	e.size = size
 	return e, nil

@@ -115,7 +115,7 @@ func TestBorrowedName(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Whoever supplies it trusts it, and is told that it is not Sony's.
+	// Whoever supplies it trusts it, and learns that it is not Sony's.
 	supplied := &RootSet{}
 	if err := supplied.Add(a.Root); err != nil {
 		t.Fatal(err)
@@ -131,7 +131,7 @@ func TestBorrowedName(t *testing.T) {
 	if err := roots.AddPEM([]byte("nothing")); err == nil {
 		t.Error("no PEM, no error")
 	}
-	// A loader cannot vouch for itself with a root of its own making.
+	// A loader cannot vouch for itself with a root it made itself.
 	loader := append([]byte("\x7fELF"), a.Root...)
 	file := build(t, Builder{Type: TypeLoader, Signer: s}, BytesPayload(loader))
 	report, err = check(file, -1, nil)
@@ -258,7 +258,7 @@ func TestCheckRSAAgrees(t *testing.T) {
 		{"right", good, digest[:], sigGood},
 		{"right, by hand", raw(padded(202)), digest[:], sigGood},
 		{"other content", good, other[:], sigOther},
-		{"short padding and rubbish behind the hash", raw(padded(102, make([]byte, 100)...)), digest[:], sigBroken},
+		{"short padding and rubbish after the hash", raw(padded(102, make([]byte, 100)...)), digest[:], sigBroken},
 		{"number above the modulus", s.Key.N.Bytes(), digest[:], sigBroken},
 		{"too short", good[:255], digest[:], sigBroken},
 		{"too long", append([]byte{0}, good...), digest[:], sigBroken},

@@ -20,7 +20,7 @@ const (
 	TypeRaw    PayloadType = 0x2A // accepted by the phone and thrown away (usbproto/s1/PROTOCOL.md §11.13)
 )
 
-// The range of types whose header a phone takes (FORMAT.md §3.2).
+// The range of types whose header a phone accepts (FORMAT.md §3.2).
 const minType, maxType = 0x20, 0x2A
 
 // String gives the number and, where known, the use.

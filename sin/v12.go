@@ -92,7 +92,7 @@ func (h *Header) parse12(list []byte) *Error {
 	}
 	size := 9 + h.HashType.Size()
 	if len(list) == 0 || len(list)%size != 0 {
-		return fail(Malformed, 11, "a hash list of %d bytes is no number of %d-byte entries", len(list), size)
+		return fail(Malformed, 11, "a hash list of %d bytes is not a whole number of %d-byte entries", len(list), size)
 	}
 	h.Blocks = make([]Block, 0, len(list)/size)
 	for at := 0; at < len(list); at += size {

@@ -57,7 +57,7 @@ func (h *Header) parse3(typeWord, hashWord uint32, listLen int64) *Error {
 	}
 	size := int64(4 + h.HashType.Size())
 	if listLen == 0 || listLen%size != 0 {
-		return fail(Malformed, 20, "a hash list of %d bytes is no number of %d-byte entries", listLen, size)
+		return fail(Malformed, 20, "a hash list of %d bytes is not a whole number of %d-byte entries", listLen, size)
 	}
 	h.Blocks = make([]Block, 0, listLen/size)
 	for at := int64(fixed3); at < fixed3+listLen; at += size {

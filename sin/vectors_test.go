@@ -179,7 +179,7 @@ func TestUnpackVectors(t *testing.T) {
 			out := &memFile{}
 			opt := UnpackOptions{Gap: 0xFF, CheckOptions: CheckOptions{Workers: 1}}
 			report, err := Unpack(context.Background(), bytes.NewReader(file), int64(len(file)), out, opt)
-			// The dummy blob is no certificate: that, and only that, is wrong.
+			// The dummy blob is not a certificate: that, and only that, is wrong.
 			if e, ok := err.(*Error); !ok || e.Reason != CertificateDamaged {
 				t.Fatalf("error %v", err)
 			}

@@ -17,7 +17,7 @@ import (
 // Conn is a byte pipe to a phone. It belongs to one goroutine; only Close may be called
 // from another one.
 //
-// What goes in and out is a stream: where one transfer ends and the next begins means
+// It carries a stream: where one transfer ends and the next starts means
 // nothing (usbproto/s1/PROTOCOL.md §1.5). Every call is bounded by the deadline of its context.
 type Conn interface {
 	// Read waits for at least one byte. Bytes read before an error are returned with it.

@@ -58,7 +58,7 @@ func TestModeOf(t *testing.T) {
 	}
 }
 
-// Every mode has a name of its own, which fits into "the phone is in …".
+// Every mode has its own name, which fits into "the phone is in …".
 func TestModeNames(t *testing.T) {
 	seen := map[string]Mode{}
 	for m := ModeUnknown; m <= ModeOther; m++ {

@@ -53,7 +53,7 @@ func Send(ctx context.Context, c Conn, r io.Reader, size int64, o SendOptions) (
 // requestSize is how much of a source is read and sent at once.
 const requestSize = 1 << 20
 
-// reader reads a source in pieces of requestSize bytes on a goroutine of its own.
+// reader reads a source in pieces of requestSize bytes on its own goroutine.
 type reader struct {
 	free chan []byte
 	full chan piece

@@ -38,7 +38,7 @@ func Scan(root string) ([]Device, error) {
 }
 
 // readDevice reads one device's folder. One that is being unplugged while it is read, or
-// is no phone, is not there.
+// is not a phone, is not there.
 func readDevice(dir string) (Device, bool) {
 	attr := func(name string) string {
 		b, err := os.ReadFile(filepath.Join(dir, name))

@@ -58,7 +58,7 @@ func drawing(model string, want usbproto.Mode) string {
 }
 
 // await waits until a phone on USB is in the mode that a restore needs, and shows how to get
-// it there. A phone in another mode is told at once. It does not wait for a phone that is not
+// it there. A phone in another mode is reported at once. It does not wait for a phone that is not
 // on this computer's bus, nor for one that is there and cannot be used.
 func (c *restoreCommand) await(ctx context.Context, mode usbproto.Mode, model string) error {
 	if strings.Contains(c.device, ":") && !strings.HasPrefix(c.device, "usb:") {

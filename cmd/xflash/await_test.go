@@ -44,7 +44,7 @@ func waiting(device string, patience time.Duration) (*restoreCommand, *bytes.Buf
 	return &restoreCommand{app: &app{ui: ui, device: device}, patience: patience}, out
 }
 
-// TestAwait: the key is shown, a phone in another mode is told at once, and it goes on as
+// TestAwait: the key is shown, a phone in another mode is reported at once, and it continues as
 // soon as the phone is there.
 func TestAwait(t *testing.T) {
 	plug := busWith(t)

@@ -27,15 +27,15 @@ func newBootCommand(a *app) *cobra.Command {
 	var o bootOptions
 	cmd := &cobra.Command{
 		Use:   "boot IMAGE",
-		Short: "start a boot or recovery image, after saying whether the phone will take it",
-		Long: `Looks at a boot image first and says in words whether this phone's loader will take it,
+		Short: "start a boot or recovery image, after saying whether the phone will accept it",
+		Long: `Looks at a boot image first and says in words whether this phone's loader will accept it,
 and what will happen then. An image that the phone would refuse is not sent: when it can
 be repaired from its own parts, the repaired image is offered and started instead.
 Nothing on the phone is changed by starting an image.
 
 With --check nothing is sent and no phone is needed; --model names the phone. With
 --repack the repaired image is written to a file. Exit code 8 means that the phone would
-refuse (or refused) the image, 6 that it is no boot image.`,
+refuse (or refused) the image, 6 that it is not a boot image.`,
 		Example: `  xflash boot twrp.img
   xflash boot twrp.img --check --model D5803
   xflash boot twrp.img --repack -o fixed.img --model D5803`,
@@ -52,7 +52,7 @@ refuse (or refused) the image, 6 that it is no boot image.`,
 	f := cmd.Flags()
 	f.BoolVar(&o.check, "check", false, "only say what the phone would do; no phone is needed")
 	f.BoolVar(&o.repack, "repack", false, "write the repaired image to a file; no phone is needed")
-	f.BoolVar(&o.onePiece, "one-piece", false, "with --repack: write the ids of the device tree behind the kernel in one piece, instead of a table")
+	f.BoolVar(&o.onePiece, "one-piece", false, "with --repack: write the ids of the device tree after the kernel in one piece, instead of a table")
 	f.StringVarP(&o.out, "output", "o", "", "file for --repack (default: IMAGE with -fixed before its ending)")
 	f.StringVar(&o.model, "model", "", "model of the phone, such as D5803, where the phone is not there or does not tell")
 	f.BoolVar(&o.yes, "yes", false, "start the repaired image without asking")
@@ -61,7 +61,7 @@ refuse (or refused) the image, 6 that it is no boot image.`,
 	return cmd
 }
 
-// notAnImage is the failure of a file that is no boot image; is says what it seems to be.
+// notAnImage is the failure of a file that is not a boot image; is says what it seems to be.
 func notAnImage(ctx context.Context, path, is string) error {
 	known, hints, err := wrongFile(ctx, path, true)
 	if err != nil {
@@ -70,7 +70,7 @@ func notAnImage(ctx context.Context, path, is string) error {
 	if known != "" {
 		is = known
 	}
-	return &failure{exit: exitFile, code: "not-an-image", what: path + " is no boot image, but " + is, hints: hints}
+	return &failure{exit: exitFile, code: "not-an-image", what: path + " is not a boot image, but " + is, hints: hints}
 }
 
 // diagnose reads an image and looks at it for a phone.
@@ -314,7 +314,7 @@ func (a *app) fastbootOptions(what string) fastboot.Options {
 	}
 }
 
-// showDiagnosis prints what was found, worst first as it stands in the image.
+// showDiagnosis prints what was found, worst first as it is in the image.
 func (a *app) showDiagnosis(path string, d *bootcheck.Diagnosis, t bootcheck.Target) error {
 	if a.ui.json {
 		answers := map[string]string{}
@@ -327,7 +327,7 @@ func (a *app) showDiagnosis(path string, d *bootcheck.Diagnosis, t bootcheck.Tar
 	}
 	a.ui.result("%s\n", wrap(printable(path+": "+d.Verdict(t)), a.ui.width(), "  "))
 	for _, tree := range d.Trees {
-		where := map[string]string{"table": "in the table", "appended": "behind the kernel"}[tree.Where]
+		where := map[string]string{"table": "in the table", "appended": "after the kernel"}[tree.Where]
 		a.ui.hanging("  device tree   ", fmt.Sprintf("%s, %s, %s", tree.Model, where, tree.Form))
 	}
 	for _, f := range d.Findings {

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// TestRestoreOverBridge runs the simulated phone as a program of its own, and restores it
+// TestRestoreOverBridge runs the simulated phone as a separate program, and restores it
 // through its byte pipe, in two runs: the second one finds no greeting waiting.
 func TestRestoreOverBridge(t *testing.T) {
 	s, err := theBundle()

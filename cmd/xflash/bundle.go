@@ -32,7 +32,7 @@ name, or are given here.
 
 Every image is checked to its last byte first; a damaged one is never bundled. What holds
 the identity of one phone, such as simlock.ta, is left out. What a full restore of the
-model needs and the folder lacks is told, with what to do about it.`,
+model needs and the folder lacks is listed, with what to do about it.`,
 		Example: `  xflash bundle "D5803_Customized CE1_1289-5302_23.5.A.1.291_R5D"
   xflash bundle folder -o rescue.ftf --model D5803 --version 23.5.A.1.291
   xflash bundle folder -o kernels.ftf --only loader,kernel,fotakernel`,

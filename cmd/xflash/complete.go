@@ -12,7 +12,7 @@ import (
 	"xflash/usbproto/libusb"
 )
 
-// complete gives the shell what may stand at each place of a command line.
+// complete sets the words that the shell offers at each place of a command line.
 func (a *app) complete(root *cobra.Command) {
 	args := map[string]func(words []string, part string) ([]string, cobra.ShellCompDirective){
 		"restore":   files("ftf"),

@@ -113,7 +113,7 @@ func (d *demo) run(ctx context.Context) (err error) {
 	return nil
 }
 
-// testRootName begins as the names of Sony's internal roots do, which is what makes a
+// testRootName starts as the names of Sony's internal roots do, which is what makes a
 // phone treat a file as an internal test build (internal/explain/ERRORS.md §0).
 const testRootName = "S1_Root_Test_demo"
 

@@ -188,7 +188,7 @@ func (a *app) simulated(spec string) (*simphone.Phone, error) {
 }
 
 // roots are the certificates that the person trusts besides Sony's: those of --root, and
-// those of a simulated phone. anyRoot is true for a simulated phone that takes all.
+// those of a simulated phone. anyRoot is true for a simulated phone that accepts all.
 func (a *app) roots(files []string) (set *sin.RootSet, anyRoot bool, err error) {
 	if spec, ok := strings.CutPrefix(a.device, "sim:"); ok {
 		options, err := simphone.ParseSpec(spec)

@@ -73,7 +73,7 @@ func (a *app) busSelector() (usbproto.Selector, error) {
 	return selector, nil
 }
 
-// doctor shows what the bus shows. What is missing is the error that the command would end
+// doctor shows what the bus shows. A missing phone is the error that the command would end
 // with that needs the phone, in the same words.
 func (a *app) doctor(c usbproto.BusReport, selector usbproto.Selector, want []usbproto.Mode) error {
 	next := "nothing: the phone can be used as it is"
@@ -161,7 +161,7 @@ the phone changes its mode. Exit code 3 when the time is over.`,
 	return cmd
 }
 
-// wait looks again and again. Each look opens libusb anew, since without udev it learns of
+// wait looks again and again. Each look opens libusb again, since without udev it learns of
 // nothing that was plugged in later.
 func (a *app) wait(ctx context.Context, want []usbproto.Mode, limit time.Duration) error {
 	selector, err := a.busSelector()

@@ -241,7 +241,7 @@ func trimInputs(g *inputs) []input {
 	one("2 long cut.ta", wrapped(69_999, 70_000&0xFFFF), no)
 	one("2 crlf.ta", bytes.ReplaceAll(wrapped(3, 3), []byte("\n"), []byte("\r\n")), yes)
 	one("2 longer.ta", wrapped(4, 3), no)
-	one("TA behind.img", append(bytes.Clone(sound), 0), no)
+	one("TA tail.img", append(bytes.Clone(sound), 0), no)
 	one("TA-backup cut.zip", zipOf(g.t, []member{{"tabackup/TA.img", sound}})[:1_000_000], no)
 	one("2 cut.ta", []byte("02\n000008A2 0006 44 35 38\n"), no)
 	return list

@@ -136,7 +136,7 @@ func (g *inputs) write(path string, data []byte) string {
 	return path
 }
 
-// folder lays members out below a folder of its own, named as XperiFirm names folders.
+// folder lays members out below its own folder, named as XperiFirm names folders.
 func (g *inputs) folder(members []member) string {
 	dir := filepath.Join(g.sub(), "D5803_Customized CE1_1289-5302_23.5.A.1.291_R5D")
 	for _, m := range members {

@@ -114,7 +114,7 @@ func (a *app) agree(ctx context.Context, c *fastbootConn, command string, yes bo
 			return err
 		}
 	} else if !yes {
-		if err := a.confirm(ctx, q.Command+": "+q.Why, "Send it?", "--yes sends it all the same"); err != nil {
+		if err := a.confirm(ctx, q.Command+": "+q.Why, "Send it?", "--yes sends it anyway"); err != nil {
 			return err
 		}
 	}

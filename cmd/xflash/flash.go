@@ -165,7 +165,7 @@ func slotNames(ctx context.Context, c *fastbootConn, name, slot string) ([]strin
 		return []string{name + "_a", name + "_b"}, nil
 	}
 	if slot != "a" && slot != "b" {
-		return nil, usageError{fmt.Errorf("%q is no slot: a, b, all or other", slot)}
+		return nil, usageError{fmt.Errorf("%q is not a slot: a, b, all or other", slot)}
 	}
 	return []string{name + "_" + slot}, nil
 }

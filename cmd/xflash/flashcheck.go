@@ -178,7 +178,7 @@ func (a *app) admitBoot(ctx context.Context, image imageFile, p phone.Partition,
 	return image, a.confirm(ctx, path+" will probably not run (see above)", "Write it to "+p.Label+" as it is?", hints...)
 }
 
-// unlocked says of a locked phone that it takes nothing, before anything is sent.
+// unlocked says of a locked phone that it accepts nothing, before anything is sent.
 func unlocked(t bootcheck.Target) error {
 	if !t.Locked {
 		return nil

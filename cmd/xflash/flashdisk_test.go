@@ -90,7 +90,7 @@ func TestFlashOnTheDisk(t *testing.T) {
 		{"fastboot oem unlock\t0x0123456789ABCDEF", exitPolicy, "DRM keys", "", nil, false},
 		{"fastboot --yes oem lock", exitPolicy, "Sony's own kernel only", "", nil, false},
 		{"fastboot --yes oem erase TA", exitPolicy, "identity of this one phone", "", nil, false},
-		{"fastboot oem format", exitPolicy, "--yes sends it all the same", "", nil, false},
+		{"fastboot oem format", exitPolicy, "--yes sends it anyway", "", nil, false},
 		{"fastboot --yes oem dance", exitRefused, "unknown command", "", nil, false},
 		{"fastboot --yes create-logical-partition system 4096", exitPolicy, "userspace fastboot", "", nil, false},
 		{"fastboot getvar " + strings.Repeat("v", 80), exitPolicy, "64 bytes at most", "", nil, false},

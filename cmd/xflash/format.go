@@ -14,7 +14,7 @@ import (
 	"xflash/internal/phone"
 )
 
-// cryptoFooter is what Android keeps behind the file system of userdata for its encryption,
+// cryptoFooter is what Android keeps after the file system of userdata for its encryption,
 // bytes (internal/phone/PHONES.md §3.6).
 const cryptoFooter = 16 << 10
 

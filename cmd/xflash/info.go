@@ -59,7 +59,7 @@ var keyMeanings = map[string]string{
 	"ID":              "product number of the loader",
 	"VER":             "version of the program that answers",
 	"PROT_VER":        "version of the flash protocol",
-	"MAX_PKT_SZ":      "longest packet it takes, in bytes, hexadecimal",
+	"MAX_PKT_SZ":      "longest packet it accepts, in bytes, hexadecimal",
 	"IGNORE_CRC":      "it does not check these checksums",
 	"S1_ROOT":         "roots it trusts: firmware must be signed by one of them",
 	"ACTIVE_COMP_AID": "security version of the running program",

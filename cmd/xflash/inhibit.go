@@ -12,7 +12,7 @@ import (
 const inhibitWait = 2 * time.Second
 
 // inhibitSleep asks logind to neither suspend nor shut down until release is called or the
-// program ends. Where there is no logind, or it says no, nothing happens: that is no reason
+// program ends. Where there is no logind, or it says no, nothing happens: that is not a reason
 // not to rescue a phone.
 func inhibitSleep() (release func()) {
 	locks := make(chan *os.File)
@@ -41,7 +41,7 @@ func closeFile(f *os.File) {
 }
 
 // takeInhibitor returns the file whose closing ends the lock; nil when there is none. The lid
-// switch has a lock of its own, which not every session may take.
+// switch has its own lock, which not every session may take.
 func takeInhibitor() *os.File {
 	ctx, cancel := context.WithTimeout(context.Background(), inhibitWait)
 	defer cancel()

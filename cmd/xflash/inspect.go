@@ -58,7 +58,7 @@ func (a *app) proofs(ctx context.Context, roots, loaders, paths []string) (*sin.
 		}
 	}
 	for _, name := range paths {
-		_ = inspect.Learn(ctx, name, set) // most files are no loaders
+		_ = inspect.Learn(ctx, name, set) // most files are not loaders
 	}
 	return set, ctx.Err()
 }
@@ -105,7 +105,7 @@ func (p *inspection) line(name, format string, args ...any) {
 	p.hanging(fmt.Sprintf("%s  %-9s", p.indent, name), "           ", printable(fmt.Sprintf(format, args...)))
 }
 
-// hanging prints text behind a lead, its other lines below the first one.
+// hanging prints text after a lead, with its other lines indented below the first.
 func (p *inspection) hanging(lead, indent, text string) {
 	indent = p.indent + indent
 	lines := strings.Split(wrap(text, max(p.ui.width()-len(indent), 30), ""), "\n")

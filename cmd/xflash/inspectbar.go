@@ -25,7 +25,7 @@ var marks = map[inspect.RegionKind]mark{
 	inspect.RegionPacked:   {'▓', '%', "compressed"},
 	inspect.RegionFill:     {'▒', ':', "fill"},
 	inspect.RegionHole:     {'·', '.', "nothing"},
-	inspect.RegionTrailing: {'+', '+', "behind the end"},
+	inspect.RegionTrailing: {'+', '+', "past the end"},
 	inspect.RegionMissing:  {'?', '?', "missing"},
 }
 
@@ -79,7 +79,7 @@ func drawBar(l inspect.Layout, width int, unicode bool) (bar, legend string) {
 }
 
 // drawAll gives every region a cell at least. Later regions move to the right for that,
-// as far as those behind them leave room.
+// as far as those after them leave room.
 func drawAll(cells []rune, l inspect.Layout, runes []rune) {
 	width, next := len(cells), 0
 	for i, r := range l.Regions {

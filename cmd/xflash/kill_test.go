@@ -135,7 +135,7 @@ func TestKilledAtAnyPacketThenResumed(t *testing.T) {
 	}
 }
 
-// killAndResume kills a restore at a packet and goes on with it.
+// killAndResume kills a restore at a packet and continues with it.
 func killAndResume(t *testing.T, s shared, dir string, at int, want string) {
 	out, err := program(t, dir, restoreArgs(s, dir, fmt.Sprintf("kill@%d", at))...).CombinedOutput()
 	var exit *exec.ExitError
@@ -183,7 +183,7 @@ func newFactory(t *testing.T, s shared) func(t *testing.T) string {
 // countPackets is the number of host packets of a whole restore.
 func countPackets(t *testing.T, s shared, factory func(t *testing.T) string) int {
 	t.Helper()
-	low, high := 1, 4096 // a kill behind the last packet never comes
+	low, high := 1, 4096 // a kill after the last packet never comes
 	for low+1 < high {
 		at := (low + high) / 2
 		run := factory(t)
@@ -223,7 +223,7 @@ func TestInterruptOnce(t *testing.T) {
 		t.Fatalf("%v\n%s", err, out.String())
 	}
 	if !strings.Contains(out.String(), "--resume") {
-		t.Errorf("it does not say how to go on:\n%s", out.String())
+		t.Errorf("it does not say how to continue:\n%s", out.String())
 	}
 	again, err := program(t, dir, restoreArgs(s, dir, "", "--dry-run")...).CombinedOutput()
 	if err != nil {
@@ -234,7 +234,7 @@ func TestInterruptOnce(t *testing.T) {
 		t.Fatalf("%v\n%s", err, next)
 	}
 	if !strings.Contains(string(next), "Continuing at step") {
-		t.Errorf("the resumed run does not say where it goes on:\n%s", next)
+		t.Errorf("the resumed run does not say where it continues:\n%s", next)
 	}
 	if state := endState(t, s, dir); damagedState(state) {
 		t.Errorf("the phone ends with\n%s", state)

@@ -20,7 +20,7 @@ func run(args []string, ui *terminal) int {
 	root.SetIn(ui.in)
 	root.SetOut(ui.out)
 	root.SetErr(ui.err)
-	// The command has a goroutine of its own, because it may be inside a system call that
+	// The command has its own goroutine, because it may be inside a system call that
 	// never returns: a FIFO nobody writes to, a file server that is gone.
 	ended := make(chan error, 1)
 	go func() { ended <- root.ExecuteContext(in.ctx) }()
@@ -38,7 +38,7 @@ func run(args []string, ui *terminal) int {
 		ui.fail(f)
 	}
 	if err := a.trace.finish(f); err != nil && f == nil {
-		ui.warn("%v", err) // what was done is done all the same
+		ui.warn("%v", err) // what was done is done anyway
 	}
 	if f == nil {
 		return exitOK

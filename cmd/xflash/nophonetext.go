@@ -46,7 +46,7 @@ func describe(devices []usbproto.Device) string {
 		google = google || d.VID == usbproto.VendorGoogle
 	}
 	if google {
-		b.WriteString(paragraph("Ids that begin with 18d1 are used by custom ROMs on Sony phones and by phones of other makers."))
+		b.WriteString(paragraph("Ids that start with 18d1 are used by custom ROMs on Sony phones and by phones of other makers."))
 	}
 	return b.String()
 }
@@ -132,7 +132,7 @@ func busyHints(v *usbproto.NoPhoneError) []string {
 	return hints[:min(len(hints), 3)]
 }
 
-// paragraph breaks text into lines of at most 78 characters that begin with two blanks.
+// paragraph breaks text into lines of at most 78 characters that start with two blanks.
 func paragraph(text string) string {
 	var b strings.Builder
 	line := " "

@@ -150,7 +150,7 @@ func (p *progress) bar(done, total int64) string {
 	return "[" + strings.Repeat("#", n) + strings.Repeat(".", room-n) + "]"
 }
 
-// status replaces the moving line on a terminal; elsewhere it is a line of its own.
+// status replaces the moving line on a terminal; elsewhere it is its own line.
 func (p *progress) status(s string) {
 	if !p.ui.errTTY {
 		p.ui.say("%s", s)

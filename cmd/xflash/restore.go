@@ -116,7 +116,7 @@ func (c *restoreCommand) run(ctx context.Context, path string) error {
 		}
 		return c.show(plan, 0)
 	}
-	// What can be judged without the phone is judged before it is opened.
+	// Everything that needs no phone is judged before one is opened.
 	if _, err := restore.Build(fw, nil, c.request); err != nil {
 		return err
 	}

@@ -97,7 +97,7 @@ data-fail, data-size=N, early-okay, info=LINES, text, long, garbage and empty.`,
 			return nil
 		},
 	}
-	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:0", "address to listen on; port 0 takes a free one")
+	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:0", "address to listen on; port 0 picks a free one")
 	cmd.Flags().BoolVar(&usb, "usb", false, "plug the phone into this computer's USB; needs root and the module vhci-hcd")
 	cmd.Flags().StringVar(&usbip, "usbip", "", `serve the phone at this address, such as 127.0.0.1:3240, to "usbip attach"`)
 	cmd.Flags().StringVar(&tcp, "fastboot-tcp", "", `serve its fastboot mode at this address to "fastboot -s tcp:HOST:PORT"`)

@@ -59,7 +59,7 @@ func TestSimComesBackAfterRebootBootloader(t *testing.T) {
 					t.Error(err)
 				}
 			case <-time.After(20 * time.Second):
-				t.Error("the simulator goes on after the phone left")
+				t.Error("the simulator continues after the phone left")
 			}
 		})
 	}

@@ -81,7 +81,7 @@ func TestStory(t *testing.T) {
 			if out := run(8, "boot", tt.image, "--check", "--model", "D5803"); !strings.Contains(out, "D2a") || !strings.Contains(out, "--repack") {
 				t.Errorf("the diagnosis is\n%s", out)
 			}
-			// Sent all the same, it is refused in the words of the story, and explained.
+			// Sent anyway, it is refused in the words of the story, and explained.
 			out := strings.Join(strings.Fields(run(8, "boot", tt.image, "--force", "--device", phone("2013"))), " ")
 			for _, want := range []string{"dtb not found", "This was foretold: by rule D2a", "2013"} {
 				if !strings.Contains(out, want) {
@@ -102,7 +102,7 @@ func TestStory(t *testing.T) {
 	}
 }
 
-// What a loader takes and what will not run is written only when somebody says so, and the
+// Whether a loader accepts it and whether it will run are written only when somebody says so, and the
 // image of another model not at all; starting it once is harmless.
 func TestFlashOfDoubtfulImages(t *testing.T) {
 	aries := imagetest.SplitDTB("SoMC Aries ROW", "somc,aries-row", imagetest.AriesChips, imagetest.AriesBoard)

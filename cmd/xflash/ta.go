@@ -85,7 +85,7 @@ func (d *trimDump) damaged() error {
 		return nil
 	}
 	return &failure{exit: exitFile, code: "file-invalid", what: fmt.Sprintf("%s: %s", d.path, countOf(n, "fault")),
-		hints: []string{"keep it all the same: parts of it may be whole, and there is no other source of what it holds"}}
+		hints: []string{"keep it anyway: parts of it may be whole, and there is no other source of what it holds"}}
 }
 
 // title says what was read, in one line.

@@ -17,7 +17,7 @@ func newTAListCommand(a *app) *cobra.Command {
 		Use:   "list FILE",
 		Short: "every unit of a trim-area backup, named and explained",
 		Long: `Lists the blocks and units of a trim-area backup: number, name, length, what it is for,
-and its content where that is no secret. Deleted units and older copies are listed too.
+and its content where that is not a secret. Deleted units and older copies are listed too.
 Exit code 0 means that nothing is damaged, 6 that something is.`,
 		Example: `  xflash ta list TA.img
   xflash ta list TA-backup-20151224.101500.zip --show-ids`,
@@ -37,7 +37,7 @@ Exit code 0 means that nothing is damaged, 6 that something is.`,
 	}
 }
 
-// unitJSON is a unit as programs see it. Content is there when it is no secret, or the
+// unitJSON is a unit as programs see it. Content is there when it is not a secret, or the
 // owner asked for it.
 type unitJSON struct {
 	Type      string `json:"type"`

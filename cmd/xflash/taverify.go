@@ -28,7 +28,7 @@ phone, or not to be decided.`,
 			defer stop()
 			for _, n := range imeis {
 				if len(n) < 14 || len(n) > 15 || strings.Trim(n, "0123456789") != "" {
-					return usageError{fmt.Errorf("%q is no IMEI: it has 15 digits, or 14 without the check digit", n)}
+					return usageError{fmt.Errorf("%q is not an IMEI: it has 15 digits, or 14 without the check digit", n)}
 				}
 			}
 			want := trimarea.Identity{Serial: serial, IMEIs: imeis}

@@ -20,7 +20,7 @@ const udevRule = `# Sony Xperia phones in fastboot, flash mode and the flash mod
 SUBSYSTEM=="usb", ENV{DEVTYPE}=="usb_device", ATTR{idVendor}=="0fce", ATTR{idProduct}=="0dde|adde|b00b", TAG+="uaccess", ENV{ID_MM_DEVICE_IGNORE}="1"
 `
 
-// udevFolder is where rules of this computer's owner stand.
+// udevFolder is where rules of this computer's owner are.
 const udevFolder = "/etc/udev/rules.d"
 
 func newUdevCommand(a *app) *cobra.Command {

@@ -2,7 +2,7 @@ package main
 
 // Every word that a person reads goes through this file.
 //
-// Results go to stdout, talk and progress to stderr. Errors begin with "xflash:", are
+// Results go to stdout, talk and progress to stderr. Errors start with "xflash:", are
 // lower case and have no final period; what follows them says what it means and what
 // to do, one step, at most three. No colour unless stderr is a terminal; NO_COLOR,
 // TERM=dumb and --json turn it off.
@@ -125,7 +125,7 @@ func escapeJSON(s string) string {
 	return b.String()
 }
 
-// say tells what goes on; nothing with --quiet or --json.
+// say reports what happens; nothing with --quiet or --json.
 func (t *terminal) say(format string, a ...any) {
 	if !t.quiet && !t.json {
 		t.clearLine()

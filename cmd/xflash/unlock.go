@@ -51,7 +51,7 @@ hexadecimal digits. It says what is lost for good, and asks.`,
 	return cmd
 }
 
-// confirmUnlock says what unlocking takes from a phone for good, and asks.
+// confirmUnlock says what a phone loses for good by unlocking, and asks.
 func (a *app) confirmUnlock(ctx context.Context, yes bool) error {
 	if !yes && (!a.ui.inTTY || a.ui.json) {
 		return &failure{exit: exitPolicy, code: "not-confirmed", what: "not unlocked; nothing was sent", text: wrap(unlockLoss, a.ui.width(), "") + "\n" + wrap(backupFirst, a.ui.width(), ""), hints: []string{"--yes says that you know what is lost"}}

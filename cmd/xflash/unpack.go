@@ -57,7 +57,7 @@ replaced without --force. Zeros become holes, so the files need less room than t
 	f.StringSliceVar(&opt.Partitions, "partition", nil, "these partitions of a whole-disk dump, by label")
 	f.BoolVar(&raw, "raw", false, "write raw images, as dd and mount want them (this is the default)")
 	f.BoolVar(&opt.Sparse, "sparse", false, "write Android sparse images, as fastboot wants them")
-	f.StringVar(&gap, "gap", "00", "what stands where a SIN image writes nothing: 00, or ff as other tools have it")
+	f.StringVar(&gap, "gap", "00", "fill byte for gaps: 00, or ff as other tools have it")
 	f.BoolVar(&opt.Force, "force", false, "replace files that are there already")
 	cmd.MarkFlagsMutuallyExclusive("raw", "sparse")
 	return cmd

@@ -101,7 +101,7 @@ type damageJSON struct {
 }
 
 // file tells of a file, or of each file in a bundle, folder or archive. What is wrong with
-// the container itself is a line of its own.
+// the container itself is its own line.
 func (v *verifier) file(path string, r *inspect.Report) error {
 	switch r.Kind {
 	case inspect.KindBundle, inspect.KindFolder, inspect.KindZip:

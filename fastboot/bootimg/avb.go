@@ -4,7 +4,7 @@ import "encoding/binary"
 
 // AVBFooter is the mark of Android verified boot at the very end of a partition
 // image (FORMAT.md §7.2), big-endian. Phones of the S1 time know nothing
-// of it; it is read so that it can be told from damage.
+// of it; it is read to tell it from damage.
 type AVBFooter struct {
 	OriginalSize uint64 // of the image before the footer was added, bytes
 	VBMetaOffset uint64

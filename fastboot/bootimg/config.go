@@ -34,7 +34,7 @@ func parseConfig(packed []byte) Config {
 	return c
 }
 
-// Value is what stands behind CONFIG_name=, like "y", "m" or a quoted text; empty when it is not set.
+// Value is what follows CONFIG_name=, like "y", "m" or a quoted text; empty when it is not set.
 func (c Config) Value(name string) string { return c.values[name] }
 
 // Empty reports that the kernel has no configuration in it.

@@ -24,7 +24,7 @@ const (
 	maxCPIONameLen = 4096
 )
 
-// IsCPIO reports whether data begin like such an archive. Six bytes are enough.
+// IsCPIO reports whether data start like such an archive. Six bytes are enough.
 func IsCPIO(data []byte) bool {
 	return bytes.HasPrefix(data, []byte(cpioMagic)) || bytes.HasPrefix(data, []byte(cpioMagicSum))
 }
@@ -57,7 +57,7 @@ func ReadCPIO(r io.Reader, visit func(f CPIOFile, data io.Reader) error) error {
 			if begin == 0 {
 				reason = ErrWrongKind
 			}
-			return fail("ramdisk", reason, begin, "%q stands where a file header of a newc archive is expected", h[:6])
+			return fail("ramdisk", reason, begin, "%q is where a file header of a newc archive is expected", h[:6])
 		}
 		mode, err1 := cpioField(h[:], 1)
 		size, err2 := cpioField(h[:], 6)
@@ -107,7 +107,7 @@ type CPIOWriter struct {
 	err  error
 }
 
-// NewCPIOWriter begins an archive.
+// NewCPIOWriter starts an archive.
 func NewCPIOWriter(w io.Writer) *CPIOWriter { return &CPIOWriter{w: w, next: 1} }
 
 // Add writes a file with its data; the size is that of data.
@@ -123,5 +123,5 @@ func (c *CPIOWriter) Add(name string, mode uint32, data []byte) error {
 	return c.err
 }
 
-// Close ends the archive; it does not close the writer behind it.
+// Close ends the archive; it does not close the writer after it.
 func (c *CPIOWriter) Close() error { return c.Add(cpioEndName, 0, nil) }

@@ -53,7 +53,7 @@ type DeviceTree struct {
 	Model      string
 	Compatible []string
 	Form       Form
-	MSMID      []uint32 // qcom,msm-id as it stands
+	MSMID      []uint32 // qcom,msm-id as it is
 	BoardID    []uint32 // qcom,board-id
 	PMICID     []uint32 // qcom,pmic-id
 	IDs        []ID     // all combinations, in the order of the properties

@@ -117,7 +117,7 @@ func (e *ELF) Cmdline() string {
 	return strings.TrimRight(cString(s.Data), "\n")
 }
 
-// IsSonyELF reports whether data begin like such an image. 20 bytes are enough.
+// IsSonyELF reports whether data start like such an image. 20 bytes are enough.
 func IsSonyELF(data []byte) bool {
 	return len(data) >= 20 && string(data[:4]) == "\x7fELF" && data[4] == 1 && data[5] == 1 &&
 		binary.LittleEndian.Uint16(data[16:]) == 2 && binary.LittleEndian.Uint16(data[18:]) == 40
@@ -158,7 +158,7 @@ func ParseELF(data []byte) (*ELF, error) {
 }
 
 // Build puts the image together the way the public packers do: headers, then
-// the first segment at 4096 and the others behind each other. Segments that
+// the first segment at 4096 and the others after each other. Segments that
 // have an offset stay there.
 func (e *ELF) Build() ([]byte, error) {
 	le := binary.LittleEndian

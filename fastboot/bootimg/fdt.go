@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// FDTMagic is the first word of a flattened device tree, as it stands in the file.
+// FDTMagic is the first word of a flattened device tree, as it is in the file.
 const FDTMagic = "\xd0\x0d\xfe\xed"
 
 // Limits that no device tree of a phone comes near to.
@@ -36,7 +36,7 @@ type FDT struct {
 }
 
 // FDTSize is the length in bytes that the tree at the start of data claims, 0
-// when no tree begins there or when it does not fit.
+// when no tree starts there or when it does not fit.
 func FDTSize(data []byte) int {
 	if len(data) < fdtHeaderLen || string(data[:4]) != FDTMagic {
 		return 0
@@ -54,7 +54,7 @@ func ParseFDT(data []byte) (*FDT, error) {
 		return nil, fail("device tree", reason, at, format, args...)
 	}
 	if !bytes.HasPrefix(data, []byte(FDTMagic)) {
-		return bad(ErrWrongKind, 0, "begins with % x", data[:min(4, len(data))])
+		return bad(ErrWrongKind, 0, "starts with % x", data[:min(4, len(data))])
 	}
 	if len(data) < fdtHeaderLen {
 		return bad(ErrTruncated, int64(len(data)), "the header has %d bytes", fdtHeaderLen)
@@ -85,7 +85,7 @@ func ParseFDT(data []byte) (*FDT, error) {
 	return &FDT{data: data[:total:total], structure: data[structBegin:structEnd], strings: data[stringsBegin:stringsEnd], structBase: structBegin}, nil
 }
 
-// Bytes is the tree as it stands in the file, without what followed it.
+// Bytes is the tree as it is in the file, without what followed it.
 func (f *FDT) Bytes() []byte { return f.data }
 
 // Property is a property of a node.
@@ -114,7 +114,7 @@ func (p Property) Words() []uint32 {
 // errStop ends a walk early.
 var errStop = errors.New("stop")
 
-// Root gives the properties of the root node. What follows the first node below it is not looked at.
+// Root gives the properties of the root node. Anything after the first node below it is not looked at.
 func (f *FDT) Root() ([]Property, error) {
 	var root []Property
 	err := f.tokens(func(path []string, p *Property) error {
@@ -145,7 +145,7 @@ func (f *FDT) Walk(visit func(path []string, p Property) error) error {
 }
 
 // tokens reads the structure block to its end: visit gets every node when it
-// begins, with p nil, and every property.
+// starts, with p nil, and every property.
 func (f *FDT) tokens(visit func(path []string, p *Property) error) error {
 	rest := f.structure
 	bad := func(reason error, format string, args ...any) error {
@@ -188,7 +188,7 @@ func (f *FDT) tokens(visit func(path []string, p *Property) error) error {
 			}
 			p, ok := f.name(name)
 			if !ok {
-				return bad(ErrMalformed, "the name of a property stands at %#x of %#x bytes of strings, or is too long", name, len(f.strings))
+				return bad(ErrMalformed, "the name of a property is at %#x of %#x bytes of strings, or is too long", name, len(f.strings))
 			}
 			value := rest[8 : 8+size : 8+size]
 			rest = rest[min(8+roundUp(size, 4), int64(len(rest))):]

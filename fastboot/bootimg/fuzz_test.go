@@ -107,7 +107,7 @@ func FuzzELF(f *testing.F) {
 			return
 		}
 		e.Cmdline()
-		// Segments may overlap or stand in the headers; then it cannot be built alike.
+		// Segments may overlap or are in the headers; then it cannot be built alike.
 		if b, err := e.Build(); err == nil {
 			if again, err := bootimg.ParseELF(b); err != nil || len(again.Segments) != len(e.Segments) {
 				t.Fatalf("built again it has other segments, %v", err)

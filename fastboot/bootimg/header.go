@@ -41,7 +41,7 @@ const headerLenV3Early = 1596
 // parseHeader reads the header and says where it ends; sections are not touched.
 func parseHeader(data []byte) (*Image, error) {
 	if !bytes.HasPrefix(data, []byte(Magic)) {
-		return nil, fail("boot image", ErrWrongKind, 0, "begins with % x", data[:min(8, len(data))])
+		return nil, fail("boot image", ErrWrongKind, 0, "starts with % x", data[:min(8, len(data))])
 	}
 	if len(data) < headerLenV0 {
 		return nil, fail("boot image", ErrTruncated, int64(len(data)), "the header has %d bytes or more", headerLenV0)
@@ -93,8 +93,8 @@ func (m *Image) storedCmdline() string {
 }
 
 // headerVersion reads the word at offset 40, which is a header version only when
-// the header size of that version stands at its place, else the size of a
-// vendor's device tree table behind a v0 image (FORMAT.md §1.3).
+// the header size of that version is at its place, else the size of a
+// vendor's device tree table after a v0 image (FORMAT.md §1.3).
 func headerVersion(h []byte) int {
 	le := binary.LittleEndian
 	v1 := uint32(0)
@@ -174,7 +174,7 @@ func (m *Image) headerSize(odd, even uint32) uint32 {
 	return even
 }
 
-// recoveryDTBOOffset is where the recovery dtbo begins in the file, 0 when there is none.
+// recoveryDTBOOffset is where the recovery dtbo starts in the file, 0 when there is none.
 func (m *Image) recoveryDTBOOffset() uint64 {
 	if len(m.RecoveryDTBO) == 0 {
 		return 0
@@ -227,7 +227,7 @@ func (m *Image) checkFields() error {
 	return nil
 }
 
-// cString is what stands in a fixed field up to the first NUL.
+// cString is what is in a fixed field up to the first NUL.
 func cString(b []byte) string {
 	if i := slices.Index(b, 0); i >= 0 {
 		b = b[:i]
@@ -236,7 +236,7 @@ func cString(b []byte) string {
 }
 
 // putString writes s into a fixed field, unless the field says s already:
-// then what stands behind its NUL stays.
+// then what follows its NUL stays.
 func putString(field []byte, s string) {
 	if cString(field) == s {
 		return

@@ -6,7 +6,7 @@ import (
 )
 
 // ComputeID is the id that mkbootimg gives a v0 to v2 image: SHA-1 over each
-// section, followed by its size as a little-endian word, zeros behind it
+// section, followed by its size as a little-endian word, zeros after it
 // (FORMAT.md §1.5). Kernel, ramdisk and second stage always count.
 // Loaders ignore it, and the fastboot client leaves it zero.
 func (m *Image) ComputeID() [32]byte { return m.computeID(true) }

@@ -3,7 +3,7 @@
 // QCDT tables and appended device trees; and it looks into the kernel and the
 // ramdisk in them. Every parser has its builder beside it.
 //
-// It says what is in an image, not whether a phone takes it.
+// It says what is in an image, not whether a phone accepts it.
 //
 // Images are slices in memory; what a parser returns points into what it was
 // given, and no length in an image makes anything allocate before it was
@@ -18,7 +18,7 @@ import (
 	"fmt"
 )
 
-// Magic is what an Android boot image begins with.
+// Magic starts an Android boot image.
 const Magic = "ANDROID!"
 
 // Page sizes of headers v0 to v2, in bytes; powers of two between them are allowed.
@@ -41,7 +41,7 @@ type Image struct {
 
 	OSVersion OSVersion
 	Name      string   // v0 to v2, at most 16 bytes
-	Cmdline   string   // all of it, also what stands in the second field of v0 to v2
+	Cmdline   string   // all of it, also what is in the second field of v0 to v2
 	ID        [32]byte // v0 to v2, see ComputeID
 
 	Kernel, Ramdisk []byte
@@ -57,7 +57,7 @@ type Image struct {
 	head []byte // header page as stored, so that unknown bytes of it survive
 }
 
-// section is a part of the image behind the header.
+// section is a part of the image after the header.
 type section struct {
 	name string
 	data *[]byte
@@ -86,7 +86,7 @@ func (m *Image) sections(h []byte) []section {
 	return append(s, section{"recovery dtbo", &m.RecoveryDTBO, le.Uint32(h[offDTBOSize:])})
 }
 
-// Parse takes a boot image apart. Bytes behind it are no error: they become
+// Parse takes a boot image apart. Bytes after it are not an error: they become
 // Trailing. When the file ends before its sections do, the image is returned
 // together with an ErrTruncated error, its sections as far as they go. A last
 // section that only lacks the filling up to a page is whole.
@@ -101,7 +101,7 @@ func Parse(data []byte) (*Image, error) {
 		end := at + int64(s.size)
 		begin, stop := min(at, int64(len(data))), min(end, int64(len(data)))
 		if stop < end && s.size > 0 && cut == nil {
-			cut = fail("boot image", ErrTruncated, int64(len(data)), "the %s of %d bytes begins at %#x and would end at %#x",
+			cut = fail("boot image", ErrTruncated, int64(len(data)), "the %s of %d bytes starts at %#x and would end at %#x",
 				s.name, s.size, at, end)
 		}
 		*s.data = data[begin:stop:stop]

@@ -36,7 +36,7 @@ func TestSampleX10(t *testing.T) {
 	rebuild(t, m, b)
 }
 
-// TestSampleLK2nd: a real image with a version 3 table and a mark of Samsung behind it.
+// TestSampleLK2nd: a real image with a version 3 table and a mark of Samsung after it.
 func TestSampleLK2nd(t *testing.T) {
 	b := samples.Read(t, "boot-v0-qcdt-v3-lk2nd-msm8916.img")
 	m, err := bootimg.Parse(b)
@@ -132,7 +132,7 @@ func TestUnknownHeaderBytes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b[2040], b[64+400] = 0xAA, 0xBB // behind the header, and behind the command line's end
+	b[2040], b[64+400] = 0xAA, 0xBB // after the header, and after the command line's end
 	m, err := bootimg.Parse(b)
 	if err != nil {
 		t.Fatal(err)
@@ -208,7 +208,7 @@ func TestParseRefuses(t *testing.T) {
 	}
 }
 
-// TestCut: a cut image is returned with the error, so that it can be told what is missing.
+// TestCut: a cut image is returned with the error, so that the caller can say what is missing.
 func TestCut(t *testing.T) {
 	m := images()[1] // header, kernel 5000, ramdisk 2048, second 1, table 6000
 	m.Trailing = nil
@@ -217,7 +217,7 @@ func TestCut(t *testing.T) {
 		t.Fatal(err)
 	}
 	cut, err := bootimg.Parse(b[:2048+6144+100])
-	wantError(t, "cut in the ramdisk", err, bootimg.ErrTruncated, "the ramdisk of 2048 bytes begins at 0x2000 and would end at 0x2800")
+	wantError(t, "cut in the ramdisk", err, bootimg.ErrTruncated, "the ramdisk of 2048 bytes starts at 0x2000 and would end at 0x2800")
 	if len(cut.Kernel) != 5000 || len(cut.Ramdisk) != 100 || len(cut.Second) != 0 || len(cut.DT) != 0 || cut.Need != int64(len(b)) {
 		t.Errorf("sections of %d, %d, %d, %d bytes, needs %d of %d", len(cut.Kernel), len(cut.Ramdisk), len(cut.Second), len(cut.DT), cut.Need, len(b))
 	}
@@ -246,7 +246,7 @@ func TestBuildRefuses(t *testing.T) {
 		}
 	}
 	m := images()[0]
-	m.Cmdline = strings.Repeat("x", 1534) // 511 + 1023, a NUL behind each
+	m.Cmdline = strings.Repeat("x", 1534) // 511 + 1023, a NUL after each
 	b, err := m.Build()
 	if err != nil || b[64+511] != 0 || b[608+1023] != 0 || b[608+1022] != 'x' {
 		t.Errorf("the longest command line: %v", err)

@@ -8,7 +8,7 @@ import (
 	"xflash/fastboot/bootimg/unpack"
 )
 
-// KernelKind is the form in which a kernel stands in an image.
+// KernelKind is the form in which a kernel is in an image.
 type KernelKind int
 
 // Kinds of kernels. A 32-bit loader starts only a zImage.
@@ -42,12 +42,12 @@ type Kernel struct {
 	End    uint32        // zImage: word at 0x2C; loaders look for appended trees here
 	Bare   int           // length of the kernel without what is appended, bytes
 	Trees  []AppendedTree
-	Stray  []AppendedTree // trees behind the kernel, but not where a loader looks
+	Stray  []AppendedTree // trees after the kernel, but not where a loader looks
 
 	data []byte
 }
 
-// AppendedTree is a device tree behind a kernel.
+// AppendedTree is a device tree after a kernel.
 type AppendedTree struct {
 	Offset int    // in the kernel section, bytes
 	Data   []byte // the tree alone
@@ -89,7 +89,7 @@ func kernelKind(head []byte) KernelKind {
 }
 
 // streamLen is the length of the compressed stream at the start of data, all of
-// it when that cannot be told.
+// it when that is unknown.
 func streamLen(data []byte, f unpack.Format) int {
 	s, err := unpack.Open(data, f, MaxKernel)
 	if err != nil {
@@ -101,8 +101,8 @@ func streamLen(data []byte, f unpack.Format) int {
 	return s.Used()
 }
 
-// findTrees looks for a chain of trees where a loader does: right behind the
-// kernel, each right behind the one before, at any alignment. When none is
+// findTrees looks for a chain of trees where a loader does: right after the
+// kernel, each right after the one before, at any alignment. When none is
 // there, it searches the rest (FORMAT.md §6.2, §2.3). An arm64 Image does
 // not tell its length in the file, so a search is all there is.
 func (k *Kernel) findTrees() {

@@ -47,7 +47,7 @@ func aries() []byte {
 	return imagetest.SplitDTB("SoMC Aries ROW", "somc,aries-row", imagetest.AriesChips, imagetest.AriesBoard)
 }
 
-// TestPayload finds the kernel in zImages of every format, also behind
+// TestPayload finds the kernel in zImages of every format, also after
 // magics that are none, and reads what it tells.
 func TestPayload(t *testing.T) {
 	raw := kernel34()
@@ -157,7 +157,7 @@ func TestPayloadTrouble(t *testing.T) {
 	p, err := bootimg.ParseKernel(bad).Payload()
 	var u *unpack.Error
 	if !errors.As(err, &u) || p == nil || p.Format != unpack.Gzip || p.Banner != banner34 {
-		t.Errorf("damaged behind the banner: %+v, %v", p, err)
+		t.Errorf("damaged after the banner: %+v, %v", p, err)
 	}
 	// A container of lzop with a filter, which nobody uses.
 	filtered := append([]byte{0x10, 0x30, 0x20, 0xA0, 0x09, 0x40, 1, 5, 0, 0, 0x08, 0}, make([]byte, 4+12+1)...)
@@ -182,7 +182,7 @@ func TestPayloadTrouble(t *testing.T) {
 		t.Errorf("an empty stream: %+v", p)
 	}
 	if p, err := bootimg.ParseKernel(raw).Payload(); err != nil || p.Format != unpack.None || p.Banner != banner34 {
-		t.Errorf("a kernel as it stands: %+v, %v", p, err)
+		t.Errorf("a kernel as it is: %+v, %v", p, err)
 	}
 }
 
@@ -218,7 +218,7 @@ func TestAppendedTrees(t *testing.T) {
 	join := func(parts ...[]byte) []byte { return bytes.Join(parts, nil) }
 	for name, c := range map[string]struct {
 		data         []byte
-		trees, stray []int // offsets behind the kernel
+		trees, stray []int // offsets after the kernel
 	}{
 		"none":                {zImage, nil, nil},
 		"one":                 {join(zImage, one), []int{0}, nil},

@@ -77,7 +77,7 @@ func Sniff(head []byte) Kind {
 	return KindUnknown
 }
 
-// isHTML wants a tag that pages begin with, behind white space and a byte order mark.
+// isHTML wants a tag that pages start with, after white space and a byte order mark.
 func isHTML(head []byte) bool {
 	text := bytes.ToLower(bytes.TrimLeft(bytes.TrimPrefix(head, []byte("\xef\xbb\xbf")), " \t\r\n"))
 	for _, tag := range []string{"<!doctype html", "<html", "<head", "<!--"} {

@@ -139,7 +139,7 @@ func TestDtc(t *testing.T) {
 	}
 	out := filepath.Join(t.TempDir(), "theirs.dtb")
 	run(t, "dtc", "-q", "-p", "1000", "-I", "dts", "-O", "dtb", "-o", out, file(t, "ours.dts", []byte(source)))
-	theirs := append(read(t, out), "something behind it"...)
+	theirs := append(read(t, out), "something after it"...)
 	f, err := bootimg.ParseFDT(theirs)
 	if err != nil {
 		t.Fatal(err)
@@ -151,7 +151,7 @@ func TestDtc(t *testing.T) {
 	if got, want := walk(t, f), walk(t, ours); got != want {
 		t.Errorf("the tree of dtc is read as\n%s\nours as\n%s", got, want)
 	}
-	if len(f.Bytes()) != len(theirs)-len("something behind it") {
+	if len(f.Bytes()) != len(theirs)-len("something after it") {
 		t.Errorf("its length is read as %d", len(f.Bytes()))
 	}
 }

@@ -17,14 +17,14 @@ const MaxKernel = 64 << 20
 
 // Limits of the search for a compressed kernel in a zImage.
 const (
-	minPayload   = 1 << 20       // a stream that gives less is none of the kernel
+	minPayload   = 1 << 20       // a stream that gives less is not the kernel's
 	maxAttempts  = 64            // streams that are tried
 	attemptsMost = 4 * MaxKernel // bytes that come out of all of them
 )
 
 // Payload is what was learnt from the unpacked kernel. The kernel itself is not kept.
 type Payload struct {
-	Format unpack.Format // None when it stands there as it is
+	Format unpack.Format // None when it is there as it is
 	Offset int           // of the stream in the kernel section, bytes
 	Size   int64         // unpacked, bytes
 	Banner string        // "Linux version …" to the end of the line
@@ -123,7 +123,7 @@ type probe struct {
 	size   int64
 	carry  []byte // end of what came before, so that nothing is missed at a seam
 	banner string
-	config []byte // behind the start mark, compressed
+	config []byte // after the start mark, compressed
 	inside bool   // between the two marks
 	marks  map[unpack.Format]bool
 }
@@ -151,7 +151,7 @@ func (p *probe) Write(b []byte) (int, error) {
 func (p *probe) look(b []byte) {
 	p.size += int64(len(b))
 	window := append(p.carry, b...)
-	if bytes.HasSuffix(p.carry, []byte(p.banner)) { // none yet, or it may go on
+	if bytes.HasSuffix(p.carry, []byte(p.banner)) { // none yet, or it may continue
 		if m := banner.Find(window); m != nil {
 			p.banner = string(m[:min(len(m), maxBanner)])
 		}

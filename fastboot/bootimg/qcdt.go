@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// QCDTMagic is what a table of device trees begins with.
+// QCDTMagic starts a table of device trees.
 const QCDTMagic = "QCDT"
 
 // Table is a QCDT table (FORMAT.md §2.1), little-endian: which device
@@ -17,7 +17,7 @@ type Table struct {
 	data    []byte
 }
 
-// TableEntry says where the tree for an id stands. Several may name the same tree.
+// TableEntry says where the tree for an id is. Several may name the same tree.
 type TableEntry struct {
 	ID
 	Offset uint32 // from the start of the table, bytes
@@ -30,14 +30,14 @@ const qcdtHeaderLen = 12
 var qcdtEntryLen = map[uint32]int{1: 20, 2: 24, 3: 40}
 
 // ParseQCDT reads the table at the start of data. The trees are not looked at;
-// DTB checks them one by one, so that a table with one bad entry can be told.
+// DTB checks them one by one, so that a table with one bad entry can be described.
 // With ErrUnsupported the table is returned with its version.
 func ParseQCDT(data []byte) (*Table, error) {
 	bad := func(reason error, at int64, format string, args ...any) error {
 		return fail("QCDT table", reason, at, format, args...)
 	}
 	if !bytes.HasPrefix(data, []byte(QCDTMagic)) {
-		return nil, bad(ErrWrongKind, 0, "begins with % x", data[:min(4, len(data))])
+		return nil, bad(ErrWrongKind, 0, "starts with % x", data[:min(4, len(data))])
 	}
 	if len(data) < qcdtHeaderLen {
 		return nil, bad(ErrTruncated, int64(len(data)), "the header has %d bytes", qcdtHeaderLen)
@@ -75,7 +75,7 @@ func ParseQCDT(data []byte) (*Table, error) {
 }
 
 // DTB gives the tree of an entry, its filling included, and checks that it lies
-// within the table and begins a device tree that fits.
+// within the table and starts a device tree that fits.
 func (t *Table) DTB(e TableEntry) ([]byte, error) {
 	end := int64(e.Offset) + int64(e.Size)
 	if end > int64(len(t.data)) {
@@ -83,7 +83,7 @@ func (t *Table) DTB(e TableEntry) ([]byte, error) {
 	}
 	b := t.data[e.Offset:end:end]
 	if FDTSize(b) == 0 {
-		return nil, fail("QCDT table", ErrMalformed, int64(e.Offset), "no whole device tree of up to %d bytes stands here for %v", e.Size, e.ID)
+		return nil, fail("QCDT table", ErrMalformed, int64(e.Offset), "no whole device tree of up to %d bytes is here for %v", e.Size, e.ID)
 	}
 	return b, nil
 }
@@ -94,7 +94,7 @@ type Tree struct {
 	IDs []ID
 }
 
-// Trees gives each tree of the table once, in the order in which they stand in it.
+// Trees gives each tree of the table once, in the order in which they are in it.
 func (t *Table) Trees() ([]Tree, error) {
 	var trees []Tree
 	seen := map[[2]uint32]int{} // place and size to index
@@ -116,8 +116,8 @@ func (t *Table) Trees() ([]Tree, error) {
 	return trees, nil
 }
 
-// BuildQCDT makes a table: entries sorted, a zero word behind them, each tree
-// once and filled up to a page. Loaders of shinano phones take version 2, and 1
+// BuildQCDT makes a table: entries sorted, a zero word after them, each tree
+// once and filled up to a page. Loaders of shinano phones accept version 2, and 1
 // (FORMAT.md §2.1). What a version cannot say of an id is refused.
 func BuildQCDT(version uint32, pageSize int, trees []Tree) ([]byte, error) {
 	bad := func(reason error, format string, args ...any) ([]byte, error) {
@@ -139,7 +139,7 @@ func BuildQCDT(version uint32, pageSize int, trees []Tree) ([]byte, error) {
 	var entries []TableEntry
 	for i, t := range trees {
 		if FDTSize(t.DTB) == 0 {
-			return bad(ErrMalformed, "tree %d of %d bytes is no device tree", i, len(t.DTB))
+			return bad(ErrMalformed, "tree %d of %d bytes is not a device tree", i, len(t.DTB))
 		}
 		size := roundUp(int64(len(t.DTB)), page)
 		if at+size > 1<<31 {

@@ -110,7 +110,7 @@ func TestQCDTRoundTrip(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		table, err := bootimg.ParseQCDT(append(b, "behind it"...))
+		table, err := bootimg.ParseQCDT(append(b, "after it"...))
 		if err != nil || table.Version != version || len(table.Entries) != len(ids) {
 			t.Fatalf("version %d: %+v, %v", version, table, err)
 		}

@@ -12,9 +12,9 @@ const MaxRamdisk = 128 << 20
 
 // Ramdisk is what was learnt from a ramdisk section. It is read through, not kept.
 type Ramdisk struct {
-	Format unpack.Format // None when it is a cpio archive as it stands, or unknown
-	CPIO   bool          // it begins a cpio archive of the form that kernels read
-	Size   int64         // unpacked, bytes; of an archive as it stands up to its end mark
+	Format unpack.Format // None when it is a cpio archive as it is, or unknown
+	CPIO   bool          // it starts a cpio archive of the form that kernels read
+	Size   int64         // unpacked, bytes; of an archive as it is up to its end mark
 	Files  int           // entries of the archive
 	Init   bool          // it has an /init
 	Names  []string      // of the first entries, at most maxNames
@@ -44,7 +44,7 @@ func ParseRamdisk(data []byte) (*Ramdisk, error) {
 		return nil
 	})
 	r.CPIO = err == nil || r.Files > 0
-	if err == nil && r.Format != unpack.None { // the checksum stands at the end of the stream
+	if err == nil && r.Format != unpack.None { // the checksum is at the end of the stream
 		_, err = io.Copy(io.Discard, counted)
 	}
 	r.Size = counted.n

@@ -19,7 +19,7 @@ func TestRamdisk(t *testing.T) {
 		if err != nil || r.Format != f || !r.CPIO || !r.Init || r.Files != 3 || strings.Join(r.Names, " ") != "init sbin/recovery default.prop" {
 			t.Errorf("%v: %+v, %v", f, r, err)
 		}
-		if err == nil && (r.Size > int64(len(archive)) || r.Size < int64(len(archive))-4) { // filling behind the end mark is not read
+		if err == nil && (r.Size > int64(len(archive)) || r.Size < int64(len(archive))-4) { // filling after the end mark is not read
 			t.Errorf("%v: %d bytes of %d", f, r.Size, len(archive))
 		}
 	}
@@ -48,7 +48,7 @@ func TestRamdiskTrouble(t *testing.T) {
 		"cut":              {archive[:150], bootimg.ErrTruncated, true},
 		"cut in the first": {archive[:80], bootimg.ErrTruncated, false},
 		"packed and cut":   {packed[:len(packed)-9], unpack.ErrTruncated, true},
-		"damaged":          {append(bytes.Clone(packed[:len(packed)-8]), make([]byte, 8)...), unpack.ErrCorrupt, true}, // its checksum, behind the end mark
+		"damaged":          {append(bytes.Clone(packed[:len(packed)-8]), make([]byte, 8)...), unpack.ErrCorrupt, true}, // its checksum, after the end mark
 		"LZO, cut":         {[]byte("\x89LZO\x00\r\n\x1a\n and so on"), unpack.ErrTruncated, false},
 	} {
 		r, err := bootimg.ParseRamdisk(c.data)
@@ -88,7 +88,7 @@ func TestCPIO(t *testing.T) {
 	if err := bootimg.ReadCPIO(bytes.NewReader(b.Bytes()), func(bootimg.CPIOFile, io.Reader) error { return stop }); err != stop {
 		t.Errorf("the error of visit became %v", err)
 	}
-	whole := b.Len() - 3 // one byte of filling behind the end mark's name, and its NUL
+	whole := b.Len() - 3 // one byte of filling after the end mark's name, and its NUL
 	for n := range whole {
 		if err := bootimg.ReadCPIO(bytes.NewReader(b.Bytes()[:n]), func(bootimg.CPIOFile, io.Reader) error { return nil }); err == nil {
 			t.Errorf("cut at %d of %d is taken", n, b.Len())

@@ -6,7 +6,7 @@ import (
 	"math"
 )
 
-// VendorMagic is what a vendor_boot image begins with.
+// VendorMagic starts a vendor_boot image.
 const VendorMagic = "VNDRBOOT"
 
 // VendorBoot is the vendor half of a boot image, header v3 or v4
@@ -50,7 +50,7 @@ func ParseVendorBoot(data []byte) (*VendorBoot, error) {
 		return nil, fail("vendor_boot image", reason, int64(at), format, args...)
 	}
 	if !bytes.HasPrefix(data, []byte(VendorMagic)) {
-		return bad(ErrWrongKind, 0, "begins with % x", data[:min(8, len(data))])
+		return bad(ErrWrongKind, 0, "starts with % x", data[:min(8, len(data))])
 	}
 	if len(data) < vendorLenV3 {
 		return bad(ErrTruncated, len(data), "the header has %d bytes or more", vendorLenV3)

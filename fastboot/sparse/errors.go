@@ -18,7 +18,7 @@ var (
 )
 
 // Error is a failure that lies in the sparse image. Failures of the reader
-// behind it are returned as they are.
+// after it are returned as they are.
 type Error struct {
 	Reason error  // one of the reasons above
 	Offset int64  // in the sparse file, bytes

@@ -6,7 +6,7 @@ import (
 	"io"
 )
 
-// rotate gives the four bytes of a fill pattern as they stand from byte at on.
+// rotate gives the four bytes of a fill pattern as they are from byte at on.
 func rotate(value uint32, at int64) (pattern [4]byte) {
 	var b [4]byte
 	binary.LittleEndian.PutUint32(b[:], value)

@@ -16,7 +16,7 @@ import (
 	"fmt"
 )
 
-// Magic is the first word of a sparse image; the file begins 3A FF 26 ED.
+// Magic is the first word of a sparse image; the file starts 3A FF 26 ED.
 const Magic = 0xED26FF3A
 
 // Limits of what is accepted.
@@ -91,7 +91,7 @@ func (h Header) append(b []byte) []byte {
 	return b
 }
 
-// Is reports whether a file that begins with head is a sparse image. Four bytes are enough.
+// Is reports whether a file that starts with head is a sparse image. Four bytes are enough.
 func Is(head []byte) bool {
 	return len(head) >= 4 && binary.LittleEndian.Uint32(head) == Magic
 }
@@ -99,7 +99,7 @@ func Is(head []byte) bool {
 // parseHeader reads and checks the 28 defined bytes of a header.
 func parseHeader(b []byte) (Header, error) {
 	if !Is(b) {
-		return Header{}, fail(ErrNotSparse, 0, -1, "begins with % x", b[:min(4, len(b))])
+		return Header{}, fail(ErrNotSparse, 0, -1, "starts with % x", b[:min(4, len(b))])
 	}
 	if len(b) < headerLen {
 		return Header{}, fail(ErrTruncated, int64(len(b)), -1, "the header has %d of %d bytes", len(b), headerLen)
@@ -126,7 +126,7 @@ func parseHeader(b []byte) (Header, error) {
 	return h, nil
 }
 
-// Chunk is one chunk, with where it stands and where it goes.
+// Chunk is one chunk, with where it is and where it goes.
 type Chunk struct {
 	Index  int       // position in the row of chunks, from 0
 	Type   ChunkType // one of the five known types

@@ -76,7 +76,7 @@ type extent struct {
 	at     position  // of its first block
 	blocks int64
 	value  uint32 // Fill
-	data   int64  // Raw: where its bytes stand in src
+	data   int64  // Raw: where its bytes are in src
 }
 
 // cut gives the extent without its first n blocks.

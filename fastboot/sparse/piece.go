@@ -7,8 +7,8 @@ import (
 	"io"
 )
 
-// Reader gives the bytes of the piece, exactly Size of them. Each call begins
-// anew, so a piece can be sent twice. When the source is no longer what it was
+// Reader gives the bytes of the piece, exactly Size of them. Each call starts
+// again, so a piece can be sent twice. When the source is no longer what it was
 // while Split looked at it, reading ends with ErrChanged.
 func (p *Piece) Reader() io.Reader {
 	return &pieceReader{p: p, left: p.Size, walk: p.image.walk(p.from, p.End)}
@@ -21,7 +21,7 @@ type pieceReader struct {
 	stage  stage
 	head   []byte // header bytes to give next
 	raw    int64  // then so many bytes of raw data …
-	data   int64  // … which stand here in the source
+	data   int64  // … which are here in the source
 	run    extent // rest of a run of raw blocks too long for one chunk
 	chunks int64  // given so far
 	left   int64  // bytes of the piece to give
@@ -65,7 +65,7 @@ func (r *pieceReader) Read(b []byte) (int, error) {
 	return n, nil
 }
 
-// advance makes ready what comes next: a header with the raw data behind it, or the end.
+// advance makes ready what comes next: a header with the raw data after it, or the end.
 func (r *pieceReader) advance() {
 	m := r.p.image
 	switch r.stage {

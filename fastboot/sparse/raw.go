@@ -77,7 +77,7 @@ func (w *rawWalker) load(block int64) ([]byte, error) {
 	return w.buf[:bs], nil
 }
 
-// readRaw reads len(p) bytes of raw data at an offset of src. What lies behind
+// readRaw reads len(p) bytes of raw data at an offset of src. What lies after
 // the end of a raw image in its last block is zero.
 func (m *Image) readRaw(p []byte, offset int64) error {
 	want := max(0, min(int64(len(p)), m.size-offset))

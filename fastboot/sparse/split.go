@@ -17,7 +17,7 @@ type Piece struct {
 	First, End int64 // blocks, End exclusive; both 0 in an image that is one hole
 	Chunks     int64 // in its header
 	image      *Image
-	from       position // where the walk of its blocks begins
+	from       position // where the walk of its blocks starts
 }
 
 // Split plans the pieces of the image, each at most limit bytes long; 0 means
@@ -74,7 +74,7 @@ func (p *planner) add(e extent) int64 {
 	if p.piece == nil {
 		p.open(e.at)
 	}
-	room := p.limit - p.piece.Size - p.holes*chunkLen - chunkLen // the last for the hole behind
+	room := p.limit - p.piece.Size - p.holes*chunkLen - chunkLen // the last for the hole after
 	take, chunks, size := e.blocks, int64(1), int64(chunkLen+4)
 	if e.kind == Raw {
 		take = min(take, p.fits(room))

@@ -66,7 +66,7 @@ func rawOf(kinds string) []byte {
 }
 
 // TestSplitPlan compares with plans worked out by hand: 28 bytes of header, 12
-// per chunk, 16 per block, 4 per fill, and 12 kept free for the hole behind.
+// per chunk, 16 per block, 4 per fill, and 12 kept free for the hole after.
 func TestSplitPlan(t *testing.T) {
 	for name, c := range map[string]struct {
 		blocks string
@@ -82,7 +82,7 @@ func TestSplitPlan(t *testing.T) {
 		"raw cut":             {blocks: "rrr", limit: 28 + 12 + 47 + 12, want: []string{"raw2 hole1", "hole2 raw1"}},
 		// the lead hole of the second piece costs 12 bytes, so only one block fits there
 		"raw cut twice": {blocks: "rrrrr", limit: 28 + 12 + 32 + 12, want: []string{"raw2 hole3", "hole2 raw1 hole2", "hole3 raw1 hole1", "hole4 raw1"}},
-		// behind the fill 28 bytes are left: a block would fit, but that is no more than an eighth of 272
+		// after the fill 28 bytes are left: a block would fit, but that is no more than an eighth of 272
 		"no crumbs": {blocks: "rrrrrrrrrrrfrr", limit: 28 + 12 + 11*16 + 16 + 28 + 12, want: []string{"raw11 fill1 hole2", "hole12 raw2"}},
 		// and here 44 are left, more than an eighth of 288
 		"a good rest":      {blocks: "rrrrrrrrrrrfrrr", limit: 28 + 12 + 11*16 + 16 + 44 + 12, want: []string{"raw11 fill1 raw2 hole1", "hole14 raw1"}},

@@ -1,4 +1,4 @@
-// Package bootcheck says before anything is sent whether a phone's boot loader will take
+// Package bootcheck says before anything is sent whether a phone's boot loader will accept
 // a boot image, what it will answer if not, and what happens after that; and it repairs
 // what can be repaired from the image's own parts.
 //
@@ -38,7 +38,7 @@ type Severity string
 // The severities, worst first.
 const (
 	Fails   Severity = "fails"   // the phone will say no, surely or likely
-	Useless Severity = "useless" // the phone takes it, and it will probably not run
+	Useless Severity = "useless" // the phone accepts it, and it will probably not run
 	Warning Severity = "warning"
 	Info    Severity = "info"
 )
@@ -166,7 +166,7 @@ func (d *Diagnosis) Curable() bool {
 	return d.Refused() && !slices.ContainsFunc(d.Findings, func(f Finding) bool { return f.Severity == Fails && !f.Cure })
 }
 
-// Doubtful tells whether the phone takes the image and will probably not run it.
+// Doubtful tells whether the phone accepts the image and will probably not run it.
 func (d *Diagnosis) Doubtful() bool {
 	return !d.Refused() && slices.ContainsFunc(d.Findings, func(f Finding) bool { return f.Severity == Useless })
 }

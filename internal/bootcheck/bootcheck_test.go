@@ -21,7 +21,7 @@ const (
 	cmdline  = "androidboot.hardware=qcom user_debug=31"
 )
 
-// zimage is a kernel as the 3.4 trees build it, with trees behind it.
+// zimage is a kernel as the 3.4 trees build it, with trees after it.
 func zimage(config string, trees ...[]byte) []byte {
 	k := imagetest.Kernel{Banner: banner34, Config: config}
 	packed := imagetest.Pack(k.Bytes(), unpack.Gzip)
@@ -184,7 +184,7 @@ func cases(t *testing.T) []imageCase {
 		{"appended tree into the kernel", and(appending(ariesOnePiece()), func(m *bootimg.Image) { m.TagsAddr = 0x7F00 }), nil, "D2b H1", ok},
 		{"ramdisk over the loader", and(withQCDT, func(m *bootimg.Image) { m.RamdiskAddr = 0x0F900000 }), nil, "H1", ok},
 		{"another id", and(withQCDT, func(m *bootimg.Image) { m.ID = [32]byte{1} }), nil, "I1", ok},
-		{"bytes behind it", append(slices.Clone(whole), "SEANDROIDENFORCE"...), nil, "I1", ok},
+		{"bytes after it", append(slices.Clone(whole), "SEANDROIDENFORCE"...), nil, "I1", ok},
 		{"cut in the ramdisk", img(nil)[:2048+100], nil, "C2", [3]string{cut, cut, cut2015}},
 		{"header version 1", img(func(m *bootimg.Image) { m.Version = 1 }), nil, "C3 D1", refused},
 		{"header version 1, appended", and(func(m *bootimg.Image) { m.Version = 1 }, appending(ariesOnePiece())), nil, "C3 D2b", ok},
@@ -253,7 +253,7 @@ func TestNotAnImage(t *testing.T) {
 }
 
 // The four images of the story (fastboot/bootimg/FORMAT.md §4.1): those that are refused are
-// repaired, and then all loaders take them.
+// repaired, and then all loaders accept them.
 func TestStory(t *testing.T) {
 	lzma := func(m *bootimg.Image) { m.Ramdisk = imagetest.Pack(imagetest.Ramdisk("sbin/recovery"), unpack.LZMA) }
 	for name, c := range map[string]struct {
@@ -332,7 +332,7 @@ func TestRepair(t *testing.T) {
 			before, _, err1 := unpack.First(d.image.Ramdisk, unpack.Detect(d.image.Ramdisk), enough)
 			after, _, err2 := unpack.First(r.Diagnosis.image.Ramdisk, unpack.Gzip, enough)
 			if err := errors.Join(err1, err2); err != nil || !bytes.Equal(before, after) || slices.Contains(r.Diagnosis.Rules(), "R2") {
-				t.Errorf("%s: the ramdisk packed anew differs: %v", c.name, err)
+				t.Errorf("%s: the ramdisk repacked differs: %v", c.name, err)
 			}
 		}
 		if again, err := Repair(r.Diagnosis, target); err == nil {

@@ -79,7 +79,7 @@ func hardware(b phone.Board) (platform, variant, subtype, rev uint32) {
 	return b.MSM[0], b.BoardIDs[0][0], b.BoardIDs[0][1], b.SoCRev
 }
 
-// matchTable finds the entry of a QCDT table that a loader takes, and in which round.
+// matchTable finds the entry of a QCDT table that a loader accepts, and in which round.
 func matchTable(data []byte, g Generation, b phone.Board) (bootimg.TableEntry, int, bool) {
 	t, err := bootimg.ParseQCDT(data)
 	if err != nil || t.Version == 3 && g != LK2015 {
@@ -133,7 +133,7 @@ func fits2015(id bootimg.ID, b phone.Board) bool {
 		id.Rev <= rev && (version == 0 || version == 0xFFFF00)
 }
 
-// matchAppended finds the device tree behind a kernel that a loader takes.
+// matchAppended finds the device tree after a kernel that a loader takes.
 func matchAppended(kernel []byte, g Generation, b phone.Board) (*bootimg.DeviceTree, bool) {
 	if len(kernel) < 0x30 {
 		return nil, false
@@ -167,8 +167,8 @@ func matchAppended(kernel []byte, g Generation, b phone.Board) (*bootimg.DeviceT
 	return best, best != nil
 }
 
-// appendedRev gives the revision with which a loader takes a tree, -1 for a tree without
-// ids that it takes as a last choice, -2 when it does not take it (§2.3).
+// appendedRev gives the revision with which a loader accepts a tree, -1 for a tree without
+// ids that it takes as a last choice, -2 when it does not accept it (§2.3).
 func appendedRev(d bootimg.DeviceTree, g Generation, b phone.Board) int64 {
 	const refused, lastChoice = -2, -1
 	platform, variant, subtype, rev := hardware(b)
@@ -210,7 +210,7 @@ func firstTripleFits(d bootimg.DeviceTree, b phone.Board) bool {
 	return len(d.MSMID) >= 3 && d.MSMID[0] == platform && d.MSMID[1] == variant && d.MSMID[2] <= rev
 }
 
-// devices reads what the trees behind the kernel say; trees that cannot be read are left out.
+// devices reads what the trees after the kernel say; trees that cannot be read are left out.
 func devices(trees []bootimg.AppendedTree) []bootimg.DeviceTree {
 	var out []bootimg.DeviceTree
 	for _, t := range trees {
@@ -230,5 +230,5 @@ func deviceOf(dtb []byte) (bootimg.DeviceTree, bool) {
 	return d, err == nil
 }
 
-// hasTable tells whether the bytes begin a table of device trees.
+// hasTable tells whether the bytes start a table of device trees.
 func hasTable(data []byte) bool { return bytes.HasPrefix(data, []byte(bootimg.QCDTMagic)) }

@@ -7,7 +7,7 @@ import (
 	"xflash/fastboot/bootimg"
 )
 
-// RepairOnePiece is the second way of repair, for loaders that look behind the kernel and
+// RepairOnePiece is the second way of repair, for loaders that look after the kernel and
 // nowhere else: the first device tree for the phone gets its ids in one piece, in its
 // place, as Sony's own kernels have them since 2016 (fastboot/bootimg/FORMAT.md §2.6, §4.6
 // step 5). No byte moves: what is left over of the old ids becomes words that readers skip. Every
@@ -51,9 +51,9 @@ func RepairOnePiece(d *Diagnosis, t Target) (*Repaired, error) {
 		if after.Refused() {
 			return nil, &NotRepairable{Reason: "that would not be enough"}
 		}
-		return &Repaired{out, []string{"wrote the ids of the device tree behind the kernel in one piece, in their place; nothing else of the kernel was touched"}, after}, nil
+		return &Repaired{out, []string{"wrote the ids of the device tree after the kernel in one piece, in their place; nothing else of the kernel was touched"}, after}, nil
 	}
-	return nil, &NotRepairable{Reason: "there is no device tree with split ids for this phone behind the kernel"}
+	return nil, &NotRepairable{Reason: "there is no device tree with split ids for this phone after the kernel"}
 }
 
 // Words of the structure of a flattened tree.

@@ -11,7 +11,7 @@ import (
 	"xflash/fastboot/bootimg/imagetest"
 )
 
-// The split ids become one piece without a byte moving, all loaders take the image, and dtc
+// The split ids become one piece without a byte moving, all loaders accept the image, and dtc
 // reads the tree.
 func TestRepairOnePiece(t *testing.T) {
 	data := image(t, appending(ariesSplit()))
@@ -51,12 +51,12 @@ func TestRepairOnePiece(t *testing.T) {
 func TestOnePieceRefuses(t *testing.T) {
 	short := imagetest.SplitDTB("SoMC Aries ROW", "somc,aries-row", []uint32{194, 0x10000}, []uint32{8, 0})
 	for name, data := range map[string][]byte{
-		"a table and no tree behind the kernel": image(t, withQCDT),
-		"one piece already":                     image(t, appending(ariesOnePiece())),
-		"no room":                               image(t, appending(short)),
-		"another phone":                         image(t, appending(imagetest.SplitDTB("SoMC Honami", "somc,honami", []uint32{126, 0x20002, 185, 0x20002}, []uint32{8, 0}))),
-		"cut":                                   image(t, appending(ariesSplit()))[:4096],
-		"a bare kernel":                         zimage(config34, ariesSplit()),
+		"a table and no tree after the kernel": image(t, withQCDT),
+		"one piece already":                    image(t, appending(ariesOnePiece())),
+		"no room":                              image(t, appending(short)),
+		"another phone":                        image(t, appending(imagetest.SplitDTB("SoMC Honami", "somc,honami", []uint32{126, 0x20002, 185, 0x20002}, []uint32{8, 0}))),
+		"cut":                                  image(t, appending(ariesSplit()))[:4096],
+		"a bare kernel":                        zimage(config34, ariesSplit()),
 	} {
 		d, err := Diagnose(data, z3c(t))
 		if err != nil {

@@ -93,7 +93,7 @@ func TestRepairedPartsAgreeWithOthers(t *testing.T) {
 				t.Fatal(err)
 			}
 			wanted := []string{"pagesize = 0x800", "kerneladdr = 0x8000", "cmdline = " + cmdline}
-			if name != "z3c-pie head" { // whose addresses may stay: these loaders take their own
+			if name != "z3c-pie head" { // whose addresses may stay: these loaders accept their own
 				wanted = append(wanted, "ramdiskaddr = 0x2000000", "tagsaddr = 0x1e00000")
 			}
 			for _, want := range wanted {
@@ -102,7 +102,7 @@ func TestRepairedPartsAgreeWithOthers(t *testing.T) {
 				}
 			}
 			// Android's own packer makes the same image of these parts, but for the table, of
-			// which it knows nothing: its size in the header, the id, and what is behind; and for the
+			// which it knows nothing: its size in the header, the id, and what follows; and for the
 			// address of a second stage, which it leaves out where there is none.
 			tool(t, dir, "mkbootimg", "--kernel", "zImage", "--ramdisk", "initrd.img", "--base", "0", "--kernel_offset", "0x8000",
 				"--ramdisk_offset", hex(after.RamdiskAddr), "--second_offset", hex(after.SecondAddr), "--tags_offset", hex(after.TagsAddr),

@@ -45,7 +45,7 @@ const (
 	tagsAddr    = 0x01E00000
 )
 
-// repair is one repair as it goes on.
+// repair is one repair in progress.
 type repair struct {
 	d     *Diagnosis
 	image *bootimg.Image
@@ -72,7 +72,7 @@ func Repair(d *Diagnosis, t Target) (*Repaired, error) {
 		return nil, &NotRepairable{Reason: "there is nothing to repair"}
 	}
 	if n := len(r.image.Trailing); n > 0 {
-		r.did("left out the %s behind the image", text.Count(n, "byte"))
+		r.did("left out the %s after the image", text.Count(n, "byte"))
 		r.image.Trailing = nil
 	}
 	r.image.ID = r.image.ComputeID()
@@ -142,7 +142,7 @@ func (r *repair) container() error {
 }
 
 // table gives the image a QCDT table of version 2 when not every loader finds a tree in
-// the one that it has. The trees behind the kernel stay where they are.
+// the one that it has. The trees after the kernel stay where they are.
 func (r *repair) table(t Target) error {
 	board, known := t.board()
 	if !known {
@@ -200,7 +200,7 @@ func (r *repair) table(t Target) error {
 	return nil
 }
 
-// ramdisk packs the ramdisk anew when the kernel cannot unpack it.
+// ramdisk repacks the ramdisk when the kernel cannot unpack it.
 func (r *repair) ramdisk() error {
 	if !r.d.Has("R2") || r.d.ramBad != nil {
 		return nil

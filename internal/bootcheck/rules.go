@@ -43,7 +43,7 @@ func (d *Diagnosis) sizes(t Target) {
 			"download it again and compare its checksum")
 	}
 	if t.MaxDownload > 0 && d.Size > t.MaxDownload {
-		d.add("C4", Fails, false, fmt.Sprintf("the image has %d bytes, and the phone takes no more than %d in one go", d.Size, t.MaxDownload), "")
+		d.add("C4", Fails, false, fmt.Sprintf("the image has %d bytes, and the phone accepts no more than %d in one go", d.Size, t.MaxDownload), "")
 	}
 	limit, name := t.Partition, "the partition"
 	if limit == 0 && t.Family != nil {
@@ -103,12 +103,12 @@ func (d *Diagnosis) devicetree(t Target) {
 	inTable := d.table != nil && d.tableBad == nil
 	switch {
 	case inTable && hasTree:
-		d.add("D7", Info, false, "it has a table of device trees and trees behind the kernel; a loader looks into the table first", "")
+		d.add("D7", Info, false, "it has a table of device trees and trees after the kernel; a loader looks into the table first", "")
 	case !hasTable(tableBytes) && !hasTree && len(d.kernel.Stray) == 0 && len(d.extraTrees()) == 0:
-		d.add("D1", Fails, false, "it has no device tree at all, neither a table nor one behind its kernel: the kernel was built without", "get an image that was made for this phone")
+		d.add("D1", Fails, false, "it has no device tree at all, neither a table nor one after its kernel: the kernel was built without", "get an image that was made for this phone")
 	}
 	if len(d.kernel.Stray) > 0 && !hasTree {
-		d.add("D9", d.severityOfRefusal(), true, fmt.Sprintf("a device tree stands at byte %#x of the kernel, but not right behind it where a loader looks", d.kernel.Stray[0].Offset), "")
+		d.add("D9", d.severityOfRefusal(), true, fmt.Sprintf("a device tree is at byte %#x of the kernel, but not right after it where a loader looks", d.kernel.Stray[0].Offset), "")
 	}
 	if !tableFits[LK2013] && hasTree {
 		d.appended(t, board, appended, &chosen)
@@ -117,14 +117,14 @@ func (d *Diagnosis) devicetree(t Target) {
 		d.wrongDevice(t, board, d.tableDevices())
 	}
 	if round == 3 && tableFits[LK2013] {
-		d.add("D8", Warning, false, "the loader takes a tree of its table only as a last resort: its board subtype is not the phone's", "")
+		d.add("D8", Warning, false, "the loader accepts a tree of its table only as a last resort: its board subtype is not the phone's", "")
 	}
 	if chosen != nil {
 		d.otherModel(t, *chosen)
 	}
 }
 
-// appended: trees behind the kernel, and no table that fits (D2a to D2d, D5).
+// appended: trees after the kernel, and no table that fits (D2a to D2d, D5).
 func (d *Diagnosis) appended(t Target, board phone.Board, trees []bootimg.DeviceTree, chosen **bootimg.DeviceTree) {
 	var split, fits, first, none bool
 	for i, tree := range trees {
@@ -143,13 +143,13 @@ func (d *Diagnosis) appended(t Target, board phone.Board, trees []bootimg.Device
 	cure := "make an image with a table of device trees from it (xflash boot IMAGE --repack): all that is needed is inside"
 	switch {
 	case first:
-		d.add("D2b", Warning, true, "its device tree is behind the kernel, with ids in one piece: every loader that looks there at all takes it; one that does not answers \"dtb not found\"", cure)
+		d.add("D2b", Warning, true, "its device tree is after the kernel, with ids in one piece: every loader that looks there at all takes it; one that does not answers \"dtb not found\"", cure)
 	case split:
 		severity := Fails
 		if t.takesAppended() {
 			severity = Warning
 		}
-		text := "it has no table of device trees, only trees behind the kernel with split ids. Loaders of this phone's time look for a table, or read no more than the first three ids of a tree, and answer \"dtb not found\"; that is no fault of the ramdisk or its compression"
+		text := "it has no table of device trees, only trees after the kernel with split ids. Loaders of this phone's time look for a table, or read no more than the first three ids of a tree, and answer \"dtb not found\"; that is not a fault of the ramdisk or its compression"
 		if severity == Warning {
 			text += ". This phone's loader, " + t.Loader + ", is known to take them"
 		}
@@ -194,7 +194,7 @@ func (d *Diagnosis) otherModel(t Target, tree bootimg.DeviceTree) {
 			if m.CodeName == "" || m.CodeName == own || !slices.Contains(words, m.CodeName) || slices.Contains(words, own) {
 				continue
 			}
-			d.add("D6", Useless, false, fmt.Sprintf("the loader will take it, since the ids are the same, but its device tree is that of the %s (%s): expect a dark screen or no touch", m.Name, treeName(tree)),
+			d.add("D6", Useless, false, fmt.Sprintf("the loader will accept it, since the ids are the same, but its device tree is that of the %s (%s): expect a dark screen or no touch", m.Name, treeName(tree)),
 				"get the image for "+t.Model.Code)
 			return
 		}
@@ -237,20 +237,20 @@ func (d *Diagnosis) ramdiskRules() {
 	case d.ramBad != nil && !errors.Is(d.ramBad, unpack.ErrUnsupported):
 		d.add("R3", Useless, false, "its ramdisk cannot be read to its end: "+d.ramBad.Error(), "download the image again")
 	case d.ramBad == nil && (!r.CPIO || !r.Init):
-		d.add("R3", Useless, false, "its ramdisk is no cpio archive with an /init: the kernel will find nothing to start", "")
+		d.add("R3", Useless, false, "its ramdisk is not a cpio archive with an /init: the kernel will find nothing to start", "")
 	}
 	switch {
 	case known.Known && !known.Yes:
 		cure := d.ramBad == nil
 		d.add("R2", Useless, cure, fmt.Sprintf("its ramdisk is packed as %s and its kernel cannot unpack that (by its %s): the phone stays at the logo and starts again after 5 seconds", r.Format, known.From),
-			"have the ramdisk packed anew (xflash boot IMAGE --repack)")
+			"have the ramdisk repacked (xflash boot IMAGE --repack)")
 	case r.Format == unpack.LZMA:
-		d.add("R4", Info, false, "its ramdisk is packed as LZMA. That is no reason for \"dtb not found\", whatever is said: no loader ever reads the ramdisk", "")
+		d.add("R4", Info, false, "its ramdisk is packed as LZMA. That is not a reason for \"dtb not found\", whatever people say: no loader ever reads the ramdisk", "")
 	}
 	if slices.ContainsFunc(r.Names, func(n string) bool {
 		return n == "sbin/recovery" || n == "twres" || strings.HasPrefix(n, "twres/") || n == "system/bin/recovery"
 	}) {
-		d.add("R5", Warning, false, "it is a recovery: one that was not built to blank the screen at its start stays dark when it is booted by fastboot, and runs all the same", "press the power key twice; \"adb devices\" shows whether it runs")
+		d.add("R5", Warning, false, "it is a recovery: one that was not built to blank the screen at its start stays dark when it is booted by fastboot, and runs anyway", "press the power key twice; \"adb devices\" shows whether it runs")
 	}
 }
 
@@ -305,7 +305,7 @@ func (d *Diagnosis) addresses(m *bootimg.Image) {
 		}
 	}
 	if m.KernelAddr == 0x10008000 {
-		d.add("H3", Warning, true, "its addresses begin at 0x10000000, which is where tools put them that know nothing of this phone; most loaders use their own", "")
+		d.add("H3", Warning, true, "its addresses start at 0x10000000, which is where tools put them that know nothing of this phone; most loaders use their own", "")
 	}
 }
 

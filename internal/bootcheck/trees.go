@@ -118,7 +118,7 @@ func kernelIs(k bootimg.KernelKind) string {
 	case bootimg.KernelARM64:
 		return "one for 64-bit processors"
 	case bootimg.KernelUnknown:
-		return "nothing that is known as a kernel"
+		return "in an unknown form"
 	}
 	return "of the form " + k.String()
 }

@@ -113,7 +113,7 @@ func (c *catalogue) adviceFor(action string) []string {
 	return append([]string(nil), c.advices[action]...)
 }
 
-// table reads tab-separated lines; # begins a comment. A line with another number of
+// table reads tab-separated lines; # starts a comment. A line with another number of
 // columns than expected is a mistake in the program.
 func table(data string, columns int) (rows [][]string) {
 	for line := range strings.Lines(data) {
@@ -131,7 +131,7 @@ func table(data string, columns int) (rows [][]string) {
 }
 
 // bareName takes FAC_ or ERR_ off a name of the vendor's, whose tables are not consistent
-// in it: BUFFER_TOO_SMALL stands beside ERR_BUFFER_SIZE.
+// in it: BUFFER_TOO_SMALL is beside ERR_BUFFER_SIZE.
 func bareName(name string) string {
 	return strings.TrimPrefix(strings.TrimPrefix(strings.ToUpper(name), "FAC_"), "ERR_")
 }

@@ -14,7 +14,7 @@ type Cause string
 const (
 	RecordMissing Cause = "record-missing" // the phone lost its hardware-configuration record
 	TestRoot      Cause = "test-root"      // the file is signed with Sony's internal test root
-	UsageRefused  Cause = "usage"          // the phone does not take this type of file
+	UsageRefused  Cause = "usage"          // the phone does not accept this type of file
 	SessionRecord Cause = "session-record" // a refused hardware-configuration file took the record out of use
 )
 
@@ -31,7 +31,7 @@ const (
 )
 
 // rootCause decides between the causes of 80080021. At that point the loader has accepted
-// the signature; what failed is whether this phone takes this kind of Sony root key for
+// the signature; what failed is whether this phone accepts this kind of Sony root key for
 // this type of file.
 func (f Facts) rootCause(e *Explanation) {
 	role, subject := f.role(), printable(f.Subject, maxWord)
@@ -60,7 +60,7 @@ func (f Facts) rootCause(e *Explanation) {
 			"Keep the HW_CONFIG line (\"xflash info\") and ask for help with it. Do not write anything to the trim area.")
 	case listed && f.Issuer != "":
 		e.decide(SessionRecord, "POWERCYCLE", fmt.Sprintf("HW_CONFIG speaks for this file%s, so none of the usual causes fits. One is left: a hardware-configuration file was sent in this session and refused. The loader drops its record before it checks the new one and then refuses every image until it is restarted.", role.shown()),
-			"Restart the phone in flash mode and begin a new session, without the hardware-configuration file.",
+			"Restart the phone in flash mode and start a new session, without the hardware-configuration file.",
 			"If the same answer comes back, keep the whole log and ask for help.")
 		e.Confidence = Medium
 	default:
@@ -91,14 +91,14 @@ func (f Facts) missing(e *Explanation) {
 	}
 	e.Next = append(e.Next, steps[2])
 	if f.HWConfig == HWConfigAbsent {
-		e.Meaning += " The phone sent no HW_CONFIG in this stage, so it cannot be told which."
+		e.Meaning += " The phone sent no HW_CONFIG in this stage, so which one cannot be told."
 	}
 	if f.Issuer != "" && f.Subject != "" {
 		e.Meaning += fmt.Sprintf(" The refused file is signed as %s by %s.", printable(f.Subject, maxWord), printable(f.Issuer, maxWord))
 	}
 }
 
-// wrongSignature is 800A0017: with both names it can be told whether the file is for
+// wrongSignature is 800A0017: with both names xflash can tell whether the file is for
 // another platform or was changed.
 func (f Facts) wrongSignature(e *Explanation) {
 	switch {
@@ -148,7 +148,7 @@ func (r *Role) takes(root uint16) bool {
 	return r != nil && (r.Flags&flagEnforced == 0 || r.Flags&root != 0)
 }
 
-// accepted names the types of files that the phone takes with the live root.
+// accepted names the types of files that the phone accepts with the live root.
 func (f Facts) accepted() string {
 	var names []string
 	for i := range f.Roles {

@@ -56,7 +56,7 @@ func TestNotErrors(t *testing.T) { checkSilent(t, samples.Reference(t, "not-erro
 
 func TestNoErrors(t *testing.T) { checkSilent(t, "testdata/noerrors.txt") }
 
-// realistic is a text of a program as people paste it: with what its placeholders stand
+// realistic is a text of a program as people paste it: with what its placeholders are
 // for, and with the lines that such a log has before and after it.
 func realistic(r *toolError) string {
 	text := r.text
@@ -84,7 +84,7 @@ func realistic(r *toolError) string {
 	return "some line before it\n" + text + "\nand one after it\n"
 }
 
-// TestEveryToolRow: each text is found in a paste of its own, and no other row hides it.
+// TestEveryToolRow: each text is found in its own paste, and no other row hides it.
 func TestEveryToolRow(t *testing.T) {
 	for _, r := range toolErrors() {
 		text := realistic(r)

@@ -48,7 +48,7 @@ func TestExecutedExamples(t *testing.T) {
 	}
 }
 
-// TestUnknown: what is on no list is said to be unknown, with what its halves tell, and
+// TestUnknown: what is on no list is reported as unknown, with what its halves tell, and
 // no cause is made up.
 func TestUnknown(t *testing.T) {
 	reply := func(code, dynamic string) string {
@@ -171,7 +171,7 @@ ERR_SEVERITY="NONE";ERR_CODE="0000";ERR_DYNAMIC="";
 	}
 }
 
-// TestFollowUps: an error that only follows from the one before is said to be that.
+// TestFollowUps: an error that only follows from the one before is reported as such.
 func TestFollowUps(t *testing.T) {
 	found := Explain(`ERR_SEVERITY="MAJOR";ERR_CODE="0017";ERR_DYNAMIC="80230028";
 ERR_SEVERITY="MINOR";ERR_CODE="0017";ERR_DYNAMIC="8011001C";
@@ -187,7 +187,7 @@ ERR_SEVERITY="MINOR";ERR_CODE="0017";ERR_DYNAMIC="80080053";`)
 			t.Errorf("%s: follow-up %v: %s", e.Said, e.FollowUp, e.Meaning)
 		}
 	}
-	// Alone they are not known to follow from anything, but it is said that they may.
+	// Alone they are not known to follow from anything, but the text says that they may.
 	for _, text := range []string{`ERR_SEVERITY="MINOR";ERR_CODE="0017";ERR_DYNAMIC="8011001C";`, `ERR_SEVERITY="NONE";ERR_CODE="0000";ERR_DYNAMIC="";`} {
 		if e := Explain(text)[0]; e.FollowUp || !strings.Contains(e.Meaning, "earlier") {
 			t.Errorf("%+v", e)

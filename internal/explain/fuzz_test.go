@@ -8,7 +8,7 @@ import (
 	"unicode/utf8"
 )
 
-// escaped is how printable shows what cannot be seen; its digits are none of the phone's.
+// escaped is how printable shows what cannot be seen; its digits are not one of the phone's.
 var escaped = regexp.MustCompile(`\\x[0-9a-f]{2}|\\u[0-9a-f]{4,6}`)
 
 // FuzzExplain: whatever people paste, every explanation is bounded, printable and whole.

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-var update = flag.Bool("update", false, "write the golden file anew; read the difference afterwards")
+var update = flag.Bool("update", false, "write the golden file again; read the difference afterwards")
 
 // answer is a row of testdata/answers.tsv, which was written from the reference.
 type answer struct{ text, generation, action, confidence, number, phrase string }
@@ -64,7 +64,7 @@ func TestAnswersOfAllGenerations(t *testing.T) {
 	golden(t, "testdata/answers.golden", out.String())
 }
 
-// TestMajorIsFatal: after a MAJOR error the loader has to be restarted, and that is said.
+// TestMajorIsFatal: after a MAJOR error the loader has to be restarted, and the text says so.
 func TestMajorIsFatal(t *testing.T) {
 	n := 0
 	for _, a := range answers(t) {

@@ -23,7 +23,7 @@ const (
 )
 
 var modeTexts = [...]ModeText{
-	usbproto.ModeUnknown: {"What the phone is doing cannot be told from its USB id.",
+	usbproto.ModeUnknown: {"The USB id does not show what the phone is doing.",
 		"switch the phone off; if it does not react, hold Power and Volume Up for ten seconds, until it has vibrated three times"},
 	usbproto.ModeFlash:     {"The phone waits for firmware in Sony's flash mode.", offByKeys},
 	usbproto.ModeFastboot:  {"The phone waits for commands in fastboot.", offByKeys},

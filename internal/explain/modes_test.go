@@ -7,7 +7,7 @@ import (
 	"xflash/usbproto"
 )
 
-// Every mode has words of its own: a sentence, and keys for both boot modes.
+// Every mode has its own words: a sentence, and keys for both boot modes.
 func TestModeTexts(t *testing.T) {
 	seen := map[string]usbproto.Mode{}
 	for m := usbproto.ModeUnknown; m <= usbproto.ModeOther; m++ {

@@ -153,7 +153,7 @@ func TestWordingRules(t *testing.T) {
 	for key := range book().steps {
 		if book().dynamics[key] == nil {
 			if _, ok := book().bootLoader(key); !ok && key != "unknown command" && key != "Not allowed" {
-				t.Errorf("steps for %s, which is no answer", key)
+				t.Errorf("steps for %s, which is not an answer", key)
 			}
 		}
 	}

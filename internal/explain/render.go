@@ -12,7 +12,7 @@ const (
 	leastWidth = 40
 )
 
-// Text is the explanation for people: what it is about, what was said or seen, what that
+// Text is the explanation for people: what it is about, what a phone said or a person saw, what that
 // means and how sure that is, what to do now. Lines have at most width columns; 0 is the
 // usual width, and less than 40 is read as 40. A word that is longer than a line stays whole.
 func (e Explanation) Text(width int) string {

@@ -47,7 +47,7 @@ var (
 var quotes = []string{`"`, "“", "”", "„", "″", "«", "»", "＂", "&quot;"}
 
 // pairReplies finds answers in the grammar KEY="value"; (ERRORS.md §1.1). Keys may
-// come in any order and with others between them; a key for the second time begins the
+// come in any order and with others between them; a key for the second time starts the
 // next answer. Quotation marks may be missing, because a shell took them.
 func pairReplies(text string) (found []reply) {
 	for at := 0; len(found) <= maxReplies; {
@@ -110,7 +110,7 @@ func readValue(text string) (value string, length int) {
 	return text[open:limit], limit
 }
 
-// quoteAt is the length of a quotation mark at the begin of a text, 0 when there is none.
+// quoteAt is the length of a quotation mark at the start of a text, 0 when there is none.
 func quoteAt(text string) int {
 	for _, q := range quotes {
 		if strings.HasPrefix(text, q) {

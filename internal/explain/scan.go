@@ -82,8 +82,8 @@ func (l *line) replies(taken []reply, alone bool) (found []reply) {
 	return found
 }
 
-// number reads a number that stands in a line without an answer around it. It counts when
-// it is all there is, when its code stands before it, or when the words before it are about
+// number reads a number that is in a line without an answer around it. It counts when
+// it is all there is, when its code is before it, or when the words before it are about
 // an error, and when its group is known. Numbers of Windows have the same form.
 func (l *line) number(m []int, alone bool) (reply, bool) {
 	s := hexStatus(l.raw[m[6]:m[7]])

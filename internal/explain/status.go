@@ -8,7 +8,7 @@ import (
 )
 
 // status is the 32-bit number of generations C to E: bit 31 is set, the part of the phone
-// (facility) stands in bits 16 to 26, its error in bits 0 to 15 (ERRORS.md §1.3).
+// (facility) is in bits 16 to 26, its error in bits 0 to 15 (ERRORS.md §1.3).
 type status uint32
 
 func (s status) String() string   { return fmt.Sprintf("%08X", uint32(s)) }
@@ -87,8 +87,8 @@ func (c *catalogue) names(s status) string {
 	return names + " / (unnamed 0x" + s.number() + ")"
 }
 
-// status looks a number up. Without a row of its own it is put together from its halves,
-// and it is said that nobody knows more.
+// status looks a number up. Without its own row it is put together from its halves,
+// and the text says that nobody knows more.
 func (c *catalogue) status(s status) (e entry, known bool) {
 	if row := c.dynamics[s.String()]; row != nil {
 		e = *row

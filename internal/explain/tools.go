@@ -21,7 +21,7 @@ type toolError struct {
 	exact                           *regexp.Regexp // of rows whose punctuation counts, for the raw line
 }
 
-// Severities that decide whether a row is told.
+// Severities that decide whether a row is shown.
 const (
 	severityFrame    = "frame"
 	severityNote     = "note"

@@ -75,7 +75,7 @@ func (u *unpacker) dump(ctx context.Context) error {
 }
 
 // dumpTable reads the partition table of a dump. One whole copy is enough, since nothing
-// is written to the disk; what is wrong with the other is told.
+// is written to the disk; what is wrong with the other is reported.
 func dumpTable(r io.ReaderAt, size int64) (*gpt.Table, []string, error) {
 	table, err := gpt.Read(r, size)
 	if err == nil || !gpt.Damaged(err) {
@@ -112,7 +112,7 @@ type chosenPartition struct {
 
 // partitions finds the partitions that are wanted, in the order of the table. Labels are
 // compared exactly. Of several with one label all are taken; their outputs, and those of
-// labels that are no file name, get the number of the partition.
+// labels that are not file name, get the number of the partition.
 func (u *unpacker) partitions(t *gpt.Table) ([]chosenPartition, error) {
 	choice := &firmware.ChoiceError{Path: u.path, What: "partition"}
 	count := map[string]int{}
@@ -151,7 +151,7 @@ func (u *unpacker) partitions(t *gpt.Table) ([]chosenPartition, error) {
 // calibration and IMEI (internal/phone/PHONES.md §3.6).
 var modemIdentity = []string{"modemst1", "modemst2", "fsg"}
 
-// identityWarning is what must be said of a copy of a partition that belongs to one
+// identityWarning is the warning about a copy of a partition that belongs to one
 // phone, empty for the others.
 func identityWarning(label string) string {
 	identity := slices.ContainsFunc(modemIdentity, func(l string) bool { return strings.EqualFold(l, label) })

@@ -235,7 +235,7 @@ func TestPartitionsMustBeChosen(t *testing.T) {
 	}
 }
 
-// One whole copy of the table is enough to take a partition out, and the damage is told;
+// One whole copy of the table is enough to take a partition out, and the damage is reported;
 // with none, or with the dump cut off before the partition's end, nothing is written.
 func TestDamagedTable(t *testing.T) {
 	boot := random(4096)
@@ -279,7 +279,7 @@ func TestDamagedTable(t *testing.T) {
 		t.Fatal(err)
 	}
 	if files, err := unpackBoot(path); err != nil || len(files[0].Notes) != 1 {
-		t.Errorf("cut off behind the partition: %+v, %v", files, err)
+		t.Errorf("cut off after the partition: %+v, %v", files, err)
 	}
 	if err := os.Truncate(path, entry.Offset()+entry.Size()-512); err != nil {
 		t.Fatal(err)
@@ -376,7 +376,7 @@ func TestSparseOutputs(t *testing.T) {
 	fw, dir := madeFirmware(t), t.TempDir()
 	mustUnpack(t, fw.Bundle, Options{Dir: dir, Sparse: true, Members: []string{"system", "loader"}})
 	if got := tree(t, dir); !slices.Equal(got, []string{"loader.img", "system.simg"}) {
-		t.Fatalf("there are %v", got) // a loader is no partition
+		t.Fatalf("there are %v", got) // a loader is not a partition
 	}
 	path := dump(t, phoneTable(t), map[string][]byte{"boot": random(70_000)})
 	mustUnpack(t, path, Options{Dir: dir, Sparse: true, Partitions: []string{"boot"}})

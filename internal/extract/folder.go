@@ -102,7 +102,7 @@ type pending struct {
 	temp   string
 }
 
-// create begins an output. Secret ones can be read by their owner only.
+// create starts an output. Secret ones can be read by their owner only.
 func (f *folder) create(secret bool) (*pending, error) {
 	random := make([]byte, 8)
 	_, _ = rand.Read(random) // never fails

@@ -42,7 +42,7 @@ func stemOf(file string) string {
 	return safeName(strings.TrimSuffix(base, filepath.Ext(base)))
 }
 
-// names gives every output of a run a name of its own, also on file systems that do not
+// names gives every output of a run its own name, also on file systems that do not
 // tell cases apart.
 type names map[string]bool
 

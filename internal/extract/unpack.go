@@ -26,7 +26,7 @@ type Options struct {
 	Members    []string // of a bundle, by short or whole name; "boot" is the boot set. Empty: all
 	Partitions []string // of a whole-disk dump, by label
 	Sparse     bool     // write Android sparse images instead of raw ones
-	Gap        byte     // what stands where a SIN image writes nothing; 0 makes holes
+	Gap        byte     // fill byte where a SIN image writes nothing; 0 makes holes
 	Force      bool     // replace files that are there
 	// Progress is called while a file is read: its name, bytes so far, bytes of all files.
 	Progress func(name string, done, total int64)
@@ -61,7 +61,7 @@ type unpacker struct {
 // Android sparse image, or a whole-disk dump. Everything is verified before an output
 // gets its name.
 //
-// Damaged members of a bundle are left out and the rest goes on; the error is then a
+// Damaged members of a bundle are left out and the rest continues; the error is then a
 // *firmware.DamagedError. Other errors end the run: *FormatError, *OptionError, *firmware.ChoiceError,
 // *ExistsError, those of the formats' packages, and those of the computer.
 func Unpack(ctx context.Context, path string, opt Options) error {
@@ -89,7 +89,7 @@ func (u *unpacker) source(ctx context.Context) (take func(context.Context) error
 		}
 	}
 	switch kind {
-	case inspect.KindBundle, inspect.KindZip: // opening a zip that is no bundle says so
+	case inspect.KindBundle, inspect.KindZip: // opening a zip that is not a bundle says so
 		take = u.bundle
 	case inspect.KindSIN:
 		take = u.image
@@ -106,12 +106,12 @@ func (u *unpacker) source(ctx context.Context) (take func(context.Context) error
 	case len(u.Partitions) > 0 && kind != inspect.KindDisk:
 		return nil, &OptionError{u.path, title, "a partition"}
 	case u.Gap != 0 && kind != inspect.KindBundle && kind != inspect.KindSIN:
-		return nil, &OptionError{u.path, title, "what stands in gaps"}
+		return nil, &OptionError{u.path, title, "the fill byte for gaps"}
 	}
 	return take, nil
 }
 
-// image unpacks a SIN that is a file of its own.
+// image unpacks a SIN that is a separate file.
 func (u *unpacker) image(ctx context.Context) error {
 	f, size, err := fileio.Open(u.path)
 	if err != nil {

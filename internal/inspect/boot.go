@@ -182,7 +182,7 @@ func (r *Report) bootID(m *bootimg.Image) {
 	}
 }
 
-// trailing tells of bytes behind an image that are more than the rest of a partition.
+// trailing tells of bytes after an image that are more than the rest of a partition.
 func (r *Report) trailing(b []byte, at int64) {
 	if len(bytes.Trim(b, "\x00")) == 0 {
 		return
@@ -228,7 +228,7 @@ func (r *Report) kernel(data []byte) {
 		r.addTree(t.Data, "appended to the kernel")
 	}
 	for _, t := range k.Stray {
-		r.addTree(t.Data, "behind the kernel, where no loader looks")
+		r.addTree(t.Data, "after the kernel, where no loader looks")
 	}
 }
 
@@ -365,7 +365,7 @@ func (in *inspector) qcdt(_ context.Context, rep *Report, s source) error {
 		rep.bootFault(err)
 	}
 	rep.bootPhones()
-	rep.unproven("every tree is there and begins right; the format has nothing that proves them")
+	rep.unproven("every tree is there and starts right; the format has nothing that proves them")
 	return nil
 }
 

@@ -12,7 +12,7 @@ import (
 // SIN is what the header, the certificate and the loader of a SIN image of version 1 to
 // 3 say. Names and spelling are those of the columns of loader-known-answers.tsv, the
 // table of real files that the format was worked out with; together with size, file_sha256 and
-// file_md5 they are all of its columns. What does not apply is absent.
+// file_md5 they are all of its columns. A column that does not apply is absent.
 type SIN struct {
 	Version        int    `json:"sin_version"`
 	HeaderLen      int    `json:"header_len,omitempty"` // bytes

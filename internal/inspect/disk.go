@@ -36,7 +36,7 @@ type Partition struct {
 	Warning string `json:"warning,omitempty"`
 }
 
-// isDisk reports whether a file begins like a disk with a GUID partition table: with
+// isDisk reports whether a file starts like a disk with a GUID partition table: with
 // the table in sector 1, or with the protective MBR alone.
 func isDisk(head []byte) bool {
 	const protective, firstType = 0xEE, 446 + 4
@@ -103,14 +103,14 @@ func (in *inspector) partition(ctx context.Context, rep *Report, p *Partition, s
 	if child.Kind != KindUnknown && child.Kind != KindEmpty {
 		rep.Contents = append(rep.Contents, child)
 	}
-	// What the trim area says of the phone is surer than any name.
+	// The trim area identifies the phone better than any name.
 	if child.TrimArea != nil && child.TrimArea.Model != "" {
 		rep.For = append(child.For, rep.For...)
 	}
 	return nil
 }
 
-// diskWarning is what must be said before anybody writes such a dump to a phone
+// diskWarning is the warning before anybody writes such a dump to a phone
 // (internal/phone/PHONES.md §8.3).
 func diskWarning(identity []string) string {
 	text := "never write a whole-disk dump to another phone"
@@ -216,7 +216,7 @@ func tableLayout(of string, sectors uint64, entries []gpt.Entry) Layout {
 	return l
 }
 
-// salvage tells of a disk with a damaged table what can still be told: the state of each
+// salvage tells of a disk with a damaged table what is still known: the state of each
 // copy, the partitions of the better one, and where the disk should end. first is what
 // gpt.Read found.
 func (in *inspector) salvage(rep *Report, s source, first *gpt.Error) (entries []gpt.Entry, end int64, err error) {

@@ -120,7 +120,7 @@ func (in *inspector) ext(_ context.Context, rep *Report, s source) error {
 	}
 	l.add(RegionTrailing, "", fs.Size, s.size-fs.Size)
 	if le.Uint32(b[extReadOnly:])&extMetaCsum != 0 && b[extChecksumType] == 1 {
-		// The sum is kept as it stands in the register, without the last inversion.
+		// The sum is kept as it is in the register, without the last inversion.
 		if ^crc32.Checksum(b[:extChecksum], castagnoli) != le.Uint32(b[extChecksum:]) {
 			rep.wrong("bad superblock", extSuper, "the checksum of the superblock is wrong")
 			return nil
@@ -151,7 +151,7 @@ func unixTime(b []byte) string {
 	return time.Unix(int64(t), 0).UTC().Format(time.RFC3339)
 }
 
-// uuid shows 16 bytes in the order in which they stand; empty for zeros.
+// uuid shows 16 bytes in the order in which they are; empty for zeros.
 func uuid(b []byte) string {
 	if len(bytes.Trim(b, "\x00")) == 0 {
 		return ""
@@ -167,7 +167,7 @@ func cstring(b []byte) string {
 	return strings.ToValidUTF8(string(b), "\uFFFD")
 }
 
-// isFAT wants a jump, a sector size, and one or two tables: the jump alone is no mark.
+// isFAT wants a jump, a sector size, and one or two tables: the jump alone is not a mark.
 func isFAT(b []byte) bool {
 	if len(b) < 512 || b[0] != 0xEB && b[0] != 0xE9 || b[510] != 0x55 || b[511] != 0xAA {
 		return false

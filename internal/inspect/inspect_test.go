@@ -190,7 +190,7 @@ func (c *counted) ReadAt(p []byte, at int64) (int, error) {
 }
 
 // A dump of 64 GiB is told from a few MiB of it. Partitions have their class, and those
-// that belong to one phone their warning. A damaged copy of the table is told.
+// that belong to one phone their warning. A damaged copy of the table is reported.
 func TestWholeDisk(t *testing.T) {
 	const size = 64 << 30
 	f := sparseFile(t, size)
@@ -265,7 +265,7 @@ func TestWholeDisk(t *testing.T) {
 	}
 }
 
-// What mkfs writes is what is told.
+// The report shows what mkfs wrote.
 func TestExtOfMkfs(t *testing.T) {
 	f := sparseFile(t, 32<<20)
 	run(t, "mkfs.ext4", "-q", "-F", "-L", "rescued", "-U", "0b1e5f8a-7d1c-4c57-9d45-2a1c5a30c2b7", "-b", "4096", f.Name())
@@ -310,7 +310,7 @@ func TestPhoneState(t *testing.T) {
 	}
 }
 
-// Anything else is no error, and nobody is told that it is whole.
+// Anything else is not an error, and the report does not call it whole.
 func TestNothingKnown(t *testing.T) {
 	random := make([]byte, 1<<20)
 	_, _ = rand.NewChaCha8([32]byte{1}).Read(random) // never fails

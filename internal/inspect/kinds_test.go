@@ -126,7 +126,7 @@ func TestKinds(t *testing.T) {
 	}
 }
 
-// TestWrongLength cuts and lengthens a signed image. The reason and the place are told,
+// TestWrongLength cuts and lengthens a signed image. The reason and the place are reported,
 // and what its certificate proves is not lost.
 func TestWrongLength(t *testing.T) {
 	authority, err := sin.NewTestAuthority("S1_Root_cafe")
@@ -165,7 +165,7 @@ func TestWrongLength(t *testing.T) {
 	}
 }
 
-// What debugfs writes into a superblock is what is told.
+// The report shows what debugfs wrote into a superblock.
 func TestExtOfDebugfs(t *testing.T) {
 	f := sparseFile(t, 16<<20)
 	run(t, "mkfs.ext4", "-q", "-F", f.Name())

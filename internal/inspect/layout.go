@@ -107,7 +107,7 @@ func (l *Layout) holes() {
 	l.add(RegionHole, "", at, l.Size-at)
 }
 
-// missing shows that a file ends at have, and should go on to want.
+// missing shows that a file ends at have and should reach want.
 func (l *Layout) missing(have, want int64) {
 	if want <= have {
 		return

@@ -339,7 +339,7 @@ func Learn(ctx context.Context, name string, roots *sin.RootSet) error {
 }
 
 // ErrNoLoader is the error of Learn for a file without roots.
-var ErrNoLoader = errors.New("it is no loader that carries a known root")
+var ErrNoLoader = errors.New("it is not a loader that carries a known root")
 
 func learn(ctx context.Context, f io.ReaderAt, size int64, roots *sin.RootSet) error {
 	head := make([]byte, sin.DetectSize)

@@ -36,7 +36,7 @@ type Certificate struct {
 // Target is a partition that an image writes.
 type Target struct {
 	GUID  string `json:"guid,omitempty"`  // unique GUID of the partition
-	Name  string `json:"name,omitempty"`  // that stands in the image
+	Name  string `json:"name,omitempty"`  // that is in the image
 	Label string `json:"label,omitempty"` // that Sony phones have for this GUID; a hint only
 	End   int64  `json:"end"`             // bytes: the end of the last piece
 }
@@ -239,7 +239,7 @@ func (in *inspector) hwconf(rep *Report, payload []byte) {
 		p.IMEIs = append(p.IMEIs, in.masked(imei))
 	}
 	rep.Payload = p
-	rep.Warning = "a hardware configuration belongs to one phone; no other phone takes it"
+	rep.Warning = "a hardware configuration belongs to one phone; no other phone accepts it"
 }
 
 // masked hides what identifies a phone, unless it was asked for.

@@ -33,7 +33,7 @@ const (
 	KindDelivery   Kind = "boot-delivery"
 	KindManifest   Kind = "manifest"
 	KindFirmXML    Kind = "firmware-xml" // partition delivery, update.xml, fwinfo.xml
-	KindOtherFile  Kind = "other"        // has a name, but is nothing a phone takes
+	KindOtherFile  Kind = "other"        // has a name, but is nothing a phone accepts
 )
 
 // Report is all that is known of a file. Members of its JSON form that do not apply to a
@@ -57,7 +57,7 @@ type Report struct {
 	For     []Match    `json:"for,omitempty"`
 	Layouts []Layout   `json:"layouts,omitempty"`
 	Notes   []string   `json:"notes,omitempty"`
-	// Warning is what must be said before anybody uses this file.
+	// Warning is the warning before anybody uses this file.
 	Warning string `json:"warning,omitempty"`
 
 	*SIN                     // flat, under the names of the project's table of known answers
@@ -105,7 +105,7 @@ const maxFaults = 1000
 type Fault struct {
 	Reason string `json:"reason"`           // in a few words, stable
 	Member string `json:"member,omitempty"` // of a bundle
-	Offset int64  `json:"offset"`           // in the file, or in the member; -1 when it is no single place
+	Offset int64  `json:"offset"`           // in the file, or in the member; -1 when it is not a single place
 	Block  int    `json:"block"`            // of a SIN; -1 when it is none
 	Text   string `json:"text"`
 }
@@ -135,7 +135,7 @@ func (r *Report) fault(f Fault) {
 	}
 }
 
-// wrong is fault for what is no block.
+// wrong is fault for what is not a block.
 func (r *Report) wrong(reason string, offset int64, text string) {
 	r.fault(Fault{Reason: reason, Offset: offset, Block: -1, Text: text})
 }

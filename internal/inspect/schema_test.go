@@ -56,7 +56,7 @@ func (s *schema) check(root *schema, at string, v any) []string {
 	}
 	if s.Enum != nil {
 		if text, ok := v.(string); !ok || !slices.Contains(s.Enum, text) {
-			return []string{fmt.Sprintf("%s: %v is none of %v", at, v, s.Enum)}
+			return []string{fmt.Sprintf("%s: %v is not one of %v", at, v, s.Enum)}
 		}
 		return nil
 	}

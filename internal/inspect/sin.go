@@ -45,7 +45,7 @@ func (in *inspector) sin(ctx context.Context, rep *Report, s source) error {
 	rep.Title += ", " + typeInWords(found)
 	rep.SIN = columns(found, s.size, err, sums)
 	// A file of the wrong length is refused before its certificate is looked at, but who
-	// signed the header can still be told.
+	// signed the header is still known.
 	if errors.Is(err, sin.Because(sin.Truncated)) || errors.Is(err, sin.Because(sin.Trailing)) {
 		if trust, chainErr := found.Header.Verify(in.Roots); trust.State != sin.TrustNothing {
 			found.Trust, err = trust, chainErr
@@ -204,7 +204,7 @@ func (r *Report) archive(found *sin.Report) {
 	}
 }
 
-// firstOffset is where the first region begins.
+// firstOffset is where the first region starts.
 func firstOffset(l Layout) int64 {
 	if len(l.Regions) == 0 {
 		return 0
@@ -245,7 +245,7 @@ func (in *inspector) progress(s source) func(int64) {
 	return func(n int64) { in.Progress(s.name, n, s.size) }
 }
 
-// isBrokenSIN reports whether a file that is nothing else begins like a SIN: a header
+// isBrokenSIN reports whether a file that is nothing else starts like a SIN: a header
 // that is cut or contradicts itself.
 func isBrokenSIN(head []byte, size int64) bool {
 	if head[0] < 1 || head[0] > 3 {

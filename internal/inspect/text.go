@@ -25,7 +25,7 @@ type BootVariant struct {
 	Certificate string `json:"certificate,omitempty"`
 }
 
-// recognizeText finds the texts of firmware by what stands in them.
+// recognizeText finds the texts of firmware by what is in them.
 func (in *inspector) recognizeText(head []byte, s source) looker {
 	if s.size > maxText || bytes.IndexByte(head, 0) >= 0 {
 		return nil
@@ -223,7 +223,7 @@ func (r *Report) forDelivery(product, certificate string) {
 	}
 }
 
-// recognizeOther names what is nothing that a phone takes, but is often met among firmware.
+// recognizeOther names what is nothing that a phone accepts, but is often met among firmware.
 func (in *inspector) recognizeOther(head []byte) looker {
 	if name := ftf.OtherArchive(head); name != "" {
 		return func(_ context.Context, rep *Report, _ source) error {

@@ -39,7 +39,7 @@ type Unit struct {
 	Danger string `json:"danger"`
 }
 
-// trimMagic begins a block in use (internal/trimarea/FORMAT.md §1.1).
+// trimMagic starts a block in use (internal/trimarea/FORMAT.md §1.1).
 var trimMagic = []byte("\xc1\xe9\xf8\x3b")
 
 func isTrimArea(head []byte) bool { return bytes.HasPrefix(head, trimMagic) && len(head) >= 16 }

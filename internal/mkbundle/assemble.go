@@ -71,7 +71,7 @@ type assembler struct {
 // prepares a bundle of them. Every SIN is read to its last byte: one that is damaged is
 // never bundled, and the error is a *firmware.DamagedError with all of them.
 //
-// What holds the identity of a phone is left out; named in Only, it is a *RefusedError.
+// A file with a phone's identity is left out; named in Only, it is a *RefusedError.
 // A name in Only that nothing has is a *firmware.ChoiceError. The bundle must stay open until the
 // Assembly was written.
 func Assemble(ctx context.Context, b *ftf.Bundle, opt AssembleOptions) (*Assembly, error) {
@@ -180,7 +180,7 @@ func (a *assembler) choose(b *ftf.Bundle) ([]part, error) {
 	return chosen, nil
 }
 
-// pair finds the member behind each file of a bundle. Files keep the order of members,
+// pair finds the member after each file of a bundle. Files keep the order of members,
 // and only the name of a file is another.
 func pair(b *ftf.Bundle) []part {
 	members := b.Members
@@ -221,7 +221,7 @@ func (a *assembler) add(p part, f firmware.File) error {
 	return nil
 }
 
-// position is where a file stands in the bundle it comes from.
+// position is where a file is in the bundle it comes from.
 func (a *assembler) position(parts []part, f Packed) int {
 	return slices.IndexFunc(parts, func(p part) bool { return p.file.Name == f.Name })
 }

@@ -176,18 +176,18 @@ func TestMissingIsTold(t *testing.T) {
 		}
 		for _, m := range a.Missing {
 			if m.Why == "" || m.Next == "" {
-				t.Errorf("nothing is said of %+v", m)
+				t.Errorf("no report of %+v", m)
 			}
 		}
 	}
-	// Resets that are not there are made up by a restore; it is told all the same.
+	// Resets that are not there are made up by a restore; it is listed anyway.
 	a = mustAssemble(t, xperiFirm(t, func(name string) bool { return strings.HasSuffix(name, "-reset.ta") }, nil), d5803)
 	if !slices.ContainsFunc(a.Missing, func(m Missing) bool {
 		return m.Item == "resets" && m.Optional && slices.Equal(m.Files, []string{"cust-reset", "fota-reset"})
 	}) {
 		t.Errorf("missing %+v", a.Missing)
 	}
-	// Of a model that nobody knows nothing can be said.
+	// Nothing is known of an unknown model.
 	a = mustAssemble(t, xperiFirm(t, nil, nil), AssembleOptions{Device: "Z9999", Version: "1"})
 	if a.Missing != nil || len(a.Notes) == 0 {
 		t.Errorf("of an unknown model: %v, %v", a.Missing, a.Notes)
@@ -237,7 +237,7 @@ func TestDamageIsNotBundled(t *testing.T) {
 	if !errors.As(err, &damaged) || len(damaged.Files) != 2 || !errors.Is(err, ftf.BadText) || !errors.Is(err, sin.Because(sin.NotSIN)) {
 		t.Errorf("error %v", err)
 	}
-	// What does not go in is not looked at.
+	// Files that do not go in are not looked at.
 	a := mustAssemble(t, dir, AssembleOptions{Device: "D5803", Version: "1", Only: []string{"kernel", "boot"}})
 	if len(a.Files) != 9 {
 		t.Errorf("%d files", len(a.Files))

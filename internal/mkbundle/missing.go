@@ -21,7 +21,7 @@ type Missing struct {
 // needs is what the groups of images are called, why a restore wants them and what to do
 // without them, by the group in internal/phone (ftf/FORMAT.md §8.1, §8.2).
 var needs = map[string]Missing{
-	"loader": {Item: "loader", Why: "the flash program: without it the phone takes no image at all",
+	"loader": {Item: "loader", Why: "the flash program: without it the phone accepts no image at all",
 		Next: "take loader.sin from another bundle of the same model, or name it with --loader when you restore"},
 	"partition table": {Item: "partition layout", Why: "the other images find their place by it",
 		Next: "XperiFirm delivers it as partition-image…sin or partition.zip: download the firmware again"},
@@ -30,7 +30,7 @@ var needs = map[string]Missing{
 	"modem": {Item: "modem set", Why: "with the modem files of another firmware the phone may loop or find no network",
 		Next: "take these files from the same firmware, never as a copy from a phone"},
 	"label": {Item: "elabel", Why: "the regulatory label of the model",
-		Next: "Sony delivers it apart, and a phone starts without it: go on when you cannot get it"},
+		Next: "Sony delivers it apart, and a phone starts without it: continue when you cannot get it"},
 	"kernel": {Item: "kernel", Why: "the kernel must be that of the system, or the phone does not start",
 		Next: "take these files from the same firmware"},
 	"system": {Item: "system", Why: "it is Android itself", Next: "take system.sin from the same firmware"},
@@ -46,12 +46,12 @@ var extras = []string{"ramdump"}
 // missing compares the bundle with a complete flash of the model.
 func (a *assembler) missing(b *ftf.Bundle) {
 	if a.family == nil {
-		a.note("nothing is known of the model %q, so it cannot be told what a full restore needs", a.out.Manifest.Device)
+		a.note("nothing is known of the model %q, so what a full restore needs is unknown", a.out.Manifest.Device)
 		return
 	}
 	order, ok := a.family.Order(a.model)
 	if !ok {
-		a.note("the flash order of a %s is not known, so it cannot be told what a full restore needs", a.model.Code)
+		a.note("the flash order of a %s is not known, so what a full restore needs is unknown", a.model.Code)
 		return
 	}
 	lack := lacking{family: a.family, have: map[string]bool{}, list: []Missing{}}
@@ -153,7 +153,7 @@ func (l *lacking) resets(order phone.Order) {
 			return slices.ContainsFunc(file.Units, func(u uint32) bool { return slices.Contains(s.Units, u) })
 		})
 		if wanted && !l.have[name] {
-			l.miss(Missing{Item: "resets", Why: "without them the phone goes on with the state of the old firmware",
+			l.miss(Missing{Item: "resets", Why: "without them the phone continues with the state of the old firmware",
 				Next: "nothing: xflash writes them by itself when it restores; for other programs take the .ta files of the same firmware", Optional: file.Data != nil}, name)
 		}
 	}

@@ -108,7 +108,7 @@ func (f *Family) CommandOrder(m Model) (images, last []string) {
 }
 
 // Unit is the verdict on a trim-area unit for the phones of the family. Those of 2017 and
-// later have a list of their own before the one of all phones, and allow nothing that is not
+// later have their own list before the one of all phones, and allow nothing that is not
 // on it.
 func (f *Family) Unit(number uint32) Unit {
 	if f.Protocol != ProtocolCommand {

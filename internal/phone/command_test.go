@@ -47,7 +47,7 @@ func TestCommandOrders(t *testing.T) {
 	placed := slices.Clone(k.last)
 	for _, o := range k.orders {
 		if !slices.Equal(o.Images[:2], []string{"partition-image", "bootloader"}) {
-			t.Errorf("%v begins with %v", o.Forms, o.Images[:2])
+			t.Errorf("%v starts with %v", o.Forms, o.Images[:2])
 		}
 		for i, name := range o.Images {
 			if img, ok := commandImage(name); !ok || img.Short != name || img.Send == SendNever || slices.Contains(o.Images[:i], name) {

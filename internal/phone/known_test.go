@@ -33,7 +33,7 @@ func TestEveryCodeOfTheDatabase(t *testing.T) {
 	for _, row := range rows[1:] {
 		folder, codes, protocol, md5 := row[0], strings.Split(row[2], ","), row[3], row[6]
 		if folder == "SGP4XX" {
-			codes = slices.DeleteFunc(codes, func(c string) bool { return c == "SOL24" }) // it has a folder of its own
+			codes = slices.DeleteFunc(codes, func(c string) bool { return c == "SOL24" }) // it has its own folder
 		}
 		for _, code := range codes {
 			f, m, ok := Find(code)

@@ -62,7 +62,7 @@ func TestScripts(t *testing.T) {
 }
 
 // A group is what is sent within one opening of the trim area; outside of one, each
-// item is a group of its own.
+// item is a separate group.
 type group struct {
 	ta    bool
 	items []string

@@ -16,7 +16,7 @@ import (
 )
 
 // benchFolder is where BenchmarkMakeBundle leaves what the other benchmarks read. They
-// are runs of their own, because making a bundle takes more memory than flashing it.
+// are separate runs, because making a bundle takes more memory than flashing it.
 func benchFolder(b *testing.B) string {
 	b.Helper()
 	dir := os.Getenv("XFLASH_BENCH_DIR")

@@ -25,7 +25,7 @@ import (
 )
 
 // BenchmarkCheckAndSend does what a restore of the bundle does on the computer: check
-// every byte of it, then read, hash and send it again, to a phone that takes everything
+// every byte of it, then read, hash and send it again, to a phone that accepts everything
 // at once. All rates are bytes of the bundle.
 func BenchmarkCheckAndSend(b *testing.B) {
 	ctx := context.Background()

@@ -35,7 +35,7 @@ type CheckOptions struct {
 // and everything that a compressed block unpacks to. Of the others only header and map
 // are read, because a bundle that aims at a protected partition is refused whole.
 //
-// What is wrong with a file is in its Item; Build judges it. The error is a *SelectorError,
+// An Item holds the faults of its file; Build judges it. The error is a *SelectorError,
 // Problems when the model is not known, or one of reading.
 func Check(ctx context.Context, b *ftf.Bundle, opt CheckOptions) (*Firmware, error) {
 	id, err := b.Identity()
@@ -214,7 +214,7 @@ func (c *checkRun) sin(ctx context.Context, it *Item) (err error) {
 		}
 	}
 	if err == nil && report.Header.Version != 3 {
-		err = fmt.Errorf("it is a SIN file of version %d, and these phones take version 3", report.Header.Version)
+		err = fmt.Errorf("it is a SIN file of version %d, and these phones accept version 3", report.Header.Version)
 	}
 	if err == nil && report.Unsendable != "" {
 		err = errors.New(report.Unsendable)
@@ -224,7 +224,7 @@ func (c *checkRun) sin(ctx context.Context, it *Item) (err error) {
 }
 
 // readHeaderAndMap reads only what tells where a file would write. Of a damaged file that is
-// read all the same, because what it aims at counts although it is not sent.
+// read anyway, because what it aims at counts although it is not sent.
 func (c *checkRun) readHeaderAndMap(it *Item, r io.Reader) error {
 	damage := it.aim(r, it.Bytes, true)
 	it.blind = damage != nil

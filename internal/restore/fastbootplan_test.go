@@ -131,7 +131,7 @@ func (b *loaderBench) sameParts(sony, android []byte, label string) {
 		at += (size + page - 1) / page * page
 	}
 	if string(android[at:at+4]) != "QCDT" {
-		b.t.Errorf("%s: no device tree table behind the ramdisk", label)
+		b.t.Errorf("%s: no device tree table after the ramdisk", label)
 	}
 }
 
@@ -166,7 +166,7 @@ func TestFastbootRoute(t *testing.T) {
 			if left := b.store.Unfinished(); len(left) > 0 {
 				t.Errorf("a journal is left: %+v", left)
 			}
-			// What was written to boot is what the loader itself starts.
+			// The loader starts exactly what was written to boot.
 			again := b.phone.Fastboot()
 			c, err := fastboot.Open(t.Context(), again.Conn(), fastboot.Options{})
 			if err != nil {
@@ -234,7 +234,7 @@ func TestFastbootRouteResumes(t *testing.T) {
 			t.Fatalf("stop after step %d, resumed: %v", at, err)
 		}
 		if first != stopped.Index {
-			t.Errorf("it went on at step %d, not at %d", first, stopped.Index)
+			t.Errorf("it continued at step %d, not at %d", first, stopped.Index)
 		}
 		b.complete(loaderLabels...)
 	}

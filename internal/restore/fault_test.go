@@ -80,7 +80,7 @@ func TestFaultAtEveryPacket(t *testing.T) {
 				if !errors.As(err, &talk) || talk.Doing == "" || talk.Packet == 0 {
 					t.Errorf("packet %d: %v does not say what was being done", at, err)
 				}
-				// What the session takes anyway, the deadline, and two seconds.
+				// What the session accepts anyway, the deadline, and two seconds.
 				if took > 3*undisturbed+deadline+2*time.Second {
 					t.Errorf("packet %d: it took %s to notice", at, took)
 				}
@@ -153,7 +153,7 @@ func flash(conn usbproto.Conn, fw *restore.Firmware, store restore.Store, p rest
 	return restore.Run(ctx, s, plan, restore.RunOptions{Journal: journal})
 }
 
-// TestResumeAfterUnplug pulls the cable at some packets and goes on with --resume, as
+// TestResumeAfterUnplug pulls the cable at some packets and continues with --resume, as
 // often as it takes. The end must be that of an undisturbed run.
 func TestResumeAfterUnplug(t *testing.T) {
 	fw, err := small()

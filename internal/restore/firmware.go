@@ -45,7 +45,7 @@ type Item struct {
 	Bytes   int64
 	Checked bool // every byte was read and found right; else only header and map
 
-	Replaced bool // a loader that --loader takes the place of
+	Replaced bool // a loader that --loader replaces
 
 	// Of SIN files.
 	Type         sin.PayloadType
@@ -72,7 +72,7 @@ type Item struct {
 	ta     func() (*ftf.TAFile, error)
 }
 
-// Open begins to read the file from its start.
+// Open starts to read the file from its start.
 func (it *Item) Open() (io.ReadCloser, error) { return it.open() }
 
 // image finds the SIN file of the bundle proper for an image, by any of its names; nil when

@@ -76,7 +76,7 @@ func signedBy(short, root, role, label string) func(*madeBundle) {
 	return func(b *madeBundle) { b.find(short).data = b.imageFile(b.t, root, role, label, 7) }
 }
 
-// otherBootSet gives the boot set of other phones a tz of its own.
+// otherBootSet gives the boot set of other phones its own tz.
 func otherBootSet(b *madeBundle) {
 	extra("boot/tz_AID_9.sin", "boot", func(b *madeBundle) []byte { return b.imageFile(b.t, good, "S1_Boot", "tz", 6) }, func(m *made) {
 		m.boot, m.image, m.short = true, "tz", "tz"
@@ -144,7 +144,7 @@ var hostileCases = []hostileCase{
 
 	{name: "a file cut in its header, not named by only", edit: cut("system", 100), request: only("kernel"), want: damaged, says: "overwrite"},
 	{name: "a file cut in its header, skipped", edit: cut("system", 100), request: skip("system"), want: done, not: []string{"system.sin"}},
-	{name: "a file cut behind its map, not named by only", edit: cut("system", -1), request: only("kernel"), want: done, not: []string{"system.sin"}},
+	{name: "a file cut after its map, not named by only", edit: cut("system", -1), request: only("kernel"), want: done, not: []string{"system.sin"}},
 	{name: "a cut file aimed at tz, not named by only", edit: func(b *madeBundle) {
 		m := b.find("system")
 		m.data = b.imageFile(b.t, good, "S1_SW", "tz", 2)
@@ -164,7 +164,7 @@ var hostileCases = []hostileCase{
 	// The boot set.
 	{name: "a boot set without tz", changes: changed("no tz in the delivery"), want: refused, says: "lacks tz"},
 	{name: "a boot set without the file of tz", changes: changed("no tz in the boot set's folder"), want: refused, says: "not in the bundle"},
-	{name: "two boot sets with files of their own", edit: otherBootSet, want: done, sent: []string{tzFile}, not: []string{"boot/tz_AID_9.sin"}},
+	{name: "two boot sets with different files", edit: otherBootSet, want: done, sent: []string{tzFile}, not: []string{"boot/tz_AID_9.sin"}},
 	{name: "a boot set for other fuses", phone: phoneKind{strangeFuse: true}, want: refused, says: "no boot set of this bundle"},
 
 	// Modem reset files.

@@ -41,7 +41,7 @@ func journalFile(t *testing.T, b *bench) string {
 }
 
 // TestJournalIsRefused: a journal that is damaged, from a newer version, or about another
-// phone or bundle is not used, and the reason is said.
+// phone or bundle is not used, and the reason is given.
 func TestJournalIsRefused(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
@@ -110,7 +110,7 @@ func TestJournalThatCannotBeWritten(t *testing.T) {
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	b.store = restore.Store{Dir: filepath.Join(file, "below")} // a file is no folder
+	b.store = restore.Store{Dir: filepath.Join(file, "below")} // a file is not a folder
 	if err := b.attempt(restore.Request{}, false, restore.RunOptions{}); err == nil || !strings.Contains(err.Error(), "journal") {
 		t.Errorf("got %v", err)
 	}

@@ -220,7 +220,7 @@ func (j *judge) named(img phone.Image, label string) bool {
 	return ok && other.Short == img.Short
 }
 
-// skipHint tells how to go on without one file.
+// skipHint tells how to continue without one file.
 func (j *judge) skipHint(it *Item) string {
 	if it.member == nil {
 		return "name another file with --loader: the loader.sin of a bundle for this model"
@@ -332,7 +332,7 @@ func inOrder(o phone.Order, short string) bool {
 	return slices.ContainsFunc(o.Steps, func(s phone.Step) bool { return slices.Contains(s.Images, short) })
 }
 
-// staysBehind says why a sound file is not sent all the same.
+// staysBehind says why a sound file is not sent anyway.
 func (j *judge) staysBehind(it *Item) string {
 	if it.Boot {
 		return j.boot.leavesOut(it)

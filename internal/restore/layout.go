@@ -11,7 +11,7 @@ import (
 	"xflash/usbproto/s1"
 )
 
-// Storage is what a phone tells of its own storage, through the loader, before anything
+// Storage is what a phone reports about its storage, through the loader, before anything
 // is written. Both values may be missing.
 type Storage struct {
 	Sectors uint64      `json:"sectors,omitempty"` // of 512 bytes; 0 when the phone did not tell
@@ -67,7 +67,7 @@ type Tables struct {
 }
 
 // tables finds what images are judged by: the table of the bundle's layout that the
-// loader will take if the layout is sent, the phone's own if it is not. on is nil when no
+// loader will accept if the layout is sent, the phone's own if it is not. on is nil when no
 // phone was asked.
 func (fw *Firmware) tables(on *Storage, sent bool) Tables {
 	t := Tables{family: fw.Family}

@@ -147,7 +147,7 @@ func TestLayoutKeepsWhatBelongsToThePhone(t *testing.T) {
 }
 
 // TestLayoutOfThisPhone: the layout of the phone passes with and without it, also one for
-// storages of several sizes, and what could not be compared is said.
+// storages of several sizes, and what could not be compared is reported.
 func TestLayoutOfThisPhone(t *testing.T) {
 	fw := bundleWith(t, z3c(t, 8<<30), z3c(t, testDisk), z3c(t, 32<<30))
 	for _, c := range []struct {
@@ -184,7 +184,7 @@ func TestLayoutOfASister(t *testing.T) {
 	entry(t, sister, "boot").Last += 4096
 	fw := bundleWith(t, sister)
 	if ps, notes := fw.judgeStorage(nil, fw.Items); len(ps) > 0 || len(notes) == 0 {
-		t.Errorf("without the phone it cannot be told apart: %v, %v", ps, notes)
+		t.Errorf("without the phone the two cannot be told apart: %v, %v", ps, notes)
 	}
 	ps, _ := fw.judgeStorage(&Storage{Sectors: testDisk / 512, Entries: z3c(t, testDisk)}, fw.Items)
 	if !strings.Contains(ps.Error(), "modemst1") {
@@ -202,7 +202,7 @@ func TestLayoutOfASister(t *testing.T) {
 	}
 	fw.Items = append(fw.Items, image(t, "userdata.sin", "userdata", 1<<20)) // --wipe
 	if ps, _ := fw.judgeStorage(on, fw.Items); len(ps) > 0 {
-		t.Errorf("userdata is written anew: %v", ps)
+		t.Errorf("userdata is written again: %v", ps)
 	}
 	// Left out, the layout changes nothing; then the phone's own table counts.
 	if ps, _ := fw.judgeStorage(on, fw.Items[1:]); len(ps) > 0 {
@@ -210,7 +210,7 @@ func TestLayoutOfASister(t *testing.T) {
 	}
 }
 
-// TestLayoutThatIsNotSent: it names the partitions of the images all the same, so where the
+// TestLayoutThatIsNotSent: it names the partitions of the images anyway, so where the
 // phone's own table is not known it is judged, and where it is, the two must agree.
 func TestLayoutThatIsNotSent(t *testing.T) {
 	swapped := changed(t, func(table []gpt.Entry) []gpt.Entry {
@@ -243,7 +243,7 @@ func TestTwoLayoutFiles(t *testing.T) {
 	}
 }
 
-// TestTableThatIsTaken: of two tables the judged one is the one that the loader takes, the
+// TestTableThatIsTaken: of two tables the judged one is the one that the loader accepts, the
 // largest that fits.
 func TestTableThatIsTaken(t *testing.T) {
 	const full, small = 20480 << 10, 4096 << 10
@@ -258,8 +258,8 @@ func TestTableThatIsTaken(t *testing.T) {
 		want string
 	}{
 		{"no phone: one table has room", nil, ""},
-		{"phone that takes the one with room", on(testDisk), ""},
-		{"phone that takes the other", on(32 << 30), "room for 4194304"},
+		{"phone that accepts the one with room", on(testDisk), ""},
+		{"phone that accepts the other", on(32 << 30), "room for 4194304"},
 		{"phone that does not say", &Storage{}, "room for 4194304"},
 		{"phone that is too small for both", on(8 << 30), "801C003D"},
 		{"phone with no room for the second table", on(testDisk + 512 - 33*512), "second copy of the table"},

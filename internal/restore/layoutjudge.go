@@ -283,7 +283,7 @@ func (j *layoutJudge) required(own bool) (labels []string) {
 
 // againstPhone compares a table with the phone's own: what belongs to this one phone must be
 // equal, place included; the boot chain must be there, and stays where it is unless it is
-// written anew.
+// written again.
 func (j *layoutJudge) againstPhone(table, own []gpt.Entry, written func(string) bool) {
 	for _, e := range own {
 		if !e.Used() {
@@ -317,7 +317,7 @@ func (j *layoutJudge) againstPhone(table, own []gpt.Entry, written func(string) 
 	}
 }
 
-// taken is the table that the loader will take: of those that fit the storage the one with
+// taken is the table that the loader will accept: of those that fit the storage the one with
 // the largest end. nil without a phone.
 func (j *layoutJudge) taken(l *sin.Layout, on *Storage) *sin.LayoutTable {
 	if on == nil || on.Sectors == 0 {
@@ -333,13 +333,13 @@ func (j *layoutJudge) taken(l *sin.Layout, on *Storage) *sin.LayoutTable {
 	}
 	for i := range l.Tables {
 		if t := &l.Tables[i]; t.Device == storageDevice && t.End() == taken.End() && !slices.Equal(t.Entries, taken.Entries) {
-			j.refuse("two of its partition tables are for storage of the same size and differ", "nobody can say which one the phone would take")
+			j.refuse("two of its partition tables are for storage of the same size and differ", "nobody can say which one the phone would accept")
 		}
 	}
 	return taken
 }
 
-// keeps refuses a table under which a partition that is not written anew would lose its
+// keeps refuses a table under which a partition that is not written again would lose its
 // content.
 func (j *layoutJudge) keeps(table, own []gpt.Entry, written func(string) bool) {
 	for _, e := range own {
@@ -353,7 +353,7 @@ func (j *layoutJudge) keeps(table, own []gpt.Entry, written func(string) bool) {
 			j.refuse(fmt.Sprintf("it has no partition with the identifier of this phone's %s", e.Name), "its content would be lost")
 		case written(strings.TrimPrefix(label, alternate)):
 		case table[i].First != e.First || table[i].Last < e.Last:
-			j.refuse(fmt.Sprintf("it moves or shrinks the partition %s, which is not written anew", e.Name), "its content would be lost")
+			j.refuse(fmt.Sprintf("it moves or shrinks the partition %s, which is not written again", e.Name), "its content would be lost")
 		case label == "userdata" && table[i].Last != e.Last:
 			// The last 16 KiB of userdata are the footer of its encryption.
 			j.refuse("it changes the size of userdata", "apps, photos and settings would be lost; --wipe agrees to that")

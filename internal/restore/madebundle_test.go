@@ -277,7 +277,7 @@ var bundleChanges = []bundleChange{
 		}
 	}},
 	{"units that cannot be read", extra("extra.ta", "units", text("02\n0000"), vile)},
-	{"another boot set with a file of its own", func(b *madeBundle, rng *rand.Rand) {
+	{"another boot set with its own file", func(b *madeBundle, rng *rand.Rand) {
 		if tz := b.find("tz"); tz != nil && tz.boot && b.otherTZ == "" {
 			otherBootSet(b)
 		}
@@ -387,7 +387,7 @@ func (b *madeBundle) remove(short string) {
 	b.members = slices.DeleteFunc(b.members, func(m *made) bool { return m.short == short })
 }
 
-// resign signs one file anew.
+// resign signs one file again.
 func (b *madeBundle) resign(rng *rand.Rand, root, role string, fits func(*made) bool) {
 	m := b.any(rng, fits)
 	label, usual := b.target(m.image)

@@ -8,7 +8,7 @@ import (
 	"xflash/internal/phone"
 )
 
-// Sony's own small modem files make the modem build its settings anew. Their partitions
+// Sony's own small modem files make the modem build its settings again. Their partitions
 // hold data of this one phone, so the files are written only as part of a complete firmware
 // for it, as Sony's own flash does.
 

@@ -60,5 +60,5 @@ func splitList(s string) []string {
 	return strings.FieldsFunc(s, func(r rune) bool { return r == ',' || r == ' ' })
 }
 
-// testRoot is how the names of Sony's internal roots begin (internal/explain/ERRORS.md §0).
+// testRoot is how the names of Sony's internal roots start (internal/explain/ERRORS.md §0).
 const testRoot = "S1_Root_Test"

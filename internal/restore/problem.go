@@ -30,7 +30,7 @@ type Problem struct {
 // Problems is the error of a restore that was refused before anything was written.
 type Problems []Problem
 
-// join adds problems. What several files have in common is said once.
+// join adds problems. What several files have in common appears once.
 func (ps Problems) join(more Problems) Problems {
 	for _, p := range more {
 		i := slices.IndexFunc(ps, func(have Problem) bool {
@@ -56,7 +56,7 @@ func (p Problem) Subject() string {
 	return fmt.Sprintf("%s and %d more files", p.Item, p.More)
 }
 
-// Error names every problem on a line of its own.
+// Error names every problem on its own line.
 func (ps Problems) Error() string {
 	lines := make([]string, len(ps))
 	for i, p := range ps {
@@ -86,7 +86,7 @@ func (ps Problems) Kind() ProblemKind {
 	return PolicyRefusal
 }
 
-// orNil returns nil for an empty list, so that an empty Problems is no error.
+// orNil returns nil for an empty list, so that an empty Problems is not an error.
 func (ps Problems) orNil() error {
 	if len(ps) == 0 {
 		return nil

@@ -38,7 +38,7 @@ func (b *builder) proof(order phone.Order) {
 		b.note("the order is that of its sister %s (%s)", m.Name, sister)
 	}
 	if family.Proof(model) == phone.BySister {
-		b.ask("The loader of the %s, %s, was never run in our tests. Its tables are those of %s, which was. Restore this phone all the same?",
+		b.ask("The loader of the %s, %s, was never run in our tests. Its tables are those of %s, which was. Restore this phone anyway?",
 			model.Name, known.Version, known.SisterOf)
 	}
 	loader := b.knownLoader()

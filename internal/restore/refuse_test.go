@@ -235,7 +235,7 @@ func imagePayload(t *testing.T, label string) sin.Payload {
 	return p
 }
 
-// tooLarge is a kernel whose last piece ends 4096 bytes behind the end of boot.
+// tooLarge is a kernel whose last piece ends 4096 bytes past the end of boot.
 func tooLarge(t *testing.T) []byte {
 	t.Helper()
 	table, err := simphone.DefaultLayout(disk)

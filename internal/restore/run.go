@@ -80,7 +80,7 @@ func (e *engine) run() error {
 		e.emit(StepDone{Index: i, Step: step})
 	}
 	if err := e.opt.Journal.Remove(); err != nil {
-		e.emit(JournalLeft{Path: e.opt.Journal.Path(), Err: err}) // the phone is complete all the same
+		e.emit(JournalLeft{Path: e.opt.Journal.Path(), Err: err}) // the phone is complete anyway
 	}
 	return nil
 }

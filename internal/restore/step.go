@@ -33,7 +33,7 @@ const (
 )
 
 // Step is one action of a plan. The exported fields describe it, for people, for JSON and
-// for the plan's hash. What a driver sends is in load, which only the constructors below
+// for the plan's hash. A driver sends load, which only the constructors below
 // fill, and those ask for a cleared item: a Step made elsewhere sends nothing.
 type Step struct {
 	Kind       StepKind `json:"kind"`

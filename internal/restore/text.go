@@ -12,7 +12,7 @@ import (
 func (p *Plan) Text() string { return p.TextFor(80, 0) }
 
 // TextFor is the plan for people: five lines for somebody in a hurry, then what is written
-// and what is not. done steps are behind the phone already and left out. The same plan gives
+// and what is not. steps already done are left out. The same plan gives
 // the same text, byte for byte.
 func (p *Plan) TextFor(width, done int) string {
 	var b strings.Builder

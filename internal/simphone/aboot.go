@@ -97,7 +97,7 @@ func (a *Aboot) message(b []byte) (answers [][]byte, delay time.Duration) {
 	return a.after()
 }
 
-// take is the data phase of a download. What comes after its last byte is lost.
+// take is the data phase of a download. Bytes after its last one are lost.
 func (a *Aboot) take(b []byte) {
 	b = b[:min(int64(len(b)), a.want)]
 	a.data = append(a.data, b...)
@@ -154,7 +154,7 @@ func (a *Aboot) leave(how string) {
 	a.gone, a.Started = true, how
 }
 
-// download drops what was downloaded before, also when it refuses. Nothing is said about a
+// download drops what was downloaded before, also when it refuses. No answer mentions a
 // number that is none, so the command loop answers (fastboot/PROTOCOL.md §3.2).
 func (a *Aboot) download(argument string) {
 	a.data = a.data[:0]
@@ -265,7 +265,7 @@ func (a *Aboot) opened(digits string) error {
 	return p.saveSettings()
 }
 
-// flashNames are the names that Sony's loader takes and the partitions they mean
+// flashNames are the names that Sony's loader accepts and the partitions they mean
 // (internal/phone/PHONES.md §3.7).
 var flashNames = map[string]string{
 	"boot": "boot", "recovery": "FOTAKernel", "system": "system", "userdata": "userdata", "cache": "cache",

@@ -60,7 +60,7 @@ func exchange(t *testing.T, c usbproto.Conn, message string) (answers []string) 
 	}
 }
 
-// sparseImage writes a sparse image by hand: chunks of (type, blocks, bytes behind the header).
+// sparseImage writes a sparse image by hand: chunks of (type, blocks, bytes after the header).
 func sparseImage(blocks uint32, chunks ...[]any) string {
 	le := binary.LittleEndian
 	b := append(le.AppendUint32(nil, 0xED26FF3A), 1, 0, 0, 0, 28, 0, 12, 0)

@@ -104,7 +104,7 @@ func (a *Aboot) treeInTable(table []byte) ([]byte, bool) {
 	return table[at : at+size], true
 }
 
-// pick gives the number of the entry that the loader takes, or -1. In each round the exact
+// pick gives the number of the entry that the loader accepts, or -1. In each round the exact
 // revision ends the search, else the last older one is taken.
 func (a *Aboot) pick(entries []boardIDs) int {
 	own := z3cBoard
@@ -180,7 +180,7 @@ type treeWords struct {
 	model      string
 }
 
-// takesAppended tells whether a tree behind the kernel is for this phone, and the best
+// takesAppended tells whether a tree after the kernel is for this phone, and the best
 // revision that it names.
 func (a *Aboot) takesAppended(t treeWords) (rev uint32, ok bool) {
 	own := z3cBoard

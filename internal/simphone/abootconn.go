@@ -58,7 +58,7 @@ func (c *abootConn) Write(ctx context.Context, b []byte) (int, error) {
 }
 
 // Read gives the next message, or the rest of one that did not fit. Empty messages are
-// passed over: they are no bytes.
+// passed over: they are not bytes.
 func (c *abootConn) Read(ctx context.Context, b []byte) (int, error) {
 	gone := false
 	n, err := c.transfer(ctx, "read", func() (int, bool) {

@@ -21,7 +21,7 @@ const (
 	FaultInfo      = "info"       // N lines of INFO before the answer
 	FaultText      = "text"       // TEXT without a line end before the answer
 	FaultLong      = "long"       // INFO of 300 bytes before the answer
-	FaultGarbage   = "garbage"    // bytes that are no answer instead of it
+	FaultGarbage   = "garbage"    // bytes that are not answer instead of it
 	FaultEmpty     = "empty"      // an empty message before the answer
 )
 

@@ -94,7 +94,7 @@ func TestAbootCardFault(t *testing.T) {
 	}
 }
 
-// What one host leaves unread is there for the next; a read waits for a write from
+// The next host finds what the last one left unread; a read waits for a write from
 // elsewhere and ends with Close.
 func TestAbootConn(t *testing.T) {
 	a := loader(t, Options{})
@@ -105,7 +105,7 @@ func TestAbootConn(t *testing.T) {
 	first.Close()
 	second := a.Conn()
 	b := make([]byte, 4)
-	for _, want := range []string{"OKAY", "0.5"} { // a message that does not fit goes on
+	for _, want := range []string{"OKAY", "0.5"} { // a message that does not fit continues
 		if n, err := second.Read(t.Context(), b); err != nil || string(b[:n]) != want {
 			t.Errorf("%q, %v", b[:n], err)
 		}
@@ -123,7 +123,7 @@ func TestAbootConn(t *testing.T) {
 			t.Error(err)
 		}
 	case <-time.After(answerTime):
-		t.Fatal("a read goes on after Close")
+		t.Fatal("a read continues after Close")
 	}
 }
 

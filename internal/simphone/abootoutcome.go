@@ -23,7 +23,7 @@ var kernelUnpacks = []string{"\x1f\x8b", "BZ", "\x5d\x00", "070701", "070702"}
 const zImageMagic = 0x016F2818 // at 0x24
 
 // outcome is a model of what a kernel does with what the loader gave it. Contents are
-// judged by how they begin.
+// judged by how they start.
 func outcome(kernel, ramdisk, tree []byte) Outcome {
 	if len(kernel) < 0x30 || binary.LittleEndian.Uint32(kernel[0x24:]) != zImageMagic {
 		return OutcomeHang

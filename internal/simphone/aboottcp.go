@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// tcpHello is what both sides of fastboot over TCP begin with (fastboot/PROTOCOL.md §1);
+// tcpHello is what both sides of fastboot over TCP start with (fastboot/PROTOCOL.md §1);
 // helloTime is how long the other side's may take.
 const (
 	tcpHello  = "FB01"

@@ -16,9 +16,9 @@ const (
 
 const (
 	udpHead    = 4
-	udpMore    = 1    // flag: the message goes on in the next packet
+	udpMore    = 1    // flag: the message continues in the next packet
 	udpVersion = 1    // of the protocol
-	udpPacket  = 2048 // bytes that this phone takes in one packet, header included
+	udpPacket  = 2048 // bytes that this phone accepts in one packet, header included
 )
 
 // udpPhone is the phone's side of fastboot over UDP: every packet of the host is answered
@@ -31,7 +31,7 @@ type udpPhone struct {
 	outgoing [][]byte // messages the host has not fetched
 }
 
-// ServeUDP is ServeTCP for fastboot over UDP. A session begins with the packet "init".
+// ServeUDP is ServeTCP for fastboot over UDP. A session starts with the packet "init".
 func (a *Aboot) ServeUDP(ctx context.Context, c net.PacketConn) error {
 	stop := context.AfterFunc(ctx, func() { c.Close() })
 	defer stop()

@@ -105,7 +105,7 @@ func testLoader(t testing.TB, aid int64, tags string) []byte {
 
 var loaders sync.Map // what testLoader has made
 
-// pattern is n bytes that begin with text and go on without repeating soon.
+// pattern is n bytes that start with text and continue without repeating soon.
 func pattern(n int, text string) []byte {
 	b := []byte(text)
 	for i := 0; len(b) < n; i++ {

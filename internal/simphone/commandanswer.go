@@ -31,7 +31,7 @@ func (s *commandSession) dataHead(digits string) []byte {
 	return head
 }
 
-// data answers with bytes: their announcement, they, and OKAY are transfers of their own.
+// data answers with bytes: their announcement, they, and OKAY are separate transfers.
 func (s *commandSession) data(b []byte) error {
 	sections := [][]byte{b}
 	if s.at(FaultTwoData) != nil {

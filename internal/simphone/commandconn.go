@@ -2,7 +2,7 @@ package simphone
 
 import "context"
 
-// commandConn is the host's end of the cable to a phone that takes commands: where one OUT
+// commandConn is the host's end of the cable to a phone that accepts commands: where one OUT
 // transfer ends matters there, because nothing else ends a command.
 type commandConn struct{ *conn }
 

@@ -106,7 +106,7 @@ func TestCommand27SendsTwoNAKs(t *testing.T) {
 }
 
 // usbproto/s1/PROTOCOL.md §3.3 and internal/explain/ERRORS.md §1.4: after a MAJOR error only
-// 1, 4 and 7 are left, its text is told once, and later refusals read NONE.
+// 1, 4 and 7 are left, its text is sent once, and later refusals read NONE.
 func TestLimitedModeAfterMajor(t *testing.T) {
 	_, h := openLoader(t, Options{})
 	if r := h.ask(11, 3, nil); r.flags != 0 {
@@ -125,7 +125,7 @@ func TestLimitedModeAfterMajor(t *testing.T) {
 	h.ok(4)
 }
 
-// internal/explain/ERRORS.md §1.4: the last of several MINOR errors is told, once.
+// internal/explain/ERRORS.md §1.4: the last of several MINOR errors is reported, once.
 func TestLastMinorWins(t *testing.T) {
 	_, h := openLoader(t, Options{})
 	h.ask(9, 3, nil)

@@ -202,7 +202,7 @@ func hexSize(digits string) (int64, bool) {
 // collectPiece is how much of a download is read at a time.
 const collectPiece = 256 << 10
 
-// collect takes exactly n bytes into the buffer. Nothing is said before the last of them.
+// collect takes exactly n bytes into the buffer. Nothing is answered before the last of them.
 func (s *commandSession) collect(digits string, n int64) error {
 	if err := s.announce(digits); err != nil {
 		return err
@@ -254,7 +254,7 @@ func (s *commandSession) written(target, refused string) error {
 	return s.phone.record(w)
 }
 
-// refuse says why something was not done; the buffer is used up all the same.
+// refuse says why something was not done; the buffer is used up anyway.
 func (s *commandSession) refuse(target, why string) error {
 	err := s.written(target, why)
 	if s.word != "erase" {

@@ -20,7 +20,7 @@ type conn struct {
 
 // Conn opens the phone as a host does. Transfers fail with usbproto.ErrGone when
 // the phone leaves the bus. The phone's replies come as on USB: header, data and
-// CRC are transfers of their own, and one whose length is a multiple of 512 does
+// CRC are separate transfers, and one whose length is a multiple of 512 does
 // not end a read.
 func (p *Phone) Conn() usbproto.Conn {
 	p.cable.mu.Lock()

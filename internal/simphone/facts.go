@@ -17,7 +17,7 @@ type Facts struct {
 	Product     string   // ID of its loader
 	AID         int64    // of its loader
 	Tags        []string // of image maps that its loader knows
-	Fill28      bool     // its loader takes the FILL tags of 28 bytes
+	Fill28      bool     // its loader accepts the FILL tags of 28 bytes
 	Chain       []string // labels of the boot chain
 }
 

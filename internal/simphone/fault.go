@@ -104,7 +104,7 @@ func (f *Fault) parseArg() (err error) {
 		}
 	case FaultCorrupt:
 		if !slices.Contains([]string{"", "header", "data", "crc"}, f.Arg) {
-			return fmt.Errorf("%q is no part of a reply: header, data or crc", f.Arg)
+			return fmt.Errorf("%q is not a part of a reply: header, data or crc", f.Arg)
 		}
 	case FaultRefuse:
 		f.refusal, err = parseRefusal(f.Arg)

@@ -95,7 +95,7 @@ func TestFaultShortRead(t *testing.T) {
 		t.Errorf("%d bytes, %v", len(b), err)
 	}
 	h.silent()
-	h.refused("MINOR 001D 00000000", 9, 3, 2) // the phone went on
+	h.refused("MINOR 001D 00000000", 9, 3, 2) // the phone continued
 }
 
 func TestFaultSilence(t *testing.T) {

@@ -97,7 +97,7 @@ func TestSecondHostFindsNoHello(t *testing.T) {
 	h.ok(10)
 }
 
-// What the first host did not fetch is still there for the second.
+// The second host finds what the first did not fetch.
 func TestUnreadHelloStays(t *testing.T) {
 	p := openPhone(t, Options{})
 	connect(t, p).conn.Close()

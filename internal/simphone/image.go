@@ -23,7 +23,7 @@ type image struct {
 	lost  bool   // the card will not store what is collected of the block
 }
 
-// take is the next packet of the payload. A corrupt block is told with the
+// take is the next packet of the payload. A corrupt block is reported with the
 // packet that completes it, not with the one that damaged it.
 func (im *image) take(packet []byte, last bool) status {
 	s := im.session
@@ -31,7 +31,7 @@ func (im *image) take(packet []byte, last bool) status {
 		return statusMapValue
 	}
 	if im.block == len(im.header.blocks) && s.stage == StageLoader {
-		return im.finish(last) // more than the hash list has, in a packet of its own: not looked at
+		return im.finish(last) // more than the hash list has, in its own packet: not looked at
 	}
 	if im.header.hashType == hashSHA1 {
 		// Accepted in the header, but the loader uses freed memory

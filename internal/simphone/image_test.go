@@ -112,7 +112,7 @@ func TestImageMapRules(t *testing.T) {
 			if got := h.trySIN(file, 0x80000); got != want {
 				t.Fatalf("got %q, want %q", got, want)
 			}
-			if want != "" { // after a MINOR error the session goes on
+			if want != "" { // after a MINOR error the session continues
 				h.sendSIN(imageOf(t, mmcf(data, cache, addr)), 0x80000)
 			}
 		})

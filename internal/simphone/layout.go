@@ -98,7 +98,7 @@ func (k *phoneKind) labels() []string {
 }
 
 // hasAlternate reports that a phone with this loader has a second copy. Phones whose
-// loader has dbi in no set have one all the same (internal/phone/PHONES.md §3.4).
+// loader has dbi in no set have one anyway (internal/phone/PHONES.md §3.4).
 func (m *loaderModel) hasAlternate(label string) bool {
 	_, ok := m.group(label)
 	return ok || label == "dbi"
@@ -110,7 +110,7 @@ var (
 )
 
 const (
-	firstSector  = 256 // where the partitions begin
+	firstSector  = 256 // where the partitions start
 	tableSectors = 33  // header and entries of one table
 )
 

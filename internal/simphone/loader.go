@@ -42,7 +42,7 @@ func config25(s *session, _ packetHeader, data []byte) ([]byte, *refusal) {
 // All of them end in a MAJOR error (usbproto/s1/PROTOCOL.md §11.7).
 
 // forbidden is the refusal of what needs authentication. With one loader the session
-// goes on after it.
+// continues after it.
 func (s *session) forbidden() *refusal {
 	if s.model.majorAgain {
 		return failed(statusNotAuthorised)

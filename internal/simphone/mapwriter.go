@@ -68,7 +68,7 @@ func (w *mapWriter) write(data []byte) status {
 	return 0
 }
 
-// header collects the MMCF header and returns the data behind it.
+// header collects the MMCF header and returns the data after it.
 func (w *mapWriter) header(data []byte) ([]byte, status) {
 	for {
 		need := mapHeaderSize

@@ -240,7 +240,7 @@ func TestErrorsOfOtherLoaders(t *testing.T) {
 	refuse("z1", "MINOR 0017 0x801C003C ", ask(28, 1))
 	refuse("z", "MINOR 0017 0x80230028 ", ask(11))
 	refuse("z1", "MAJOR 0017 0x80230028 ", ask(11))
-	// A header while trim area 1 is open: the old loaders take it.
+	// A header while trim area 1 is open: the old loaders accept it.
 	refuse("z1", "NONE 0000", func(p *Phone, h *host) {
 		h.ok(9, 1)
 		h.sendSIN(imageFor(t, p, "cache", pattern(100, "x")), 1000)
@@ -418,7 +418,7 @@ func TestCardFaultHasItsEffect(t *testing.T) {
 	}
 }
 
-// Units are told in the order in which they lie in the trim area.
+// Units are listed in the order in which they lie in the trim area.
 func TestDumpOrder(t *testing.T) {
 	im := taimage.New()
 	for _, n := range []uint32{4900, 2010, 2003} {

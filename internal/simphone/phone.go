@@ -40,7 +40,7 @@ type Phone struct {
 	run      *flashRun
 }
 
-// A flashRun is what one stay in flash mode has of its own.
+// A flashRun is the state of one stay in flash mode.
 type flashRun struct {
 	packet int // number of the last host packet
 	faults []Fault
@@ -199,7 +199,7 @@ func (p *Phone) SetUnit(partition int, unit uint32, data []byte) error {
 }
 
 // FlashMode switches the phone off and on again into flash mode, with the cable
-// plugged. Connections from before are dead. Faults count their packets anew.
+// plugged. Connections from before are dead. Faults count their packets again.
 func (p *Phone) FlashMode() {
 	p.Unplug()
 	p.cable = newCable()

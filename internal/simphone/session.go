@@ -27,7 +27,7 @@ type session struct {
 	commands  map[uint32]command
 	lastError lastError
 
-	buffer []byte // receive buffer; keeps old bytes behind the packet (command 13)
+	buffer []byte // receive buffer; keeps old bytes after the packet (command 13)
 	config uint32 // bits of command 25
 	trim   openTrim
 	upload upload
@@ -78,7 +78,7 @@ const (
 	configBigDumps = 0x08 // multi-part replies in parts of MAX_PKT_SZ
 )
 
-// roomBehind is how much of the receive buffer lies behind the largest packet.
+// roomBehind is how much of the receive buffer lies after the largest packet.
 const roomBehind = 4096
 
 // run answers packets until the program ends. It returns what comes then, or
@@ -228,7 +228,7 @@ func (s *session) dispatch(h packetHeader, data []byte) ([]byte, *refusal) {
 }
 
 // due is the only command that may come now, or 0: once something with several
-// parts has begun, everything else cancels it (usbproto/s1/PROTOCOL.md §3.2, command 5).
+// parts has started, everything else cancels it (usbproto/s1/PROTOCOL.md §3.2, command 5).
 func (s *session) due() uint32 {
 	switch {
 	case s.upload.header != nil:
@@ -290,7 +290,7 @@ func error7(s *session, _ packetHeader, data []byte) ([]byte, *refusal) {
 	}
 	text := s.lastError.fetch(s.model.dynamic)
 	if s.model.majorAgain {
-		s.lastError.severity = sevNone // what comes next is told again
+		s.lastError.severity = sevNone // what comes next is reported again
 	}
 	return text, nil
 }
@@ -304,7 +304,7 @@ func (s *session) wrongSize() *refusal {
 	return gaveUp(statusCmdParam)
 }
 
-// end4 answers command 4. What happens after the reply is the loader's choice
+// end4 answers command 4. The loader decides what happens after the reply
 // by one byte, usbproto/s1/PROTOCOL.md §3.2.
 func end4(s *session, _ packetHeader, data []byte) ([]byte, *refusal) {
 	if len(data) > 1 {

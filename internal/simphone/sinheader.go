@@ -31,10 +31,10 @@ const heap = 64 << 20
 const sinHeaderMin = 28
 
 // A sinHeader is a version 3 header as the phone's own parser sees it. This
-// package has a parser of its own because the phone's order of checks and its
+// package has its own parser because the phone's order of checks and its
 // numbers are what it is about; package sin judges files.
 type sinHeader struct {
-	raw      []byte // without bytes behind the header length
+	raw      []byte // without bytes after the header length
 	kind     byte
 	hashType byte
 	blocks   []block

@@ -55,7 +55,7 @@ func TestHeaderNumbers(t *testing.T) {
 	}
 }
 
-// Types that parse but that the running loader does not take, and who may write a
+// Types that parse but that the running loader does not accept, and who may write a
 // layout (internal/explain/ERRORS.md §1.5, step 8).
 func TestPayloadTypes(t *testing.T) {
 	_, h := openLoader(t, Options{})

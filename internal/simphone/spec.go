@@ -58,7 +58,7 @@ type Options struct {
 	Log             func(Event) // packet log, called on the phone's goroutine
 }
 
-// ParseSpec reads what stands behind "sim:" on the command line: the name of a
+// ParseSpec reads what follows "sim:" on the command line: the name of a
 // phone and settings, "z3c,key=value,...". The keys are:
 //
 //	model=D5833            serial=TEXT           disk=BYTES (or with G or M)
@@ -171,7 +171,7 @@ func (o *Options) set(key, value string) (err error) {
 func (o *Options) check() error {
 	oneOf := func(what, value string, allowed ...string) error {
 		if value != "" && !slices.Contains(allowed, value) {
-			return fmt.Errorf("%s %q is none of %s", what, value, strings.Join(allowed, ", "))
+			return fmt.Errorf("%s %q is not one of %s", what, value, strings.Join(allowed, ", "))
 		}
 		return nil
 	}
@@ -206,7 +206,7 @@ func (o *Options) check() error {
 	}
 	for _, text := range []string{o.Model, o.Serial, o.BootVersion} {
 		if strings.ContainsAny(text, "\";\x00") {
-			return fmt.Errorf("%q cannot be told in the phone's KEY=\"VALUE\"; text", text)
+			return fmt.Errorf("%q cannot be written in the phone's KEY=\"VALUE\"; text", text)
 		}
 	}
 	return nil

@@ -52,7 +52,7 @@ func TestParseSpecErrors(t *testing.T) {
 		"z3c,otp=LOCKED:12":        "8 hexadecimal",
 		"z3c,hello=loud":           "no-boot",
 		"z3c,fault=silence":        "@N",
-		`z3c,serial=a"b`:           "cannot be told",
+		`z3c,serial=a"b`:           "cannot be written",
 		"z3c,fault=explode@1":      "explode",
 		"z3c,root=x,,root=y":       "key=value",
 		"z3c,fault=late=x@1":       "late=x@1",
@@ -78,7 +78,7 @@ func FuzzParseSpec(f *testing.F) {
 	})
 }
 
-// A missing or wrong root file is told by name.
+// A missing or wrong root file is named.
 func TestRootFileErrors(t *testing.T) {
 	for _, name := range []string{"nowhere.pem", "spec_test.go"} {
 		if p, err := Open(Options{RootFiles: []string{name}}); err == nil || !strings.Contains(err.Error(), name) {

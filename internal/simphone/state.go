@@ -45,7 +45,7 @@ type settings struct {
 const spaceID = "1281-2190"
 
 // healthy is a phone as it leaves the factory. All numbers are invented; the
-// IMEI begins with the code for test equipment.
+// IMEI starts with the code for test equipment.
 func healthy(k *phoneKind) settings {
 	root := sha256.Sum256([]byte("simulated platform root"))
 	return settings{

@@ -132,7 +132,7 @@ func minor(code uint16, dynamic status) *refusal { return &refusal{sevMinor, cod
 // failed is the refusal of a part of the loader that reports its own status.
 func failed(s status) *refusal { return &refusal{sevMinor, codeSubsystem, s, ""} }
 
-// gaveUp is a command handler that failed without a refusal of its own: MAJOR,
+// gaveUp is a command handler that failed without its own refusal: MAJOR,
 // after which the session is limited (usbproto/s1/PROTOCOL.md §3.3).
 func gaveUp(s status) *refusal { return &refusal{sevMajor, codeSubsystem, s, ""} }
 
@@ -144,7 +144,7 @@ type lastError struct {
 }
 
 // record keeps r unless something more severe is stored: the first MAJOR error
-// and the last of several MINOR ones are told (internal/explain/ERRORS.md §1.4).
+// and the last of several MINOR ones are reported (internal/explain/ERRORS.md §1.4).
 func (e *lastError) record(r *refusal) {
 	if r.severity >= e.severity {
 		e.severity, e.stored = r.severity, r

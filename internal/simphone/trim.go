@@ -24,7 +24,7 @@ const (
 	unitFOTA         = 2404
 	unitSerial       = 4900
 	unitFlashTime    = 10021
-	unitFlashState   = 10100 // 1 while a flash is going on
+	unitFlashState   = 10100 // 1 while a flash is in progress
 	unitPrivate      = 0x10000
 	unitDeviceKey    = 66667
 	unitKernelHeader = 66670 // the SIN header of the kernel
@@ -80,7 +80,7 @@ func openTA9(s *session, h packetHeader, data []byte) ([]byte, *refusal) {
 // closeTA10 answers command 10: what was written is stored now. Closing a trim
 // area that is not open is fine (usbproto/s1/PROTOCOL.md §3.2, command 10).
 //
-// What the card did not store is found when the trim area is read back: the close is
+// Data the card did not store are found missing when the trim area is read back: the close is
 // refused and may be repeated, which writes everything again.
 func closeTA10(s *session, h packetHeader, data []byte) ([]byte, *refusal) {
 	if h.more() && s.stage == StageLoader {
@@ -129,7 +129,7 @@ func readTA12(s *session, h packetHeader, data []byte) ([]byte, *refusal) {
 }
 
 // writeTA13 answers command 13. The declared length is not compared with that of
-// the packet: a longer one takes bytes from behind the packet
+// the packet: a longer one takes bytes from after the packet
 // (usbproto/s1/PROTOCOL.md §11.8). No unit below 0x10000 is protected.
 func writeTA13(s *session, h packetHeader, data []byte) ([]byte, *refusal) {
 	if h.more() {

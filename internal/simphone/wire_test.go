@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// The vectors of usbproto/s1/PROTOCOL.md §2.6, as they stand there, sent to a phone and
+// The vectors of usbproto/s1/PROTOCOL.md §2.6, as they are there, sent to a phone and
 // compared with what it sends. Where a reply depends on the phone, the phone is
 // made to fit.
 func TestVectorsOfTheReference(t *testing.T) {

@@ -30,7 +30,7 @@ type Backup struct {
 // Problem is one thing that is wrong with a backup.
 type Problem struct {
 	Reason string // in a few words, stable
-	Offset int64  // in the image; -1 when it is no single place
+	Offset int64  // in the image; -1 when it is not a single place
 	Text   string
 }
 
@@ -54,7 +54,7 @@ func Open(ctx context.Context, name string, roots *sin.RootSet) (*Backup, error)
 
 // Read reads a backup of size bytes and judges it: blocks, checksums, units, the backup's
 // own MD5 and serial number, and the signed hardware configuration. roots may be nil. The
-// error says that it is no backup; whatever is wrong with one is in Wrong.
+// error says that it is not a backup; whatever is wrong with one is in Wrong.
 func Read(ctx context.Context, r io.ReaderAt, size int64, roots *sin.RootSet) (*Backup, error) {
 	dump, err := Find(r, size)
 	if err != nil {

@@ -81,7 +81,7 @@ func TestWholeDisk(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 	if _, err := find(disk[:256*512+8<<20]); err != nil {
-		t.Errorf("cut behind the partition: %v", err)
+		t.Errorf("cut after the partition: %v", err)
 	}
 	write("boot")
 	if _, err := find(disk); !errors.Is(err, ErrNoTA) {
@@ -181,7 +181,7 @@ func TestBelongs(t *testing.T) {
 	}
 }
 
-// A record that is no SIN is a damaged one; none at all is missing. Neither gives an IMEI.
+// A record that is not a SIN is a damaged one; none at all is missing. Neither gives an IMEI.
 func TestIdentity(t *testing.T) {
 	id, record := examine(t, tatest.Sample()).Identity(context.Background(), nil)
 	if id.Model != "D5833" || id.Serial != "" || id.IMEIs != nil || !record.Present || record.Err == nil || record.Whole() {

@@ -162,7 +162,7 @@ func (f *folder) sums() error {
 	for line := range strings.Lines(string(list)) {
 		want, name, ok := strings.Cut(strings.TrimRight(line, "\n"), "  ")
 		if !ok {
-			f.fault("malformed", "%s has a line that is no checksum", SumsFile)
+			f.fault("malformed", "%s has a line that is not a checksum", SumsFile)
 			continue
 		}
 		data, err := f.read(name)

@@ -66,7 +66,7 @@ const hwConfVersion = 6
 // Causes in an *HWConfError.
 var (
 	ErrHWConfVersion = errors.New("only version 6 of the record is known")
-	ErrHWConfShort   = errors.New("a length points behind the end")
+	ErrHWConfShort   = errors.New("a length points past the end")
 	ErrHWConfGUID    = errors.New("a partition id does not have 16 bytes")
 	ErrHWConfTail    = errors.New("bytes are left over after the attribute text")
 	ErrHWConfLong    = errors.New("does not fit in a 16-bit length")

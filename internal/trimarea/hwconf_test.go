@@ -110,7 +110,7 @@ func TestHWConfRefuses(t *testing.T) {
 	if _, err := ParseHWConf(guid); !errors.Is(err, ErrHWConfGUID) || !errors.As(err, &at) || at.Offset != i+3 {
 		t.Errorf("partition id of 15 bytes: %v", err)
 	}
-	// An inner length must not reach beyond its list, even if the record goes on.
+	// An inner length must not reach beyond its list, even if the record continues.
 	inner := bytes.Clone(whole)
 	inner[10] = 3 // list A, item of 3 bytes in a list with room for 2
 	if _, err := ParseHWConf(inner); !errors.Is(err, ErrHWConfShort) {

@@ -22,9 +22,9 @@ type Identity struct {
 type Record struct {
 	Present bool
 	Config  *HWConf     // nil when it cannot be read
-	Trust   sin.Trust   // of its signature; zero when it is no SIN
+	Trust   sin.Trust   // of its signature; zero when it is not a SIN
 	Err     error       // damaged, or of a form that is not known
-	Report  *sin.Report // nil when it is no SIN
+	Report  *sin.Report // nil when it is not a SIN
 }
 
 // Whole tells whether the record is undamaged and readable.
@@ -64,7 +64,7 @@ func (s *Survey) Identity(ctx context.Context, roots *sin.RootSet) (Identity, *R
 	return id, record
 }
 
-// text reads a unit that holds text with zeros behind it.
+// text reads a unit that holds text with zeros after it.
 func (s *Survey) text(number uint32) string {
 	u, ok := s.Unit(Misc, number)
 	if !ok {

@@ -41,7 +41,7 @@ type Stored struct {
 }
 
 // Examine reads an image of 2 or 8 MiB. The only error is ErrSize; whatever else is wrong
-// becomes a fault and the rest is read all the same. The data of the units share memory
+// becomes a fault and the rest is read anyway. The data of the units share memory
 // with b.
 func Examine(b []byte) (*Survey, error) {
 	s := &Survey{BlockSize: BlockSize}

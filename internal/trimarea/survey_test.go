@@ -78,7 +78,7 @@ func TestExamineLarge(t *testing.T) {
 	}
 }
 
-// Each fault is found with its place, and the rest is read all the same.
+// Each fault is found with its place, and the rest is read anyway.
 func TestExamineFaults(t *testing.T) {
 	for name, c := range map[string]struct {
 		spoil  func(b []byte)

@@ -40,7 +40,7 @@ type Device struct {
 	config   byte // chosen configuration, touched by control requests only
 
 	mu        sync.Mutex
-	transfers int // bulk transfers that have begun
+	transfers int // bulk transfers that have started
 	ctx       context.Context
 	leave     context.CancelFunc
 	running   sync.WaitGroup
@@ -64,7 +64,7 @@ func New(id Identity, conn usbproto.Conn, watch Watch) *Device {
 // Done is closed when the phone has left the bus.
 func (d *Device) Done() <-chan struct{} { return d.ctx.Done() }
 
-// Unplug pulls the cable. What the host waits for is never answered.
+// Unplug pulls the cable. The host never gets the answer it waits for.
 func (d *Device) Unplug() { d.leave() }
 
 // Close unplugs the phone, waits for its transfers to end and closes its pipe.

@@ -6,7 +6,7 @@ import (
 	"xflash/usbproto"
 )
 
-// Idle is a phone that takes everything and has nothing to say.
+// Idle is a phone that accepts everything and has nothing to say.
 func Idle() usbproto.Conn { return idle{} }
 
 type idle struct{}

@@ -153,7 +153,7 @@ func (l *link) submit(r io.Reader, sequence uint32, in bool, number, size uint32
 	return nil
 }
 
-// unlink takes a request back. The host is told once the request has ended.
+// unlink takes a request back. The host hears of it once the request has ended.
 func (l *link) unlink(sequence, victim uint32) {
 	l.mu.Lock()
 	s, open := l.open[victim]

@@ -11,7 +11,7 @@ import (
 )
 
 // Operations of the USB/IP protocol, version 1.1.1, before a device is handed over: each
-// begins with the version, a code and a status, big-endian.
+// starts with the version, a code and a status, big-endian.
 const (
 	protocolVersion = 0x0111
 	opList          = 0x0005
@@ -79,7 +79,7 @@ func (s *Server) Close() error {
 	return err
 }
 
-// client answers one connection. What goes wrong with it is the client's own matter.
+// client answers one connection. Its failures are the client's own matter.
 func (s *Server) client(conn net.Conn) {
 	defer conn.Close()
 	_ = conn.SetDeadline(time.Now().Add(askTime))

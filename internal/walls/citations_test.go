@@ -88,7 +88,7 @@ func named(docs map[string]map[string]bool, file, name string) (string, bool) {
 	}
 }
 
-// Facts stand in documents beside the code, and comments cite them. A citation that leads
+// Facts are in documents beside the code, and comments cite them. A citation that leads
 // nowhere is worse than none: the next reader cannot check the number.
 func TestCitationsLeadSomewhere(t *testing.T) {
 	files := sources(t)

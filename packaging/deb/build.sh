@@ -39,7 +39,7 @@ Architecture: $arch
 Maintainer: $maintainer
 Installed-Size: $(find "$root/usr" -type f -printf '%s\n' | awk '{ n += int(($1 + 1023) / 1024) } END { print n }')
 Depends: libc6 (>= ${libc#GLIBC_}), libusb-1.0-0 (>= 2:1.0.22)
-Recommends: udev
+Recommends: e2fsprogs, udev
 Section: utils
 Priority: optional
 Description: restore Sony Xperia phones that no longer start

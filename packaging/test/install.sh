@@ -38,7 +38,7 @@ for suite; do
             echo "test-install: $suite: $(($(date +%s) - start)) s: $line"
         done <<<"$1"
     }
-    begin=$(date +%s)
+    first=$(date +%s)
     follow "$tools"
     if [ "$suite" = bookworm ]; then
         before=$(chroot "$root" dpkg-query -W)
@@ -53,8 +53,8 @@ for suite; do
     for xflash in /usr/bin/xflash /usr/local/bin/xflash; do
         me "cd / && $xflash version && $xflash info --device sim:z3c | head -n 2" || fail "$suite: $xflash does not run"
     done
-    me "./xflash version" | grep -q "$(git -c safe.directory='*' rev-parse --short=12 HEAD)" || fail "$suite: the version does not name the commit"
-    echo "test-install: $suite: $(($(date +%s) - begin)) s in all; $(cd "$root/home/me/xflash/dist" && stat -c '%n has %s bytes' ./*.deb)"
+    me "./xflash version" | grep -q "$(git -c safe.directory="*" -C "$root/home/me/xflash" rev-parse --short=12 HEAD)" || fail "$suite: the version does not name the commit"
+    echo "test-install: $suite: $(($(date +%s) - first)) s in all; $(cd "$root/home/me/xflash/dist" && stat -c '%n has %s bytes' ./*.deb)"
 
     # Debian's compiler for arm64; Ubuntu keeps arm64 on other mirrors.
     [ "$suite" = trixie ] || continue

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Runs the tests of the fastboot client against U-Boot's server. Where it cannot be built
-# the reason is told and nothing fails, unless XFLASH_UBOOT=required.
+# the reason is printed and nothing fails, unless XFLASH_UBOOT=required.
 # usage: packaging/uboot/test.sh [-v]
 set -eu
 cd "$(dirname "$0")/../.."

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Runs the tests that need a real USB bus, in the virtual machine. Where there can be no
-# machine the reason is told and nothing fails, unless XFLASH_VM=required.
+# machine the reason is printed and nothing fails, unless XFLASH_VM=required.
 # usage: packaging/vm/test.sh [-v] [-short] [-run NAME]…   -short: fewer places for faults
 set -eu
 cd "$(dirname "$0")/../.."

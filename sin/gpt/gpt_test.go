@@ -143,7 +143,7 @@ func TestRoundTrip(t *testing.T) {
 }
 
 // resum repairs the header checksum after a deliberate change, so that the
-// check behind it is reached.
+// check after it is reached.
 func resum(d disk, sector int) {
 	h := d[sector*SectorSize:]
 	clear(h[16:20])

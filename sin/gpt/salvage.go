@@ -5,7 +5,7 @@ import (
 	"io"
 )
 
-// Salvaged is what can be told of a disk whose tables are not both whole: a dump that
+// Salvaged is what is still known of a disk whose tables are not both whole: a dump that
 // was cut short, grew, or lost a sector.
 type Salvaged struct {
 	Primary, Backup error  // what is wrong with each copy, nil when it is whole
@@ -13,7 +13,7 @@ type Salvaged struct {
 	End             int64  // where the disk ends by its table, bytes; 0 when Table is nil
 }
 
-// ErrCutOff is what is wrong with a backup table that would lie behind the end of a dump.
+// ErrCutOff is what is wrong with a backup table that would lie past the end of a dump.
 var ErrCutOff = errors.New("the dump ends before it")
 
 // Salvage looks at both tables of a dump of size bytes, each by itself: what Read

@@ -54,7 +54,7 @@ func TestSalvage(t *testing.T) {
 	}
 }
 
-// Two whole copies that differ: the primary counts, and the difference is told.
+// Two whole copies that differ: the primary counts, and the difference is reported.
 func TestSalvageDiffering(t *testing.T) {
 	other := testTable(t)
 	other.Entries[0].Name = "recovery"

@@ -164,7 +164,7 @@ func events(t *testing.T, data []byte) (all []capture.Event) {
 	}
 }
 
-// forms are the ways in which a secret could stand in a file.
+// forms are the ways in which a secret could be in a file.
 func forms(secret string) map[string][]byte {
 	f := map[string][]byte{"as text": []byte(secret), "as hex": []byte(hex.EncodeToString([]byte(secret))), "backwards": nil}
 	var wide []byte
@@ -269,7 +269,7 @@ func TestReplay(t *testing.T) {
 	}
 }
 
-// A host that does something else is told where.
+// A host that does something else learns where.
 func TestReplayNoticesOtherHosts(t *testing.T) {
 	_, _, file := traced(t, nil)
 	p, err := capture.NewReplay(bytes.NewReader(file.Bytes()))
@@ -352,7 +352,7 @@ func (b broken) fail(op string, n int) error {
 	return &usbproto.TransferError{Op: op, Device: "test", N: n, Err: b.err}
 }
 
-// A file that cannot be written is told at the end, and disturbs nothing before.
+// A file that cannot be written is reported at the end, and disturbs nothing before.
 func TestRecordOnAFullDisk(t *testing.T) {
 	w := &wire{Conn: phone(t, simphone.Options{}).Conn()}
 	c := capture.Record(w, full{}, capture.Options{})

@@ -133,7 +133,7 @@ func NewReader(r io.Reader) (*Reader, error) {
 	case le.Uint32(h[:]) == 0x0a0d0d0a:
 		return nil, c.bad("it is of the newer form pcapng; Wireshark can save it as pcap")
 	case le.Uint32(h[:]) != magic:
-		return nil, c.bad("it is no pcap file with times in microseconds")
+		return nil, c.bad("it is not a pcap file with times in microseconds")
 	case le.Uint32(h[20:])&0xffff != linkType:
 		return nil, c.bad(fmt.Sprintf("its link type is %d, not %d", le.Uint32(h[20:])&0xffff, linkType))
 	}
@@ -176,7 +176,7 @@ func (c *Reader) Next() (Event, error) {
 	}
 	status := int32(le.Uint32(b[28:]))
 	if status > 0 || status == math.MinInt32 {
-		return Event{}, c.bad(fmt.Sprintf("the status %d is no error number", status))
+		return Event{}, c.bad(fmt.Sprintf("the status %d is not an error number", status))
 	}
 	e := Event{
 		Time: time.Unix(int64(le.Uint64(b[16:])), int64(le.Uint32(b[24:]))*1000),

@@ -21,7 +21,7 @@ const unitHWConf = 2003
 
 // FlashMask masks what goes over in flash mode: all information keys but those of
 // s1.PublicKeys, and the contents of trim-area units but for a few that are the same on
-// many phones. The checksums of changed packets are made anew.
+// many phones. The checksums of changed packets are made again.
 func FlashMask() Masker { return &flashMask{} }
 
 type flashMask struct {
@@ -48,8 +48,8 @@ const (
 	trailerSize = 4
 )
 
-// feed takes the next bytes; rest is what is behind the end of a packet. An error says that
-// this is no packet.
+// feed takes the next bytes; rest is what is after the end of a packet. An error says that
+// this is not a packet.
 func (s *stream) feed(b []byte, keep int) (rest []byte, complete bool, err error) {
 	if len(s.header) < headerSize {
 		n := min(headerSize-len(s.header), len(b))
@@ -71,7 +71,7 @@ func (s *stream) feed(b []byte, keep int) (rest []byte, complete bool, err error
 	return b[n:], s.left == 0, nil
 }
 
-var errNoPacket = errors.New("no packet begins here")
+var errNoPacket = errors.New("no packet starts here")
 
 func (s *stream) command() s1.Command { return s1.Command(binary.BigEndian.Uint32(s.header)) }
 
@@ -83,7 +83,7 @@ func (m *flashMask) Host(b []byte) {
 	for len(b) > 0 {
 		rest, complete, err := m.host.feed(b, 4)
 		if err != nil {
-			m.host.next() // the next transfer begins one, perhaps
+			m.host.next() // the next transfer starts one, perhaps
 		}
 		if !complete {
 			return
@@ -223,7 +223,7 @@ func maskInfo(data []byte) {
 
 // overwrite replaces each word by zeros when it is a number, decimal or hexadecimal, and by
 // X when it is not, so that a number stays one. What is between the words stays when it
-// separates text; a value that is no text is hidden whole.
+// separates text; a value that is not text is hidden whole.
 func overwrite(b []byte) {
 	if bytes.ContainsFunc(b, func(r rune) bool { return r < ' ' && !separates(byte(r)) || r > '~' }) {
 		hide(b)

@@ -85,7 +85,7 @@ func TestMaskOfHardwareConfiguration(t *testing.T) {
 	}
 }
 
-// What a restore may write is kept when it is read back, else the playback of a restore
+// A trace keeps what a restore may write when it is read back, else the playback of a restore
 // would fail where it compares (usbproto/s1/PROTOCOL.md §6.3).
 func TestMaskKeepsWhatARestoreWrites(t *testing.T) {
 	for _, unit := range []uint32{2127, 2212, 2301, 2311, 2330, 2402, 2404, 2473, 2486, 2550, 2553, 10021, 10100} {
@@ -96,7 +96,7 @@ func TestMaskKeepsWhatARestoreWrites(t *testing.T) {
 }
 
 // A variable of which nobody knows what it holds is masked; versions and sizes are not.
-// A command behind a refused download is a command again.
+// A command after a refused download is a command again.
 func TestMaskOfVariablesAndRefusedDownloads(t *testing.T) {
 	for variable, kept := range map[string]bool{"Phone-id": false, "Device-id": false, "serialno": false, "imei2": false, "version-bootloader": true, "partition-size:system": true, "product": true} {
 		mask := capture.FastbootMask()
@@ -138,7 +138,7 @@ func TestMaskOfVariablesAndRefusedDownloads(t *testing.T) {
 	}
 }
 
-// A session in fastboot mode goes on as before with a trace of it.
+// A session in fastboot mode continues as before with a trace of it.
 func TestFastbootMaskChangesNothingForTheHost(t *testing.T) {
 	p := phone(t, simphone.Options{InFastboot: true, Aboot: simphone.Aboot2015})
 	c, err := fastboot.Open(t.Context(), capture.Record(p.Fastboot().Conn(), &memory{}, capture.Options{Mask: capture.FastbootMask()}), fastboot.Options{})

@@ -20,7 +20,7 @@ type fastbootMask struct {
 	upload   int64 // bytes that the phone has still to send
 }
 
-// openVariables begin with these words: they are the same on every phone of a model, or
+// openVariables start with these words: they are the same on every phone of a model, or
 // its state. Everything else may identify a phone (fastboot/PROTOCOL.md §5).
 var openVariables = []string{
 	"version", "product", "variant", "kernel", "secure", "unlocked", "max-", "partition-", "has-slot", "slot-", "current-slot",
@@ -39,7 +39,7 @@ var openCommands = []string{
 	"snapshot-update", "gsi",
 }
 
-// maxCommand is the longest command, bytes; what is longer is no command.
+// maxCommand is the longest command, bytes; what is longer is not a command.
 const maxCommand = 4096
 
 // Host follows commands; the data of a download are the host's own. Unlock codes, and what

@@ -29,7 +29,7 @@ type Masker interface {
 	// until the phone has sent more. It tells whether it has seen enough: until then the
 	// data must not be used.
 	Phone(data []byte) (settled bool)
-	// Abandon makes an end: nothing more will come. What cannot be told from identities
+	// Abandon makes an end: nothing more will come. What looks like an identity
 	// by then is overwritten.
 	Abandon()
 }
@@ -46,7 +46,7 @@ type recorder struct {
 	waiting int      // bytes in them
 	open    bool     // the masker has not seen enough
 	id      uint64
-	err     error // of the file: the phone is more important, so it is told at the end
+	err     error // of the file: the phone is more important, so it is reported at the end
 }
 
 // maxWaiting bounds what waits for the masker.
@@ -168,7 +168,7 @@ func (r *recorder) complete(s *Event, n int, err error, data []byte) {
 	r.append(&e)
 }
 
-// append puts an event behind those that wait, and writes all of them when none has to.
+// append puts an event after those that wait, and writes all of them when none has to.
 func (r *recorder) append(e *Event) {
 	r.pending = append(r.pending, e)
 	r.waiting += len(e.Data)
@@ -229,7 +229,7 @@ func (r *recorder) Close() error {
 	return err
 }
 
-// FileError is a capture that could not be written. What went over the cable is not
+// FileError is a capture that could not be written. The conversation itself is not
 // touched by it.
 type FileError struct{ Err error }
 

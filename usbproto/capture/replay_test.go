@@ -111,7 +111,7 @@ func (p peer) Receive(n int) ([]byte, error) {
 
 func (p peer) Unplug() { _ = p.Close() }
 
-// What has gone over is in the file before the program ends, so that one that is killed
+// Every packet is in the file before the program ends, so that one that is killed
 // leaves a trace too.
 func TestCaptureOfAProgramThatIsKilled(t *testing.T) {
 	file := &memory{}

@@ -4,7 +4,7 @@
 // data to the host. The host speaks first. An image is a signature, then a download and a flash for each chunk, with one
 // erase in between; the phone judges the signature.
 //
-// What must never reach a phone is refused here, whatever the caller thinks: units of the trim area and partitions that
+// Anything that must never reach a phone is refused here, whatever the caller thinks: units of the trim area and partitions that
 // are not on the lists of this package, slot b, an erase without a signature that the phone accepted, and the end of an
 // update in which the phone refused a step.
 //

@@ -81,7 +81,7 @@ func (e *BudgetError) Error() string {
 func (e *BudgetError) Unwrap() error { return usbproto.ErrTimeout }
 
 // SilentError is a phone that is in flash mode and answers nothing when a session starts. Most likely another program was
-// killed in the middle of a download, and the phone takes every command for data until it is unplugged (PROTOCOL.md §1.5).
+// killed in the middle of a download, and the phone accepts every command for data until it is unplugged (PROTOCOL.md §1.5).
 type SilentError struct {
 	Taken bool  // the phone accepted the commands, as one that waits for data does
 	Err   error // of the last attempt

@@ -13,7 +13,7 @@ import (
 // The phone judges a signature before anything is erased.
 func Example() {
 	near, far := net.Pipe()
-	go func() { // a phone that accepts firmware of its own kind only
+	go func() { // a phone that accepts only firmware of its own kind
 		b := make([]byte, 64)
 		for _, answer := range []string{"OKAY104857600", "FAILunknown", "DATA00000003", "OKAY", "FAILFailed to verify cms"} {
 			if _, err := far.Read(b); err != nil {

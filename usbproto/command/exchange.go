@@ -110,7 +110,7 @@ func (s *Session) upload(ctx context.Context, command string, data io.Reader, n 
 	return source
 }
 
-// deliver sends exactly n bytes. When the source fails, zeros take the place of what is missing: the phone would take
+// deliver sends exactly n bytes. When the source fails, zeros take the place of what is missing: the phone would accept
 // every command for data otherwise, until it is unplugged (PROTOCOL.md §1.5).
 func (s *Session) deliver(ctx context.Context, command string, data io.Reader, n int64, progress func(int64)) error {
 	defer s.stall.Watch(command)()

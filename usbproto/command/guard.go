@@ -94,7 +94,7 @@ func splitSlot(partition string) (base, slot string) {
 	return partition, ""
 }
 
-// Limits of names and commands (PROTOCOL.md §1.4): a longer name in has-slot is said to crash a boot loader.
+// Limits of names and commands (PROTOCOL.md §1.4): a longer name in has-slot reportedly crashes a boot loader.
 const (
 	maxName    = 36
 	maxCommand = 64

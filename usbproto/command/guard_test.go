@@ -321,7 +321,7 @@ func TestNoEndAfterAFailure(t *testing.T) {
 			})
 		})
 	}
-	// A variable or a unit that the phone does not have is no failure.
+	// A variable or a unit that the phone does not have is not a failure.
 	inSession(t, func(p *phone) {
 		p.answer("getvar:Battery", "FAILBattery not supported")
 		p.answer("Read-TA:2:10021", "FAILUnable to read TA unit 10021, error=-22")

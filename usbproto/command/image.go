@@ -51,7 +51,7 @@ func (s *Session) SignatureForm(ctx context.Context) (Form, error) {
 }
 
 // Sign gives the phone the signature of the next image: the CMS of its SIN file, DER, whole. One that it does not accept
-// is a *Refusal with Unsigned, and changes nothing in the phone. What was signed before is not any more.
+// is a *Refusal with Unsigned, and changes nothing in the phone. Earlier signatures no longer hold.
 func (s *Session) Sign(ctx context.Context, cms []byte) error {
 	if len(cms) == 0 {
 		return fmt.Errorf("%w: the signature is empty", ErrState)
@@ -73,7 +73,7 @@ func (s *Session) Sign(ctx context.Context, cms []byte) error {
 	return s.step(err)
 }
 
-// Download puts n bytes into the phone's memory, where the next command finds them. progress, which may be nil, is told
+// Download puts n bytes into the phone's memory, where the next command finds them. progress, which may be nil, gets
 // how many the phone has taken. An error of data is a *SourceError; the session continues, and the download counts as not
 // done. One that ends by its context leaves the phone waiting for the rest, and only unplugging it helps.
 func (s *Session) Download(ctx context.Context, data io.Reader, n int64, progress func(int64)) error {

@@ -31,7 +31,7 @@ type phone struct {
 	cut int // longest transfer; 0 is as the script sends
 }
 
-// converse runs a host against a scripted phone. What the host sends after the end of the script is a failure.
+// converse runs a host against a scripted phone. Anything sent after the end of the script is a failure.
 func converse(t *testing.T, script func(*phone), host func(ctx context.Context, t *testing.T, conn usbproto.Conn)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {

@@ -45,7 +45,7 @@ func (c *capture) event(kind, endpoint byte, status syscall.Errno, length int, d
 	c.buf.Write(data)
 }
 
-// out is a write: the host submits data, and the phone takes all of it or fails.
+// out is a write: the host submits data, and the phone accepts all of it or fails.
 func (c *capture) out(data []byte, status syscall.Errno) {
 	c.id++
 	c.event('S', 0x01, syscall.EINPROGRESS, len(data), data)

@@ -10,7 +10,7 @@ import (
 	"xflash/usbproto"
 )
 
-// fakeBulk is a pair of bulk endpoints with a phone behind them, with the rules of USB: a
+// fakeBulk is a pair of bulk endpoints with a phone on the other side, with the rules of USB: a
 // read ends when its buffer is full or with a packet that is not full; whole packets alone
 // do not end it.
 type fakeBulk struct {
@@ -33,7 +33,7 @@ type fakeBulk struct {
 	scarce   int   // this many requests of streams from now there is no memory for one
 }
 
-// outLimit is how many bytes the phone takes before it makes the host wait.
+// outLimit is how many bytes the phone accepts before it makes the host wait.
 const outLimit = 4 << 20
 
 // NewFakeBulk gives a Conn over fake endpoints with packets of 512 bytes, and the phone's
@@ -156,7 +156,7 @@ func (s *fakeStream) write(ctx context.Context, p []byte) error {
 	return nil
 }
 
-// oldest waits for the request that went first. When it fails, those behind it are lost.
+// oldest waits for the request that went first. When it fails, those after it are lost.
 func (s *fakeStream) oldest(ctx context.Context) error {
 	n, err := s.f.write(ctx, s.queue[0])
 	s.queue = s.queue[1:]

@@ -258,7 +258,7 @@ func (g *gousbBulk) write(ctx context.Context, p []byte) (int, error) {
 }
 
 // stream is gousb's own. Its requests must all be full: gousb would send the rest of its
-// buffer behind a part of one.
+// buffer after a part of one.
 func (g *gousbBulk) stream(size, count int) (bulkStream, error) {
 	s, err := g.out.NewStream(size, count)
 	if err != nil {
@@ -316,7 +316,7 @@ func (g *gousbBulk) cause(ctx context.Context, err error) error {
 	return fmt.Errorf("this computer's USB does not carry the transfer out (%w)", err)
 }
 
-// present says whether the phone is still on the bus, where it was and not plugged in anew.
+// present says whether the phone is still on the bus, where it was and not plugged in again.
 func (g *gousbBulk) present() bool {
 	phones, err := usbproto.Scan(g.bus.root)
 	return err == nil && slices.ContainsFunc(phones, func(d usbproto.Device) bool {

@@ -78,7 +78,7 @@ func (c *usbConn) Read(ctx context.Context, p []byte) (int, error) {
 			if n > 0 || err != nil {
 				return n, err
 			}
-			// An empty packet is no data. The loop ends with the context.
+			// An empty packet is not data. The loop ends with the context.
 		}
 	})
 }

@@ -33,7 +33,7 @@ func TestUSBConnAsksForWholePackets(t *testing.T) {
 	}
 }
 
-// What is left of a packet is given out without asking the phone again.
+// The rest of a packet is given out without asking the phone again.
 func TestUSBConnKeepsTheRestOfAPacket(t *testing.T) {
 	conn, phone := NewFakeBulk(t)
 	defer conn.Close()
@@ -52,7 +52,7 @@ func TestUSBConnKeepsTheRestOfAPacket(t *testing.T) {
 	}
 }
 
-// An empty packet ends a transfer but is no data: the read goes on.
+// An empty packet ends a transfer but is not data: the read continues.
 func TestUSBConnEmptyPacket(t *testing.T) {
 	for _, room := range []int{4, 512} {
 		conn, phone := NewFakeBulk(t)
@@ -157,7 +157,7 @@ func TestUSBConnCloseDuringRead(t *testing.T) {
 			_, err := conn.Read(context.Background(), make([]byte, 13))
 			ended <- err
 		}()
-		if i%2 == 0 { // the read has begun for sure
+		if i%2 == 0 { // the read has started for sure
 			phone.mu.Lock()
 			phone.until(t.Context(), func() bool { return phone.running > 0 })
 			phone.mu.Unlock()

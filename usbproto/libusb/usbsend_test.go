@@ -14,7 +14,7 @@ import (
 	"xflash/usbproto"
 )
 
-// taking lets the phone take everything, and gives it when the test asks.
+// taking lets the phone read everything, and gives it when the test asks.
 func taking(t *testing.T, f *fakeBulk) (all func() []byte) {
 	got := make(chan []byte)
 	go func() {

@@ -20,7 +20,7 @@ type reader struct {
 	left  bool          // next was given up: a read may never return
 }
 
-// readAhead begins to read packets of at most chunk bytes.
+// readAhead starts to read packets of at most chunk bytes.
 func readAhead(image Image, chunk int) *reader {
 	r := &reader{image: image, full: make(chan []byte), empty: make(chan []byte, 2),
 		quit: make(chan struct{}), over: make(chan struct{})}

@@ -16,7 +16,7 @@ type At struct {
 }
 
 // Error is a conversation that broke: no answer, a damaged or unexpected packet, a
-// phone that is gone. The session cannot go on, except after a context that ended
+// phone that is gone. The session cannot continue, except after a context that ended
 // between two packets.
 type Error struct {
 	At
@@ -46,7 +46,7 @@ func (e *PacketError) Error() string {
 }
 
 // SourceError is an image that could not be read, or has not the announced size. The
-// phone has dropped the unfinished image, and the session goes on.
+// phone has dropped the unfinished image, and the session continues.
 type SourceError struct {
 	Image  string
 	Offset int64 // in the data after the header, in bytes, where the read began
@@ -88,7 +88,7 @@ func (e *MismatchError) Error() string {
 
 var (
 	// ErrStopped: the upload was stopped at the border of a packet, as asked for. The
-	// phone has dropped the unfinished image, and the session goes on.
+	// phone has dropped the unfinished image, and the session continues.
 	ErrStopped = errors.New("stopped")
 	// ErrEnded: the session is over, by End, Close or an earlier error.
 	ErrEnded = errors.New("the session with the phone is over")

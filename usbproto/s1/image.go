@@ -91,7 +91,7 @@ func (s *Session) OfferHeader(ctx context.Context, name string, header []byte) e
 	return err
 }
 
-// CancelUpload makes the phone forget an image whose upload was begun and not ended:
+// CancelUpload makes the phone forget an image whose upload was started and not ended:
 // while it waits for data, any other command is refused and drops the upload
 // (PROTOCOL.md §3.2, command 5). Without such an upload nothing is sent.
 func (s *Session) CancelUpload(ctx context.Context) error {
@@ -111,7 +111,7 @@ func (s *Session) CancelUpload(ctx context.Context) error {
 	return err
 }
 
-// mayUpload tells why an upload cannot begin.
+// mayUpload tells why an upload cannot start.
 func (s *Session) mayUpload(name string, header []byte) error {
 	if err := s.idle(); err != nil {
 		return err

@@ -39,7 +39,7 @@ func inLoaderWith(t *testing.T, opt s1.Options, script func(*phone), host func(c
 }
 
 // Bit 2 is set on every packet but the last, also when the last one is full, and there
-// is no closing packet (PROTOCOL.md §2.4).
+// is not a closing packet (PROTOCOL.md §2.4).
 func TestImageSizes(t *testing.T) {
 	const m = packetSize
 	for name, c := range map[string]struct {
@@ -160,18 +160,18 @@ func TestImageRefused(t *testing.T) {
 	}
 }
 
-// A packet has 60 seconds, the last one of a file 600. Stalls are told while they last.
+// A packet has 60 seconds, the last one of a file 600. Stalls are reported while they last.
 func TestImageDeadlines(t *testing.T) {
 	for name, c := range map[string]struct {
 		first, last time.Duration // until the phone confirms
 		took        time.Duration
-		stall       time.Duration // until it is told, 0 for the default
+		stall       time.Duration // until it is reported, 0 for the default
 		stalls      int
 		chunk       int // that is given up, 0 for none
 	}{
 		"prompt": {0, 0, 0, 0, 0, 0},
 		"slow":   {59 * time.Second, 599 * time.Second, 658 * time.Second, 0, 1 + 19, 0},
-		// Confirmed while the question for details waits. 60 is no multiple of 27.
+		// Confirmed while the question for details waits. 60 is not a multiple of 27.
 		"too slow":        {61 * time.Second, 0, 61 * time.Second, 27 * time.Second, 2, 1},
 		"too slow at end": {0, 601 * time.Second, 601 * time.Second, 27 * time.Second, 22, 2},
 	} {
@@ -207,7 +207,7 @@ func TestImageDeadlines(t *testing.T) {
 	}
 }
 
-// A byte begins the time of a stall anew.
+// A byte starts the time of a stall again.
 func TestStallAfterBytes(t *testing.T) {
 	stalls := 0
 	inLoaderWith(t, s1.Options{OnStall: func(string) { stalls++ }}, func(p *phone) {
@@ -228,7 +228,7 @@ func TestStallAfterBytes(t *testing.T) {
 }
 
 // A phone that stops taking bytes in the middle of a packet is not asked anything more:
-// it would take that for the rest of the packet.
+// it would accept that for the rest of the packet.
 func TestImageHalfTaken(t *testing.T) {
 	conn := &halfConn{take: 13 + 100 + 4 + 13 + 20}
 	s, err := s1.Open(t.Context(), conn, s1.Options{})
@@ -280,7 +280,7 @@ func (c *halfConn) Write(_ context.Context, p []byte) (int, error) {
 
 func (c *halfConn) Close() error { return nil }
 
-// Reading goes on while the phone is waited for, one packet ahead and no more.
+// Reading continues while the phone is waited for, one packet ahead and no more.
 func TestImageReadAhead(t *testing.T) {
 	const chunks = 6
 	source := &countingReader{r: bytes.NewReader(pattern(chunks * packetSize))}
@@ -318,7 +318,7 @@ func (c *countingReader) Read(p []byte) (int, error) {
 }
 
 // A file that cannot be read, or has another size than announced, is dropped on the
-// phone before its last packet, and the session goes on.
+// phone before its last packet, and the session continues.
 func TestImageSource(t *testing.T) {
 	data := pattern(2*packetSize + 10)
 	bad := errors.New("block 2 is damaged")
@@ -352,7 +352,7 @@ func TestImageSource(t *testing.T) {
 					t.Errorf("%v", err)
 				}
 				if err := s.OpenTA(ctx, 2); err != nil {
-					t.Errorf("the session does not go on: %v", err)
+					t.Errorf("the session does not continue: %v", err)
 				}
 			})
 		})
@@ -376,7 +376,7 @@ func TestImageSlowSource(t *testing.T) {
 	})
 }
 
-// slowReader takes ten seconds for a read, and closes started when the first one begins.
+// slowReader takes ten seconds for a read, and closes started when the first one starts.
 type slowReader struct {
 	started chan struct{}
 	once    sync.Once

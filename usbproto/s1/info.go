@@ -14,7 +14,7 @@ type Info struct {
 
 // ParseInfo reads KEY="VALUE";KEY="VALUE";... with or without a final NUL. The format
 // has no escapes: a value ends at the first quotation mark that a semicolon follows.
-// Text that is no pair is passed over: a phone must not be lost over an odd key. Of a
+// Text that is not a pair is passed over: a phone must not be lost over an odd key. Of a
 // key that comes twice the last value counts.
 func ParseInfo(text []byte) *Info {
 	info := &Info{values: map[string]string{}}
@@ -24,7 +24,7 @@ func ParseInfo(text []byte) *Info {
 		if !found {
 			break
 		}
-		// What stands before a stray semicolon is no key.
+		// Text before a stray semicolon is not a key.
 		key = strings.TrimSpace(key[strings.LastIndexByte(key, ';')+1:])
 		var value string
 		if strings.HasPrefix(after, `"`) {

@@ -80,7 +80,7 @@ const (
 	RoleTestRoot = 0x0004 // files of Sony's internal test root are accepted
 )
 
-// HWConfig is the list of roles that the phone tells. A list that was told and is empty
+// HWConfig is the list of roles that the phone tells. A list that was sent and is empty
 // means that the phone has lost its hardware-configuration record and refuses all
 // images. told is false when the phone did not send the key, as boot stages do, or sent
 // a word such as UNKNOWN in place of a list: that says nothing. Entries that cannot be

@@ -37,7 +37,7 @@ type link struct {
 	sent    int  // packets
 	halfway bool // a packet was sent in part only
 
-	// searching is set while the stream may begin in the middle of an answer to an
+	// searching is set while the stream may start in the middle of an answer to an
 	// earlier run that was killed, or with whole answers to it (PROTOCOL.md §1.4).
 	searching bool
 

@@ -139,7 +139,7 @@ func TestLoaderDoesNotStart(t *testing.T) {
 			})
 		})
 	}
-	// Refused: the boot stage goes on.
+	// Refused: the boot stage continues.
 	inBoot(t, bootText, func(p *phone) {
 		p.refuse(5, 3, pattern(10), reason("MINOR", "0017", "800A0011"))
 		p.answer(1, nil, []byte(bootText))

@@ -136,7 +136,7 @@ func TestOpenLateGreeting(t *testing.T) {
 			p.greet(bootText)
 			p.answer(1, nil, []byte(bootText))
 		},
-		"behind the answer": func(p *phone) {
+		"after the answer": func(p *phone) {
 			p.answer(1, nil, []byte(bootText))
 			p.greet(bootText)
 		},
@@ -184,7 +184,7 @@ func TestOpenUnfinishedUpload(t *testing.T) {
 	})
 }
 
-// Nothing, or nothing in this protocol, is told within the deadlines: three seconds for
+// Nothing, or nothing in this protocol, is reported within the deadlines: three seconds for
 // the greeting, five for the answer, one for the question for details.
 func TestOpenNotS1(t *testing.T) {
 	for name, c := range map[string]struct {
@@ -293,7 +293,7 @@ func TestEnd(t *testing.T) {
 			t.Errorf("second end: %v", err)
 		}
 	})
-	// What was written is stored when the trim area is closed (PROTOCOL.md §3.2, 10).
+	// Written units are stored when the trim area is closed (PROTOCOL.md §3.2, 10).
 	converse(t, func(p *phone) {
 		p.greet(loaderText)
 		p.answer(9, []byte{2}, nil)

@@ -66,7 +66,7 @@ func (c Command) String() string {
 // Flags of a packet (PROTOCOL.md §2.4). The computer sends flagsHost, with flagMore
 // when more parts of the same header or image follow. The phone answers flagOK, with
 // flagMore when more of the reply can be fetched, and 0 when it refuses. flagAlways is
-// set by the computer; what the phone does with it is told differently
+// set by the computer; what the phone does with it is described differently
 // (internal/explain/ERRORS.md §1.1), so it is not looked at in replies.
 const (
 	flagOK     = 1
@@ -89,7 +89,7 @@ func (p Packet) OK() bool { return p.Flags&flagOK != 0 }
 // more reports whether more parts follow.
 func (p Packet) more() bool { return p.Flags&flagMore != 0 }
 
-// What stands around the data: command, flags and data length, 4 bytes big-endian each,
+// What surrounds the data: command, flags and data length, 4 bytes big-endian each,
 // and the checksum byte before, the CRC after (PROTOCOL.md §2.1).
 const (
 	headerSize = 13

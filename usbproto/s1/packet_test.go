@@ -177,7 +177,7 @@ func TestParserRefuses(t *testing.T) {
 	}
 }
 
-// Skip finds the next packet behind the rest of another one.
+// Skip finds the next packet after the rest of another one.
 func TestParserSkip(t *testing.T) {
 	rest := wire(18, 1, pattern(300))[40:]
 	p := s1.Parser{MaxData: 1000}

@@ -7,7 +7,7 @@ import (
 
 // Refusal is a phone that said no: it answered a command with flags 0. The reason was
 // asked for at once, with command 7, because the phone keeps only the last one
-// (internal/explain/ERRORS.md §1.4). The session goes on.
+// (internal/explain/ERRORS.md §1.4). The session continues.
 type Refusal struct {
 	At
 	Raw      string            // text of the answer to command 7, "" when the phone refused that too
@@ -37,7 +37,7 @@ func (e *Refusal) Limited() bool {
 		e.Code == "0010" && (e.Severity == "MAJOR" || strings.Contains(e.Dynamic, "80110002"))
 }
 
-// Fatal reports whether the phone takes nothing but questions and the end of the session
+// Fatal reports whether the phone accepts nothing but questions and the end of the session
 // from now on (PROTOCOL.md §3.3).
 func (e *Refusal) Fatal() bool { return e.Severity == "MAJOR" || e.Limited() }
 

@@ -61,7 +61,7 @@ func TestRefusal(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			reading(t, func(p *phone) {
 				p.refuse(12, 3, unit(2210), []byte(c.text))
-				p.answer(10, nil, nil) // the session goes on
+				p.answer(10, nil, nil) // the session continues
 			}, func(ctx context.Context, t *testing.T, s *s1.Session, data []byte, err error) {
 				var r *s1.Refusal
 				if !errors.As(err, &r) || data != nil {
@@ -124,7 +124,7 @@ func TestRefusalReasonLost(t *testing.T) {
 					t.Error(err)
 				}
 				if err := s.CloseTA(ctx); !errors.Is(err, s1.ErrEnded) || !errors.Is(err, c.cause) {
-					t.Errorf("the session goes on: %v", err)
+					t.Errorf("the session continues: %v", err)
 				}
 			})
 		})
@@ -167,7 +167,7 @@ func TestTimeout(t *testing.T) {
 					t.Errorf("%+v: %v", e, e)
 				}
 				if err := s.CloseTA(ctx); !errors.Is(err, s1.ErrEnded) {
-					t.Errorf("the session goes on: %v", err)
+					t.Errorf("the session continues: %v", err)
 				}
 			})
 		})
@@ -222,7 +222,7 @@ func TestBrokenReplies(t *testing.T) {
 					t.Errorf("%v", err)
 				}
 				if err := s.CloseTA(ctx); !errors.Is(err, s1.ErrEnded) {
-					t.Errorf("the session goes on: %v", err)
+					t.Errorf("the session continues: %v", err)
 				}
 			})
 		})
@@ -254,7 +254,7 @@ func TestCancel(t *testing.T) {
 		}
 		took(t, begin, time.Second)
 		if err := s.CloseTA(ctx); !errors.Is(err, s1.ErrEnded) {
-			t.Errorf("the session goes on: %v", err)
+			t.Errorf("the session continues: %v", err)
 		}
 	})
 	// A deadline of the caller counts like one of the session; then nothing more is asked.

@@ -19,7 +19,7 @@ type Options struct {
 	LoaderHello time.Duration // from the last packet of a loader to its greeting
 	Details     time.Duration // for the question for details after another limit has passed; never more than Small
 	Stall       time.Duration // without a byte until OnStall is called
-	// OnStall is told what is being waited for each time Stall has passed without a byte.
+	// OnStall gets what is being waited for each time Stall has passed without a byte.
 	// It is called from another goroutine and must not use the session.
 	OnStall func(doing string)
 }
@@ -53,11 +53,11 @@ type Session struct {
 	ta        int   // trim-area partition that this session opened, 0 for none
 	taStuck   bool  // the phone refused to close it
 	taKnown   bool  // no earlier run can have left another one open
-	uploading bool  // an upload was begun and not ended
+	uploading bool  // an upload was started and not ended
 	ended     error // why nothing can be sent any more
 }
 
-// Open begins a session. A phone that was just plugged in speaks first; one that another
+// Open starts a session. A phone that was just plugged in speaks first; one that another
 // program has talked to before does not, so after Options.Hello it is asked. What an
 // earlier run left behind is cleared away: answers it did not fetch are passed over,
 // and an unfinished upload is dropped (PROTOCOL.md §1.4, §3.2 command 5).
@@ -131,7 +131,7 @@ func (s *Session) Refresh(ctx context.Context) (*Info, error) {
 }
 
 // End ends the session. The phone confirms and switches itself off (PROTOCOL.md §3.2,
-// command 4 without payload). That it then vanishes from the bus is no error. An
+// command 4 without payload). That it then vanishes from the bus is not an error. An
 // unfinished upload is dropped first, and an open trim area closed, because the phone
 // stores what was written only then; the session ends also if that is refused, now or before.
 func (s *Session) End(ctx context.Context) error {

@@ -60,7 +60,7 @@ func TestTrimArea(t *testing.T) {
 	})
 }
 
-// What a phone would refuse, or worse, is not sent.
+// Nothing is sent that a phone would refuse, or worse.
 func TestTrimAreaNotNow(t *testing.T) {
 	converse(t, func(p *phone) {
 		p.greet(loaderText)
@@ -145,7 +145,7 @@ func TestWriteUnitReadBack(t *testing.T) {
 			withTA(t, func(p *phone) {
 				p.answer(13, written(10021, data), nil)
 				p.answer(12, unit(10021), c.back)
-				p.answer(10, nil, nil) // the session goes on
+				p.answer(10, nil, nil) // the session continues
 			}, func(ctx context.Context, t *testing.T, s *s1.Session) {
 				var which *s1.UnitError
 				var e *s1.MismatchError

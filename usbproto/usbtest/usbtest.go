@@ -141,7 +141,7 @@ func readCancelled(r *rig) {
 	r.echo()
 }
 
-// writeDeadline fills every buffer on the way to a phone that takes nothing.
+// writeDeadline fills every buffer on the way to a phone that accepts nothing.
 func writeDeadline(r *rig) {
 	p := pattern(1 << 20)
 	var taken int
@@ -263,7 +263,7 @@ func closed(r *rig) {
 	case err := <-ended:
 		r.fails("read", 0, err, usbproto.ErrClosed)
 	case <-time.After(patience):
-		r.Fatal("the read goes on after the pipe was closed")
+		r.Fatal("the read continues after the pipe was closed")
 	}
 	_, err := r.conn.Read(r.Context(), make([]byte, 600))
 	r.fails("read", 0, err, usbproto.ErrClosed)
@@ -283,7 +283,7 @@ func closedTwice(r *rig) {
 	}
 }
 
-// closeRace closes pipes around the moment that a read begins.
+// closeRace closes pipes around the moment that a read starts.
 func closeRace(r *rig) {
 	for i := range 200 {
 		conn, peer := r.open(r.T)

@@ -57,7 +57,7 @@ func Code(n int) []byte {
 }
 
 // ZImage wraps a packed kernel as the kernel's build does: code that unpacks it,
-// the packed kernel, and, for all formats but gzip, the unpacked size behind it
+// the packed kernel, and, for all formats but gzip, the unpacked size after it
 // (fastboot/bootimg/FORMAT.md §6.2).
 func ZImage(packed []byte, f unpack.Format, size int) []byte {
 	stub := Code(0x3619)

@@ -6,14 +6,14 @@ import (
 	"io"
 )
 
-// Marks at the beginning of a block and of the end; they stand at any bit.
+// Marks at the beginning of a block and of the end; they are at any bit.
 const (
 	bzip2Block = "\x31\x41\x59\x26\x53\x59"
 	bzip2End   = "\x17\x72\x45\x38\x50\x90"
 )
 
-// bzip2Source ends where the stream ends. The decoder would go on and call the
-// bytes behind it a broken stream, without saying how many it took.
+// bzip2Source ends where the stream ends. The decoder would continue and call the
+// bytes after it a broken stream, without saying how many it took.
 type bzip2Source struct {
 	*source
 	high, low uint64 // the last 16 bytes

@@ -11,7 +11,7 @@ import (
 	"github.com/ulikunitz/xz/lzma"
 )
 
-// opener begins with the first stream of an input and says how to go on.
+// opener starts with the first stream of an input and says how to continue.
 type opener func(*source) (stream io.Reader, again func() (io.Reader, error), err error)
 
 var decoders = map[Format]opener{
@@ -40,7 +40,7 @@ func openLZMA(src *source) (io.Reader, func() (io.Reader, error), error) {
 	z, err := lzma.ReaderConfig{DictCap: MaxDictionary}.NewReader(src)
 	return z, func() (io.Reader, error) {
 		// The format has no further streams, and a trailing byte may be one that the
-		// range coder did not need: nothing can be said of what follows.
+		// range coder did not need: what follows is unknown.
 		return nil, io.EOF
 	}, err
 }
@@ -52,7 +52,7 @@ func openXZ(src *source) (io.Reader, func() (io.Reader, error), error) {
 	}
 	z.Multistream(false)
 	return z, func() (io.Reader, error) {
-		err := z.Reset(nil) // goes on with what it has read ahead
+		err := z.Reset(nil) // continues with what it has read ahead
 		switch {
 		case err == nil:
 			z.Multistream(false)
@@ -89,7 +89,7 @@ func openZstd(src *source) (io.Reader, func() (io.Reader, error), error) {
 }
 
 // byItself is a decoder that goes to the next frame by itself; noFrame is its error where
-// none begins.
+// none starts.
 func byItself(z io.Reader, noFrame error) (io.Reader, func() (io.Reader, error), error) {
 	var began bool
 	return readerFunc(func(p []byte) (int, error) {
@@ -106,7 +106,7 @@ type readerFunc func([]byte) (int, error)
 
 func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
-// follows returns nil when the input goes on with magic, io.EOF at its end, else errTrailing.
+// follows returns nil when the input continues with magic, io.EOF at its end, else errTrailing.
 func follows(src *source, magic string) error {
 	b, err := src.peek(max(len(magic), 1))
 	switch {

@@ -16,7 +16,7 @@ var (
 )
 
 // Error is a failure that lies in the compressed data. Failures of the reader
-// behind them are returned as they are.
+// after them are returned as they are.
 type Error struct {
 	Format Format
 	Reason error // one of the reasons above

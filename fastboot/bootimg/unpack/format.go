@@ -55,7 +55,7 @@ var magics = []struct {
 	{Zstd, "\x28\xb5\x2f\xfd"},
 }
 
-// Detect tells the format of data from its first bytes, None when it is none of
+// Detect tells the format of data from its first bytes, None when it is not one of
 // those known. Formats with a short magic are looked at more closely, since
 // kernels are searched for it byte by byte.
 func Detect(head []byte) Format {
@@ -73,7 +73,7 @@ func Detect(head []byte) Format {
 	return None
 }
 
-// Next finds the first place from at on where data of a known format may begin,
+// Next finds the first place from at on where data of a known format may start,
 // len(data) and None when there is none.
 func Next(data []byte, at int) (int, Format) {
 	for ; at < len(data); at++ {
@@ -87,7 +87,7 @@ func Next(data []byte, at int) (int, Format) {
 	return len(data), None
 }
 
-// firstBytes are those with which a format can begin.
+// firstBytes are those with which a format can start.
 var firstBytes = func() (first [256]bool) {
 	for _, m := range magics {
 		first[m.magic[0]] = true

@@ -15,7 +15,7 @@ const (
 	legacyBlock = 8 << 20 // bytes that each block but the last expands to
 )
 
-// legacyReader decodes the legacy format: blocks, each behind its length.
+// legacyReader decodes the legacy format: blocks, each after its length.
 // It has no end mark: a block that is not full is the last one.
 type legacyReader struct {
 	src    *source
@@ -67,7 +67,7 @@ func (z *legacyReader) next() error {
 	}
 	if len(head) < 4 {
 		if z.blocks > 0 {
-			return io.EOF // what is left, if anything, is no block
+			return io.EOF // what is left, if anything, is not a block
 		}
 		z.src.ended = true
 		return io.ErrUnexpectedEOF
@@ -99,7 +99,7 @@ func (z *legacyReader) next() error {
 	return nil
 }
 
-// lz4FrameEnd finds the end of the frame that begins data, len(data) when it has none.
+// lz4FrameEnd finds the end of the frame at the start of data, len(data) when it has none.
 func lz4FrameEnd(data []byte) int {
 	const flagContentSum, flagSize, flagBlockSum, flagDictionary = 1 << 2, 1 << 3, 1 << 4, 1 << 0
 	if len(data) < 7 {

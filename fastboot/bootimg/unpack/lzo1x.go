@@ -25,7 +25,7 @@ var (
 //	001LLLLL D(LE16) L+2 bytes at distance (D>>2)+1
 //	LLLDDDSS H       from 010 on: L+1 bytes at distance (H<<3)+D+1
 //
-// A length of 0 goes on in the bytes that follow: 255 for each zero byte, then a byte that is
+// A length of 0 continues in the bytes that follow: 255 for each zero byte, then a byte that is
 // not zero, on top of the largest length that the code has room for. The block's first byte,
 // if above 17, is a run of that many literals less 17.
 func lzo1x(dst, src []byte, size int) ([]byte, error) {

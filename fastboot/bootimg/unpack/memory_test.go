@@ -10,7 +10,7 @@ import (
 
 // TestUnderMemoryLimit decompresses bombs and large dictionaries in a process
 // that may have 256 MiB of data. (The limit is one of data, not of address
-// space: Go 1.26 reserves more address space than 512 MB before it begins.)
+// space: Go 1.26 reserves more address space than 512 MB before it starts.)
 func TestUnderMemoryLimit(t *testing.T) {
 	if dir := os.Getenv("UNPACK_UNDER_LIMIT"); dir != "" {
 		underLimit(t, dir)

@@ -9,19 +9,19 @@ import (
 // NewReader decompresses r, which is compressed as a whole: one stream or
 // several after each other, as the format's own program makes them. At most
 // limit bytes come out, then ErrLimit. Whatever else follows the last stream
-// gives ErrTrailing, after all data. It may take from r more than it needs.
+// gives ErrTrailing, after all data. It may accept from r more than it needs.
 func NewReader(r io.Reader, f Format, limit int64) (io.Reader, error) {
 	return newOutput(newSource(r), f, limit, false)
 }
 
-// Stream decompresses the stream that begins at the start of a slice and is
+// Stream decompresses the stream that starts at the start of a slice and is
 // followed by anything, like the payload of a kernel.
 type Stream struct{ out *output }
 
-// Open begins with the stream at the start of data. At most limit bytes come
-// out, then ErrLimit; what follows the stream is no error.
+// Open starts with the stream at the start of data. At most limit bytes come
+// out, then ErrLimit; what follows the stream is not an error.
 func Open(data []byte, f Format, limit int64) (*Stream, error) {
-	// Three decoders read ahead or go on by themselves: they get to see one stream only.
+	// Three decoders read ahead or continue by themselves: they get to see one stream only.
 	switch f {
 	case XZ:
 		data = data[:xzEnd(data)]
@@ -63,8 +63,8 @@ type chain struct {
 	again  func() (io.Reader, error) // next stream, io.EOF at the end of the input, or errTrailing
 }
 
-// errTrailing says that something that is no stream follows.
-var errTrailing = errors.New("no further stream begins here")
+// errTrailing says that something that is not a stream follows.
+var errTrailing = errors.New("no further stream starts here")
 
 func (c *chain) Read(p []byte) (int, error) {
 	for { // each turn takes a stream header from the input

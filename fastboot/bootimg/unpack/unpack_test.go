@@ -140,10 +140,10 @@ func TestTruncation(t *testing.T) {
 	}
 }
 
-// TestTrailing puts behind a stream what is found there in real files.
+// TestTrailing puts after a stream what is found there in real files.
 func TestTrailing(t *testing.T) {
 	data := machineCode(5000)
-	size := binary.LittleEndian.AppendUint32(nil, 5000) // as in a zImage; begins 88 13 00 00
+	size := binary.LittleEndian.AppendUint32(nil, 5000) // as in a zImage; starts 88 13 00 00
 	for name, p := range packers {
 		packed := pack(t, data, p.args[0], p.args[1:]...)
 		for what, tail := range map[string][]byte{
@@ -164,7 +164,7 @@ func TestTrailing(t *testing.T) {
 				if err != nil {
 					t.Errorf("%s, then %s: %v", name, what, err)
 				}
-			case p.format == LZMA: // nothing can be said of what follows
+			case p.format == LZMA: // what follows is unknown
 			case p.format == XZ && zeros && len(tail)%4 == 0: // legal padding
 				if err != nil {
 					t.Errorf("%s, then %s: %v", name, what, err)
@@ -181,7 +181,7 @@ func TestTrailingReason(t *testing.T) {
 	for _, name := range []string{"xz", "lz4 frame", "zstd"} {
 		p := packers[name]
 		packed := pack(t, machineCode(5000), p.args[0], p.args[1:]...)
-		if _, err := all(t, append(packed, "a line of text behind it"...), p.format, enough); !errors.Is(err, ErrTrailing) {
+		if _, err := all(t, append(packed, "a line of text after it"...), p.format, enough); !errors.Is(err, ErrTrailing) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -210,7 +210,7 @@ func TestKnownSize(t *testing.T) {
 	}
 }
 
-// TestXZInsideXZ: an .xz file that could not be shrunk stands readable inside
+// TestXZInsideXZ: an .xz file that could not be shrunk is readable inside
 // another one, at each alignment; its end is not the end.
 func TestXZInsideXZ(t *testing.T) {
 	inner := pack(t, machineCode(900), "xz", "-c")

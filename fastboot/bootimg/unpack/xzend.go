@@ -10,11 +10,11 @@ const (
 	xzFooter = 12
 )
 
-// xzEnd finds the end of the xz stream that begins data, len(data) when it has
-// none. The decoder reads ahead and takes zeros behind a stream for padding
-// (a kernel's size word begins with zeros often enough), so it must not see
-// them. A footer stands at a multiple of four bytes; that it is the stream's own
-// one, and not that of an .xz file packed inside, is told by the index: header,
+// xzEnd finds the end of the xz stream at the start of data, len(data) when it has
+// none. The decoder reads ahead and takes zeros after a stream for padding
+// (a kernel's size word starts with zeros often enough), so it must not see
+// them. A footer is at a multiple of four bytes; that it is the stream's own
+// one, and not that of an .xz file packed inside, is recognised by the index: header,
 // blocks and index must fill all that is before it.
 func xzEnd(data []byte) int {
 	for end := xzHeader + xzFooter; end <= len(data); end += 4 {

@@ -2,7 +2,7 @@ package unpack
 
 import "encoding/binary"
 
-// zstdFrameEnd finds the end of the frame that begins data (RFC 8878 §3.1.1), len(data) when
+// zstdFrameEnd finds the end of the frame at the start of data (RFC 8878 §3.1.1), len(data) when
 // it has none.
 func zstdFrameEnd(data []byte) int {
 	if len(data) < 5 {

@@ -181,7 +181,7 @@ func (m *maker) loader() error {
 	return m.sign("loader.sin", "loader", "S1_Loader", sin.TypeLoader, sin.BytesPayload(append(code, 0, 0, 0, 0)))
 }
 
-// layout holds the tables of three sizes of eMMC, of which the phone takes its own.
+// layout holds the tables of three sizes of eMMC, of which the phone accepts its own.
 func (m *maker) layout() error {
 	var l sin.Layout
 	for _, disk := range []int64{m.o.Disk / 2 &^ 511, m.o.Disk, m.o.Disk * 2} {

@@ -138,7 +138,7 @@ func (im *Image) makeRoom(partition, need int) *part {
 	return nil
 }
 
-// append writes a unit behind the last one of p and grows p as far as needed.
+// append writes a unit after the last one of p and grows p as far as needed.
 func (im *Image) append(p *part, number uint32, data []byte) {
 	end := p.end + unitHeaderSize + padded(len(data))
 	if used := end - p.start; used > p.size {
@@ -151,7 +151,7 @@ func (im *Image) append(p *part, number uint32, data []byte) {
 	im.put32(p.end+8, magic)
 	im.put32(p.end+12, stateAdded)
 	copy(im.raw[p.end+unitHeaderSize:], data)
-	// What was behind the list before must not be taken for more of it.
+	// What was after the list before must not be taken for more of it.
 	im.blank(p.end+unitHeaderSize+len(data), p.start+trimarea.BlockSize)
 	im.sum(p.start, p.size)
 	im.reindex()

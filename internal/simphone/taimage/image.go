@@ -44,7 +44,7 @@ type part struct {
 	index     byte // order of the parts of one partition
 	start     int  // offset of the block in the image
 	size      int  // bytes of the block in use and under the checksum
-	end       int  // offset behind the last unit
+	end       int  // offset after the last unit
 	records   []record
 }
 
@@ -58,7 +58,7 @@ type record struct {
 
 func (r record) deleted() bool { return r.state == stateDeleted }
 
-// next is the offset behind the record and its padding.
+// next is the offset after the record and its padding.
 func (r record) next() int { return r.offset + unitHeaderSize + padded(r.length) }
 
 func padded(n int) int { return (n + 3) &^ 3 }

@@ -102,7 +102,7 @@ func TestParseRefuses(t *testing.T) {
 			t.Errorf("%s: %+v", c.name, at)
 		}
 	}
-	// Behind the size in use anything may stand.
+	// After the size in use anything may be.
 	b := tatest.Sample()
 	b[2*0x20000+4096] ^= 1
 	mustParse(t, b)
@@ -160,10 +160,10 @@ func TestSet(t *testing.T) {
 	}
 }
 
-// A stale unit header behind the end of the list must not come alive.
+// A stale unit header after the end of the list must not come alive.
 func TestSetBlanksWhatFollows(t *testing.T) {
 	b := tatest.Build(tatest.Block(0, 2, 0, 0, tatest.NewUnit(1, tatest.Live, "four"), tatest.NewUnit(2, tatest.Live, "dead"), tatest.NewUnit(3, tatest.Live, "dead")))
-	copy(b[12+20+8:], "xxxx") // ends the list behind unit 1
+	copy(b[12+20+8:], "xxxx") // ends the list after unit 1
 	tatest.Seal(b, 0)
 	im := mustParse(t, b)
 	if got := numbers(im, trimarea.Misc); !slices.Equal(got, []uint32{1}) {
@@ -274,7 +274,7 @@ func FuzzParse(f *testing.F) {
 		raw := tatest.Build()
 		copy(raw[:trimarea.BlockSize], first)
 		copy(raw[trimarea.BlockSize:2*trimarea.BlockSize], second)
-		// Checksums are repaired, or nothing behind them would be reached.
+		// Checksums are repaired, or nothing after them would be reached.
 		for block := range 2 {
 			if start := block * trimarea.BlockSize; binary.LittleEndian.Uint32(raw[start:]) == magic {
 				size := min((int(raw[start+11])+1)*sizeStep, trimarea.BlockSize)

@@ -8,7 +8,7 @@ import (
 	"xflash/internal/trimarea/tatest"
 )
 
-// What counts in a whole image is the same for Examine and for Parse.
+// A whole image means the same to Examine and for Parse.
 func TestExamineAgreesWithParse(t *testing.T) {
 	b := tatest.Sample()
 	im := mustParse(t, b)

@@ -71,7 +71,7 @@ func folder(t testing.TB) string {
 	return dir
 }
 
-// fileSystem is what an ext4 file system of size bytes begins with, and noise.
+// fileSystem is what an ext4 file system of size bytes starts with, and noise.
 func fileSystem(size int64) io.Reader {
 	head := make([]byte, 4096)
 	copy(head[0x438:], "\x53\xef") // where ext4 has its magic number, and the number of its blocks of 1 KiB

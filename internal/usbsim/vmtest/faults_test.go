@@ -15,8 +15,8 @@ import (
 // places is at how many places of a restore each fault is tried.
 const places = 20
 
-// A place is a moment of a conversation: when the host begins to send its packet with this
-// number, or begins to wait for the answer to it. Packet 0 is the phone's greeting.
+// A place is a moment of a conversation: when the host starts to send its packet with this
+// number, or starts to wait for the answer to it. Packet 0 is the phone's greeting.
 type place struct {
 	packet int
 	answer bool
@@ -116,7 +116,7 @@ func choose(found []place) []place {
 type trigger struct {
 	place place
 	fault usbsim.Fault
-	hit   chan struct{} // closed when it begins
+	hit   chan struct{} // closed when it starts
 
 	follower follower
 	begun    time.Time // after hit
@@ -135,7 +135,7 @@ func (g *trigger) before(t usbsim.Transfer) usbsim.Fault {
 
 // The cable goes, an endpoint halts, or the phone falls silent, at places all over a
 // restore. The program must end in time, with the exit code of a broken connection, and
-// --resume must complete what was begun. With -short each place has one of the faults.
+// --resume must complete what was started. With -short each place has one of the faults.
 func TestFaults(t *testing.T) {
 	b := newBench(t, simphone.Options{})
 	found, patience := conversation(t, b)

@@ -11,7 +11,7 @@ const (
 	Small = "small" // for tests that restore many times
 )
 
-// Content is what a partition must begin with after a restore.
+// Content is what a partition must start with after a restore.
 type Content struct {
 	Bytes  int64
 	SHA256 string // hexadecimal
