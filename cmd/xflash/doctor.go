@@ -192,7 +192,7 @@ func (a *app) wait(ctx context.Context, want []usbproto.Mode, limit time.Duratio
 			if !errors.Is(ctx.Err(), context.DeadlineExceeded) {
 				return context.Cause(ctx)
 			}
-			// What the bus shows at the end is told in the words of every other command.
+			// What the bus shows at the end is reported in the words of every other command.
 			f := classify(cmp.Or(last, error(&usbproto.NoPhoneError{Want: want[0], Selector: selector})))
 			f.code, f.what = "timed-out", fmt.Sprintf("after %s: %s", limit, f.what)
 			return f

@@ -86,7 +86,7 @@ func TestCommandFaultForms(t *testing.T) {
 }
 
 // Every refusal that a host can meet: nothing of the command is carried out, and the phone
-// goes on.
+// continues.
 func TestCommandFaultFail(t *testing.T) {
 	boot := good(t, "1", "boot", bytesOf(1, 100), bytesOf(2, 100))
 	table := good(t, "1", "partitionimage_1", tableOf(t, "1", 1, 4096))
