@@ -27,7 +27,7 @@ type Member struct {
 	open   func() (io.ReadCloser, error)
 }
 
-// Open begins to read the member from its start. The reader gives exactly Size
+// Open starts to read the member from its start. The reader gives exactly Size
 // bytes or an error; for an archive it checks the CRC-32, and Close returns what
 // was found wrong as well. Several readers may be open at once.
 func (m *Member) Open() (io.ReadCloser, error) {

@@ -119,7 +119,7 @@ type checker struct {
 
 // consumer takes the bytes of the payload apart while they pass.
 type consumer interface {
-	// consume takes the next bytes, which begin at a file offset and stay valid while pc
+	// consume takes the next bytes, which start at a file offset and stay valid while pc
 	// has users.
 	consume(ctx context.Context, pc *buffer, data []byte, offset int64) error
 	// finish is called after the last byte, when all workers are done.

@@ -132,7 +132,7 @@ func (e *mapConsumer) advance() {
 	}
 }
 
-// readTag takes bytes of the current tag that begin at byte at of its data.
+// readTag takes bytes of the current tag that start at byte at of its data.
 func (e *mapConsumer) readTag(ctx context.Context, pc *buffer, data []byte, at int64) error {
 	t, p, last := e.tag, e.c.p, at+int64(len(data)) == e.tag.DataLen
 	switch t.Kind {

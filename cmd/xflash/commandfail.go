@@ -9,7 +9,7 @@ import (
 	"xflash/usbproto/command"
 )
 
-// replugHint starts the flash mode of 2017 and later anew.
+// replugHint starts the flash mode of 2017 and later again.
 const replugHint = "unplug the phone, hold Power and Volume Up for ten seconds until it is off, then hold Volume Down and plug it in again"
 
 // commandFailure is an error of the flash protocol of 2017 and later in words, nil for other errors.

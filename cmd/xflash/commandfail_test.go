@@ -12,7 +12,7 @@ import (
 	"xflash/usbproto/command"
 )
 
-// Errors of the newer flash protocol have an exit code, words and a next step of their own.
+// Errors of the newer flash protocol have an exit code, words and their own next step.
 func TestCommandFailures(t *testing.T) {
 	transfer := func(cause error) error {
 		return &command.TransferError{Command: "flash:super", Err: &usbproto.TransferError{Op: "read", Device: "usb:1-2", Err: cause}}

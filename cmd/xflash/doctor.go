@@ -20,7 +20,7 @@ var waitModes = map[string][]usbproto.Mode{"flashmode": usbproto.FlashModes, "fa
 func modeNamed(name string) ([]usbproto.Mode, error) {
 	m, ok := waitModes[name]
 	if !ok {
-		return nil, usageError{fmt.Errorf("%q is none of flashmode, fastboot, adb", name)}
+		return nil, usageError{fmt.Errorf("%q is not one of flashmode, fastboot, adb", name)}
 	}
 	return m, nil
 }
@@ -192,7 +192,7 @@ func (a *app) wait(ctx context.Context, want []usbproto.Mode, limit time.Duratio
 			if !errors.Is(ctx.Err(), context.DeadlineExceeded) {
 				return context.Cause(ctx)
 			}
-			// What the bus shows at the end is reported in the words of every other command.
+			// The final state of the bus is reported in the words of every other command.
 			f := classify(cmp.Or(last, error(&usbproto.NoPhoneError{Want: want[0], Selector: selector})))
 			f.code, f.what = "timed-out", fmt.Sprintf("after %s: %s", limit, f.what)
 			return f

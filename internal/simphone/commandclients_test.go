@@ -30,7 +30,7 @@ func (s *session) opening() {
 
 // newflasher is a session of its version 59: everything into the slot in use, the boot
 // loader last, no look at the journal of refusals. It gives what refused an image, "" when
-// none did; after that the flag is cleared and Android started all the same.
+// none did; after that the flag is cleared and Android started anyway.
 func (s *session) newflasher(files []string) (refused string) {
 	s.t.Helper()
 	s.opening()

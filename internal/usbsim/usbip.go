@@ -25,7 +25,7 @@ const (
 	// BusID is the name under which a Server has its phone: usbip attach -r HOST -b 1-1.
 	BusID = "1-1"
 
-	// askTime is how long a client may take to say what it wants.
+	// askTime is how long a client may accept to say what it wants.
 	askTime = 10 * time.Second
 )
 
