@@ -20,6 +20,8 @@ import (
 	"xflash/internal/tabackup"
 	"xflash/internal/trimarea"
 	"xflash/sin"
+	"xflash/usbproto"
+	"xflash/usbproto/command"
 	"xflash/usbproto/s1"
 )
 
@@ -28,10 +30,10 @@ func newTABackupCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "backup [BUNDLE] -o DIR",
 		Short: "copy what flash mode lets read of the phone's trim area",
-		Long: `Reads the trim area of a phone of 2013 to 2015 in flash mode, twice, compares, and writes it
-into a new folder. Nothing is written to the phone.
+		Long: `Reads the trim area of a phone of 2013 to 2015, or of 2017 and later, in flash mode, twice,
+compares, and writes it into a new folder. Nothing is written to the phone.
 
-The phone needs its loader for that: name a firmware bundle for the model, or a loader.sin
+A phone of 2013 to 2015 needs its loader for that: name a firmware bundle for the model, or a loader.sin
 with --loader. The loader runs in the phone's memory and is gone when the phone is off.
 
 The backup proves the state of the phone before a repair: SIM lock data, serial number,
@@ -40,7 +42,8 @@ hardware configuration, calibration. It lacks the DRM keys and the lock state (u
 TA made before the boot loader was unlocked. xflash does not write it back. Keep it private:
 it identifies your phone.`,
 		Example: `  xflash ta backup D5803_23.5.A.1.291.ftf -o my-phone-ta
-  xflash ta backup --loader loader.sin -o my-phone-ta`,
+  xflash ta backup --loader loader.sin -o my-phone-ta
+  xflash ta backup -o my-phone-ta     # a phone of 2017 or later`,
 		Args: args(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, paths []string) error {
 			ctx, stop := firstStop(cmd.Context())
@@ -127,9 +130,16 @@ func loaderFile(ctx context.Context, bundle, path string) (*s1.Image, error) {
 	return &s1.Image{Name: filepath.Base(name), Header: h.Raw, Data: h.NewReader(bytes.NewReader(data[len(h.Raw):])), Size: h.PayloadSize()}, nil
 }
 
-// backUpTrim does the work: loader, both partitions, judgement, folder.
+// backUpTrim reads the trim area of the phone that is there.
 func (a *app) backUpTrim(ctx context.Context, dir string, loader *s1.Image) (err error) {
-	c, err := a.flashMode(ctx, s1.Options{})
+	p, err := a.flashPhone(ctx, usbproto.FlashModes...)
+	if err != nil {
+		return err
+	}
+	if p.mode == usbproto.ModeFlash2017 {
+		return a.backUpCommand(ctx, p, dir, loader)
+	}
+	c, err := p.s1(ctx, s1.Options{})
 	if err != nil {
 		return err
 	}
@@ -146,22 +156,52 @@ func (a *app) backUpTrim(ctx context.Context, dir string, loader *s1.Image) (err
 			return err
 		}
 	}
-	b, err := tabackup.Take(ctx, c.Session, func(doing string) { a.ui.say("%s%s.", strings.ToUpper(doing[:1]), doing[1:]) })
+	b, err := tabackup.Take(ctx, c.Session, a.sayDoing)
 	if err != nil {
 		return err
 	}
-	roots, _, err := a.roots(nil)
+	chip, _ := c.Info().Get("UNIQUE_DEV_ID_1")
+	d, err := a.saveBackup(ctx, dir, sent, b)
 	if err != nil {
 		return err
 	}
-	d := &trimDump{dir, trimarea.Judge(ctx, &trimarea.Dump{Container: trimarea.FolderBackup}, survey(b), roots)}
-	if err := b.Write(dir, "xflash "+version, sent, time.Now()); err != nil {
-		return err
-	}
-	if err := a.showBackup(dir, b, d, belongsTo(d, c.Info())); err != nil {
+	if err := a.showBackup(dir, b, d, d.HardwareText(), belongsTo(d, chip, infoIMEIs(c.Info()))); err != nil {
 		return err
 	}
 	return c.End(ctx)
+}
+
+// backUpCommand is backUpTrim for a phone of 2017 or later, which needs no loader and stays in flash mode.
+func (a *app) backUpCommand(ctx context.Context, p *flashPhone, dir string, loader *s1.Image) (err error) {
+	c, err := a.commands(ctx, p, command.Options{})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, c.Close()) }()
+	if loader != nil {
+		a.ui.say("This phone needs no loader: %s is not sent.", printable(loader.Name))
+	}
+	b, err := tabackup.TakeCommand(ctx, c.Session, a.sayDoing)
+	if err != nil {
+		return err
+	}
+	d, err := a.saveBackup(ctx, dir, "", b)
+	if err != nil {
+		return err
+	}
+	return a.showBackup(dir, b, d, "the form that it has on these phones is not known", nil)
+}
+
+func (a *app) sayDoing(doing string) { a.ui.say("%s%s.", strings.ToUpper(doing[:1]), doing[1:]) }
+
+// saveBackup judges what was read and writes it into the folder.
+func (a *app) saveBackup(ctx context.Context, dir, loader string, b *tabackup.Backup) (*trimDump, error) {
+	roots, _, err := a.roots(nil)
+	if err != nil {
+		return nil, err
+	}
+	d := &trimDump{dir, trimarea.Judge(ctx, &trimarea.Dump{Container: trimarea.FolderBackup}, survey(b), roots)}
+	return d, b.Write(dir, "xflash "+version, loader, time.Now())
 }
 
 // survey is the units of a backup as those of a dump.
@@ -177,34 +217,30 @@ func survey(b *tabackup.Backup) *trimarea.Survey {
 
 // belongsTo holds the signed hardware configuration against the phone's own answers: the
 // ids of chip and radio in it must be those of this phone.
-func belongsTo(d *trimDump, info *s1.Info) []string {
+func belongsTo(d *trimDump, chip string, imeis []string) []string {
 	var odd []string
 	if !d.Record.Whole() {
 		return append(odd, "hardware configuration (unit 2003): "+d.HardwareText())
 	}
-	chip, _ := info.Get("UNIQUE_DEV_ID_1")
 	if id, err := hex.DecodeString(chip); err == nil && len(id) > 0 && !slices.ContainsFunc(d.Record.Config.DeviceIDs, func(have []byte) bool { return bytes.Equal(have, id) }) {
 		odd = append(odd, "the hardware configuration is for another chip than this phone's")
 	}
-	if answer, reasons := trimarea.Belongs(trimarea.Identity{IMEIs: d.ID.IMEIs}, trimarea.Identity{IMEIs: infoIMEIs(info)}); answer == trimarea.OtherPhone {
+	if answer, reasons := trimarea.Belongs(trimarea.Identity{IMEIs: d.ID.IMEIs}, trimarea.Identity{IMEIs: imeis}); answer == trimarea.OtherPhone {
 		odd = append(odd, "the hardware configuration is for another phone: "+joined(reasons))
 	}
 	return odd
 }
 
 // showBackup says what was read, what it proves and what it lacks.
-func (a *app) showBackup(dir string, b *tabackup.Backup, d *trimDump, odd []string) error {
+func (a *app) showBackup(dir string, b *tabackup.Backup, d *trimDump, hardware string, odd []string) error {
 	partitions := []map[string]any{}
 	for _, p := range b.Partitions {
-		row := map[string]any{"number": p.Number, "units": len(p.Units), "partial": p.Partial != nil, "refused": ""}
-		if p.Refused != nil {
-			row["refused"] = printable(p.Refused.Raw)
-		}
+		row := map[string]any{"number": p.Number, "units": len(p.Units), "partial": p.Partial != "", "refused": printable(p.Refused)}
 		partitions = append(partitions, row)
 	}
 	if a.ui.json {
 		return a.ui.resultJSON(map[string]any{"type": "trim-area-backup", "folder": dir, "partial": b.Partial(), "partitions": partitions,
-			"model": d.ID.Model, "serial": a.masked(d.ID.Serial), "hw_config": d.HardwareText(), "warnings": append([]string{}, odd...)})
+			"model": d.ID.Model, "serial": a.masked(d.ID.Serial), "hw_config": hardware, "warnings": append([]string{}, odd...)})
 	}
 	state := "complete: all that flash mode shows"
 	if b.Partial() {
@@ -215,22 +251,22 @@ func (a *app) showBackup(dir string, b *tabackup.Backup, d *trimDump, odd []stri
 	for _, p := range b.Partitions {
 		name := fmt.Sprintf("partition %d", p.Number)
 		switch {
-		case p.Refused != nil:
-			line(name, "not in the backup: the phone did not open it ("+p.Refused.Raw+")")
-		case p.Partial != nil:
-			line(name, fmt.Sprintf("%s, read one by one because the phone refused to send all at once (%s); units of unknown numbers can be missing", countOf(len(p.Units), "unit"), p.Partial.Raw))
+		case p.Refused != "":
+			line(name, "not in the backup: the phone did not open it ("+p.Refused+")")
+		case p.Partial != "":
+			line(name, fmt.Sprintf("%s, read one by one because the phone refused to send all at once (%s); units of unknown numbers can be missing", countOf(len(p.Units), "unit"), p.Partial))
 		default:
 			line(name, fmt.Sprintf("%s, read twice and equal", countOf(len(p.Units), "unit")))
 		}
 	}
 	line("model", orUnknown(d.ID.Model, "unit 2210 does not tell"))
 	line("serial", orUnknown(a.masked(d.ID.Serial), "unit 4900 is missing"))
-	line("hw config", d.HardwareText())
+	line("hw config", hardware)
 	for _, text := range odd {
 		line("WARNING", text)
 	}
 	a.ui.result("\n%s\n", wrap("It holds SIM lock data, serial number and calibration of this phone: keep it private. "+
-		"It lacks the DRM keys and the lock state, which flash mode does not show, so it does not replace a dump of the partition TA made before unlocking. "+
+		"It lacks "+b.Missing+" "+
 		"It is proof of how the phone was: compare two backups with \"xflash ta compare\". xflash never writes it back.", a.ui.width(), ""))
 	return nil
 }

@@ -279,7 +279,7 @@ func TestAskedFor(t *testing.T) {
 }
 
 func TestTextSaysWhatIsMissing(t *testing.T) {
-	p := Partition{Number: 2, Units: []s1.Unit{{Number: 9, Data: make([]byte, 0x10001)}, {Number: 3}}, Partial: &s1.Refusal{}}
+	p := Partition{Number: 2, Units: []s1.Unit{{Number: 9, Data: make([]byte, 0x10001)}, {Number: 3}}, Partial: "no"}
 	data, err := p.text(About{By: "xflash"})
 	if err != nil {
 		t.Fatal(err)

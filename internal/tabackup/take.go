@@ -1,8 +1,7 @@
 // Package tabackup copies what flash mode lets read of a phone's trim area into a folder.
 // Nothing is written to the phone.
 //
-// What such a backup lacks: units from 0x10000 on (DRM keys, lock state), which the phone
-// leaves out of its answers, deleted units and the structure of the blocks. It does not
+// What such a backup lacks: the keys, deleted units and the structure of the blocks. It does not
 // replace a dump of the partition.
 package tabackup
 
@@ -18,9 +17,10 @@ import (
 	"xflash/usbproto/s1"
 )
 
-// Backup is the trim area of one phone as its loader tells it.
+// Backup is the trim area of one phone as it is told in flash mode.
 type Backup struct {
-	Info       *s1.Info // the loader's greeting
+	Hello      map[string]string // what the phone says of itself; what identifies it is masked
+	Missing    string            // what no backup of this kind has
 	Partitions []Partition
 }
 
@@ -31,46 +31,53 @@ type Partition struct {
 	// big-endian each, then the data.
 	Stream []byte
 	Units  []s1.Unit // the same, taken apart
-	// Refused is why the phone did not open the partition; Stream is nil then.
-	Refused *s1.Refusal
-	// Partial is why the phone did not give the whole partition at once. The units were
-	// asked for one by one, and one whose number is not known can be missing.
-	Partial *s1.Refusal
+	// Refused is why the phone did not open the partition, "" when it did; Stream is nil then.
+	Refused string
+	// Partial is why the phone did not give the whole partition at once, "" when it did. The
+	// units were asked for one by one, and one whose number is not known can be missing.
+	Partial string
 }
 
 // Partial reports whether something is missing that flash mode could have given.
 func (b *Backup) Partial() bool {
-	return slices.ContainsFunc(b.Partitions, func(p Partition) bool { return p.Refused != nil || p.Partial != nil })
+	return slices.ContainsFunc(b.Partitions, func(p Partition) bool { return p.Refused != "" || p.Partial != "" })
 }
 
 // ErrChanged: the phone answered two reads of the same thing differently.
 var ErrChanged = errors.New("two reads of the trim area differ")
 
-// Take reads both partitions, each twice, through a session whose loader runs. progress,
-// which may be nil, is called before each read. A partition 1 that does not open is noted
-// in the backup; so are units that had to be read one by one. Anything else that the phone
-// refuses is the error.
-func Take(ctx context.Context, s *s1.Session, progress func(doing string)) (*Backup, error) {
+// phone is what the two flash protocols have in common here.
+type phone interface {
+	open(ctx context.Context, partition int) error
+	close(ctx context.Context) error
+	all(ctx context.Context) ([]byte, error) // the open partition as a stream
+	unit(ctx context.Context, number uint32) ([]byte, error)
+	// refused gives the reason of a phone that said no and can be asked further; "" for any
+	// other error.
+	refused(err error) string
+}
+
+// take reads both partitions, each twice. progress, which may be nil, is called before each
+// read. A partition 1 that does not open is noted in the backup; so are units that had to be
+// read one by one. Anything else that the phone refuses is the error.
+func (b *Backup) take(ctx context.Context, from phone, progress func(doing string)) (*Backup, error) {
 	if progress == nil {
 		progress = func(string) {}
 	}
-	b := &Backup{Info: s.Info()}
 	for _, number := range []int{s1.TrimPartition, s1.MiscPartition} {
 		p := Partition{Number: number}
-		var refused *s1.Refusal
-		err := s.OpenTA(ctx, number)
-		if errors.As(err, &refused) && !refused.Fatal() && number == s1.TrimPartition {
-			p.Refused = refused
+		err := from.open(ctx, number)
+		if p.Refused = from.refused(err); p.Refused != "" && number == s1.TrimPartition {
 			b.Partitions = append(b.Partitions, p)
 			continue
 		}
 		if err != nil {
 			return nil, err
 		}
-		if err := p.read(ctx, s, progress); err != nil {
+		if err := p.read(ctx, from, progress); err != nil {
 			return nil, err
 		}
-		if err := s.CloseTA(ctx); err != nil {
+		if err := from.close(ctx); err != nil {
 			return nil, err
 		}
 		b.Partitions = append(b.Partitions, p)
@@ -79,15 +86,15 @@ func Take(ctx context.Context, s *s1.Session, progress func(doing string)) (*Bac
 }
 
 // read reads the open partition twice in the same way and compares.
-func (p *Partition) read(ctx context.Context, s *s1.Session, progress func(string)) error {
+func (p *Partition) read(ctx context.Context, from phone, progress func(string)) error {
 	for pass := 1; pass <= 2; pass++ {
 		progress(fmt.Sprintf("reading partition %d, pass %d of 2", p.Number, pass))
-		whole := p.Partial == nil
-		stream, err := p.dump(ctx, s)
+		whole := p.Partial == ""
+		stream, err := p.dump(ctx, from)
 		if err != nil {
 			return err
 		}
-		if whole && p.Partial != nil {
+		if whole && p.Partial != "" {
 			pass = 1 // what the phone sent as a whole cannot be compared with this
 		}
 		if pass == 2 && !bytes.Equal(stream, p.Stream) {
@@ -112,21 +119,18 @@ func (p *Partition) read(ctx context.Context, s *s1.Session, progress func(strin
 
 // dump gives the units as a stream: with one command, or unit by unit where the phone
 // refuses that.
-func (p *Partition) dump(ctx context.Context, s *s1.Session) ([]byte, error) {
-	if p.Partial == nil {
-		stream, err := s.ReadAll(ctx)
-		var refused *s1.Refusal
-		if !errors.As(err, &refused) || refused.Fatal() {
+func (p *Partition) dump(ctx context.Context, from phone) ([]byte, error) {
+	if p.Partial == "" {
+		stream, err := from.all(ctx)
+		if p.Partial = from.refused(err); p.Partial == "" {
 			return stream, err
 		}
-		p.Partial = refused
 	}
 	var stream []byte
 	for _, number := range askedFor(p.Number) {
-		data, err := s.ReadUnit(ctx, number)
-		var refused *s1.Refusal
+		data, err := from.unit(ctx, number)
 		switch {
-		case errors.As(err, &refused) && !refused.Fatal():
+		case from.refused(err) != "":
 			continue // absent, empty, or kept back
 		case err != nil:
 			return nil, err

@@ -14,9 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"xflash/ftf"
-	"xflash/internal/text"
 	"xflash/internal/trimarea"
-	"xflash/usbproto/s1"
 )
 
 // About is what a folder says of its backup in backup.json.
@@ -28,7 +26,7 @@ type About struct {
 	Partial    bool              `json:"partial"`
 	Missing    string            `json:"missing"` // what no such backup has
 	Partitions []AboutPartition  `json:"partitions"`
-	Hello      map[string]string `json:"hello"` // the loader's greeting; what identifies the phone is masked
+	Hello      map[string]string `json:"hello"` // what the phone says of itself; what identifies it is masked
 }
 
 // AboutPartition is one partition in backup.json.
@@ -39,9 +37,6 @@ type AboutPartition struct {
 	Partial bool   `json:"partial"`           // read unit by unit
 	Refused string `json:"refused,omitempty"` // the phone's reason, word for word
 }
-
-const missing = "units from 0x10000 on (DRM keys, lock state, kernel header): flash mode does not show them. " +
-	"This backup does not replace a dump of the partition made before the boot loader was unlocked."
 
 // Files of a backup: the stream of each partition as the phone sent it, the same in the
 // text form of Flashtool, what is known of the backup, and the checksums of all of them.
@@ -109,12 +104,12 @@ type file struct {
 
 func (b *Backup) files(by, loader string, now time.Time) ([]file, error) {
 	about := About{Type: "trim-area-backup", Created: now.UTC().Truncate(time.Second), By: by, Loader: loader,
-		Partial: b.Partial(), Missing: missing, Hello: map[string]string{}}
+		Partial: b.Partial(), Missing: b.Missing, Hello: b.Hello}
 	var files []file
 	for _, p := range b.Partitions {
-		row := AboutPartition{Number: p.Number, Units: len(p.Units), Bytes: len(p.Stream), Partial: p.Partial != nil}
-		if p.Refused != nil {
-			row.Refused = p.Refused.Raw
+		row := AboutPartition{Number: p.Number, Units: len(p.Units), Bytes: len(p.Stream), Partial: p.Partial != ""}
+		if p.Refused != "" {
+			row.Refused = p.Refused
 			about.Partitions = append(about.Partitions, row)
 			continue
 		}
@@ -124,13 +119,6 @@ func (b *Backup) files(by, loader string, now time.Time) ([]file, error) {
 			return nil, err
 		}
 		files = append(files, file{fmt.Sprintf("%d.ta", p.Number), lines}, file{fmt.Sprintf("%d.bin", p.Number), p.Stream})
-	}
-	for _, key := range b.Info.Keys() {
-		value, _ := b.Info.Get(key)
-		if s1.Secret(key) {
-			value = text.Mask(value)
-		}
-		about.Hello[key] = value
 	}
 	data, err := json.MarshalIndent(about, "", "  ")
 	if err != nil {
@@ -151,10 +139,10 @@ func (p *Partition) text(about About) ([]byte, error) {
 	say := func(format string, a ...any) { fmt.Fprintf(&head, "// "+format+"\n", a...) }
 	say("Trim-area partition %d, read in flash mode by %s, %s.", p.Number, about.By, about.Created.Format(time.RFC3339))
 	say("%d units. SHA-256 of %d.bin, the same as the phone sent it: %x", len(p.Units), p.Number, sha256.Sum256(p.Stream))
-	if p.Partial != nil {
+	if p.Partial != "" {
 		say("PARTIAL: the phone did not give the partition as a whole, so known units were asked for one by one.")
 	}
-	say("Not in it: units from 00010000 on (DRM keys, lock state), which flash mode does not show.")
+	say("Not in it: %s", about.Missing)
 	say("Lengths from 00010000 on have eight digits. Flashtool cuts them to four and cannot read such units back.")
 	f := ftf.TAFile{Partition: p.Number}
 	for _, u := range p.Units {
