@@ -31,7 +31,8 @@ func (p *Phone) LUN(unit int) string { return p.path(p.command.lunFile(unit)) }
 
 // commandPowerOn says what such a phone shows after a start. That unit 10100 keeps it in
 // flash mode and that all images of a slot must be of one build are models; that super
-// holds a system for slot a alone, and what a phone then does on slot b, was seen.
+// holds a system for slot a alone, and what a phone then does on slot b, was seen
+// (usbproto/command/PROTOCOL.md §5.2, §5.7).
 func (p *Phone) commandPowerOn() BootResult {
 	c := p.command
 	for _, d := range c.luns {

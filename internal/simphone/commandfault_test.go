@@ -179,7 +179,10 @@ func TestCommandFaultValues(t *testing.T) {
 			t.Errorf("%s: %x", fault, got)
 		}
 	}
-	_, s := faulty(t, "1", "lun=0:1000@*")
+	_, s := faulty(t, "1", "var=max-download-size:4096@*")
+	s.want("FAILsim:download too large", "download:00001001")
+	s.want("DATA00001000", "download:00001000")
+	_, s = faulty(t, "1", "lun=0:1000@*")
 	if b := s.data("Get-ufs-info"); int(b[0x40+17])<<8|int(b[0x40+18]) != 250 {
 		t.Errorf("unit 0 tells %x", b[0x40:0x63])
 	}

@@ -30,7 +30,7 @@ type commandModel struct {
 var CommandNames = []string{"xz1", "1", "1iii"}
 
 // commandModels are the phones of each name: the first with the right storage is the
-// default, model= names others. Sizes, suffixes and the forms of texts are those of public
+// default, model= names others. What forms there are is usbproto/command/PROTOCOL.md §7. Sizes, suffixes and the forms of texts are those of public
 // logs; build numbers, chip ids besides SDM630 and SM8150, and that there is an xz1 with
 // eMMC, are inventions.
 var commandModels = []*commandModel{
@@ -109,7 +109,8 @@ var (
 	slottedH   = []string{"boot", "vendor_boot", "recovery", "dtbo", "vbmeta", "vbmeta_system", "modem", "bluetooth", "dsp", "rdimage", "oem"}
 )
 
-// slotted are the names that have slots, bootloader among them.
+// slotted are the names that have slots, bootloader among them (usbproto/command/PROTOCOL.md
+// §5.1).
 func (m *commandModel) slotted() []string {
 	switch {
 	case m.super:

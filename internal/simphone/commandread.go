@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
-	"io"
 	"slices"
 	"strconv"
 	"strings"
@@ -33,7 +32,7 @@ func (s *commandSession) getvar(name string) error {
 	return s.fail(fmt.Sprintf(refusedVariable, name))
 }
 
-// variables are what the phone tells of itself. The values of X-conf, Frp-partition,
+// variables are what the phone tells of itself (usbproto/command/PROTOCOL.md §2.5). The values of X-conf, Frp-partition,
 // is-userspace, USB-version and the rollback index are a model: nobody published any.
 func (s *commandSession) variables() map[string]string {
 	m, state := s.model, &s.phone.command.state
@@ -98,8 +97,8 @@ func (s *commandSession) rootKeyHash(string) error {
 	return s.data(hash)
 }
 
-// ufsInfo is a device descriptor and a descriptor for each unit, as JEDEC has them; what
-// nobody looks at is zero.
+// ufsInfo is a device descriptor and a descriptor for each unit, as JEDEC has them
+// (usbproto/command/PROTOCOL.md §5.3); what nobody looks at is zero.
 func (s *commandSession) ufsInfo(string) error {
 	luns := s.phone.command.luns
 	b := make([]byte, 0x40)
@@ -175,8 +174,8 @@ func (s *commandSession) readPartition(label string) error {
 	if err != nil || !slices.Contains(readable, label) {
 		return s.fail(refusedBySim + "not a partition to read")
 	}
-	b, err := io.ReadAll(io.NewSectionReader(p, 0, p.Size()))
-	if err != nil {
+	b := make([]byte, p.Size())
+	if _, err := p.ReadAt(b, 0); err != nil {
 		return err
 	}
 	return s.data(b)

@@ -22,16 +22,16 @@ const commandLimit = 64
 // them for Sony's.
 const refusedBySim = "sim:"
 
-// The refusals of real phones.
+// The refusals of real phones (usbproto/command/PROTOCOL.md §2.3).
 const (
 	refusedSignature = "Failed to verify cms"
 	refusedVariable  = "%s not supported"
 	refusedUnit      = "Unable to read TA unit %d, error=-22"
 )
 
-// A commandSession is one stay on the bus. Which order of commands is right is a model:
-// the signature before anything it covers, erase before the first chunk, one new download
-// for each chunk. Sony's own tool and public ones keep to it.
+// A commandSession is one stay on the bus. Which order of commands is right is a model
+// (usbproto/command/PROTOCOL.md §8): the signature before anything it covers, erase before the
+// first chunk, one new download for each chunk. Sony's own tool and public ones keep to it.
 type commandSession struct {
 	phone *Phone
 	cable *cable
@@ -141,6 +141,8 @@ type commandEntry struct {
 	only     func(*commandModel) bool
 }
 
+// commandList is usbproto/command/PROTOCOL.md §2.2; where a command is only known of some
+// phones, the others refuse it.
 var commandList = []commandEntry{
 	{"getvar", true, (*commandSession).getvar, nil},
 	{"Get-root-key-hash", false, (*commandSession).rootKeyHash, nil},
@@ -180,7 +182,7 @@ func (s *commandSession) download(digits string) error {
 	switch {
 	case !ok:
 		return s.fail(refusedBySim + "not 8 hexadecimal digits")
-	case n > s.model.maxDownload:
+	case n > s.maxDownload():
 		return s.fail(refusedBySim + "download too large")
 	}
 	if err := s.collect(digits, n); err != nil {
@@ -191,6 +193,16 @@ func (s *commandSession) download(digits string) error {
 		return s.fail(refusedBySim + "download failed")
 	}
 	return s.okay("")
+}
+
+// maxDownload is the limit that the phone tells.
+func (s *commandSession) maxDownload() int64 {
+	if f := s.atVariable("max-download-size"); f != nil && f.Name == FaultVar {
+		if n, err := strconv.ParseInt(f.Arg[len("max-download-size:"):], 0, 64); err == nil {
+			return n
+		}
+	}
+	return s.model.maxDownload
 }
 
 // hexSize reads the byte count of a command.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"strings"
@@ -103,5 +104,29 @@ func checkTable(t *testing.T, file string, want []byte, storage string) {
 	out, err := exec.Command(sgdisk, "--verify", file).CombinedOutput()
 	if err != nil || !bytes.Contains(out, []byte("No problems found")) {
 		t.Errorf("sgdisk: %v\n%s", err, out)
+	}
+}
+
+// Over TCP too a command ends with its packet, and the phone goes when it is told to.
+func TestCommandServe(t *testing.T) {
+	p := commandPhone(t, "1iii")
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	served := make(chan error, 1)
+	go func() { served <- p.Serve(context.Background(), l) }()
+	conn, err := usbproto.DialBridge(context.Background(), l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := &rawHost{t, conn}
+	defer conn.Close()
+	h.want("OKAYXQ-BC72", "getvar:product")
+	h.download(bytesOf(3, 100_000))
+	h.want("OKAY", "Write-TA:2:2500")
+	h.want("OKAY", "powerdown")
+	if err := <-served; err != nil {
+		t.Error(err)
 	}
 }
