@@ -17,6 +17,7 @@ import (
 type Archive struct {
 	Name   string // of the partition
 	CMS    *CMS   // nil when it could not be read
+	Bytes  int    // of the signature, read or not
 	Chunks []ArchiveChunk
 	Signed Signed
 
@@ -105,7 +106,7 @@ func (c *archiveCheck) read(version int, r io.Reader) (err error) {
 		return err
 	}
 	// A container that cannot be understood is worth a note only: nobody has described it.
-	c.a.Name, c.a.cmsSHA256 = c.ar.Name, sha256.Sum256(c.ar.CMS)
+	c.a.Name, c.a.Bytes, c.a.cmsSHA256 = c.ar.Name, len(c.ar.CMS), sha256.Sum256(c.ar.CMS)
 	if c.a.CMS, err = parseCMS(c.ar.CMS); err != nil {
 		c.rep.Notes = append(c.rep.Notes, Note{Offset: c.ar.cmsAt, Text: "the CMS container cannot be read"})
 	}

@@ -84,3 +84,6 @@ func (a *Archive) Fingerprint() []byte {
 	}
 	return sum.Sum(nil)
 }
+
+// SameSignature reports whether a signature is the one that was checked.
+func (a *Archive) SameSignature(cms []byte) bool { return sha256.Sum256(cms) == a.cmsSHA256 }

@@ -15,7 +15,7 @@ type knownModel struct {
 	Family   string   `json:"family"`
 	SoC      string   `json:"soc"`
 	Years    string   `json:"years"`
-	Proof    string   `json:"proof"` // loader, sister or none
+	Proof    string   `json:"proof"` // loader, sister, simulated, name or none
 	Sentence string   `json:"sentence"`
 	Order    []string `json:"order,omitempty"` // images and units, as they are or would be sent
 	Source   string   `json:"order_source,omitempty"`
@@ -25,6 +25,10 @@ type knownModel struct {
 func known(f *phone.Family, m phone.Model) knownModel {
 	k := knownModel{Code: m.Code, Name: m.Name, Family: f.Name, SoC: f.SoC, Years: f.Years,
 		Proof: string(f.Proof(m)), Sentence: f.Sentence(m), Note: f.Note}
+	if f.Protocol == phone.ProtocolCommand {
+		images, last := f.CommandOrder(m)
+		k.Order = slices.Concat(images, last)
+	}
 	if o, ok := f.KnownOrder(m); ok {
 		k.Source = o.Source
 		for _, s := range o.Steps {
@@ -38,7 +42,7 @@ func known(f *phone.Family, m phone.Model) knownModel {
 }
 
 // proofs orders the list: what xflash restores comes first.
-var proofs = []string{string(phone.ByLoader), string(phone.BySister), string(phone.Unproven)}
+var proofs = []string{string(phone.ByLoader), string(phone.BySister), string(phone.Simulated), string(phone.NameOnly), string(phone.Unproven)}
 
 // listKnown says what can be done for every model, in one line each, or for those that
 // names name, in more detail.
@@ -74,7 +78,9 @@ func (a *app) listKnown(names []string) error {
 		a.ui.result("    %s\n", wrap(fmt.Sprintf("platform: %s (%s)", k.SoC, k.Years), a.ui.width()-4, "    "))
 		if k.Order != nil {
 			a.ui.result("    %s\n", wrap("order: "+strings.Join(k.Order, ", "), a.ui.width()-4, "    "))
-			a.ui.result("    %s\n", wrap("source of the order: "+k.Source, a.ui.width()-4, "    "))
+			if k.Source != "" {
+				a.ui.result("    %s\n", wrap("source of the order: "+k.Source, a.ui.width()-4, "    "))
+			}
 		}
 		a.ui.result("    %s\n", wrap("note: "+k.Note, a.ui.width()-4, "    "))
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"xflash/internal/simphone/firmware"
+	"xflash/internal/simphone/xperifirm"
 	"xflash/sin"
 )
 
@@ -85,6 +86,12 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+			// folder PHONE: makes a firmware folder for a phone of 2017 or later; its path is FOLDER.
+			"folder": func(ts *testscript.TestScript, _ bool, args []string) {
+				fw, err := xperifirm.Make(ts.MkAbs("firmware"), xperifirm.Options{Phone: args[0], Authority: b.authority})
+				ts.Check(err)
+				ts.Setenv("FOLDER", fw.Folder)
+			},
 			// exits CODE COMMAND…: the command must end with this exit code.
 			"exits": func(ts *testscript.TestScript, neg bool, args []string) {
 				if neg || len(args) < 2 {

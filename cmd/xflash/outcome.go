@@ -24,7 +24,11 @@ const resumeHint = "continue with the same command and --resume"
 func (c *restoreCommand) finished(plan *restore.Plan, p restore.Request) {
 	left := len(p.Only)+len(p.Skip) > 0
 	if c.ui.json {
-		_ = c.ui.resultJSON(map[string]any{"type": "result", "state": "done", "partial": left, "bytes": plan.Bytes, "model": plan.Model})
+		result := map[string]any{"type": "result", "state": "done", "partial": left, "bytes": plan.Bytes, "model": plan.Model}
+		if plan.Untried != "" {
+			result["untried"] = plan.Untried
+		}
+		_ = c.ui.resultJSON(result)
 		return
 	}
 	what := "the phone has everything"
@@ -39,6 +43,9 @@ func (c *restoreCommand) finished(plan *restore.Plan, p restore.Request) {
 		then, steps = ", and it restarts", []string{"Wait. The first start takes up to ten minutes."}
 	}
 	c.ui.result("%s\n", wrap("Done: "+what+then+".", c.ui.width(), ""))
+	if plan.Untried != "" {
+		c.ui.result("%s\n", wrap("Restoring phones of 2017 and later was tested on simulated phones only. Please report how it went with yours.", c.ui.width(), ""))
+	}
 	if !plan.Wipes {
 		steps = append(steps, `If it hangs at the logo or asks for a password nobody knows, the data of another system are in the way: run this again with --wipe.`)
 	}
@@ -52,7 +59,7 @@ func sentNames(plan *restore.Plan) string {
 	var names []string
 	for _, s := range plan.Steps {
 		switch s.Kind {
-		case restore.StepImage, restore.StepFlash, restore.StepErase:
+		case restore.StepImage, restore.StepTable, restore.StepFlash, restore.StepErase:
 		case restore.StepUnit:
 			if s.Member == "" {
 				continue
@@ -128,7 +135,7 @@ func phoneState(e *restore.StepError) string {
 		return ""
 	case !e.Begun:
 		return "Nothing was written to the phone."
-	case e.Step.Kind == restore.StepEnd:
+	case e.Step.Kind == restore.StepEnd, e.Step.Kind == restore.StepSync && !e.Flashing:
 		return "Every file is written. Whether the phone has closed its side is not known; --resume asks it."
 	case !e.Flashing:
 		return "Nothing but the mark of an unfinished flash (unit 10100) may have been written."
@@ -156,6 +163,8 @@ func stepCause(e *restore.StepError) *failure {
 			broken.hints = append([]string{"unplug the phone and start fastboot mode again: off, hold Volume Up, plug in"}, broken.hints...)
 		}
 		return broken
+	case commandFailure(e.Err) != nil:
+		return commandStep(e)
 	case errors.As(e.Err, &refusal):
 		f := refusalFailure(explain.Refusal(refusalFacts(e, refusal)))
 		if e.Begun {

@@ -19,13 +19,15 @@ type progress struct {
 	last    time.Time // of the last report, to keep the pace
 	files   []int     // for each step, the number of its file, counted from 1; 0 for others
 	count   int       // of files
+	later   bool      // a phone of 2017 or later, whose units are not read back
 }
 
 // follow gives the bar the plan that will be run, so that it can tell "file 7 of 19".
 func (p *progress) follow(plan *restore.Plan) {
+	p.later = plan.Untried != ""
 	for _, s := range plan.Steps {
 		n := 0
-		if s.Bytes > 0 && (s.Kind == restore.StepLoader || s.Kind == restore.StepImage || s.Kind == restore.StepFlash) {
+		if s.Bytes > 0 && (s.Kind == restore.StepLoader || s.Kind == restore.StepImage || s.Kind == restore.StepTable || s.Kind == restore.StepFlash) {
 			p.count++
 			n = p.count
 		}
@@ -82,6 +84,9 @@ func (p *progress) event(e restore.Event) {
 	case restore.StepDone:
 		p.clear()
 		if line := stepDone(e.Step, p.took()); line != "" {
+			if p.later {
+				line = strings.TrimSuffix(line, ", read back")
+			}
 			p.ui.say("  ok  %s", line)
 		}
 	case restore.Stalled:

@@ -14,7 +14,6 @@ import (
 	"xflash/ftf"
 	"xflash/internal/phone"
 	"xflash/internal/restore"
-	"xflash/usbproto"
 	"xflash/usbproto/s1"
 )
 
@@ -39,7 +38,7 @@ func newRestoreCommand(a *app) *cobra.Command {
 		Use:   "restore FILE",
 		Short: "restore a phone from a firmware bundle",
 		Long: `Restores a phone from a firmware bundle: an .ftf file, or a folder as XperiFirm
-makes it.
+makes it, which phones of 2017 and later need.
 
 Every byte of the bundle is checked before the phone is asked, then the plan is
 shown. Nothing is written before you agree. Apps, photos and settings are kept
@@ -96,6 +95,9 @@ func (c *restoreCommand) run(ctx context.Context, path string) error {
 		return err
 	}
 	defer bundle.Close()
+	if err := c.fits(bundle); err != nil {
+		return err
+	}
 	if c.resume { // which files are checked is in the phone's journal
 		if c.second {
 			return c.throughFastboot(ctx, bundle, nil)
@@ -121,6 +123,18 @@ func (c *restoreCommand) run(ctx context.Context, path string) error {
 		return err
 	}
 	return c.flash(ctx, bundle, fw)
+}
+
+// fits refuses options that mean nothing for a bundle of 2017 and later.
+func (c *restoreCommand) fits(bundle *ftf.Bundle) error {
+	switch {
+	case !restore.SpeaksCommands(bundle):
+	case c.second:
+		return usageError{errors.New("--fastboot is for phones up to 2016: those of 2017 and later take their firmware in flash mode only")}
+	case c.loader != "":
+		return usageError{errors.New("--loader is for phones up to 2016: those of 2017 and later need no loader.sin")}
+	}
+	return nil
 }
 
 // wrongSelector makes a selector that fits nothing, or too much, wrong usage.
@@ -182,18 +196,13 @@ func (c *restoreCommand) flash(ctx context.Context, bundle *ftf.Bundle, fw *rest
 		return err
 	}
 	show := newProgress(c.ui)
-	limits := c.limits
-	limits.OnStall = func(doing string) { show.event(restore.Stalled{Doing: doing}) }
-	if err := c.await(ctx, usbproto.ModeFlash, keyModel(fw, c.request.Model)); err != nil {
-		return c.offerFastboot(err)
-	}
-	conn, err := c.flashMode(ctx, limits)
+	phone, err := c.talk(ctx, bundle, fw, show)
 	if err != nil {
 		return c.offerResume(store, c.offerFastboot(err))
 	}
 	done := false
-	defer func() { err = c.closed(conn.Close(), done, err) }()
-	facts, err := restore.ReadFacts(ctx, conn.Session)
+	defer func() { err = c.closed(phone.Close(), done, err) }()
+	facts, err := phone.facts(ctx, fw)
 	if err != nil {
 		return c.offerResume(store, err)
 	}
@@ -212,6 +221,11 @@ func (c *restoreCommand) flash(ctx context.Context, bundle *ftf.Bundle, fw *rest
 		return err
 	}
 	show.follow(plan)
+	if !c.dryRun && !c.resume {
+		if err := phone.save(ctx, store, plan, facts); err != nil {
+			return err
+		}
+	}
 	if err := c.show(plan, journal.Done); err != nil {
 		return err
 	}
@@ -219,10 +233,15 @@ func (c *restoreCommand) flash(ctx context.Context, bundle *ftf.Bundle, fw *rest
 		if c.resume {
 			return nil
 		}
-		return restore.Preflight(ctx, conn.Session, plan)
+		return phone.rehearse(ctx, plan)
 	}
 	c.tellUnfinished(store, facts.Identity)
-	if err := c.consent(ctx, plan, journal.Done); err != nil {
+	awake := phone.think(ctx)
+	err = c.consent(ctx, plan, journal.Done)
+	if err2 := awake(); err == nil {
+		err = err2
+	}
+	if err != nil {
 		return err
 	}
 	if !c.resume {
@@ -234,11 +253,10 @@ func (c *restoreCommand) flash(ctx context.Context, bundle *ftf.Bundle, fw *rest
 	}
 	soft, end := writingWithStops(ctx)
 	defer end()
-	err = restore.Run(ctx, conn.Session, plan, restore.RunOptions{
-		Journal: journal, Stop: soft, Now: clock(), Emit: show.event})
+	err = phone.run(ctx, plan, restore.RunOptions{Journal: journal, Stop: soft, Now: clock(), Emit: show.event})
 	show.clear()
 	if err != nil {
-		return c.offerFastbootRoute(err, facts)
+		return phone.advise(err, facts)
 	}
 	done = true
 	c.finished(plan, c.request)
@@ -358,6 +376,12 @@ func stepDone(s restore.Step, took string) string {
 		return fmt.Sprintf("%-16s trim-area unit %d, read back", s.Name, s.Unit)
 	case restore.StepTimestamp:
 		return fmt.Sprintf("%-16s trim-area unit %d, read back", s.Name, s.Unit)
+	case restore.StepTable:
+		return fmt.Sprintf("%-16s %10s  partition table of %s%s", "partition-image", size(s.Bytes), strings.Join(s.Partitions, ", "), took)
+	case restore.StepSlot:
+		return "slot a starts from now on"
+	case restore.StepSync:
+		return "the phone has stored everything"
 	}
 	return ""
 }

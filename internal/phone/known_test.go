@@ -66,6 +66,12 @@ func TestProof(t *testing.T) {
 	for _, f := range Families() {
 		for _, m := range f.Models {
 			want := Unproven
+			switch {
+			case f.Protocol == ProtocolCommand && m.ByName:
+				want = NameOnly
+			case f.Protocol == ProtocolCommand && m.Form != "":
+				want = Simulated
+			}
 			for proof, list := range folders {
 				if slices.Contains(strings.Fields(list), m.Folder) {
 					want = proof
@@ -74,7 +80,7 @@ func TestProof(t *testing.T) {
 			if got := f.Proof(m); got != want {
 				t.Errorf("%s (%s): proven by %s, not %s", m.Code, m.Folder, got, want)
 			}
-			if _, ok := f.Order(m); ok != (want != Unproven) {
+			if _, ok := f.Order(m); ok != (want == ByLoader || want == BySister) {
 				t.Errorf("%s (%s): order given: %v", m.Code, m.Folder, ok)
 			}
 			if want == Unproven && m.whyNot == "" {
@@ -127,10 +133,11 @@ func TestREADME(t *testing.T) {
 
 // readmeTable has a row for each family and proof, the restored ones first.
 func readmeTable() string {
-	say := map[Verification]string{ByLoader: "yes", BySister: "yes, after one question"}
+	say := map[Verification]string{ByLoader: "yes", BySister: "yes, after one question",
+		Simulated: "yes, tried on simulated phones only", NameOnly: "yes, tried on simulated phones only; known by name only"}
 	var b strings.Builder
 	b.WriteString("| phones | family | restored by xflash |\n|---|---|---|\n")
-	for _, proof := range []Verification{ByLoader, BySister, Unproven} {
+	for _, proof := range []Verification{ByLoader, BySister, Simulated, NameOnly, Unproven} {
 		for _, f := range Families() {
 			answer := say[proof]
 			if proof == Unproven {
@@ -143,7 +150,8 @@ func readmeTable() string {
 			var names []string
 			for _, m := range f.Models {
 				name := strings.TrimPrefix(m.Name, "Xperia ")
-				if f.Proof(m) == proof && !slices.Contains(names, name) {
+				better := proof == NameOnly && slices.ContainsFunc(f.Models, func(o Model) bool { return o.Name == m.Name && f.Proof(o) == Simulated })
+				if f.Proof(m) == proof && !better && !slices.Contains(names, name) {
 					names = append(names, name)
 				}
 			}

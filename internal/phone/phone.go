@@ -4,8 +4,9 @@
 // bundle is flashed, and which trim-area units may be written.
 //
 // The data are the embedded files families/*.json (one per family), images.json
-// and units.json (the same for all families). A new model is one row in its family's
-// file, a new family is one file. A model is restored only with a flash order and a
+// and units.json (the same for all families up to 2016) and command.json (those of 2017
+// and later). A new model is one row in its family's
+// file, a new family is one file. A model up to 2016 is restored only with a flash order and a
 // known loader that was executed or agrees with one that was; all others are
 // recognised, and Sentence says why nothing is written to them.
 //

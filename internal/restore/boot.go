@@ -63,7 +63,7 @@ func (j *judge) chooseBoot() (c bootChoice) {
 			why = append(why, v.String())
 		}
 		c.problems = Problems{{Kind: PolicyRefusal, Item: "boot_delivery.xml", What: "no boot set of this bundle is certain to fit the phone", Why: strings.Join(why, "; "),
-			Next: "the bundle may be for another phone; if you only need the rest of it, leave the boot set out: --skip " + bootName}}
+			Next: "the bundle may be for another phone; if you only need the rest of it, leave the boot set out: --skip " + j.fw.bootName()}}
 		return c
 	}
 	var absent []string
@@ -131,7 +131,7 @@ func (j *judge) noWholeBootSet() string {
 // boot chain, and have no rival for its partition; together they must be what the loader
 // puts into force. absent are partitions that only other loaders put into force with them.
 func (j *judge) bootFiles(c *ftf.Configuration) (files []*Item, absent []string, ps Problems) {
-	const next = "get the bundle again, or leave the boot set out: --skip " + bootName
+	next := "get the bundle again, or leave the boot set out: --skip " + j.fw.bootName()
 	refuse := func(item, what, why string) {
 		ps = append(ps, Problem{Kind: PolicyRefusal, Item: item, What: what, Why: why, Next: next})
 	}

@@ -34,6 +34,9 @@ func (p *Plan) family() *phone.Family {
 // bootSet is the steps that a loader may treat as one set, and what lies between them. The
 // first step is the opening of the trim area, when the first image has one.
 func (p *Plan) bootSet() span {
+	if p.fw != nil && p.fw.command() {
+		return p.bootConfiguration()
+	}
 	f := p.family()
 	again := f.SentAgain()
 	if len(again) == 0 { // no loader of this family is known
@@ -108,6 +111,9 @@ func (p *Plan) flagged() (set, clear span) {
 			open, state = i, false
 		case StepUnit:
 			state = state || step.Unit == unitFlashState
+			if state && open < 0 { // phones of 2017 and later have nothing to open
+				groups, state = append(groups, span{i, i}), false
+			}
 		case StepCloseTA:
 			if state {
 				groups = append(groups, span{open, i})

@@ -50,6 +50,10 @@ func (b *builder) note(format string, a ...any) {
 }
 
 func (b *builder) build() {
+	if b.fw.command() {
+		b.buildCommand()
+		return
+	}
 	order, ok := b.model()
 	if !ok {
 		return

@@ -42,15 +42,17 @@ func Check(ctx context.Context, b *ftf.Bundle, opt CheckOptions) (*Firmware, err
 	if err != nil {
 		return nil, err
 	}
-	fw := &Firmware{Name: filepath.Base(b.Path), Identity: id, Manifest: b.Manifest, Delivery: b.Delivery, Script: b.Script, AnyRoot: opt.AnyRoot}
+	fw := &Firmware{Name: filepath.Base(b.Path), Identity: id, Manifest: b.Manifest, Delivery: b.Delivery, Tables: b.Tables, Script: b.Script, AnyRoot: opt.AnyRoot}
 	for _, n := range b.Notes {
 		fw.Notes = append(fw.Notes, n.String())
 	}
-	if err := fw.identify(opt.Request); err != nil {
+	if err := fw.identify(b, opt.Request); err != nil {
 		return fw, err
 	}
 	for _, m := range b.Members {
-		fw.Items = append(fw.Items, newItem(m))
+		it := newItem(m)
+		it.table = fw.isTable(it)
+		fw.Items = append(fw.Items, it)
 	}
 	if opt.Loader != "" {
 		if err := fw.useLoader(opt.Loader); err != nil {
@@ -86,7 +88,7 @@ func Check(ctx context.Context, b *ftf.Bundle, opt CheckOptions) (*Firmware, err
 }
 
 // identify finds the family of the model that the bundle is for.
-func (fw *Firmware) identify(p Request) error {
+func (fw *Firmware) identify(b *ftf.Bundle, p Request) error {
 	code := fw.Manifest.Device
 	if code == "" {
 		code = p.Model
@@ -96,6 +98,10 @@ func (fw *Firmware) identify(p Request) error {
 			Why: "the manifest has no device name", Next: "look under the SIM-card flap of the phone and name the model, for example --model D5803"}}
 	}
 	family, model, ok := phone.ByModel(code)
+	if !ok && SpeaksCommands(b) {
+		family, model = phone.Unlisted(code)
+		ok = true
+	}
 	if !ok {
 		return Problems{{Kind: PolicyRefusal, Item: fw.Name, What: fmt.Sprintf("it is for the model %q, and nothing is known of it", code),
 			Why:  "without knowing a model's partitions nothing can be written safely",
@@ -197,7 +203,11 @@ func (c *checkRun) sin(ctx context.Context, it *Item) (err error) {
 			err = e
 		}
 	}()
-	if !c.readsAll(it) {
+	switch {
+	case c.readsAll(it):
+	case c.fw.command():
+		return it.readName(r)
+	default:
 		return c.readHeaderAndMap(it, r)
 	}
 	report, err := sin.Check(ctx, r, it.Bytes, sin.CheckOptions{
@@ -209,14 +219,15 @@ func (c *checkRun) sin(ctx context.Context, it *Item) (err error) {
 		it.describe(report.Header, report.Map)
 		it.Trust, it.Proven = report.Trust, report.Trust.Proven()
 		it.Loader, it.Layout = report.Loader, report.Layout
+		it.describeArchive(report)
 		if it.Loader != nil && c.roots != nil && c.fw.isLoader(it) {
 			c.roots.AddLoader(it.Loader)
 		}
 	}
-	if err == nil && report.Header.Version != 3 {
-		err = fmt.Errorf("it is a SIN file of version %d, and these phones accept version 3", report.Header.Version)
+	if err == nil {
+		err = c.fw.accepts(report.Header.Version)
 	}
-	if err == nil && report.Unsendable != "" {
+	if err == nil && report.Unsendable != "" && !c.fw.command() {
 		err = errors.New(report.Unsendable)
 	}
 	it.Checked = err == nil

@@ -28,14 +28,15 @@ const (
 // Facts is what the phone says of itself, as far as a plan depends on it. It holds
 // no IMEI, no serial number and no chip id; those only go into Identity, as a hash.
 type Facts struct {
-	Stage    string            `json:"stage"`    // S1_BOOT, or S1_LOADER when a loader already runs
-	Info     map[string]string `json:"info"`     // keys of the loader info that a plan may use
-	Units    map[uint32]string `json:"units"`    // text units that could be read
-	HWRev    string            `json:"hw_rev"`   // REV="..." of unit 2003, "" when unknown
-	HWConf   bool              `json:"hw_conf"`  // unit 2003 could be read and is not empty
-	Flashing bool              `json:"flashing"` // unit 10100 reads 1: a flash was not finished
-	Storage  *Storage          `json:"-"`        // nil when no loader was asked; a resumed run asks again
-	Identity string            `json:"identity"` // hash over what makes this phone unique, "" when nothing could be read
+	Stage    string            `json:"stage"`             // S1_BOOT, or S1_LOADER when a loader already runs
+	Info     map[string]string `json:"info"`              // keys of the loader info that a plan may use
+	Units    map[uint32]string `json:"units"`             // text units that could be read
+	HWRev    string            `json:"hw_rev"`            // REV="..." of unit 2003, "" when unknown
+	HWConf   bool              `json:"hw_conf"`           // unit 2003 could be read and is not empty
+	Flashing bool              `json:"flashing"`          // unit 10100 reads 1: a flash was not finished
+	Storage  *Storage          `json:"-"`                 // nil when no loader was asked; a resumed run asks again
+	Command  *CommandFacts     `json:"command,omitempty"` // of phones of 2017 and later
+	Identity string            `json:"identity"`          // hash over what makes this phone unique, "" when nothing could be read
 }
 
 // ReadFacts asks the phone who it is. Refused units are normal: every unit may be

@@ -28,6 +28,7 @@ type Firmware struct {
 	Model    phone.Model
 	Items    []*Item // in the order of the bundle
 	Delivery *ftf.BootDelivery
+	Tables   []string // base names that partition_delivery.xml lists; empty: all there are
 	Script   *ftf.Script
 	Layout   *sin.Layout // of the partition image, nil without one
 	Loader   *sin.Loader // of the loader, nil without one
@@ -55,8 +56,9 @@ type Item struct {
 	Trust        sin.Trust // what is proven about who signed it; of files that were read whole
 	Proven       bool      // the chain ends at a root whose certificate is at hand
 	Targets      []sin.Target
-	Layout       *sin.Layout // of a partition image
-	Loader       *sin.Loader // of a loader
+	Layout       *sin.Layout  // of a partition image
+	Loader       *sin.Loader  // of a loader
+	Archive      *sin.Archive // of phones of 2017 and later; only its name when it was not read whole
 
 	// Of .ta files.
 	TAPartition int
@@ -66,6 +68,8 @@ type Item struct {
 	Problem error
 
 	blind  bool        // what the file would write cannot be read
+	table  bool        // a partition table of a phone of 2017 and later
+	avb    *avbHeader  // of an image that verified boot reads
 	form   *imageForm  // of an image whose map could be read: what it asks of the loader
 	member *ftf.Member // nil of a loader that is not the bundle's
 	open   func() (io.ReadCloser, error)

@@ -26,8 +26,9 @@ type judge struct {
 	p   Request
 	sel selection
 
-	order *phone.Order // nil: not known yet, or fastboot
-	boot  bootChoice
+	order  *phone.Order // nil: not known yet, or fastboot
+	boot   bootChoice
+	tables tableChoice // of phones of 2017 and later
 }
 
 func newJudge(fw *Firmware, ph *Facts, p Request) (*judge, error) {
@@ -74,6 +75,10 @@ func (j *judge) judge(it *Item) verdict {
 	}
 	img, _ := j.fw.Family.Image(it.Short)
 	c := &cleared{item: it, img: img}
+	if j.fw.command() {
+		c.partition, c.lun = j.target(it, img)
+		return verdict{cleared: c}
+	}
 	for _, t := range it.Targets {
 		if l := j.place(t).Label; !slices.Contains(c.labels, l) {
 			c.labels = append(c.labels, l)
@@ -116,7 +121,10 @@ func (j *judge) leftOut(it *Item) string {
 		}
 		return ""
 	case it.Kind == ItemUnits:
-		return j.sel.leavesOut(it.thing())
+		if why := j.sel.leavesOut(it.thing()); why != "" {
+			return why
+		}
+		return j.keepsUnits(it)
 	}
 	img, known := j.fw.Family.Image(it.Short)
 	switch {
@@ -156,6 +164,9 @@ func (j *judge) aim(it *Item) (ps Problems) {
 	}
 	if it.Kind == ItemUnits {
 		return j.aimUnits(it)
+	}
+	if j.fw.command() {
+		return j.aimArchive(it)
 	}
 	img, known := j.fw.Family.Image(it.Short)
 	switch {
@@ -231,7 +242,7 @@ func (j *judge) skipHint(it *Item) string {
 func (j *judge) leaveOut(it *Item) string {
 	names := []string{it.Short, it.Member}
 	if it.Boot {
-		names = []string{bootName}
+		names = []string{j.fw.bootName()}
 	}
 	for _, name := range names {
 		if found, _ := j.fw.meant(name, j.p.Route); len(found) == 1 {
@@ -247,7 +258,7 @@ func (j *judge) content(it *Item) (ps Problems) {
 		ps = append(ps, Problem{Kind: PolicyRefusal, Item: it.Member, What: what, Why: why, Next: next})
 	}
 	img, _ := j.fw.Family.Image(it.Short)
-	if same := j.rivals(it); len(same) > 0 {
+	if same := j.rivals(it); len(same) > 0 && !it.table {
 		refuse(fmt.Sprintf("the bundle has another file for %s: %s", img.Short, strings.Join(same, ", ")),
 			"nobody can say which of them is meant", j.leaveOut(it))
 	}
@@ -255,6 +266,8 @@ func (j *judge) content(it *Item) (ps Problems) {
 	case !it.Checked:
 		refuse("it was not read to its end", "the bundle was checked for another request", "run the restore again")
 		return ps
+	case j.fw.command():
+		return append(ps, j.contentArchive(it)...)
 	case it.Type != payloadFor(img.Writes):
 		refuse(fmt.Sprintf("it is called %s, but its content is of type %s", it.Short, it.Type),
 			"the phone goes by the content, not by the name", j.skipHint(it))
@@ -334,8 +347,11 @@ func inOrder(o phone.Order, short string) bool {
 
 // staysBehind says why a sound file is not sent anyway.
 func (j *judge) staysBehind(it *Item) string {
-	if it.Boot {
+	switch {
+	case it.Boot:
 		return j.boot.leavesOut(it)
+	case j.fw.command():
+		return j.staysBehindArchive(it)
 	}
 	if why := j.topLevel(it); why != "" {
 		return why

@@ -18,6 +18,9 @@ func (j *judge) aimUnits(it *Item) (ps Problems) {
 	refuse := func(what, why string) {
 		ps = append(ps, Problem{Kind: PolicyRefusal, Item: it.Member, What: what, Why: why, Next: j.skipHint(it)})
 	}
+	if j.fw.command() {
+		return j.aimCommandUnits(it)
+	}
 	if meaning, known := phone.TAFileByName(it.Short); known && meaning.Never {
 		refuse("it is a SIM-lock file", meaning.Reason)
 		return ps
@@ -49,7 +52,7 @@ func (j *judge) units(it *Item) verdict {
 	why := "it sets no unit"
 	var ps Problems
 	for _, u := range it.Units {
-		rule := phone.UnitVerdict(u.Unit)
+		rule := j.unitRule(it, u)
 		other := j.sameUnit(it, u.Unit)
 		switch {
 		case rule.Verdict != want && it.Boot:

@@ -38,8 +38,9 @@ type Plan struct {
 	Notes    []string `json:"notes"`
 	// Questions are what is not proven about this phone; each needs a yes before Run.
 	Questions []string `json:"questions,omitempty"`
-	Bytes     int64    `json:"bytes"` // sum over the steps
-	Wipes     bool     `json:"wipes"` // user data is erased
+	Untried   string   `json:"untried,omitempty"` // why nobody knows yet that this works on a real phone
+	Bytes     int64    `json:"bytes"`             // sum over the steps
+	Wipes     bool     `json:"wipes"`             // user data is erased
 
 	fw *Firmware // what it was made from
 }

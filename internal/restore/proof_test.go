@@ -179,7 +179,7 @@ func TestRecognisedOnly(t *testing.T) {
 		"E2003": "Xperia E4g (E2003), mt6732: not restored by xflash",
 		"D2005": "falconss: not restored by xflash, because no flash order",
 		"LT26i": "Xperia S (LT26i), fuji: not restored by xflash",
-		"H8266": "newflasher can",
+		"I3312": "Xperia L3 (I3312), mt6762: not restored by xflash, because they are MediaTek phones",
 	} {
 		checked.Family, checked.Model, _ = phone.ByModel(code)
 		plan, err := restore.Build(checked, nil, restore.Request{})

@@ -15,8 +15,16 @@ type Request struct {
 	Route string   `json:"route,omitempty"` // RouteFastboot, or "" for flash mode
 }
 
-// bootName stands for the whole boot set in --only and --skip.
-const bootName = "boot"
+// bootName stands for the whole boot set in --only and --skip, on phones of 2017 and later
+// bootloaderName: their firmware has an image called boot.
+const bootName, bootloaderName = "boot", "bootloader"
+
+func (fw *Firmware) bootName() string {
+	if fw.command() {
+		return bootloaderName
+	}
+	return bootName
+}
 
 // thing is what a selector can name: a file, or by its name the boot set, a reset that
 // xflash adds, or a partition that fastboot erases.
@@ -25,7 +33,10 @@ type thing struct {
 	name string
 }
 
-var theBootSet = thing{name: bootName}
+var (
+	theBootSet = thing{name: bootName}
+	theTables  = thing{name: "partition-image"} // of phones of 2017 and later, where there are several
+)
 
 // selection is what --only and --skip name in one bundle.
 type selection struct {
@@ -39,13 +50,13 @@ type SelectorError struct {
 	Flag, Selector string
 	Fits           []string // members it fits; empty: none
 	Near           []string // names that look alike
-	Part           bool     // it names one file of the boot set
+	Part           string   // the selector for the boot set, of which it names one file
 }
 
 func (e *SelectorError) Error() string {
 	switch {
-	case e.Part:
-		return fmt.Sprintf("%s %s names one file of the boot set, which is written whole or not at all; use %s %s", e.Flag, e.Selector, e.Flag, bootName)
+	case e.Part != "":
+		return fmt.Sprintf("%s %s names one file of the boot set, which is written whole or not at all; use %s %s", e.Flag, e.Selector, e.Flag, e.Part)
 	case len(e.Fits) > 0:
 		return fmt.Sprintf("%s %s fits several files of the bundle: %s; give the path of one", e.Flag, e.Selector, strings.Join(e.Fits, ", "))
 	case len(e.Near) > 0:
@@ -74,7 +85,7 @@ func (fw *Firmware) things(flag string, selectors []string, route string) (all [
 		found, part := fw.meant(s, route)
 		switch {
 		case part && flag == "--only":
-			return nil, &SelectorError{Flag: flag, Selector: s, Part: true}
+			return nil, &SelectorError{Flag: flag, Selector: s, Part: fw.bootName()}
 		case len(found) == 1:
 			all = append(all, found[0])
 		case len(found) == 0:
@@ -93,7 +104,7 @@ func (fw *Firmware) things(flag string, selectors []string, route string) (all [
 func (t thing) title() string {
 	switch {
 	case t == theBootSet:
-		return "the boot set (" + bootName + ")"
+		return "the boot set"
 	case t.item != nil:
 		return t.item.Member
 	}
@@ -103,22 +114,20 @@ func (t thing) title() string {
 // meant finds the things that a selector fits. part: it is the name of a file in the boot
 // set, which stands for the set.
 func (fw *Firmware) meant(selector, route string) (found []thing, part bool) {
-	if strings.EqualFold(selector, bootName) && fw.hasBootSet() {
+	if strings.EqualFold(selector, fw.bootName()) && (fw.hasBootSet() || fw.command()) {
 		return []thing{theBootSet}, false
 	}
 	for _, it := range fw.Items {
 		if !fw.fits(selector, it) {
 			continue
 		}
-		t := thing{item: it}
-		if it.Boot {
-			t, part = theBootSet, true
-		}
+		t := it.thing()
+		part = part || it.Boot
 		if !slices.Contains(found, t) {
 			found = append(found, t)
 		}
 	}
-	for _, name := range fileless(route) {
+	for _, name := range fw.fileless(route) {
 		if len(found) == 0 && strings.EqualFold(selector, name) {
 			found = append(found, thing{name: name})
 		}
@@ -151,8 +160,11 @@ func (fw *Firmware) hasBootSet() bool {
 
 // fileless are names that mean something without a file in the bundle: the resets that
 // xflash adds, and what fastboot erases when the bundle has no image for it.
-func fileless(route string) []string {
-	if route == RouteFastboot {
+func (fw *Firmware) fileless(route string) []string {
+	switch {
+	case fw.command():
+		return nil
+	case route == RouteFastboot:
 		return []string{"cache", "userdata"}
 	}
 	return addedResets
@@ -160,9 +172,9 @@ func fileless(route string) []string {
 
 // near lists up to three names that differ from a selector by a slip of the keys.
 func (fw *Firmware) near(selector, route string) (names []string) {
-	all := fileless(route)
-	if fw.hasBootSet() {
-		all = append([]string{bootName}, all...)
+	all := slices.Clone(fw.fileless(route))
+	if fw.hasBootSet() || fw.command() {
+		all = append([]string{fw.bootName()}, all...)
 	}
 	for _, it := range fw.Items {
 		if it.Kind != ItemOther && !it.Boot && !it.Replaced {
@@ -209,8 +221,11 @@ func distance(a, b string) int {
 
 // thing is what an item counts as in a selection.
 func (it *Item) thing() thing {
-	if it.Boot {
+	switch {
+	case it.Boot:
 		return theBootSet
+	case it.table:
+		return theTables
 	}
 	return thing{item: it}
 }

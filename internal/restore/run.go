@@ -152,7 +152,8 @@ type StepError struct {
 	Flashing bool     // unit 10100 was set: the phone comes back into flash mode until the flash is complete
 	Proven   bool     // the file's chain ends at a root whose certificate is at hand
 	Info     *s1.Info // what the phone last said about itself
-	Err      error    // *s1.Refusal, a transfer error, or an error of the file
+	Log      []byte   // what the boot loader of a phone of 2017 or later noted about a refusal
+	Err      error    // *s1.Refusal, *command.Refusal, a transfer error, or an error of the file
 }
 
 func (e *StepError) Error() string {

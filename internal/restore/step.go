@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -30,6 +31,9 @@ const (
 	StepFlash     StepKind = "flash"     // write an image through fastboot
 	StepErase     StepKind = "erase"     // erase a partition through fastboot
 	StepReboot    StepKind = "reboot"    // leave fastboot; the phone starts
+	StepTable     StepKind = "table"     // write the partition table of a logical unit
+	StepSlot      StepKind = "slot"      // make slot a the one that starts
+	StepSync      StepKind = "sync"      // wait until everything is stored
 )
 
 // Step is one action of a plan. The exported fields describe it, for people, for JSON and
@@ -61,7 +65,8 @@ type load struct {
 	boot      []byte // its kernel as an Android image, where fastboot accepts nothing else
 	unit      uint32 // a trim-area unit, and
 	value     []byte // what is written into it
-	partition string // by its fastboot name, to flash or erase
+	partition string // by its fastboot name, to flash or erase; of 2017 and later with its slot
+	lun       int    // logical unit whose partition table is written
 }
 
 // errNothingCleared is a defect of the program: a step that no constructor made.
@@ -79,6 +84,27 @@ func (s Step) open() (io.ReadCloser, *sin.Header, error) {
 		return nil, nil, err
 	}
 	return &source{file: file}, h, nil
+}
+
+// archive opens the archive of a step, which must be the one that was checked.
+func (s Step) archive() (io.ReadCloser, *sin.ArchiveReader, error) {
+	it := s.load.item
+	if it == nil || it.Archive == nil {
+		return nil, nil, errNothingCleared
+	}
+	file, err := it.Open()
+	if err != nil {
+		return nil, nil, err
+	}
+	src := &source{file: file}
+	a, err := sin.OpenArchive(src)
+	if err == nil && !it.Archive.SameSignature(a.CMS) {
+		err = fmt.Errorf("%s has changed since it was checked", it.Member)
+	}
+	if err != nil {
+		return nil, nil, errors.Join(err, src.Close())
+	}
+	return src, a, nil
 }
 
 // source is a file that is read by one goroutine and closed by another.
@@ -152,7 +178,10 @@ type cleared struct {
 	item   *Item
 	img    phone.Image // what is known of a SIN file,
 	labels []string    // and the partitions it writes
-	units  []uint32    // those of a .ta file that may be written
+
+	partition string   // of phones of 2017 and later, with its slot; "" of a partition table
+	lun       int      // logical unit of a partition table
+	units     []uint32 // those of a .ta file that may be written
 }
 
 // imageStep sends a SIN file to the loader, or the loader itself.
@@ -173,6 +202,20 @@ func unitStep(c cleared, unit uint32) (Step, bool) {
 	}
 	value := unitData(c.item, unit)
 	return Step{Kind: StepUnit, Name: c.item.Short, Member: c.item.Member, Unit: unit, Value: value, load: load{unit: unit, value: value}}, true
+}
+
+// archiveStep sends an image to a phone of 2017 or later.
+func archiveStep(c cleared) Step {
+	it := c.item
+	return Step{Kind: StepImage, Name: c.img.Short, Member: it.Member, Partitions: []string{c.partition}, Bytes: it.sent(), Fragile: c.img.Danger,
+		HeaderSHA256: it.HeaderSHA256, load: load{item: it, partition: c.partition}}
+}
+
+// tableStep writes the partition table of a logical unit.
+func tableStep(c cleared) Step {
+	it := c.item
+	return Step{Kind: StepTable, Name: it.Short, Member: it.Member, Partitions: []string{fmt.Sprintf("LUN%d", c.lun)}, Bytes: it.sent(), Fragile: true,
+		HeaderSHA256: it.HeaderSHA256, load: load{item: it, lun: c.lun}}
 }
 
 // resetStep writes a unit whose value is known without a file.
@@ -227,6 +270,12 @@ func (s Step) Title() string {
 		return "erasing " + s.Name
 	case StepReboot:
 		return "restarting the phone"
+	case StepTable:
+		return "writing the partition table of " + strings.Join(s.Partitions, ", ")
+	case StepSlot:
+		return "making slot a the one that starts"
+	case StepSync:
+		return "waiting until the phone has stored everything"
 	}
 	return "ending the session"
 }

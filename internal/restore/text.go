@@ -28,7 +28,9 @@ func (p *Plan) TextFor(width, done int) string {
 		block("your data  ", "Apps, photos and settings are kept.")
 	}
 	block("takes      ", fmt.Sprintf("%s for %s; the cable must stay in until the end", duration(left), text.Size(left)))
-	if n := len(p.Questions); n > 0 {
+	if p.Untried != "" {
+		block("not proven ", p.Untried)
+	} else if n := len(p.Questions); n > 0 {
 		block("not proven ", fmt.Sprintf("%s, asked before anything is written", text.Count(n, "thing")))
 	} else {
 		block("not proven ", "on a real phone: xflash was tried on executed loader code and simulated phones")
@@ -107,6 +109,10 @@ func (s Step) line() (lead, to string) {
 			return row(s.Bytes), "to the partition table"
 		}
 		return row(s.Bytes), "to " + strings.Join(s.Partitions, ", ")
+	case StepTable:
+		return fmt.Sprintf("%-16s %10s", "partition-image", text.Size(s.Bytes)), "to the partition table of " + strings.Join(s.Partitions, ", ")
+	case StepSlot:
+		return fmt.Sprintf("%-16s %10s", "slot a", ""), "becomes the one that starts"
 	case StepErase:
 		return fmt.Sprintf("%-16s %10s", s.Name, ""), "erased"
 	case StepUnit:

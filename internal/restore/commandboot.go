@@ -1,0 +1,68 @@
+package restore
+
+import (
+	"fmt"
+	"strings"
+
+	"xflash/ftf"
+)
+
+// chooseCommandBoot decides about the boot set of a phone of 2017 or later. Exactly one
+// configuration may be for it, and none that is older than the one in the phone: other programs
+// have left the boot loader out without a word, or flashed two of them (ftf/FORMAT.md §5.3).
+func (j *judge) chooseCommandBoot() (c bootChoice) {
+	if c.why = j.sel.leavesOut(theBootSet); c.why != "" {
+		return c
+	}
+	refuse := func(what, why string) bootChoice {
+		c.problems = append(c.problems, Problem{Kind: PolicyRefusal, Item: "boot_delivery.xml", What: what, Why: why,
+			Next: "get the complete firmware for this phone; if you only need the rest of it, leave the boot loader out: --skip " + j.fw.bootName()})
+		return c
+	}
+	d := j.fw.Delivery
+	if d == nil {
+		return refuse("the bundle has none, so nobody can say which boot loader this phone gets",
+			"new firmware on an old boot loader may not start; downloads have it in boot/ or boot.zip")
+	}
+	if j.ph == nil {
+		c.why = "which boot loader this phone gets is decided when it is connected"
+		c.problems = j.anyBootSet()
+		return c
+	}
+	facts := j.ph.Command
+	config, verdicts, err := d.MatchCommand(facts.keys())
+	if err != nil {
+		var why []string
+		for _, v := range verdicts {
+			why = append(why, v.String())
+		}
+		what := "no boot loader of this bundle is certain to fit the phone"
+		if e, ok := err.(*ftf.MatchError); ok && len(e.Ambiguous) > 0 {
+			what = "several boot loaders of this bundle fit the phone: " + strings.Join(e.Ambiguous, ", ")
+		}
+		return refuse(what, strings.Join(why, "; "))
+	}
+	if len(config.Images) == 0 {
+		return refuse(fmt.Sprintf("configuration %s has no boot loader", config.Name), "")
+	}
+	relation := d.CompareCommand(facts.BootVersion)
+	switch {
+	case relation == ftf.Same && (facts.Slots == 0 || facts.Slot == "a"):
+		c.why = fmt.Sprintf("the phone already has this boot loader (%s)", facts.BootVersion)
+		return c
+	case relation == ftf.Older:
+		return refuse(fmt.Sprintf("its boot loader %s is older than the phone's, %s", d.Version, facts.BootVersion),
+			"nobody knows what a phone does with an older boot loader")
+	case relation == ftf.Unrelated:
+		return refuse(fmt.Sprintf("nobody can say whether its boot loader %s is older than the phone's, %s", d.Version, facts.BootVersion),
+			"nobody knows what a phone does with an older boot loader")
+	}
+	c.files, _, c.problems = j.bootFiles(config)
+	c.notes = append(c.notes, fmt.Sprintf("boot loader: configuration %s, version %s; the phone has %s", config.Name, d.Version, facts.BootVersion))
+	return c
+}
+
+// keys is what the boot delivery asks of the phone.
+func (c *CommandFacts) keys() ftf.CommandKeys {
+	return ftf.CommandKeys{DefaultSecurity: c.DefaultSecurity, PlatformID: c.PlatformID, RootHash: c.RootHash, BootVersion: c.BootVersion}
+}

@@ -1,0 +1,252 @@
+package restore
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"xflash/ftf"
+	"xflash/internal/phone"
+)
+
+// What of the judge differs for phones of 2017 and later: a file aims at the name inside it,
+// not at a GUID, and there are slots.
+
+// target is where a cleared archive goes: a partition, with its slot if it has one, or the
+// partition table of a logical unit.
+func (j *judge) target(it *Item, img phone.Image) (partition string, lun int) {
+	if it.table {
+		return "", j.tables.files[it]
+	}
+	partition = img.Partitions[0]
+	switch {
+	case !j.slotted(img):
+	case img.Slot != "":
+		partition += "_" + img.Slot
+	default:
+		partition += "_a" // always: firmware with super is made for slot a (usbproto/command/PROTOCOL.md §5.1)
+	}
+	return partition, 0
+}
+
+// slotted reports whether the partition of an image has a copy for each slot: the phone
+// decides, and without one the form of the model.
+func (j *judge) slotted(img phone.Image) bool {
+	if j.ph == nil {
+		return img.Slots && j.fw.Model.Form != phone.FormOne
+	}
+	return j.ph.Command.Slots == 2 && j.ph.Command.HasSlot[img.Partitions[0]] == "yes"
+}
+
+// aimArchive refuses archives that would write where nothing of a bundle may be written,
+// whether or not they would be sent.
+func (j *judge) aimArchive(it *Item) (ps Problems) {
+	refuse := func(what, why string) {
+		ps = append(ps, Problem{Kind: PolicyRefusal, Item: it.Member, What: what, Why: why, Next: j.skipHint(it)})
+	}
+	img, known := j.fw.Family.Image(it.Short)
+	if known && img.Send == phone.SendRefuse {
+		refuse(fmt.Sprintf("no firmware has a file called %s", it.Short), img.Reason)
+		return ps
+	}
+	if it.Archive == nil {
+		return ps // it cannot be read, which counts if it is wanted
+	}
+	name := it.Archive.Name
+	protected, isProtected := j.protected(name)
+	switch {
+	case known && img.Writes == phone.ToTable && innerTable.MatchString(name):
+	case known && slices.Contains(img.Partitions, name):
+	case isProtected:
+		refuse(fmt.Sprintf("it would write the protected partition %s", name), protected)
+	case known:
+		refuse(fmt.Sprintf("it is called %s, but would write %s", it.Short, name), "the phone goes by the name inside the file, not by its own")
+	}
+	return ps
+}
+
+// protected says why the partition of a name is never written.
+func (j *judge) protected(name string) (string, bool) {
+	if img, known := j.fw.Family.Image(name); known {
+		return img.Reason, img.Send == phone.SendNever || img.Send == phone.SendRefuse
+	}
+	part, never := phone.NeverWritten(name)
+	return part.Note, never
+}
+
+// contentArchive judges an archive that is wanted and whole.
+func (j *judge) contentArchive(it *Item) (ps Problems) {
+	refuse := func(what, why, next string) {
+		ps = append(ps, Problem{Kind: PolicyRefusal, Item: it.Member, What: what, Why: why, Next: next})
+	}
+	img, _ := j.fw.Family.Image(it.Short)
+	again := "download the firmware for exactly this phone again"
+	if it.Archive == nil {
+		refuse("it is not an image for phones of 2017 and later", "the phone would refuse it", again)
+		return ps
+	}
+	if it.Archive.Bytes == 0 {
+		refuse("it is not signed", "the phone would refuse it", again)
+	}
+	if it.table {
+		if m := innerTable.FindStringSubmatch(it.Archive.Name); len(it.Archive.Chunks) != 1 || m == nil {
+			refuse("it is not one partition table", "it has another form than every known one", again)
+		} else if f, ok := tableOf(it); ok && m[1] != fmt.Sprint(f.lun) {
+			refuse(fmt.Sprintf("its name says logical unit %d, its content %s", f.lun, m[1]), "nobody can say which is meant", again)
+		}
+	}
+	if j.ph == nil {
+		return ps
+	}
+	facts := j.ph.Command
+	limit := facts.MaxDownload
+	if limit == 0 {
+		limit = smallestDownload
+	}
+	for _, c := range it.Archive.Chunks {
+		if c.Size > limit {
+			refuse(fmt.Sprintf("%s has %d bytes, and the phone accepts %d at once", c.Name, c.Size, limit), "the file is not made for this phone", again)
+			break
+		}
+	}
+	if !it.table {
+		ps = append(ps, j.slotProblem(it, img)...)
+	}
+	if it.avb != nil {
+		if lowest, told := facts.rollback(it.avb.location); told && it.avb.index < lowest {
+			refuse(fmt.Sprintf("its rollback index is %d, and the phone starts nothing below %d", it.avb.index, lowest),
+				"the phone would call itself corrupt and not start any more", "get newer firmware for this model")
+		}
+	}
+	return ps
+}
+
+// smallestDownload is what the smallest known max-download-size is, for phones that do not
+// tell theirs.
+const smallestDownload = 104857600
+
+// slotProblem refuses an image when it is not certain which partition it belongs to.
+func (j *judge) slotProblem(it *Item, img phone.Image) Problems {
+	facts := j.ph.Command
+	p := Problem{Kind: PolicyRefusal, Item: it.Member, Why: "an image in the wrong slot makes a phone that does not start",
+		Next: "unplug the phone, put it into flash mode again and retry"}
+	switch answer := facts.HasSlot[img.Partitions[0]]; {
+	case facts.Slots != 0 && facts.Slots != 2:
+		p.What = fmt.Sprintf("the phone says it has %d slots, and every known one has two", facts.Slots)
+	case facts.Slots == 0 && img.Slots && j.fw.Model.Form != phone.FormOne:
+		p.What = "the phone does not say that it has two slots, and its model has"
+	case facts.Slots == 2 && answer != "yes" && answer != "no":
+		p.What = fmt.Sprintf("the phone does not say whether %s has two slots", img.Partitions[0])
+	case facts.Slots == 2 && answer == "no" && img.Slot != "":
+		p.What = fmt.Sprintf("it is for the other slot of %s, which has none", img.Partitions[0])
+	default:
+		return nil
+	}
+	return Problems{p}
+}
+
+// staysBehindArchive says why a sound archive is not sent all the same.
+func (j *judge) staysBehindArchive(it *Item) string {
+	img, _ := j.fw.Family.Image(it.Short)
+	switch {
+	case it.table && !j.listed(it):
+		return "partition_delivery.xml does not list it"
+	case it.table:
+		return j.tables.leavesOut(it)
+	case img.Send == phone.SendComplete:
+		if why := j.incompleteCommand(); why != "" {
+			return img.Reason + " (" + why + ")"
+		}
+	case img.Short == "metadata" && !j.wants("userdata"):
+		return "it holds the keys of the user data, and the bundle replaces no userdata"
+	}
+	return ""
+}
+
+// wants reports whether the bundle has an image that the request does not leave out.
+func (j *judge) wants(short string) bool {
+	return slices.ContainsFunc(j.fw.Items, func(it *Item) bool {
+		img, ok := j.fw.Family.Image(it.Short)
+		return ok && it.Kind == ItemSIN && !it.Boot && img.Short == short && j.leftOut(it) == ""
+	})
+}
+
+// incompleteCommand says why this is not a complete restore of a phone of 2017 or later.
+func (j *judge) incompleteCommand() string {
+	if !j.sel.all {
+		return "--only leaves parts of it out"
+	}
+	var missing []string
+	core := []string{"boot", "system"}
+	if j.fw.image("super") != nil {
+		core = []string{"boot", "super", "vbmeta"}
+	}
+	for _, short := range core {
+		if it := j.fw.image(short); it == nil || it.Problem != nil {
+			missing = append(missing, short)
+		}
+	}
+	if len(missing) > 0 {
+		return "this bundle lacks " + strings.Join(missing, ", ")
+	}
+	return ""
+}
+
+// aimCommandUnits refuses .ta files that would write what belongs to one phone. simlock.ta is
+// part of Sony's downloads and stays behind.
+func (j *judge) aimCommandUnits(it *Item) (ps Problems) {
+	if meaning, known := phone.TAFileByName(it.Short); known && meaning.Never {
+		return nil
+	}
+	refuse := func(what, why string) {
+		ps = append(ps, Problem{Kind: PolicyRefusal, Item: it.Member, What: what, Why: why, Next: j.skipHint(it)})
+	}
+	if it.TAPartition != 2 && len(it.Units) > 0 {
+		refuse(fmt.Sprintf("it would write trim-area partition %d", it.TAPartition), "that partition holds calibration of this one phone")
+		return ps
+	}
+	for _, u := range it.Units {
+		if rule := phone.UnitVerdict(u.Unit); rule.Verdict == phone.Never && rule.Known {
+			refuse(fmt.Sprintf("line %d would write trim-area unit %d", u.Line, u.Unit), rule.Reason)
+		}
+	}
+	return ps
+}
+
+// keepsUnits says why a .ta file stays behind by its name.
+func (j *judge) keepsUnits(it *Item) string {
+	if !j.fw.command() {
+		return ""
+	}
+	switch meaning, known := phone.TAFileByName(it.Short); {
+	case known && meaning.Never:
+		return meaning.Reason
+	case !j.p.Wipe && slices.ContainsFunc(meaning.Units, func(u uint32) bool { return j.fw.Family.Unit(u).Verdict == phone.Wipe }):
+		return meaning.Reason + " (--wipe)"
+	case !j.p.Wipe && has(j.fw.Manifest.NoErase, it.Short):
+		return "the bundle asks to keep it unless data are wiped (--wipe)"
+	}
+	return ""
+}
+
+// unitRule is what is known of a unit of a file, in this restore.
+func (j *judge) unitRule(it *Item, u ftf.TAUnit) phone.Unit {
+	rule := j.fw.Family.Unit(u.Unit)
+	switch {
+	case rule.Verdict == phone.Wipe && j.p.Wipe:
+		rule.Verdict = phone.Allow
+	case u.Unit == unitCustomer && rule.Verdict == phone.Allow && !isCustomer(it.Short, u.Data):
+		rule.Verdict, rule.Reason = phone.Never, "a customization id is a short text in a file called CustomerID_..."
+	}
+	return rule
+}
+
+// unitCustomer is the id of the customization on phones of 2017 and later.
+const unitCustomer = 2171
+
+func isCustomer(short string, data []byte) bool {
+	const prefix = "customerid_"
+	text := strings.TrimRight(string(data), "\x00")
+	return len(short) > len(prefix) && strings.EqualFold(short[:len(prefix)], prefix) && len(text) > 0 && len(data) <= 32 &&
+		!strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r > '~' })
+}
