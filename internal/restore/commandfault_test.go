@@ -41,7 +41,7 @@ func TestCommandRefusedFacts(t *testing.T) {
 	for _, c := range []struct{ spec, fault, says string }{
 		{"1", "var=product:J9150@*", "the phone is a J9150"},
 		{"1", "novar=product@*", "does not say which model"},
-		{"1", "var=current-slot:@*", ""}, // not told: slot a all the same
+		{"1", "var=current-slot:@*", ""}, // not told: slot a anyway
 		{"1", "novar=slot-count@*", "does not say that it has two slots"},
 		{"1", "novar=has-slot:boot@*", "does not say whether boot has two slots"},
 		{"1", "hash=other@*", "no boot loader of this bundle is certain"},

@@ -20,7 +20,7 @@ func (fw *Firmware) command() bool {
 	return fw.Family != nil && fw.Family.Protocol == phone.ProtocolCommand
 }
 
-// accepts says whether the phones take a version of SIN files, with an error if not.
+// accepts says whether the phones accept a version of SIN files, with an error if not.
 func (fw *Firmware) accepts(version int) error {
 	switch {
 	case fw.command() && version < 4:
@@ -40,7 +40,7 @@ func SpeaksCommands(b *ftf.Bundle) bool {
 			return false
 		}
 		head := make([]byte, sin.DetectSize)
-		n, _ := io.ReadFull(r, head) // a short file is no archive
+		n, _ := io.ReadFull(r, head) // a short file is not an archive
 		_ = r.Close()                // it was not read to its end
 		return sin.Detect(head[:n]) > 3
 	}

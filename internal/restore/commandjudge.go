@@ -145,7 +145,7 @@ func (j *judge) slotProblem(it *Item, img phone.Image) Problems {
 	return Problems{p}
 }
 
-// staysBehindArchive says why a sound archive is not sent all the same.
+// staysBehindArchive says why a sound archive is not sent anyway.
 func (j *judge) staysBehindArchive(it *Item) string {
 	img, _ := j.fw.Family.Image(it.Short)
 	switch {

@@ -204,12 +204,12 @@ func (b *builder) finishCommand() {
 	if facts.Slots == 2 && facts.Slot != "a" {
 		b.note("the phone starts from %s now; its firmware is made for slot a, which is written and starts afterwards", orUnknownSlot(facts.Slot))
 		if !b.sel.all {
-			b.ask("The phone starts from %s, and this writes parts of slot a only, which starts afterwards. Only a complete restore is certain to start. Continue all the same?", orUnknownSlot(facts.Slot))
+			b.ask("The phone starts from %s, and this writes parts of slot a only, which starts afterwards. Only a complete restore is certain to start. Continue anyway?", orUnknownSlot(facts.Slot))
 		}
 	}
 	switch low := facts.low(); {
 	case low != "":
-		b.ask("The battery is at %s. A phone that goes off in the middle does not start until it is restored. Continue all the same?", low)
+		b.ask("The battery is at %s. A phone that goes off in the middle does not start until it is restored. Continue anyway?", low)
 	case facts.Battery == "":
 		b.note("this phone does not tell its battery in flash mode: charge it to at least half before")
 	}
