@@ -20,7 +20,7 @@ func (fw *Firmware) command() bool {
 	return fw.Family != nil && fw.Family.Protocol == phone.ProtocolCommand
 }
 
-// accepts says whether the phones accept a version of SIN files, with an error if not.
+// accepts is an error when the phones refuse a version of SIN files.
 func (fw *Firmware) accepts(version int) error {
 	switch {
 	case fw.command() && version < 4:

@@ -13,7 +13,7 @@ import (
 type wrote = simphone.Written
 
 // A restore that is cut off at any command, before it is carried out or before it is answered,
-// and at places inside the data, is continued to the same end. What was finished is not sent
+// and at places inside the data, is continued to the same end. A finished image is not sent
 // again. Layer: a sample in make check, all in the long one.
 func TestCommandResume(t *testing.T) {
 	specs := []string{"1iii", "xz1"}
