@@ -1,0 +1,40 @@
+package restore
+
+import (
+	"errors"
+
+	"xflash/sin"
+)
+
+// damage is what the walk found wrong with a file. That of a text counts as well: whoever
+// changed it may have changed more.
+func damage(it *Item) Problems {
+	if it.Problem == nil {
+		return nil
+	}
+	return Problems{{Kind: FileInvalid, Item: it.Member, What: describeDamage(it.Problem), Err: it.Problem, Next: damageAdvice(it.Problem)}}
+}
+
+// describeDamage leaves out the file name, which the Problem carries already.
+func describeDamage(err error) string {
+	var se *sin.Error
+	if errors.As(err, &se) {
+		copied := *se
+		copied.File = ""
+		return copied.Error()
+	}
+	return err.Error()
+}
+
+func damageAdvice(err error) string {
+	var se *sin.Error
+	if errors.As(err, &se) {
+		switch se.Reason {
+		case sin.Truncated, sin.CorruptBlock, sin.Trailing, sin.HeaderChanged, sin.CertificateDamaged, sin.SignatureDamaged, sin.BadData:
+			return "the file was damaged on its way to you: download the bundle again, if you can from another source"
+		case sin.ForgedRoot:
+			return "this file is not from Sony: do not use the bundle, get it from a source you trust"
+		}
+	}
+	return "download the bundle again, if you can from another source"
+}

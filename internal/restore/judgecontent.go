@@ -1,0 +1,97 @@
+package restore
+
+import (
+	"fmt"
+	"strings"
+
+	"xflash/internal/phone"
+	"xflash/sin"
+)
+
+// content judges a SIN file that is wanted and whole.
+func (j *judge) content(it *Item) (ps Problems) {
+	refuse := func(what, why, next string) {
+		ps = append(ps, Problem{Kind: PolicyRefusal, Item: it.Member, What: what, Why: why, Next: next})
+	}
+	img, _ := j.fw.Family.Image(it.Short)
+	if same := j.rivals(it); len(same) > 0 && !it.table {
+		refuse(fmt.Sprintf("the bundle has another file for %s: %s", img.Short, strings.Join(same, ", ")),
+			"nobody can say which of them is meant", j.leaveOut(it))
+	}
+	switch {
+	case !it.Checked:
+		refuse("it was not read to its end", "the bundle was checked for another request", "run the restore again")
+		return ps
+	case j.fw.command():
+		return append(ps, j.contentArchive(it)...)
+	case it.Type != payloadFor(img.Writes):
+		refuse(fmt.Sprintf("it is called %s, but its content is of type %s", it.Short, it.Type),
+			"the phone goes by the content, not by the name", j.skipHint(it))
+		return ps
+	case img.Signer != "" && it.Signer != img.Signer:
+		refuse(fmt.Sprintf("it is signed by %s, and %s files are signed by %s", orNobody(it.Signer), img.Short, img.Signer),
+			"the phone would refuse it", j.skipHint(it))
+	case img.Writes == phone.ToPartition && len(it.Targets) == 0:
+		refuse("it does not say which partition it writes", "the phone would refuse it", j.skipHint(it))
+	}
+	ps = append(ps, j.origin(it)...)
+	for _, t := range it.Targets {
+		place := j.place(t)
+		switch why := place.fits(t); {
+		case place.Label == "" && j.modem(it) != "":
+			// It stays behind, with a better reason.
+		case place.Label == "":
+			refuse(fmt.Sprintf("it would write a partition that is not known (%s)", t),
+				"the bundle has no partition layout that names it, so nobody can say what would be overwritten", j.skipHint(it))
+		case why != "":
+			refuse(why, "the file is not made for this phone", j.skipHint(it))
+		}
+	}
+	if it.form != nil && j.p.Route != RouteFastboot {
+		if why := j.receiver().refuses(*it.form); why != "" {
+			refuse(why, "the phone would stop in the middle of this file", "if the loader is older than the firmware, take loader.sin from a newer bundle for this model and add --loader FILE")
+		}
+	}
+	return ps
+}
+
+// rivals are other files that are wanted for the same image.
+func (j *judge) rivals(it *Item) (members []string) {
+	if it.Boot && !j.boot.has(it) {
+		return nil // of a boot set that is not written
+	}
+	for _, other := range j.fw.Items {
+		if other == it || other.Kind != ItemSIN || other.Boot != it.Boot || it.Boot && !j.boot.has(other) {
+			continue
+		}
+		if j.sameImage(it, other) && j.leftOut(other) == "" {
+			members = append(members, other.Member)
+		}
+	}
+	return members
+}
+
+// sameImage reports whether two files are for one image, by any of its names.
+func (j *judge) sameImage(a, b *Item) bool {
+	x, ok := j.fw.Family.Image(a.Short)
+	y, known := j.fw.Family.Image(b.Short)
+	return ok && known && x.Short == y.Short
+}
+
+func orNobody(signer string) string {
+	if signer == "" {
+		return "nobody"
+	}
+	return signer
+}
+
+// payloadFor is the type of SIN that writes where an image is expected to write.
+func payloadFor(to phone.Target) sin.PayloadType {
+	switch to {
+	case phone.ToTable:
+		return sin.TypeLayout
+	case phone.ToMemory:
+		return sin.TypeLoader
+	}
+	return sin.TypeImage
+}
