@@ -49,6 +49,8 @@ done
 
 echo "bench: the formats and the protocol by themselves"
 go test -run '^$' -bench . ./sin
+echo "bench: a folder for a phone of 2021, beside SHA-256"
+"$dir/restore.test" -test.run '^$' -test.bench '^BenchmarkCommandRestore$' -test.benchtime 1x
 
 # values BENCHMARK UNIT: those of all rounds, in ascending order
 values() { awk -v name="$1" -v unit="$2" '$1 == name && $2 == unit { print $3 }' "$dir/results" | sort -g; }
