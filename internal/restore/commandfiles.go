@@ -34,17 +34,18 @@ func (fw *Firmware) accepts(version int) error {
 // SpeaksCommands reports whether the first image of a bundle is one for phones of 2017 and
 // later.
 func SpeaksCommands(b *ftf.Bundle) bool {
-	for _, m := range b.Images() {
-		r, err := m.Open()
-		if err != nil {
-			return false
-		}
-		head := make([]byte, sin.DetectSize)
-		n, _ := io.ReadFull(r, head) // a short file is not an archive
-		_ = r.Close()                // it was not read to its end
-		return sin.Detect(head[:n]) > 3
+	images := b.Images()
+	if len(images) == 0 {
+		return false
 	}
-	return false
+	r, err := images[0].Open()
+	if err != nil {
+		return false
+	}
+	head := make([]byte, sin.DetectSize)
+	n, _ := io.ReadFull(r, head) // a short file is not an archive
+	_ = r.Close()                // it was not read to its end
+	return sin.Detect(head[:n]) > 3
 }
 
 // isTable reports whether an item is a partition table of a phone of 2017 or later.

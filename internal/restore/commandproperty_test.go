@@ -66,7 +66,6 @@ type folderCase struct {
 	k     *commandKit
 	rng   *rand.Rand
 	dir   string
-	wipe  bool
 	names []string // of changes
 }
 

@@ -8,19 +8,6 @@ import (
 	"xflash/usbproto/command"
 )
 
-// image is the course of one image in the second form of the signature.
-func (p *phone) image(cms []byte, partition string, chunks ...[]byte) {
-	p.download(cms)
-	p.answer("signature", "OKAY")
-	for i, chunk := range chunks {
-		p.download(chunk)
-		if i == 0 {
-			p.answer("erase:"+partition, "OKAY")
-		}
-		p.answer("flash:"+partition, "OKAY")
-	}
-}
-
 // A whole session in the order of PROTOCOL.md §3.7, in both forms of the signature.
 func TestSession(t *testing.T) {
 	cms := pattern(0x53c)
