@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"sync"
 	"testing"
 	"time"
 
@@ -68,7 +69,8 @@ type recordedState struct {
 		MinimumAID uint64 `json:"minimum_AID"`
 	}
 
-	trim []byte // made of Units, once
+	made sync.Once
+	trim []byte // made of Units
 }
 
 // A unitList is an object of units whose order counts: it is that in the trim area.
@@ -170,15 +172,15 @@ func (s *recordedState) phone(t *testing.T) *Phone {
 		}
 		roots = append(roots, root)
 	}
-	if s.trim == nil {
+	s.made.Do(func() {
 		trim := taimage.New()
 		for _, u := range s.Units {
 			if err := trim.Set(2, u.number, u.data); err != nil {
-				t.Fatal(err)
+				t.Error(err)
 			}
 		}
 		s.trim = trim.Encode()
-	}
+	})
 	p := &Phone{dir: dir, kind: phones["z3c"], options: Options{FuseAID: s.Fuses.MinimumAID}}
 	if err := os.WriteFile(p.TrimArea(), s.trim, 0o600); err != nil {
 		t.Fatal(err)

@@ -189,7 +189,7 @@ func TestFaultKill(t *testing.T) {
 
 // Every way to get a fault wrong says so.
 func TestParseFaultErrors(t *testing.T) {
-	for _, text := range []string{"", "silence", "silence@", "silence@-1", "silence@x", "unknown@1", "silence=5@1", "late=soon@1",
+	for _, text := range []string{"", "silence", "silence@", "silence@-1", "silence@x:y", "unknown@1", "silence=soon@1", "late=soon@1",
 		"refuse@1", "refuse=17@1", "refuse=xx/80080021@1", "refuse=0017/123456789@1", "refuse=LOUD/0017/80080021@1", "corrupt=all@1"} {
 		if f, err := ParseFault(text); err == nil {
 			t.Errorf("%q was read as %+v", text, f)
