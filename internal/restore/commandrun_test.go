@@ -1,6 +1,8 @@
 package restore_test
 
 import (
+	"os/exec"
+	"strings"
 	"testing"
 
 	"xflash/internal/restore"
@@ -30,7 +32,23 @@ func TestCommandRestore(t *testing.T) {
 					t.Fatal(err)
 				}
 				k.whole(wipe)
+				if strings.Contains(spec, "emmc") { // sgdisk assumes blocks of 512 bytes in a file, and UFS has 4096
+					k.validTable(0)
+				}
 			})
 		}
+	}
+}
+
+// validTable lets sgdisk judge the partition table of a logical unit.
+func (k *commandKit) validTable(lun int) {
+	k.t.Helper()
+	sgdisk, err := exec.LookPath("sgdisk")
+	if err != nil {
+		return
+	}
+	out, err := exec.Command(sgdisk, "-v", k.phone.LUN(lun)).CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "No problems found") {
+		k.t.Errorf("sgdisk: %v\n%s", err, out)
 	}
 }
