@@ -16,9 +16,13 @@ RELEASE  = -trimpath -buildmode=pie -buildvcs=false -ldflags "-s -w -buildid= $(
 build: setup
 	$(GO) build -trimpath -buildvcs=false -ldflags "$(STAMP)" -o xflash ./cmd/xflash
 
+# Under sudo nothing is compiled again when make has just built it.
+xflash: $(shell find cmd usbproto fastboot sin ftf internal go.mod -type f ! -name '*_test.go' ! -path '*/testdata/*')
+	$(MAKE) build
+
 # make install, or make install DESTDIR=/tmp/stage PREFIX=/usr
 PREFIX ?= /usr/local
-install: build
+install: xflash
 	packaging/install-files.sh ./xflash "$(DESTDIR)" "$(PREFIX)"
 	@echo "Installed in $(DESTDIR)$(PREFIX). The udev rule works from there if PREFIX is /usr; otherwise: sudo xflash udev --install"
 
@@ -92,6 +96,7 @@ lint:
 	$(GO) vet ./...
 	$(TOOL) staticcheck ./...
 	CGO_ENABLED=0 $(GO) vet $$($(GO) list ./... | grep -vE '/(libusb|vmtest|fixture)$$|/cmd/xflash$$')
+	$(GO) test ./internal/walls
 
 bench: setup-test build
 	packaging/bench.sh
