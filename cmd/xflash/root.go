@@ -1,6 +1,10 @@
 package main
 
 import (
+	"fmt"
+	"slices"
+	"strings"
+
 	"github.com/spf13/cobra"
 )
 
@@ -26,11 +30,16 @@ answers. Start with "xflash restore FILE.ftf --dry-run".`,
 		Example: `  xflash devices
   xflash restore D5803_23.5.A.1.291.ftf
   xflash explain 'ERR_SEVERITY="MINOR";ERR_CODE="0017";ERR_DYNAMIC="80080021";'`,
-		Args:              args(cobra.NoArgs),
-		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
-		PersistentPreRunE: func(*cobra.Command, []string) error { return a.startTrace() },
-		SilenceErrors:     true,
-		SilenceUsage:      true,
+		Args: args(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			if err := unusable(cmd); err != nil {
+				return err
+			}
+			return a.startTrace()
+		},
+		SilenceErrors: true,
+		SilenceUsage:  true,
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	flags := root.PersistentFlags()
@@ -57,17 +66,53 @@ answers. Start with "xflash restore FILE.ftf --dry-run".`,
 	return root
 }
 
+// offline are the commands that never speak to a phone.
+var offline = []string{"bundle", "compare", "completion", "demo", "explain", "inspect", "list", "man", "sim", "udev", "unpack", "verify", "version"}
+
+// unusable refuses a global option that would change nothing: whoever gives it expects
+// that it does.
+func unusable(cmd *cobra.Command) error {
+	if !slices.Contains(offline, cmd.Name()) || cmd.Flags().Lookup("imei") != nil { // ta verify asks the phone
+		return nil
+	}
+	for _, name := range []string{"device", "sim-state", "small-requests", "trace", "trace-ids"} {
+		if cmd.Flags().Changed(name) && !(cmd.Name() == "sim" && name == "sim-state") {
+			return usageError{fmt.Errorf("--%s: %s does not speak to a phone", name, cmd.CommandPath())}
+		}
+	}
+	return nil
+}
+
 // usageError is a command line that cannot be understood.
 type usageError struct{ err error }
 
 func (e usageError) Error() string { return e.err.Error() }
 
-// args wraps an argument check so that its errors count as wrong usage.
+// args wraps an argument check: its errors count as wrong usage and name the argument as
+// the command's usage line does.
 func args(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, a []string) error {
-		if err := check(cmd, a); err != nil {
-			return usageError{err}
+		err := check(cmd, a)
+		if err == nil {
+			return nil
 		}
-		return nil
+		use := strings.TrimSuffix(cmd.UseLine(), " [flags]")
+		switch words := arguments(cmd.Use); {
+		case cmd.HasSubCommands(): // an unknown command, for which cobra has suggestions
+		case len(a) < len(words):
+			err = fmt.Errorf("%s is missing: %s", words[len(a)], use)
+		default:
+			err = fmt.Errorf("%q is one argument too many: %s", a[len(words)], use)
+		}
+		return usageError{err}
 	}
+}
+
+// arguments are the positional arguments in a usage line; options come after them.
+func arguments(use string) []string {
+	words := strings.Fields(use)[1:]
+	if i := slices.IndexFunc(words, func(w string) bool { return strings.HasPrefix(strings.TrimLeft(w, "["), "-") }); i >= 0 {
+		words = words[:i]
+	}
+	return words
 }

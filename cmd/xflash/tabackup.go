@@ -165,7 +165,7 @@ func (a *app) backUpTrim(ctx context.Context, dir string, loader *s1.Image) (err
 	if err != nil {
 		return err
 	}
-	if err := a.showBackup(dir, b, d, d.HardwareText(), belongsTo(d, chip, infoIMEIs(c.Info()))); err != nil {
+	if err := a.showBackup(dir, b, d, belongsTo(d, chip, infoIMEIs(c.Info()))); err != nil {
 		return err
 	}
 	return c.End(ctx)
@@ -189,7 +189,7 @@ func (a *app) backUpCommand(ctx context.Context, p *flashPhone, dir string, load
 	if err != nil {
 		return err
 	}
-	return a.showBackup(dir, b, d, "the form that it has on these phones is not known", nil)
+	return a.showBackup(dir, b, d, nil)
 }
 
 func (a *app) sayDoing(doing string) { a.ui.say("%s%s.", strings.ToUpper(doing[:1]), doing[1:]) }
@@ -232,7 +232,7 @@ func belongsTo(d *trimDump, chip string, imeis []string) []string {
 }
 
 // showBackup says what was read, what it proves and what it lacks.
-func (a *app) showBackup(dir string, b *tabackup.Backup, d *trimDump, hardware string, odd []string) error {
+func (a *app) showBackup(dir string, b *tabackup.Backup, d *trimDump, odd []string) error {
 	partitions := []map[string]any{}
 	for _, p := range b.Partitions {
 		row := map[string]any{"number": p.Number, "units": len(p.Units), "partial": p.Partial != "", "refused": printable(p.Refused)}
@@ -240,7 +240,7 @@ func (a *app) showBackup(dir string, b *tabackup.Backup, d *trimDump, hardware s
 	}
 	if a.ui.json {
 		return a.ui.resultJSON(map[string]any{"type": "trim-area-backup", "folder": dir, "partial": b.Partial(), "partitions": partitions,
-			"model": d.ID.Model, "serial": a.masked(d.ID.Serial), "hw_config": hardware, "warnings": append([]string{}, odd...)})
+			"model": d.ID.Model, "serial": a.masked(d.ID.Serial), "hw_config": d.HardwareText(), "warnings": append([]string{}, odd...)})
 	}
 	state := "complete: all that flash mode shows"
 	if b.Partial() {
@@ -261,7 +261,7 @@ func (a *app) showBackup(dir string, b *tabackup.Backup, d *trimDump, hardware s
 	}
 	line("model", orUnknown(d.ID.Model, "unit 2210 does not tell"))
 	line("serial", orUnknown(a.masked(d.ID.Serial), "unit 4900 is missing"))
-	line("hw config", hardware)
+	line("hw config", d.HardwareText())
 	for _, text := range odd {
 		line("WARNING", text)
 	}

@@ -149,6 +149,8 @@ func (b *Backup) HardwareText() string {
 		return "not in this half of the backup"
 	case !r.Present:
 		return "missing: a phone with this trim area refuses all firmware in flash mode (80080021)"
+	case r.Later:
+		return "not judged: its form on phones of 2017 and later is not known"
 	case r.Err != nil:
 		return "damaged: " + r.Err.Error()
 	}

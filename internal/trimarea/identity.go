@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"xflash/internal/phone"
 	"xflash/sin"
 )
 
@@ -21,6 +22,7 @@ type Identity struct {
 // Record is the hardware configuration in unit 2003 and how far it can be believed.
 type Record struct {
 	Present bool
+	Later   bool        // of a phone of 2017 or later: its form is not known, and nothing is judged
 	Config  *HWConf     // nil when it cannot be read
 	Trust   sin.Trust   // of its signature; zero when it is not a SIN
 	Err     error       // damaged, or of a form that is not known
@@ -42,6 +44,10 @@ func (s *Survey) Identity(ctx context.Context, roots *sin.RootSet) (Identity, *R
 		return id, record
 	}
 	record.Present = true
+	if family, _, ok := phone.ByModel(id.Model); ok && family.Protocol == phone.ProtocolCommand {
+		record.Later = true
+		return id, record
+	}
 	record.Report, record.Err = sin.Check(ctx, bytes.NewReader(u.Data), int64(len(u.Data)), sin.CheckOptions{Roots: roots})
 	if record.Report != nil {
 		record.Trust = record.Report.Trust
