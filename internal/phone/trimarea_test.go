@@ -1,8 +1,9 @@
-package phone
+package phone_test
 
 import (
 	"testing"
 
+	"xflash/internal/phone"
 	"xflash/internal/trimarea"
 )
 
@@ -11,8 +12,8 @@ import (
 func TestVerdictsAgreeWithDanger(t *testing.T) {
 	writable := 0
 	for number := range uint32(0x10000) {
-		v := UnitVerdict(number)
-		if v.Verdict == Never {
+		v := phone.UnitVerdict(number)
+		if v.Verdict == phone.Never {
 			continue
 		}
 		writable++
