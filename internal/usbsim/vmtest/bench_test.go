@@ -52,7 +52,9 @@ func newBench(t testing.TB, o simphone.Options) *bench {
 	t.Helper()
 	needVM(t)
 	o.Dir = t.TempDir()
-	o.RootFiles = []string{filepath.Join(fixtures, RootFile)}
+	if o.RootFiles == nil {
+		o.RootFiles = []string{filepath.Join(fixtures, RootFile)}
+	}
 	phone, err := simphone.Open(o)
 	if err != nil {
 		t.Fatal(err)
