@@ -6,11 +6,10 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strings"
 
 	"xflash/internal/fileio"
 	"xflash/internal/firmware"
-	"xflash/internal/phone"
+	"xflash/internal/inspect"
 	"xflash/sin"
 	"xflash/sin/gpt"
 )
@@ -147,21 +146,10 @@ func (u *unpacker) partitions(t *gpt.Table) ([]chosenPartition, error) {
 	return chosen, nil
 }
 
-// modemIdentity is the partitions with what makes the modem of one phone that phone's:
-// calibration and IMEI (internal/phone/PHONES.md §3.6).
-var modemIdentity = []string{"modemst1", "modemst2", "fsg"}
-
 // identityWarning is the warning about a copy of a partition that belongs to one
 // phone, empty for the others.
 func identityWarning(label string) string {
-	identity := slices.ContainsFunc(modemIdentity, func(l string) bool { return strings.EqualFold(l, label) })
-	for _, f := range phone.Families() {
-		for _, p := range f.Partitions {
-			own := p.Class == phone.Identity || p.Class == phone.Untouched
-			identity = identity || own && strings.EqualFold(p.Label, label)
-		}
-	}
-	if !identity {
+	if !inspect.BelongsToOnePhone(label) {
 		return ""
 	}
 	return fmt.Sprintf("%s belongs to the one phone it was read from. This very copy, written to a second phone, has killed that phone: "+

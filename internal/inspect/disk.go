@@ -148,6 +148,19 @@ func belongsToOnePhone(p phone.Partition) bool {
 	return p.Class == phone.Identity || p.Class == phone.Untouched || modemIdentity[strings.ToLower(p.Label)]
 }
 
+// BelongsToOnePhone reports whether a copy of the partition with this label, in any case,
+// belongs to the phone it was read from, as far as any family is known.
+func BelongsToOnePhone(label string) bool {
+	for _, f := range phone.Families() {
+		for _, p := range f.Partitions {
+			if strings.EqualFold(p.Label, label) && belongsToOnePhone(p) {
+				return true
+			}
+		}
+	}
+	return modemIdentity[strings.ToLower(label)]
+}
+
 // knownPartition finds what is known of a label: in the family, else in any family.
 func knownPartition(family *phone.Family, label string) (phone.Partition, bool) {
 	if family != nil {
