@@ -94,12 +94,9 @@ func (s *stream) answer(ctx context.Context, fromPhone bool) (reply, error) {
 			return reply{}, s.bad("DATA is followed by eight hexadecimal digits")
 		}
 		s.use(12)
-		if s.nul && fromPhone && len(s.buf) == 0 { // it comes in a part by itself
-			if err := s.fill(ctx, 1); err != nil {
-				return reply{}, err
-			}
+		if err := s.dropNUL(ctx, int64(n), fromPhone); err != nil {
+			return reply{}, err
 		}
-		s.dropNUL(int64(n), fromPhone)
 		return reply{kind: kind, size: int64(n)}, nil
 	}
 	return reply{}, s.bad("an answer starts with OKAY, FAIL or DATA")
@@ -153,22 +150,35 @@ func (s *stream) use(n int) {
 	s.last = min(s.last, len(s.buf))
 }
 
-// dropNUL takes the NUL away that some phones send as the 13th byte of a DATA answer (PROTOCOL.md §1.4). When n bytes of
-// data come in the same transfer, the first of them may be a zero too: then the place of the next answer decides, or what
-// this phone did before.
-func (s *stream) dropNUL(n int64, fromPhone bool) {
+// dropNUL takes the NUL away that some phones send as the 13th byte of a DATA answer (PROTOCOL.md §1.4). The first of n
+// bytes of data may be a zero too, and a byte pipe joins transfers: the place of the next answer decides, or for long
+// data what came with DATA and what this phone did before.
+func (s *stream) dropNUL(ctx context.Context, n int64, fromPhone bool) error {
+	if s.nul && fromPhone && len(s.buf) == 0 { // it comes in a transfer by itself
+		if err := s.fill(ctx, n); err != nil {
+			return err
+		}
+	}
 	if len(s.buf) == 0 || s.buf[0] != 0 {
-		return
+		return nil
 	}
-	nul := s.nul
-	if !fromPhone || len(s.buf) == 1 {
-		nul, s.nul = true, true
-	} else if without, with := s.answerAt(n), s.answerAt(n+1); without != with {
-		nul = with
+	switch {
+	case !fromPhone:
+		s.nul = true
+	case n <= readMost:
+		for want := n + 4; int64(len(s.buf)) < want; {
+			if err := s.fill(ctx, want-int64(len(s.buf))); err != nil {
+				return err
+			}
+		}
+		s.nul = !s.answerAt(n)
+	case len(s.buf) == 1:
+		s.nul = true
 	}
-	if nul {
+	if s.nul {
 		s.use(1)
 	}
+	return nil
 }
 
 // answerAt tells whether an answer starts at an offset.

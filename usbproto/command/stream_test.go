@@ -90,6 +90,27 @@ func TestNULInATransferByItself(t *testing.T) {
 	})
 }
 
+// A byte pipe joins and cuts transfers anywhere: a unit of one zero is not taken for the NUL of a longer DATA answer,
+// wherever the cut is.
+func TestZeroInAPipe(t *testing.T) {
+	for _, whole := range []string{"DATA00000001\x00OKAY", "DATA00000001\x00\x00OKAY", "DATA00000002\x00\x00OKAY"} {
+		for cut := 13; cut < len(whole); cut++ {
+			inSession(t, func(p *phone) {
+				p.answer("Read-TA:2:10100", whole[:cut], whole[cut:])
+				p.answer("getvar:product", "OKAYXQ-BC72")
+			}, func(ctx context.Context, t *testing.T, s *command.Session) {
+				want := make([]byte, whole[11]-'0')
+				if got, err := s.ReadTA(ctx, 2, 10100); err != nil || !bytes.Equal(got, want) {
+					t.Errorf("%q cut at %d: got %x, %v", whole, cut, got, err)
+				}
+				if product, err := s.Var(ctx, "product"); product != "XQ-BC72" || err != nil {
+					t.Errorf("%q cut at %d: got %q, %v", whole, cut, product, err)
+				}
+			})
+		}
+	}
+}
+
 // Every form of a short answer (PROTOCOL.md §2.1).
 func TestAnswers(t *testing.T) {
 	for _, c := range []struct {
