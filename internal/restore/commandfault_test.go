@@ -14,6 +14,7 @@ import (
 
 // Odd ways to answer that real phones have, or may have, change nothing.
 func TestCommandOddAnswers(t *testing.T) {
+	t.Parallel()
 	faults := []string{"data13@*", "glued@Get-root-key-hash:*", "glued@*", "zlp@*", "split@Read-TA:*", "two-data@Get-ufs-info",
 		"novar=Battery@*", "novar=Sector-size@*", "novar=Rollback-index:0@*", "novar=Default-security@*", "novar=max-download-size@*", "hex=upper@*", "late=50ms@Sync"}
 	if testing.Short() {
@@ -37,6 +38,7 @@ func TestCommandOddAnswers(t *testing.T) {
 
 // What a phone tells that speaks against the restore is refused before anything is written.
 func TestCommandRefusedFacts(t *testing.T) {
+	t.Parallel()
 	folder := map[string]*commandKit{"1": newCommandKit(t, "1", xperifirm.Options{})}
 	for _, c := range []struct{ spec, fault, says string }{
 		{"1", "var=product:J9150@*", "the phone is a J9150"},
@@ -92,6 +94,7 @@ func problemText(ps restore.Problems) string {
 // Firmware with a lower rollback index than the phone has started is refused: the phone would
 // not start any more.
 func TestCommandRollback(t *testing.T) {
+	t.Parallel()
 	newer := newCommandKit(t, "1iii", xperifirm.Options{Rollback: 7})
 	newer.on()
 	if _, err := newer.run(restore.Request{}, false, restore.RunOptions{}); err != nil {
@@ -116,7 +119,9 @@ func TestCommandRollback(t *testing.T) {
 // A phone that refuses a command of the restore: an error, never success, and the phone is left
 // as it is. The same restore again, or continued, makes it whole.
 func TestCommandRefusals(t *testing.T) {
-	faults := []string{"fail=no@Write-TA:1", "fail=no@signature:1", "fail=no@Repartition:2", "fail=no@signature:7", "fail=no@download:6", "data-fail@download:9", "fail=no@erase:1",
+	t.Parallel()
+	// The first "signature" asks for the form; the second is that of the first image.
+	faults := []string{"fail=no@Write-TA:1", "fail=no@signature:2", "fail=no@Repartition:2", "fail=no@signature:7", "fail=no@download:6", "data-fail@download:9", "fail=no@erase:1",
 		"fail=no@erase:5", "fail=no@flash:1", "fail=no@flash:8", "fail=no@flash:10", "fail=no@Write-TA:3", "fail=no@Write-TA:9", "fail=no@set_active:1",
 		"fail=Failed to verify cms@signature:9", "fail=no@Sync:1", "fail=no@powerdown:1", "garbage@flash:4", "stale=OKAY@flash:4"}
 	if testing.Short() {
@@ -157,6 +162,7 @@ func TestCommandRefusals(t *testing.T) {
 // What other programs did to phones (usbproto/command/PROTOCOL.md §3.3, §5.7) is refused or
 // harmless here.
 func TestCommandPeersFaults(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name   string
 		spec   string
@@ -221,6 +227,7 @@ func (k *commandKit) onlyOneOfEach() {
 // Damaged and foreign files: what can be found offline is refused before the phone is asked,
 // and of the rest the phone refuses the signature, with nothing of that partition erased.
 func TestCommandDamage(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		damage xperifirm.Damage
 		short  string

@@ -31,6 +31,7 @@ import (
 //
 // XFLASH_SEED=N repeats one case. Layer: make check.
 func TestCommandOnlyWhatMayBeSentIsSent(t *testing.T) {
+	t.Parallel()
 	first, cases := uint64(1), uint64(16)
 	if !testing.Short() {
 		cases = 300

@@ -16,6 +16,7 @@ type wrote = simphone.Written
 // and at places inside the data, is continued to the same end. A finished image is not sent
 // again. Layer: a sample in make check, all in the long one.
 func TestCommandResume(t *testing.T) {
+	t.Parallel()
 	specs := []string{"1iii", "xz1"}
 	if testing.Short() {
 		specs = specs[:1]
@@ -137,6 +138,7 @@ func finished(list []wrote) map[string]bool {
 
 // A stop that is asked for comes at a safe point, between two chunks at the earliest.
 func TestCommandStop(t *testing.T) {
+	t.Parallel()
 	k := newCommandKit(t, "1iii", xperifirm.Options{})
 	k.on()
 	stop := make(chan struct{})

@@ -12,6 +12,7 @@ import (
 // All generations, both storages, from either slot, with and without --wipe: each partition
 // holds what the firmware says, and the phone starts.
 func TestCommandRestore(t *testing.T) {
+	t.Parallel()
 	for i, spec := range []string{"xz1", "xz1,model=G8141", "xz1,storage=emmc", "1", "1,slot=b", "1,storage=emmc", "1iii", "1iii,slot=b", "1iii,storage=emmc"} {
 		for _, wipe := range []bool{false, true} {
 			name := spec

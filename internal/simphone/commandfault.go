@@ -233,7 +233,7 @@ var timed = []string{FaultUnplug, FaultSilence, FaultKill}
 
 // before lets happen what happens when a command has arrived; done when it is not carried
 // out.
-func (s *commandSession) before() (done bool, err error) {
+func (s *commandSession) before(arg string) (done bool, err error) {
 	if f := s.at(FaultReplug); f != nil {
 		s.note("fault: unplugged and plugged in again")
 		s.drop()
@@ -247,7 +247,7 @@ func (s *commandSession) before() (done bool, err error) {
 		}
 	}
 	if f := s.at(FaultFail); f != nil {
-		return true, s.refuse("", f.Arg)
+		return true, s.refuse(arg, f.Arg)
 	}
 	return false, nil
 }

@@ -118,7 +118,7 @@ func (s *commandSession) hear(message []byte) error {
 		return s.fail(refusedBySim + "command too long or not printable")
 	}
 	s.note(text)
-	if done, err := s.before(); done || err != nil {
+	if done, err := s.before(arg); done || err != nil {
 		return err
 	}
 	for _, c := range commandList {
