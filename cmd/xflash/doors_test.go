@@ -69,7 +69,7 @@ func TestOneVerdictThroughEveryDoor(t *testing.T) {
 			switch {
 			case in.is != bundle:
 				says("bundle", exit, out+talk, exit != exitOK)
-			default: // what could be read is bundled, what could not is told
+			default: // what could be read is bundled, and the rest is named
 				says("bundle", exit, out+talk, exit == want && (in.intact != inspect.IntactUnknown || strings.Contains(talk, "left out")))
 			}
 

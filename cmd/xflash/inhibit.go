@@ -12,7 +12,7 @@ import (
 const inhibitWait = 2 * time.Second
 
 // inhibitSleep asks logind to neither suspend nor shut down until release is called or the
-// program ends. Where there is no logind, or it says no, nothing happens: that is not a reason
+// program ends. Where there is no logind, or it refuses, nothing happens: that is not a reason
 // not to rescue a phone.
 func inhibitSleep() (release func()) {
 	locks := make(chan *os.File)

@@ -48,7 +48,7 @@ func filled(text string, fill []string) string {
 }
 
 // TestToolRowsInOtherFrames: a row is found whatever its places stand for and whatever
-// log, shell or mail is around it. A row that is told alone only is not looked for here.
+// log, shell or mail is around it. Rows that count only as the whole paste are left out here.
 func TestToolRowsInOtherFrames(t *testing.T) {
 	for _, r := range toolErrors() {
 		if r.match == "alone" || r.severity == severityNote || r.severity == severityFrame {

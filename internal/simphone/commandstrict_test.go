@@ -304,7 +304,7 @@ func TestCommandStorage(t *testing.T) {
 	}
 }
 
-// What is told of the phone has the forms that were seen, and its trim area leaves out the
+// What the phone says of itself has the forms that were seen, and its trim area leaves out the
 // key.
 func TestCommandFacts(t *testing.T) {
 	for spec, want := range map[string]map[string]string{

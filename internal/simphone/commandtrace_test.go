@@ -107,7 +107,7 @@ func checkTable(t *testing.T, file string, want []byte, storage string) {
 	}
 }
 
-// Over TCP too a command ends with its packet, and the phone goes when it is told to.
+// Over TCP too a command ends with its packet, and the phone leaves the bus when asked to.
 func TestCommandServe(t *testing.T) {
 	p := commandPhone(t, "1iii")
 	l, err := net.Listen("tcp", "127.0.0.1:0")

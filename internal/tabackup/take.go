@@ -17,7 +17,7 @@ import (
 	"xflash/usbproto/s1"
 )
 
-// Backup is the trim area of one phone as it is told in flash mode.
+// Backup is the trim area of one phone as flash mode shows it.
 type Backup struct {
 	Hello      map[string]string // what the phone says of itself; what identifies it is masked
 	Missing    string            // what no backup of this kind has
