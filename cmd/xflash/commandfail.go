@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 
-	"xflash/internal/explain"
 	"xflash/usbproto"
 	"xflash/usbproto/command"
 )
@@ -48,12 +47,11 @@ func commandFailure(err error) *failure {
 
 // commandRefused is a FAIL: the phone's own words, and what they mean where that is known.
 func commandRefused(r *command.Refusal) *failure {
-	f := &failure{exit: exitRefused, code: "refused", what: printable(r.Error())}
-	if e := explain.BootLoader(r.Text, r.Command); e.Known {
-		f.text, f.hints = "  "+wrap(e.Meaning, 76, "  "), e.Next
+	f := loaderRefused(printable(r.Error()), r.Text, r.Command)
+	if f.text != "" {
 		return f
 	}
-	f.text = "  " + wrap("No public log has this text, so nobody outside Sony knows what it means.", 76, "  ")
+	f.text = wrap("No public log has this text, so nobody outside Sony knows what it means.", 80, "")
 	f.hints = []string{"repeat the command with --trace FOLDER/ and report it: the folder holds what the phone said, without what identifies it"}
 	return f
 }

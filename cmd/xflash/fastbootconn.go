@@ -166,6 +166,16 @@ var forbiddenHints = map[fastboot.Hazard][]string{
 	fastboot.HazardLock: {`"xflash restore FILE.ftf" puts Sony's own system back, on an unlocked phone too`},
 }
 
+// loaderRefused is a FAIL to a command in either protocol that has one: what it means and what
+// to do, where that is known.
+func loaderRefused(what, text, command string) *failure {
+	f := &failure{exit: exitRefused, code: "refused", what: what}
+	if e := explain.BootLoader(text, command); e.Known {
+		f.text, f.hints = wrap(e.Meaning, 80, ""), e.Next
+	}
+	return f
+}
+
 // fastbootFailure makes words of what went wrong in fastboot.
 func fastbootFailure(err error) *failure {
 	var refusal *fastboot.Refusal
@@ -181,11 +191,7 @@ func fastbootFailure(err error) *failure {
 	case errors.As(err, &question):
 		return &failure{exit: exitPolicy, code: "not-confirmed", what: question.Error(), hints: []string{"--yes says that you agree"}}
 	case errors.As(err, &refusal):
-		f := &failure{exit: exitRefused, code: "refused", what: refusal.Error()}
-		if e := explain.BootLoader(refusal.Text, refusal.Command); e.Known {
-			f.text, f.hints = wrap(e.Meaning, 80, ""), e.Next
-		}
-		return f
+		return loaderRefused(refusal.Error(), refusal.Text, refusal.Command)
 	case errors.As(err, &odd):
 		return &failure{exit: exitUnknown, code: "protocol", what: odd.Error(),
 			hints: []string{"unplug the phone, start fastboot mode again (off, hold Volume Up, plug in), and repeat the command"}}

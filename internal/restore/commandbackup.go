@@ -44,7 +44,7 @@ func (s Store) SaveBefore(ctx context.Context, c *command.Session, plan *Plan, f
 	for _, partition := range []int{1, 2} {
 		data, err := c.ReadAllTA(ctx, partition)
 		if err == nil {
-			err = os.WriteFile(filepath.Join(folder, fmt.Sprintf("trim-area-%d.units", partition)), data, 0o600)
+			err = replaceFile(filepath.Join(folder, fmt.Sprintf("trim-area-%d.units", partition)), data)
 		}
 		if err != nil {
 			return "", err

@@ -177,22 +177,28 @@ func (j *Journal) save() error {
 	if err := os.MkdirAll(filepath.Dir(j.path), 0o700); err != nil {
 		return fmt.Errorf("the journal folder cannot be made: %w", err)
 	}
-	temp, err := os.CreateTemp(filepath.Dir(j.path), ".restore-*")
-	if err != nil {
+	if err := replaceFile(j.path, append(data, '\n')); err != nil {
 		return fmt.Errorf("the journal cannot be written: %w", err)
 	}
+	return nil
+}
+
+// replaceFile writes a file, for its owner only, in one step: whoever looks finds the old
+// contents or the new.
+func replaceFile(path string, data []byte) error {
+	temp, err := os.CreateTemp(filepath.Dir(path), ".restore-*")
+	if err != nil {
+		return err
+	}
 	defer os.Remove(temp.Name()) // gone after the rename; this is for the ways out before it
-	if _, err = temp.Write(append(data, '\n')); err == nil {
+	if _, err = temp.Write(data); err == nil {
 		err = temp.Sync()
 	}
 	if err2 := temp.Close(); err == nil {
 		err = err2
 	}
 	if err == nil {
-		err = os.Rename(temp.Name(), j.path)
+		err = os.Rename(temp.Name(), path)
 	}
-	if err != nil {
-		return fmt.Errorf("the journal cannot be written: %w", err)
-	}
-	return nil
+	return err
 }
