@@ -23,7 +23,7 @@ func commandFailure(err error) *failure {
 	var broken *command.TransferError
 	switch {
 	case errors.As(err, &refusal):
-		return commandRefused(refusal)
+		return loaderRefused(printable(refusal.Error()), refusal.Text, refusal.Command)
 	case errors.As(err, &forbidden):
 		return &failure{exit: exitPolicy, code: "forbidden", what: forbidden.Error()}
 	case errors.As(err, &large):
@@ -43,15 +43,4 @@ func commandFailure(err error) *failure {
 		return f
 	}
 	return nil
-}
-
-// commandRefused is a FAIL: the phone's own words, and what they mean where that is known.
-func commandRefused(r *command.Refusal) *failure {
-	f := loaderRefused(printable(r.Error()), r.Text, r.Command)
-	if f.text != "" {
-		return f
-	}
-	f.text = wrap("No public log has this text, so nobody outside Sony knows what it means.", 80, "")
-	f.hints = []string{"repeat the command with --trace FOLDER/ and report it: the folder holds what the phone said, without what identifies it"}
-	return f
 }

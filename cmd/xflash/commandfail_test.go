@@ -25,7 +25,7 @@ func TestCommandFailures(t *testing.T) {
 	}{
 		"a known text":     {&command.Refusal{Command: "signature", Text: "Failed to verify cms"}, exitRefused, "refused", "another model"},
 		"an unknown text":  {&command.Refusal{Command: "flash:super", Text: "sim: full"}, exitRefused, "refused", `"sim: full"`},
-		"an unknown one":   {&command.Refusal{Command: "flash:super", Text: "sim: full"}, exitRefused, "refused", "No public log"},
+		"an unknown one":   {&command.Refusal{Command: "flash:super", Text: "sim: full"}, exitRefused, "refused", "on no list"},
 		"control bytes":    {&command.Refusal{Command: "Sync", Text: "\x1b[31mred"}, exitRefused, "refused", "Sync"},
 		"a forbidden unit": {command.CheckUnit(2010, nil), exitPolicy, "forbidden", "SIM lock"},
 		"too large":        {&command.TooLargeError{Size: 9, Limit: 8}, exitPolicy, "too-large", "larger than the 8"},
@@ -47,5 +47,17 @@ func TestCommandFailures(t *testing.T) {
 	}
 	if commandFailure(errors.New("something else")) != nil {
 		t.Error("every error belongs to the protocol")
+	}
+}
+
+// A FAIL means the same, and is as sure, in the command that met it and in explain.
+func TestOneExplanationOfAFail(t *testing.T) {
+	for _, text := range []string{"dtb not found", "unknown command", "GetVar Variable Not found", "Invalid Slot", "Failed to verify cms", "purple"} {
+		f := loaderRefused("no", text, "getvar:x")
+		exit, out, _ := door(t, "explain", "FAILED (remote: '"+text+"')")
+		flat := func(s string) string { return strings.Join(strings.Fields(s), " ") }
+		if exit != exitOK || f.text == "" || !strings.Contains(flat(strings.ReplaceAll(out, "Meaning: ", "")), flat(f.text)) {
+			t.Errorf("%s: the command says %q, explain %s", text, f.text, out)
+		}
 	}
 }

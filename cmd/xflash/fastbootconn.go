@@ -166,14 +166,11 @@ var forbiddenHints = map[fastboot.Hazard][]string{
 	fastboot.HazardLock: {`"xflash restore FILE.ftf" puts Sony's own system back, on an unlocked phone too`},
 }
 
-// loaderRefused is a FAIL to a command in either protocol that has one: what it means and what
-// to do, where that is known.
+// loaderRefused is a FAIL to a command in either protocol that has one, explained as "xflash
+// explain" explains it.
 func loaderRefused(what, text, command string) *failure {
-	f := &failure{exit: exitRefused, code: "refused", what: what}
-	if e := explain.BootLoader(text, command); e.Known {
-		f.text, f.hints = wrap(e.Meaning, 80, ""), e.Next
-	}
-	return f
+	e := explain.BootLoader(text, command)
+	return &failure{exit: exitRefused, code: "refused", what: what, text: wrap(e.Sentence(), 80, ""), hints: e.Next}
 }
 
 // fastbootFailure makes words of what went wrong in fastboot.

@@ -60,6 +60,7 @@ type Explanation struct {
 	IfSaid     bool   `json:"if_phone_said,omitempty"` // true only if a phone gave this in ERR_DYNAMIC
 
 	limited   bool // the loader refuses because of an earlier error
+	distress  bool // a mode that no phone enters unless something failed
 	mentioned bool // words of a program in a text that a person wrote
 }
 
@@ -102,9 +103,12 @@ func Explain(text string) []Explanation {
 			e.Meaning = "This only follows from the error before it; that one counts. " + e.Meaning
 		}
 	}
-	if modes := modesIn(lines); len(found) > 0 && found[0].Effect != severityNote || single(lines) != nil {
-		found = append(found, modes...)
+	modes := modesIn(lines)
+	if (len(found) == 0 || found[0].Effect == severityNote) && single(lines) == nil {
+		// A list of what is plugged in is no complaint, unless a phone in it is in distress.
+		modes = slices.DeleteFunc(modes, func(p placed) bool { return !p.distress })
 	}
+	found = append(found, modes...)
 	// Nobody's words but a person's: what they see may be among them.
 	if !slices.ContainsFunc(found, func(p placed) bool { return p.Source != FromBus && !p.IfSaid && !p.mentioned }) {
 		found = append(found, symptomsIn(text)...)

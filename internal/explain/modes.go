@@ -126,7 +126,8 @@ func modesIn(lines []line) (found []placed) {
 				next[0] = "For flash mode: " + next[0]
 			}
 			found = append(found, placed{lines[i].at, Explanation{Source: FromBus, ID: ids[0] + ":" + ids[1], Said: ids[0] + ":" + ids[1] + " is " + mode.String(),
-				Meaning: OfMode(mode).Describe, Confidence: High, Known: true, Action: "MODE", Next: next}})
+				Meaning: OfMode(mode).Describe, Confidence: High, Known: true, Action: "MODE", Next: next,
+				distress: mode == usbproto.ModeEDL || mode == usbproto.ModeDump || mode == usbproto.ModeEmergency}})
 		}
 	}
 	return found

@@ -1,6 +1,7 @@
 package explain
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 
@@ -87,20 +88,33 @@ func (e Explanation) refusal(block func(label, s string), width int) {
 	e.meaning(block)
 }
 
-// meaning tells how sure it is. Only what a phone said itself is certain.
+// Sentence is the meaning with how sure it is, for a program that says the rest itself.
+func (e Explanation) Sentence() string {
+	label, s := e.sure()
+	if label == "Meaning:" {
+		return s
+	}
+	return label + " " + s
+}
+
 func (e Explanation) meaning(block func(label, s string)) {
+	label, s := e.sure()
+	block(fmt.Sprintf("%-10s", label), s)
+}
+
+// sure tells how sure the meaning is. Only what a phone said itself is certain.
+func (e Explanation) sure() (label, s string) {
 	switch {
 	case e.Confidence == High && e.Source != FromPhone:
-		block("Meaning:  ", e.Meaning)
+		return "Meaning:", e.Meaning
 	case e.Confidence == High && e.IfSaid:
-		block("Meaning:  ", "If a phone answered this: "+lowerFirst(e.Meaning))
+		return "Meaning:", "If a phone answered this: " + lowerFirst(e.Meaning)
 	case e.Confidence == High:
-		block("Meaning:  ", e.Meaning+" (This is certain.)")
+		return "Meaning:", e.Meaning + " (This is certain.)"
 	case e.Confidence == Medium:
-		block("Meaning:  ", "Most likely: "+lowerFirst(e.Meaning)+" (This is not proven.)")
+		return "Meaning:", "Most likely: " + lowerFirst(e.Meaning) + " (This is not proven.)"
 	case e.Confidence == Low:
-		block("Not sure: ", e.Meaning)
-	default:
-		block("Unknown:  ", e.Meaning)
+		return "Not sure:", e.Meaning
 	}
+	return "Unknown:", e.Meaning
 }
