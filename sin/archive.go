@@ -19,6 +19,7 @@ type Archive struct {
 	CMS    *CMS   // nil when it could not be read
 	Bytes  int    // of the signature, read or not
 	Chunks []ArchiveChunk
+	End    int64 // one past the last byte of the partition that they write
 	Signed Signed
 
 	cmsSHA256 [32]byte
@@ -212,10 +213,12 @@ func (c *archiveCheck) begin(e ArchiveChunk, size int64) error {
 	return out.fill(c.ctx, extent{0, size}, [4]byte{gap, gap, gap, gap})
 }
 
-// archiveOutput is an output that keeps the first bytes; with no output it only does that.
+// archiveOutput is an output that keeps the first bytes and where the last one is; with no
+// output it only does that.
 type archiveOutput struct {
 	*output
 	head []byte
+	end  int64
 }
 
 // WriteAt keeps and passes on.
@@ -223,6 +226,7 @@ func (o *archiveOutput) WriteAt(data []byte, at int64) (int, error) {
 	if at < int64(len(o.head)) {
 		copy(o.head[at:], data)
 	}
+	o.end = max(o.end, at+int64(len(data)))
 	if o.output == nil {
 		return len(data), nil
 	}
@@ -264,5 +268,6 @@ func (c *archiveCheck) copyRaw(r io.Reader) error {
 // part describes the partition that the archive makes.
 func (c *archiveCheck) part() {
 	head := c.out.head
+	c.a.End = c.out.end
 	c.rep.Parts = []Part{{Target: Target{Name: c.a.Name, End: c.size}, Kind: Recognize(head), Size: c.size, Head: head}}
 }

@@ -25,6 +25,8 @@ func (c bootChoice) leavesOut(it *Item) string {
 	switch {
 	case c.has(it):
 		return ""
+	case len(c.problems) > 0:
+		return "no boot set of the bundle is certain to fit this phone"
 	case c.files == nil:
 		return c.why
 	}

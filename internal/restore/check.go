@@ -230,6 +230,9 @@ func (c *checkRun) sin(ctx context.Context, it *Item) (err error) {
 	if err == nil && report.Unsendable != "" && !c.fw.command() {
 		err = errors.New(report.Unsendable)
 	}
+	if err == nil && it.table {
+		it.lun, err = it.readTable()
+	}
 	it.Checked = err == nil
 	return err
 }

@@ -60,7 +60,7 @@ func (it *Item) describeArchive(report *sin.Report) {
 	if a == nil {
 		return
 	}
-	it.Archive, it.HeaderSHA256 = a, hex.EncodeToString(a.Fingerprint())
+	it.Archive, it.HeaderSHA256, it.end = a, hex.EncodeToString(a.Fingerprint()), a.End
 	for _, p := range report.Parts {
 		it.avb = parseAVB(p.Head)
 	}

@@ -95,6 +95,11 @@ func (j *judge) contentArchive(it *Item) (ps Problems) {
 			refuse(fmt.Sprintf("its name says logical unit %d, its content %s", f.lun, m[1]), "nobody can say which is meant", again)
 		}
 	}
+	if partition, _ := j.target(it, img); !it.table {
+		if room, told := j.tableSize(partition); told && it.end > room {
+			refuse(fmt.Sprintf("it writes %d bytes into %s, which has room for %d", it.end, partition, room), "the file is not made for this phone", again)
+		}
+	}
 	if j.ph == nil {
 		return ps
 	}
@@ -139,10 +144,20 @@ func (j *judge) slotProblem(it *Item, img phone.Image) Problems {
 		p.What = fmt.Sprintf("the phone does not say whether %s has two slots", img.Partitions[0])
 	case facts.Slots == 2 && answer == "no" && img.Slot != "":
 		p.What = fmt.Sprintf("it is for the other slot of %s, which has none", img.Partitions[0])
+	case facts.Slots == 2 && j.otherSlots(img, answer):
+		p.What = fmt.Sprintf("the phone answers %q when it is asked whether %s has two slots, and by the partition tables of the bundle that is wrong", answer, img.Partitions[0])
 	default:
 		return nil
 	}
 	return Problems{p}
+}
+
+// otherSlots reports whether the bundle's tables have the partition of an image only in the form
+// that the phone does not tell: with slots, or without.
+func (j *judge) otherSlots(img phone.Image, answer string) bool {
+	_, bare := j.tableSize(img.Partitions[0])
+	_, slotted := j.tableSize(img.Partitions[0] + "_a")
+	return answer == "yes" && bare && !slotted || answer == "no" && slotted && !bare
 }
 
 // staysBehindArchive says why a sound archive is not sent anyway.

@@ -79,6 +79,14 @@ func (j *judge) chooseTables() (c tableChoice) {
 			refuse(fmt.Sprintf("the name of %s does not say for which storage it is made", it.Member), "a table for another storage leaves a phone that does not start")
 			continue
 		}
+		if why := f.contradicts(); why != "" {
+			refuse(it.Base+" "+why, "a table for another storage leaves a phone that does not start")
+		}
+		for _, o := range byLUN[f.lun] {
+			if o.kib == f.kib && o.emmc == f.emmc {
+				refuse(fmt.Sprintf("%s and %s are for the same storage", o.item.Member, it.Member), "nobody can say which of them is meant")
+			}
+		}
 		byLUN[f.lun] = append(byLUN[f.lun], f)
 	}
 	if len(byLUN) == 0 && len(c.problems) == 0 {
@@ -115,6 +123,11 @@ func (j *judge) chooseTables() (c tableChoice) {
 		if len(fit) != 1 {
 			refuse(fmt.Sprintf("%s fit logical unit %d of the phone, which has %d KiB", orNone(len(fit)), lun, size/1024), "the folder has "+tableNames(byLUN[lun]))
 			continue
+		}
+		if table := fit[0].item.lun; table != nil {
+			if why := table.unfit(size); why != "" {
+				refuse(fit[0].item.Base+" "+why, "a table for another storage leaves a phone that does not start")
+			}
 		}
 		c.files[fit[0].item] = lun
 	}

@@ -69,6 +69,8 @@ type Item struct {
 
 	blind  bool        // what the file would write cannot be read
 	table  bool        // a partition table of a phone of 2017 and later
+	lun    *lunTable   // what it holds; nil when that cannot be read
+	end    int64       // of an archive: one past the last byte of the partition that it writes
 	avb    *avbHeader  // of an image that verified boot reads
 	form   *imageForm  // of an image whose map could be read: what it asks of the loader
 	member *ftf.Member // nil of a loader that is not the bundle's
