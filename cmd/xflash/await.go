@@ -72,8 +72,6 @@ func (c *restoreCommand) await(ctx context.Context, mode usbproto.Mode, model st
 	if limit == 0 && !c.ui.errTTY {
 		limit = scriptPatience
 	}
-	ctx, stop := firstStop(ctx)
-	defer stop()
 	if limit > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, limit)

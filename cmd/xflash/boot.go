@@ -41,8 +41,7 @@ refuse (or refused) the image, 6 that it is not a boot image.`,
   xflash boot twrp.img --repack -o fixed.img --model D5803`,
 		Args: args(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, paths []string) error {
-			ctx, stop := firstStop(cmd.Context())
-			defer stop()
+			ctx := cmd.Context()
 			if o.check || o.repack {
 				return a.bootWithoutPhone(ctx, paths[0], o)
 			}
@@ -231,17 +230,12 @@ func (a *app) offerRepair(ctx context.Context, image imageFile, d *bootcheck.Dia
 		return nil, notRepairable(image.name(), d, err)
 	}
 	a.showRepair(fixed)
-	if yes {
-		return fixed, nil
+	if !yes && a.ui.asks() {
+		if yes, err = a.ui.agrees(ctx, question); err != nil {
+			return nil, err
+		}
 	}
-	if !a.ui.inTTY || a.ui.json {
-		return nil, refusalPredicted(image, d)
-	}
-	answer, err := a.ui.ask(ctx, question+" [y/N]")
-	if err != nil {
-		return nil, err
-	}
-	if !strings.EqualFold(answer, "y") && !strings.EqualFold(answer, "yes") {
+	if !yes {
 		return nil, refusalPredicted(image, d)
 	}
 	return fixed, nil

@@ -59,8 +59,6 @@ model needs and the folder lacks is listed, with what to do about it.`,
 const noBundle = "no bundle was written"
 
 func (a *app) bundle(ctx context.Context, dir, output string, force bool, opt mkbundle.AssembleOptions) error {
-	ctx, stop := firstStop(ctx)
-	defer stop()
 	b, err := ftf.Open(dir)
 	if err != nil {
 		return err

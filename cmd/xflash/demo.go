@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -33,13 +34,11 @@ proves it from the phone's disk image. Takes some seconds and 200 MB in the
 temporary folder, which is emptied again.`,
 		Args: args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			ctx, stop := firstStop(cmd.Context())
-			defer stop()
 			dir, err := os.MkdirTemp("", "xflash-demo-")
 			if err != nil {
 				return err
 			}
-			err = (&demo{app: a, dir: dir}).run(ctx)
+			err = (&demo{app: a, dir: dir}).run(cmd.Context())
 			return errors.Join(err, os.RemoveAll(dir))
 		},
 	}
@@ -162,10 +161,7 @@ func (d *demo) makePhone() error {
 		}
 		roots = append(roots, name)
 	}
-	state := d.simState
-	if state == "" {
-		state = filepath.Join(d.dir, "phone")
-	}
+	state := cmp.Or(d.simState, filepath.Join(d.dir, "phone"))
 	phone, err := simphone.Open(simphone.Options{Dir: state, RootFiles: roots})
 	if err != nil {
 		return err

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"os"
 	"slices"
 	"strings"
@@ -68,13 +69,7 @@ func (a *app) listDevices(devices []usbproto.Device) error {
 		return a.ui.resultJSON(map[string]any{"type": "devices", "devices": rows})
 	}
 	for _, d := range devices {
-		name := strings.Join(modelsOf(d), " or ")
-		if name == "" {
-			name = d.Product
-		}
-		if name == "" {
-			name = "Sony phone"
-		}
+		name := cmp.Or(strings.Join(modelsOf(d), " or "), d.Product, "Sony phone")
 		a.ui.result("%-14s %04x:%04x  %-16s %s\n", d.Path(), d.VID, d.PID, d.Mode, printable(name))
 		switch {
 		case d.Mode == usbproto.ModeFlash2017:

@@ -148,13 +148,11 @@ the phone changes its mode. Exit code 3 when the time is over.`,
 		Example: `  xflash wait flashmode && xflash restore D5803_23.5.A.1.291.ftf --yes`,
 		Args:    args(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, words []string) error {
-			ctx, stop := firstStop(cmd.Context())
-			defer stop()
 			mode, err := modeNamed(words[0])
 			if err != nil {
 				return err
 			}
-			return a.wait(ctx, mode, limit)
+			return a.wait(cmd.Context(), mode, limit)
 		},
 	}
 	cmd.Flags().DurationVar(&limit, "timeout", time.Minute, "how long to wait")

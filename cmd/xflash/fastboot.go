@@ -27,8 +27,7 @@ reboot, continue and boot come last wherever they are on the line.
   xflash fastboot -s tcp:192.168.1.5 getvar all`,
 		DisableFlagParsing: true,
 		RunE: func(cmd *cobra.Command, line []string) error {
-			ctx, stop := firstStop(cmd.Context())
-			defer stop()
+			ctx := cmd.Context()
 			l := fastbootLine{app: a, flags: cmd.Root().PersistentFlags()}
 			l.options.raw = newRawHeader()
 			words, err := l.takeOptions(line)

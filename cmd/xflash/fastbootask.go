@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"os"
@@ -46,10 +47,7 @@ func (a *app) getvar(ctx context.Context, c *fastbootConn, name string) error {
 		return a.ui.resultJSON(map[string]any{"type": "variables", "variables": rows})
 	}
 	for _, r := range rows {
-		if r.Value == "" {
-			r.Value = "(empty)"
-		}
-		a.ui.result("%s: %s\n", printable(r.Name), printable(r.Value))
+		a.ui.result("%s: %s\n", printable(r.Name), printable(cmp.Or(r.Value, "(empty)")))
 	}
 	return nil
 }

@@ -38,9 +38,7 @@ refused whatever the options; "xflash restore" writes Sony's signed ones in flas
   xflash flash system system.img`,
 		Args: args(cobra.ExactArgs(2)),
 		RunE: func(cmd *cobra.Command, words []string) error {
-			ctx, stop := firstStop(cmd.Context())
-			defer stop()
-			return a.oneJob(ctx, "sending "+words[0], func(ctx context.Context, c *fastbootConn) (func(context.Context) error, error) {
+			return a.oneJob(cmd.Context(), "sending "+words[0], func(ctx context.Context, c *fastbootConn) (func(context.Context) error, error) {
 				return a.prepareFlash(ctx, c, words[0], imageFile{path: words[1]}, o)
 			})
 		},
@@ -62,9 +60,7 @@ func newEraseCommand(a *app) *cobra.Command {
 Other partitions are refused. It asks before user data are lost.`,
 		Args: args(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, words []string) error {
-			ctx, stop := firstStop(cmd.Context())
-			defer stop()
-			return a.oneJob(ctx, "", func(ctx context.Context, c *fastbootConn) (func(context.Context) error, error) {
+			return a.oneJob(cmd.Context(), "", func(ctx context.Context, c *fastbootConn) (func(context.Context) error, error) {
 				return a.prepareErase(ctx, c, words[0], o)
 			})
 		},

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -87,10 +88,7 @@ func fits(ctx context.Context, p phone.Partition, image imageFile) error {
 		if err != nil {
 			return err
 		}
-		if is == "" {
-			is = "nothing that xflash knows"
-		}
-		return wrong(is, hints)
+		return wrong(cmp.Or(is, "nothing that xflash knows"), hints)
 	}
 	if p.Size > 0 && size > p.Size {
 		return &failure{exit: exitPolicy, code: "wrong-content", what: fmt.Sprintf("%s: the image unpacks to %d bytes; %s holds %d; nothing was sent", path, size, p.Label, p.Size),
@@ -162,16 +160,11 @@ func (a *app) admitBoot(ctx context.Context, image imageFile, p phone.Partition,
 	if d.Improvable() && image.path != "" {
 		hints = append(hints, fmt.Sprintf("xflash boot %s --repack --model %s makes one that the phone starts", image.path, t.Model.Code))
 	}
-	if d.Improvable() && a.ui.inTTY && !a.ui.json {
-		fixed, err := bootcheck.Repair(d, t)
-		if err == nil {
+	if d.Improvable() && a.ui.asks() {
+		if fixed, err := bootcheck.Repair(d, t); err == nil {
 			a.showRepair(fixed)
-			answer, err := a.ui.ask(ctx, "Write the repaired image? [y/N]")
-			if err != nil {
-				return image, err
-			}
-			if strings.EqualFold(answer, "y") || strings.EqualFold(answer, "yes") {
-				return imageFile{made: fixed.Image, of: path + ", repaired"}, nil
+			if yes, err := a.ui.agrees(ctx, "Write the repaired image?"); yes || err != nil {
+				return imageFile{made: fixed.Image, of: path + ", repaired"}, err
 			}
 		}
 	}
@@ -197,15 +190,12 @@ func (a *app) confirmLoss(ctx context.Context, p phone.Partition, yes bool) erro
 
 // confirm asks a question, where somebody is there to answer it.
 func (a *app) confirm(ctx context.Context, why, question string, hints ...string) error {
-	if !a.ui.inTTY || a.ui.json {
+	if !a.ui.asks() {
 		return &failure{exit: exitPolicy, code: "not-confirmed", what: why + "; nothing was done", hints: hints}
 	}
-	answer, err := a.ui.ask(ctx, strings.ToUpper(why[:1])+why[1:]+". "+question+" [y/N]")
-	if err != nil {
-		return err
+	yes, err := a.ui.agrees(ctx, strings.ToUpper(why[:1])+why[1:]+". "+question)
+	if err == nil && !yes {
+		err = &failure{exit: exitPolicy, code: "not-confirmed", what: "nothing was done"}
 	}
-	if !strings.EqualFold(answer, "y") && !strings.EqualFold(answer, "yes") {
-		return &failure{exit: exitPolicy, code: "not-confirmed", what: "nothing was done"}
-	}
-	return nil
+	return err
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -41,9 +42,7 @@ mkfs.f2fs (package f2fs-tools).`,
   xflash format userdata --type ext4`,
 		Args: args(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, words []string) error {
-			ctx, stop := firstStop(cmd.Context())
-			defer stop()
-			return a.oneJob(ctx, "sending "+words[0], func(ctx context.Context, c *fastbootConn) (func(context.Context) error, error) {
+			return a.oneJob(cmd.Context(), "sending "+words[0], func(ctx context.Context, c *fastbootConn) (func(context.Context) error, error) {
 				return a.prepareFormat(ctx, c, words[0], o)
 			})
 		},
@@ -130,10 +129,7 @@ func (a *app) fileSystemOf(ctx context.Context, c *fastbootConn, name string, p 
 			return "", 0, err
 		}
 	}
-	if bytes == 0 {
-		bytes = p.Size
-	}
-	if bytes == 0 {
+	if bytes = cmp.Or(bytes, p.Size); bytes == 0 {
 		return "", 0, &failure{exit: exitPolicy, code: "no-size", what: "the phone does not say how large " + name + " is", hints: []string{"give the number of bytes with --size"}}
 	}
 	if p.Label == "userdata" && o.size == 0 {

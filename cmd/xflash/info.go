@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
@@ -21,8 +22,7 @@ func newInfoCommand(a *app) *cobra.Command {
 written. Serial number, IMEI and chip id are masked; --show-ids shows them.`,
 		Args: args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
-			ctx, stop := firstStop(cmd.Context())
-			defer stop()
+			ctx := cmd.Context()
 			p, err := a.flashPhone(ctx, usbproto.FlashModes...)
 			if err != nil {
 				return err
@@ -185,11 +185,7 @@ func (a *app) showInfo(info *s1.Info, rows, units []infoRow) error {
 func (a *app) showRows(lists ...[]infoRow) {
 	for _, list := range lists {
 		for _, r := range list {
-			value := r.Value
-			if value == "" {
-				value = "(empty)"
-			}
-			a.ui.result("%-18s %s\n", r.Key, wrap(strings.ReplaceAll(value, ",", ", "), a.ui.width()-19, strings.Repeat(" ", 19)))
+			a.ui.result("%-18s %s\n", r.Key, wrap(strings.ReplaceAll(cmp.Or(r.Value, "(empty)"), ",", ", "), a.ui.width()-19, strings.Repeat(" ", 19)))
 			if r.Meaning != "" {
 				a.ui.result("    %s\n", wrap(r.Meaning, a.ui.width()-4, "    "))
 			}

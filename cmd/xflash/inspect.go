@@ -64,8 +64,6 @@ func (a *app) proofs(ctx context.Context, roots, loaders, paths []string) (*sin.
 }
 
 func (a *app) inspect(ctx context.Context, paths, roots, loaders []string) error {
-	ctx, stop := firstStop(ctx)
-	defer stop()
 	set, err := a.proofs(ctx, roots, loaders, paths)
 	if err != nil {
 		return err

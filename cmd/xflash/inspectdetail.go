@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -128,10 +129,7 @@ func (p *inspection) boot(b *inspect.Boot) {
 func (p *inspection) trees(trees []inspect.Tree) {
 	var seen []string
 	for _, t := range trees {
-		name := t.Model
-		if name == "" {
-			name = strings.Join(t.Compatible, " ")
-		}
+		name := cmp.Or(t.Model, strings.Join(t.Compatible, " "))
 		if text := fmt.Sprintf("%s (%s)", name, t.Where); !slices.Contains(seen, text) {
 			seen = append(seen, text)
 			p.line("tree", "%s, ids: %d", text, len(t.IDs))
@@ -154,11 +152,7 @@ func (p *inspection) fileSystem(fs *inspect.FileSystem) {
 // partitions lists a partition table, what belongs to one phone marked.
 func (p *inspection) partitions(list []inspect.Partition) {
 	for _, v := range list {
-		class := v.Class
-		if class == "" {
-			class = "not known"
-		}
-		text := fmt.Sprintf("%3d %-12s %10s  %-9s", v.Number, v.Label, size(v.Size), class)
+		text := fmt.Sprintf("%3d %-12s %10s  %-9s", v.Number, v.Label, size(v.Size), cmp.Or(v.Class, "not known"))
 		if v.Content != "" && v.Content != inspect.KindUnknown {
 			text += " " + string(v.Content)
 		}

@@ -133,18 +133,7 @@ func busyHints(v *usbproto.NoPhoneError) []string {
 }
 
 // paragraph breaks text into lines of at most 78 characters that start with two blanks.
-func paragraph(text string) string {
-	var b strings.Builder
-	line := " "
-	for _, word := range strings.Fields(text) {
-		if len(line)+1+len(word) > 78 && line != " " {
-			b.WriteString(line + "\n")
-			line = " "
-		}
-		line += " " + word
-	}
-	return b.String() + line + "\n"
-}
+func paragraph(text string) string { return wrap("  "+text, 78, "  ") + "\n" }
 
 func firstOf(v *usbproto.NoPhoneError) usbproto.Device {
 	if len(v.Devices) == 0 {

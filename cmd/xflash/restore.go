@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -238,10 +239,7 @@ func (c *restoreCommand) flash(ctx context.Context, bundle *ftf.Bundle, fw *rest
 	c.tellUnfinished(store, facts.Identity)
 	awake := phone.think(ctx)
 	err = c.consent(ctx, plan, journal.Done)
-	if err2 := awake(); err == nil {
-		err = err2
-	}
-	if err != nil {
+	if err = cmp.Or(err, awake()); err != nil {
 		return err
 	}
 	if !c.resume {
@@ -337,28 +335,26 @@ func (c *restoreCommand) consent(ctx context.Context, plan *restore.Plan, done i
 	if c.yes {
 		return nil
 	}
-	if !c.ui.inTTY || c.ui.json {
+	if !c.ui.asks() {
 		return &failure{exit: exitPolicy, code: "consent", what: "not started: there is no terminal to confirm the plan on",
 			hints: []string{"read the plan and add --yes"}}
 	}
 	for _, q := range plan.Questions {
-		answer, err := c.ui.ask(ctx, "\n"+q+" Type yes to continue:")
-		if ctx.Err() != nil {
+		if err := c.typesYes(ctx, "\n"+q+" Type yes to continue:"); err != nil {
 			return err
-		}
-		if err != nil || !strings.EqualFold(answer, "yes") {
-			return &failure{exit: exitPolicy, code: "consent", what: "not started; nothing was written"}
 		}
 	}
 	c.ui.say("\n%s", wrap("The battery should be at least half full, and the cable must stay in until the end.", c.ui.width(), ""))
-	answer, err := c.ui.ask(ctx, "Write this to the phone? Type yes to start:")
-	if ctx.Err() != nil {
-		return err
-	}
-	if err != nil || !strings.EqualFold(answer, "yes") {
+	return c.typesYes(ctx, "Write this to the phone? Type yes to start:")
+}
+
+// typesYes asks for a whole yes, and is an error for any other answer.
+func (c *restoreCommand) typesYes(ctx context.Context, question string) error {
+	answer, err := c.ui.ask(ctx, question)
+	if ctx.Err() == nil && (err != nil || !strings.EqualFold(answer, "yes")) {
 		return &failure{exit: exitPolicy, code: "consent", what: "not started; nothing was written"}
 	}
-	return nil
+	return err
 }
 
 // stepDone is the line for a step that the phone has acknowledged.
@@ -366,15 +362,11 @@ func stepDone(s restore.Step, took string) string {
 	switch s.Kind {
 	case restore.StepLoader:
 		return fmt.Sprintf("%-16s %10s  the flash program runs%s", s.Name, size(s.Bytes), took)
-	case restore.StepImage:
-		return fmt.Sprintf("%-16s %10s%s", s.Name, size(s.Bytes), took)
-	case restore.StepFlash:
+	case restore.StepImage, restore.StepFlash:
 		return fmt.Sprintf("%-16s %10s%s", s.Name, size(s.Bytes), took)
 	case restore.StepErase:
 		return fmt.Sprintf("%-16s            erased%s", s.Name, took)
-	case restore.StepUnit:
-		return fmt.Sprintf("%-16s trim-area unit %d, read back", s.Name, s.Unit)
-	case restore.StepTimestamp:
+	case restore.StepUnit, restore.StepTimestamp:
 		return fmt.Sprintf("%-16s trim-area unit %d, read back", s.Name, s.Unit)
 	case restore.StepTable:
 		return fmt.Sprintf("%-16s %10s  partition table of %s%s", "partition-image", size(s.Bytes), strings.Join(s.Partitions, ", "), took)

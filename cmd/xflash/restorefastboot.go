@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -139,11 +140,8 @@ func (c *restoreCommand) loaderFacts(ctx context.Context, conn *fastbootConn) (*
 	if err != nil {
 		return nil, err
 	}
-	if serial == "" {
-		serial = conn.device.Serial
-	}
 	// Without a serial number phones of one model are not told apart.
-	id := sha256.Sum256([]byte("fastboot;product=" + f.Product + ";serial=" + serial))
+	id := sha256.Sum256([]byte("fastboot;product=" + f.Product + ";serial=" + cmp.Or(serial, conn.device.Serial)))
 	f.Identity = hex.EncodeToString(id[:])
 	for _, name := range []string{"boot", "recovery", "system", "cache", "userdata"} {
 		if f.Sizes[name], err = conn.PartitionSize(ctx, name); err != nil {

@@ -152,8 +152,3 @@ func (e *signalError) exit() int {
 	}
 	return exitInterrupted
 }
-
-// firstStop is a context that can be cancelled by its caller too.
-func firstStop(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithCancel(ctx)
-}

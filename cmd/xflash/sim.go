@@ -59,8 +59,7 @@ data-fail, data-size=N, early-okay, info=LINES, text, long, garbage and empty.`,
   modprobe vhci-hcd; xflash sim z3c --usb`,
 		Args: args(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, words []string) (err error) {
-			ctx, stop := firstStop(cmd.Context())
-			defer stop()
+			ctx := cmd.Context()
 			options, err := simphone.ParseSpec(words[0])
 			if err != nil {
 				return usageError{err}

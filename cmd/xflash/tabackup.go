@@ -46,8 +46,7 @@ it identifies your phone.`,
   xflash ta backup -o my-phone-ta     # a phone of 2017 or later`,
 		Args: args(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, paths []string) error {
-			ctx, stop := firstStop(cmd.Context())
-			defer stop()
+			ctx := cmd.Context()
 			if dir == "" {
 				return usageError{errors.New("-o DIR is missing: the new folder for the backup")}
 			}

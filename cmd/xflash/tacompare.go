@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -20,8 +21,7 @@ and older copies do not count. Says first whether both are of the same phone.`,
 		Example: `  xflash ta compare TA-before.img TA-after.img`,
 		Args:    args(cobra.ExactArgs(2)),
 		RunE: func(cmd *cobra.Command, paths []string) error {
-			ctx, stop := firstStop(cmd.Context())
-			defer stop()
+			ctx := cmd.Context()
 			one, err := a.trimDump(ctx, paths[0])
 			if err != nil {
 				return err
@@ -101,33 +101,17 @@ func (a *app) compareTrim(one, two *trimDump) error {
 		} else {
 			text += ": " + a.contentPair(c)
 		}
-		name := m.Name
-		if name == "" {
-			name = "?"
-		}
-		a.ui.hanging(fmt.Sprintf("  %d/%-5d %-19s ", c.partition, c.number, name), text)
+		a.ui.hanging(fmt.Sprintf("  %d/%-5d %-19s ", c.partition, c.number, cmp.Or(m.Name, "?")), text)
 	}
 	return nil
 }
 
-func joined(reasons []string) string {
-	text := ""
-	for i, r := range reasons {
-		if i > 0 {
-			text += "; "
-		}
-		text += printable(r)
-	}
-	return text
-}
+func joined(reasons []string) string { return printable(strings.Join(reasons, "; ")) }
 
 // lengths tells of masked contents no more than how long they are.
 func lengths(c unitChange) string {
-	switch {
-	case c.two == nil:
-		return fmt.Sprintf("%d B", len(c.one))
-	case c.one == nil:
-		return fmt.Sprintf("%d B", len(c.two))
+	if c.one == nil || c.two == nil {
+		return fmt.Sprintf("%d B", len(c.one)+len(c.two))
 	}
 	return fmt.Sprintf("%d and %d B", len(c.one), len(c.two))
 }

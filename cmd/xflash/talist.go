@@ -23,9 +23,7 @@ Exit code 0 means that nothing is damaged, 6 that something is.`,
   xflash ta list TA-backup-20151224.101500.zip --show-ids`,
 		Args: args(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, paths []string) error {
-			ctx, stop := firstStop(cmd.Context())
-			defer stop()
-			d, err := a.trimDump(ctx, paths[0])
+			d, err := a.trimDump(cmd.Context(), paths[0])
 			if err != nil {
 				return err
 			}
@@ -123,10 +121,6 @@ func (a *app) listTrim(d *trimDump) error {
 // showUnit prints a unit in two lines: what it is called and holds, and what it is for.
 func (a *app) showUnit(u trimarea.Stored) {
 	m, _ := trimarea.Describe(u.Partition, u.Number)
-	name := m.Name
-	if name == "" {
-		name = "?"
-	}
 	content := "(masked)"
 	switch {
 	case len(u.Data) == 0:
@@ -147,7 +141,7 @@ func (a *app) showUnit(u trimarea.Stored) {
 		content = "older copy, " + content
 	}
 	const indent = "        "
-	a.ui.hanging(fmt.Sprintf("  %5d %-19s ", u.Number, name), fmt.Sprintf("%d B, %s", len(u.Data), content))
+	a.ui.hanging(fmt.Sprintf("  %5d %-19s ", u.Number, cmp.Or(m.Name, "?")), fmt.Sprintf("%d B, %s", len(u.Data), content))
 	a.ui.hanging(indent, m.Text+dangerText(m.Danger))
 }
 

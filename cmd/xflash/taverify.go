@@ -24,8 +24,7 @@ phone, or not to be decided.`,
   xflash ta verify TA.img --serial CB5A12345 --imei 356789012345678`,
 		Args: args(cobra.MinimumNArgs(1)),
 		RunE: func(cmd *cobra.Command, paths []string) error {
-			ctx, stop := firstStop(cmd.Context())
-			defer stop()
+			ctx := cmd.Context()
 			for _, n := range imeis {
 				if len(n) < 14 || len(n) > 15 || strings.Trim(n, "0123456789") != "" {
 					return usageError{fmt.Errorf("%q is not an IMEI: it has 15 digits, or 14 without the check digit", n)}
@@ -103,12 +102,8 @@ func belongsText(b trimarea.Belonging, reasons []string) string {
 	case trimarea.OtherPhone:
 		text = "NO, to another phone"
 	}
-	for i, r := range reasons {
-		separator := "; "
-		if i == 0 {
-			separator = ": "
-		}
-		text += separator + r
+	if len(reasons) > 0 {
+		text += ": " + joined(reasons)
 	}
-	return printable(text)
+	return text
 }

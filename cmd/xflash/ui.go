@@ -188,6 +188,15 @@ func (t *terminal) ask(ctx context.Context, question string) (string, error) {
 	}
 }
 
+// asks reports whether somebody is there to answer a question.
+func (t *terminal) asks() bool { return t.inTTY && !t.json }
+
+// agrees puts a question that y or yes answers.
+func (t *terminal) agrees(ctx context.Context, question string) (bool, error) {
+	answer, err := t.ask(ctx, question+" [y/N]")
+	return strings.EqualFold(answer, "y") || strings.EqualFold(answer, "yes"), err
+}
+
 // failure is how a command ends when it does not succeed: the exit code, the code
 // for programs, the sentence, what it means, and what to do.
 type failure struct {

@@ -26,8 +26,7 @@ func newUnlockCommand(a *app) *cobra.Command {
 hexadecimal digits. It says what is lost for good, and asks.`,
 		Args: args(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, words []string) (err error) {
-			ctx, stop := firstStop(cmd.Context())
-			defer stop()
+			ctx := cmd.Context()
 			code := strings.TrimPrefix(strings.ToUpper(words[0]), "0X")
 			if _, err := strconv.ParseUint(code, 16, 64); err != nil || len(code) != 16 {
 				return usageError{errors.New("a code has 16 hexadecimal digits; Sony's page for developers gives the one for your IMEI")}
@@ -53,7 +52,7 @@ hexadecimal digits. It says what is lost for good, and asks.`,
 
 // confirmUnlock says what a phone loses for good by unlocking, and asks.
 func (a *app) confirmUnlock(ctx context.Context, yes bool) error {
-	if !yes && (!a.ui.inTTY || a.ui.json) {
+	if !yes && !a.ui.asks() {
 		return &failure{exit: exitPolicy, code: "not-confirmed", what: "not unlocked; nothing was sent", text: wrap(unlockLoss, a.ui.width(), "") + "\n" + wrap(backupFirst, a.ui.width(), ""), hints: []string{"--yes says that you know what is lost"}}
 	}
 	a.ui.warn("%s", unlockLoss)

@@ -64,8 +64,6 @@ replaced without --force. Zeros become holes, so the files need less room than t
 }
 
 func (a *app) unpack(ctx context.Context, path string, opt extract.Options) error {
-	ctx, stop := firstStop(ctx)
-	defer stop()
 	show := newProgress(a.ui)
 	opt.Progress = func(name string, done, total int64) { show.file("unpacking", name, done, total) }
 	var lost error // of stdout

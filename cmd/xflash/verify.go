@@ -25,8 +25,7 @@ damaged, is of an unknown kind, or could not be read.`,
   xflash verify D5803_23.5.A.1.291.ftf --json`,
 		Args: args(cobra.MinimumNArgs(1)),
 		RunE: func(cmd *cobra.Command, paths []string) error {
-			ctx, stop := firstStop(cmd.Context())
-			defer stop()
+			ctx := cmd.Context()
 			set, err := a.proofs(ctx, roots, loaders, paths)
 			if err != nil {
 				return err
