@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path"
 	"slices"
@@ -186,6 +185,17 @@ func (b *Bundle) add(name string, size int64) *Member {
 	return m
 }
 
+// Images gives the SIN images outside boot/, the loader among them, in the order
+// of the bundle.
+func (b *Bundle) Images() (out []*Member) {
+	for _, m := range b.Members {
+		if m.Kind == KindSIN && !m.Boot {
+			out = append(out, m)
+		}
+	}
+	return out
+}
+
 // LostFiles lists the files that the boot delivery names and the bundle lacks.
 func (b *Bundle) LostFiles() []string {
 	var lost []string
@@ -215,11 +225,4 @@ func (b *Bundle) Close() error {
 	}
 	b.closers = nil
 	return errors.Join(all...)
-}
-
-// notExist makes the error for something that is not in the bundle.
-func (b *Bundle) notExist(format string, args ...any) error {
-	e := fail(Missing, format, args...)
-	e.File, e.Err = b.Path, fs.ErrNotExist
-	return e
 }

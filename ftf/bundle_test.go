@@ -5,9 +5,9 @@ import (
 	"bytes"
 	"errors"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -50,9 +50,6 @@ func TestOpenZ3C(t *testing.T) {
 	if b.Folder || b.Manifest.Device != "D5803" || b.Manifest.Version != "23.5.A.1.291" || b.Manifest.From != "META-INF/MANIFEST.MF" {
 		t.Errorf("%+v", b.Manifest)
 	}
-	if !strings.HasSuffix(b.String(), "bundle.ftf (D5803 23.5.A.1.291)") {
-		t.Error(b.String())
-	}
 	if b.Delivery == nil || len(b.Delivery.Configurations) != 2 {
 		t.Errorf("%+v", b.Delivery)
 	}
@@ -67,29 +64,39 @@ func TestOpenZ3C(t *testing.T) {
 	if names := join(b.Images()); names != "system.sin KERNEL.SIN loader.sin partition-image.sin userdata.sin elabel-D5803-row_S1-ELABEL.sin" {
 		t.Error(names)
 	}
-	if names := join(b.TAFiles()); names != "fota-reset.ta cust-reset.TA" {
+	if names := join(taFiles(b)); names != "fota-reset.ta cust-reset.TA" {
 		t.Error(names)
 	}
-	for short, name := range map[string]string{"kernel": "KERNEL.SIN", "partition": "partition-image.sin", "partition-image": "partition-image.sin", "Loader": "loader.sin", "elabel": "elabel-D5803-row_S1-ELABEL.sin"} {
-		m, err := b.Image(short)
-		if err != nil || m.Name != name {
-			t.Errorf("%s: %v %v", short, m, err)
+	for short, name := range map[string]string{"kernel": "KERNEL.SIN", "partition-image": "partition-image.sin", "loader": "loader.sin", "elabel": "elabel-D5803-row_S1-ELABEL.sin"} {
+		if m := image(t, b, short); m.Name != name || m.Kind.String() != "SIN image" {
+			t.Errorf("%s: %v", short, m)
 		}
 	}
-	for _, short := range []string{"cache", "dbi", "fota-reset", ""} {
-		_, err := b.Image(short)
-		want(t, err, Missing, "bundle.ftf")
-		if !errors.Is(err, fs.ErrNotExist) {
-			t.Error(err)
-		}
-	}
-	if m, _ := b.Image("kernel"); m.Kind.String() != "SIN image" {
-		t.Error(m.Kind)
-	}
-	f, err := b.TAFiles()[0].TA()
+	f, err := taFiles(b)[0].TA()
 	if err != nil || f.Partition != 2 || f.Units[0].Unit != 2404 {
 		t.Errorf("%+v %v", f, err)
 	}
+}
+
+func taFiles(b *Bundle) []*Member {
+	return slices.DeleteFunc(slices.Clone(b.Members), func(m *Member) bool { return m.Kind != KindTA || m.Boot })
+}
+
+// image is the one image outside boot/ with a short name.
+func image(t *testing.T, b *Bundle, short string) (found *Member) {
+	t.Helper()
+	for _, m := range b.Images() {
+		if strings.EqualFold(m.Short, short) {
+			if found != nil {
+				t.Fatalf("%s and %s", found.Name, m.Name)
+			}
+			found = m
+		}
+	}
+	if found == nil {
+		t.Fatal("no image " + short)
+	}
+	return found
 }
 
 func join(members []*Member) string {
@@ -109,63 +116,15 @@ func TestBootFiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	files, err := b.BootFiles(c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if join(files.Config) != "boot/Aries_S1BootConfig_MiscTA.tab" || join(files.Images) != "boot/dbi_S1_Boot.sinb boot/tz_S1_Boot.sin" {
-		t.Fatalf("%s; %s", join(files.Config), join(files.Images))
-	}
-	units, err := files.Config[0].TA()
-	if err != nil || len(units.Units) != 2 || units.Units[0].Unit != 2127 {
-		t.Errorf("%+v %v", units, err)
-	}
-	if m, err := files.Image("TZ"); err != nil || m.Base != "tz_S1_Boot.sin" || !m.Boot {
-		t.Errorf("%+v %v", m, err)
-	}
-	_, err = files.Image("rpm")
-	want(t, err, Missing, "rpm")
-	_, err = BootFiles{Images: []*Member{{Short: "tz"}, {Short: "tz"}}}.Image("tz")
-	want(t, err, Ambiguous, "tz")
-	// The other configuration's .ta is not there.
-	_, err = b.BootFiles(b.Delivery.Configurations[1])
-	if e := want(t, err, Missing, "DEVELOPMENT", "Dev_MiscTA.ta"); strings.Contains(e.Error(), "dbi_dev.sin") {
-		t.Errorf("%v names a file that is there", e)
-	}
-}
-
-// The plain file goes before the protected one, the right case before another.
-func TestBootFilePreference(t *testing.T) {
-	for _, c := range []struct {
-		in    []string
-		found string
-	}{
-		{[]string{"boot/a.sinb", "boot/a.sin"}, "boot/a.sin"},
-		{[]string{"boot/A.SIN", "boot/a.sinb"}, "boot/a.sinb"},
-		{[]string{"BOOT/A.SINB"}, "BOOT/A.SINB"},
-		{[]string{"firmware/boot/a.sin"}, "firmware/boot/a.sin"},
-		{[]string{"a.sin"}, ""},
-	} {
-		b := &Bundle{}
-		for _, name := range c.in {
-			b.add(name, 0)
-		}
-		files, err := b.BootFiles(&Configuration{Name: "C", Images: []string{"a.sin"}})
-		if join(files.Images) != c.found || (err == nil) != (c.found != "") {
-			t.Errorf("%v: %q %v", c.in, join(files.Images), err)
+	boot := join(slices.DeleteFunc(slices.Clone(b.Members), func(m *Member) bool { return !m.Boot }))
+	for _, name := range []string{"boot/Aries_S1BootConfig_MiscTA.tab", "boot/dbi_S1_Boot.sinb", "boot/tz_S1_Boot.sin"} {
+		if !strings.Contains(boot, name) {
+			t.Errorf("%s lacks %s", boot, name)
 		}
 	}
-}
-
-func TestAmbiguousImage(t *testing.T) {
-	b, err := openBytes(t, plain(&rawMember{name: "kernel_S1-SW.sin"}, &rawMember{name: "partition.sin"}, &rawMember{name: "partition-image.sin"}).bytes())
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, err = b.Image("kernel")
-	want(t, err, Ambiguous, "kernel.sin", "kernel_S1-SW.sin")
-	if m, err := b.Image("partition"); err != nil || m.Name != "partition.sin" {
-		t.Errorf("the alias goes before the name: %v %v", m, err)
+	// The .ta of the other configuration is not there; protected names (.sinb, .tab) are.
+	if lost := b.LostFiles(); len(c.Files()) != 3 || !slices.Equal(lost, []string{"Dev_MiscTA.ta"}) {
+		t.Errorf("%q", lost)
 	}
 }
 
@@ -213,7 +172,7 @@ func TestTextsInBundle(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = b.TAFiles()[0].TA()
+	_, err = taFiles(b)[0].TA()
 	want(t, err, BadText, "bundle.ftf: x.ta: line 2")
 	hasNote(t, b.Notes, "no manifest")
 	// Damage is called damage, whatever the parser says about the remains.
@@ -221,7 +180,7 @@ func TestTextsInBundle(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = b.TAFiles()[0].TA()
+	_, err = taFiles(b)[0].TA()
 	want(t, err, Corrupt)
 	// A second script, and one that is none, are noted.
 	b, err = openBytes(t, plain(text("a.fsc", "PK\x00"), text("b.fsc", "closeTA:"), text("c.fsc", "openTA:2")).bytes())
@@ -305,10 +264,7 @@ func TestReadersAreIndependent(t *testing.T) {
 	results := make(chan error, 40)
 	for range 20 {
 		for _, short := range []string{"system", "kernel"} {
-			m, err := b.Image(short)
-			if err != nil {
-				t.Fatal(err)
-			}
+			m := image(t, b, short)
 			wait.Go(func() {
 				_, err := slurp(m)
 				results <- err

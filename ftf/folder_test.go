@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -64,24 +65,16 @@ func TestXperiFirmFolder(t *testing.T) {
 	if !reflect.DeepEqual(b.Manifest, want) {
 		t.Errorf("%+v\nwant %+v", b.Manifest, want)
 	}
-	for short, contentsWanted := range map[string]string{"kernel": "kernel", "system": "system", "elabel": "elabel", "loader": "loader", "partition": "gpt"} {
-		m, err := b.Image(short)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := string(contents(t, m)); got != contentsWanted {
+	for short, contentsWanted := range map[string]string{"kernel": "kernel", "system": "system", "elabel": "elabel", "loader": "loader", "partition-image": "gpt"} {
+		if got := string(contents(t, image(t, b, short))); got != contentsWanted {
 			t.Errorf("%s: %q", short, got)
 		}
 	}
 	if len(b.Images()) != 5 || len(b.Notes) != 0 {
 		t.Errorf("%s; %v", join(b.Images()), b.Notes)
 	}
-	c, _, err := b.Delivery.Match(testPhone)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if files, err := b.BootFiles(c); err != nil || len(files.Images) != 2 || len(files.Config) != 1 {
-		t.Errorf("%+v %v", files, err)
+	if c, _, err := b.Delivery.Match(testPhone); err != nil || len(c.Images) != 2 || len(c.Config) != 1 || slices.ContainsFunc(b.LostFiles(), func(f string) bool { return slices.Contains(c.Files(), f) }) {
+		t.Errorf("%+v %v", c, err)
 	}
 }
 
@@ -123,10 +116,8 @@ func TestFolderToBundle(t *testing.T) {
 	if !reflect.DeepEqual(made.Manifest.NoErase, b.Manifest.NoErase) || made.Manifest.CDA != "1289-2865" {
 		t.Errorf("%+v", made.Manifest)
 	}
-	if c, _, err := made.Delivery.Match(testPhone); err != nil {
-		t.Error(err)
-	} else if _, err := made.BootFiles(c); err != nil {
-		t.Error(err)
+	if lost := made.LostFiles(); !slices.Equal(lost, b.LostFiles()) {
+		t.Errorf("lost %q", lost)
 	}
 }
 
@@ -201,19 +192,15 @@ func TestFolderWithBootZip(t *testing.T) {
 	zip := (&rawZip{members: []*rawMember{{name: "boot_delivery.xml", data: []byte(deliveryText)}, {name: "dbi_S1_Boot.sin", data: []byte("dbi"), method: methodDeflate},
 		{name: "tz_S1_Boot.sin", data: []byte("tz")}, {name: "Aries_S1BootConfig_MiscTA.ta", data: []byte("02\n")}}}).bytes()
 	b := mustOpen(t, folder(t, "fw", map[string]string{"kernel.sin": "kernel", "boot.zip": string(zip)}))
-	c, _, err := b.Delivery.Match(testPhone)
-	if err != nil {
-		t.Fatal(err)
-	}
-	files, err := b.BootFiles(c)
-	if err != nil || string(contents(t, files.Images[0])) != "dbi" {
-		t.Fatal(files, err)
+	dbi := slices.IndexFunc(b.Members, func(m *Member) bool { return m.Boot && m.Base == "dbi_S1_Boot.sin" })
+	if dbi < 0 || string(contents(t, b.Members[dbi])) != "dbi" {
+		t.Fatal(join(b.Members))
 	}
 
 	b = mustOpen(t, folder(t, "fw", map[string]string{"kernel.sin": "kernel", "Boot.ZIP": "no archive", "boot/x.ta": "02\n"}))
 	hasNote(t, b.Notes, "Boot.ZIP", "not used")
 
-	_, err = Open(folder(t, "fw", map[string]string{"kernel.sin": "kernel", "boot.zip": string(zip[:100])}))
+	_, err := Open(folder(t, "fw", map[string]string{"kernel.sin": "kernel", "boot.zip": string(zip[:100])}))
 	want(t, err, Truncated, "boot.zip")
 }
 

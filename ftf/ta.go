@@ -27,16 +27,6 @@ type TAFile struct {
 	Units     []TAUnit
 }
 
-// Unit finds a unit.
-func (f *TAFile) Unit(unit uint32) (TAUnit, bool) {
-	for _, u := range f.Units {
-		if u.Unit == unit {
-			return u, true
-		}
-	}
-	return TAUnit{}, false
-}
-
 // ParseTA reads a .ta file (FORMAT.md §6): the partition as two digits,
 // then per unit eight hex digits unit, four to eight hex digits size in bytes and
 // the bytes, which may continue on lines that start with a blank; a size of four digits

@@ -27,11 +27,6 @@ func (e *Refusal) NoUnit() bool {
 	return strings.HasPrefix(e.Command, "Read-TA:") && strings.HasSuffix(e.Text, "error=-22")
 }
 
-// Unsigned reports whether the phone did not accept the signature of an image.
-func (e *Refusal) Unsigned() bool {
-	return strings.HasPrefix(e.Command, "signature") && strings.Contains(e.Text, "verify cms")
-}
-
 // AnswerError is an answer that the protocol does not allow. The session is over: nothing says which answer the next one
 // would be.
 type AnswerError struct {

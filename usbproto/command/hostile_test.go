@@ -154,7 +154,6 @@ func TestSilenceAtEveryCommand(t *testing.T) {
 		{"Get-root-key-hash", d.Answer, func(ctx context.Context, s *command.Session) error { _, err := s.RootKeyHash(ctx); return err }, ""},
 		{"Get-ufs-info", d.Answer, func(ctx context.Context, s *command.Session) error { _, err := s.UFSInfo(ctx); return err }, ""},
 		{"Get-emmc-info", d.Answer, func(ctx context.Context, s *command.Session) error { _, err := s.EMMCInfo(ctx); return err }, ""},
-		{"Get-gpt-info:0", d.Answer, func(ctx context.Context, s *command.Session) error { _, err := s.GPTInfo(ctx, 0); return err }, ""},
 		{"Read-TA:2:2210", d.Answer, func(ctx context.Context, s *command.Session) error { _, err := s.ReadTA(ctx, 2, 2210); return err }, ""},
 		{"Read-all-TA:1", d.Answer, func(ctx context.Context, s *command.Session) error { _, err := s.ReadAllTA(ctx, 1); return err }, ""},
 		{"Getlog", d.Answer, func(ctx context.Context, s *command.Session) error { _, err := s.BootLog(ctx); return err }, ""},

@@ -92,11 +92,3 @@ func ParseEMMC(raw []byte) (*EMMC, error) {
 	}
 	return &EMMC{Raw: raw, Sectors: int64(binary.LittleEndian.Uint32(raw[at:]))}, nil
 }
-
-// GPTInfo asks for the partition table of a logical unit, in a form that is not known.
-func (s *Session) GPTInfo(ctx context.Context, lun int) ([]byte, error) {
-	if lun < 0 || lun > MaxLUN {
-		return nil, fmt.Errorf("%w: there is no logical unit %d", ErrState, lun)
-	}
-	return s.fetchAll(ctx, fmt.Sprintf("Get-gpt-info:%d", lun), 1<<20)
-}

@@ -97,37 +97,27 @@ func TestEMMC(t *testing.T) {
 
 func TestSlots(t *testing.T) {
 	for name, c := range map[string]struct {
-		count, current, boot string
-		want                 command.Slots
-		has, refused         bool
+		count, current string
+		want           command.Slots
 	}{
-		"2017":              {"FAILslot-count not supported", "FAILcurrent-slot not supported", "", command.Slots{}, false, false},
-		"slot a":            {"OKAY2", "OKAYa", "OKAYyes", command.Slots{Count: 2, Current: "a"}, true, false},
-		"slot b":            {"OKAY2", "OKAYb", "OKAYno", command.Slots{Count: 2, Current: "b"}, false, false},
-		"no current slot":   {"OKAY2", "OKAY", "OKAYyes", command.Slots{Count: 2}, true, false},
-		"refused current":   {"OKAY2", "FAILsim: no", "OKAYyes", command.Slots{Count: 2}, true, false},
-		"another slot":      {"OKAY2", "OKAY_a", "OKAY", command.Slots{Count: 2}, false, false},
-		"has-slot refused":  {"OKAY2", "OKAYa", "FAILsim: no", command.Slots{Count: 2, Current: "a"}, false, true},
-		"a count of 0":      {"OKAY0", "OKAYa", "", command.Slots{Current: "a"}, false, false},
-		"a count of nobody": {"OKAYtwo", "OKAY" + strings.Repeat("a", 100), "", command.Slots{}, false, false},
+		"2017":              {"FAILslot-count not supported", "FAILcurrent-slot not supported", command.Slots{}},
+		"slot a":            {"OKAY2", "OKAYa", command.Slots{Count: 2, Current: "a"}},
+		"slot b":            {"OKAY2", "OKAYb", command.Slots{Count: 2, Current: "b"}},
+		"no current slot":   {"OKAY2", "OKAY", command.Slots{Count: 2}},
+		"refused current":   {"OKAY2", "FAILsim: no", command.Slots{Count: 2}},
+		"another slot":      {"OKAY2", "OKAY_a", command.Slots{Count: 2}},
+		"a count of 0":      {"OKAY0", "OKAYa", command.Slots{Current: "a"}},
+		"a count of nobody": {"OKAYtwo", "OKAY" + strings.Repeat("a", 100), command.Slots{}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inSession(t, func(p *phone) {
 				p.answer("getvar:slot-count", c.count)
 				p.answer("getvar:current-slot", c.current)
-				if c.boot != "" {
-					p.answer("getvar:has-slot:boot", c.boot)
-				}
 			}, func(ctx context.Context, t *testing.T, s *command.Session) {
 				for range 2 { // asked once
 					if got, err := s.Slots(ctx); got != c.want || err != nil {
 						t.Errorf("got %+v, %v", got, err)
 					}
-				}
-				has, err := s.HasSlot(ctx, "boot")
-				var r *command.Refusal
-				if has != c.has || errors.As(err, &r) != c.refused {
-					t.Errorf("has-slot: %t, %v", has, err)
 				}
 			})
 		})

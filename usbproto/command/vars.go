@@ -19,21 +19,6 @@ func (s *Session) Var(ctx context.Context, name string) (string, error) {
 	return s.plain(ctx, getvar+name, s.opt.Answer)
 }
 
-// HasSlot asks whether a partition, named without a slot, has two of them; any answer but yes means no (PROTOCOL.md §2.5).
-// A phone without slots is not asked. One with slots that refuses the question gives its *Refusal: nothing says then which
-// name is right.
-func (s *Session) HasSlot(ctx context.Context, partition string) (bool, error) {
-	if !plainName(partition) {
-		return false, fmt.Errorf("%w: %.40q cannot be the name of a partition", ErrState, partition)
-	}
-	slots, err := s.Slots(ctx)
-	if err != nil || slots.Count < 2 {
-		return false, err
-	}
-	text, err := s.Var(ctx, "has-slot:"+partition)
-	return text == "yes", err
-}
-
 // Slots is what the phone says about its two sets of partitions.
 type Slots struct {
 	Count   int    // 2, or 0 for a phone without slots

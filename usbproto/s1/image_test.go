@@ -76,9 +76,6 @@ func TestImageSizes(t *testing.T) {
 				if !slices.Equal(got, want) {
 					t.Errorf("progress %d, expected %d", got, want)
 				}
-				if n := s.Packets(); n != len(c.parts)+len(c.chunks) {
-					t.Errorf("%d packets", n)
-				}
 				if err := s.OpenTA(ctx, 2); err != nil {
 					t.Error(err)
 				}

@@ -44,27 +44,6 @@ func (i *Info) Roots() []string {
 	return strings.FieldsFunc(i.values["S1_ROOT"], func(r rune) bool { return r == ',' || r == ' ' })
 }
 
-// Fuses are the values by which a boot delivery is matched with a phone, "" where the
-// phone did not tell one (ftf/FORMAT.md §5).
-type Fuses struct {
-	Lock         string // LOCKED, UNLOCKED or INVALID
-	Data         string // 8 hexadecimal digits
-	IDCode       string // 8 hexadecimal digits, of the processor
-	PlatformRoot string // 64 hexadecimal digits
-}
-
-// Fuses are those of the first subsystem, which is the only one phones have. The number
-// in the names of the keys is not always there (internal/explain/ERRORS.md §3.2).
-func (i *Info) Fuses() Fuses {
-	first := func(key string) string {
-		if v, ok := i.values[key+"_1"]; ok {
-			return v
-		}
-		return i.values[key]
-	}
-	return Fuses{Lock: first("OTP_LOCK_STATUS"), Data: first("OTP_DATA"), IDCode: first("IDCODE"), PlatformRoot: first("PLF_ROOT")}
-}
-
 // HWRole is one entry of the phone's hardware configuration: what files of a signer may
 // do (internal/explain/ERRORS.md §3.2).
 type HWRole struct {

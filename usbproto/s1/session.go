@@ -112,9 +112,6 @@ func (s *Session) Stage() Stage {
 	return StageBoot
 }
 
-// Packets is the number of packets sent so far.
-func (s *Session) Packets() int { return s.link.sent }
-
 // Refresh asks the phone about itself with command 1.
 func (s *Session) Refresh(ctx context.Context) (*Info, error) {
 	at := At{Command: CmdInfo, Doing: "asking the phone about itself"}

@@ -15,12 +15,10 @@ const (
 	MiscPartition = 2 // everything a restore reads and writes
 )
 
-// NeverWritten are the units of partition 2 that WriteUnit refuses whatever is asked of
+// neverWritten are the units of partition 2 that WriteUnit refuses whatever is asked of
 // it: hardware configuration, SIM lock and its signature, model, serial number, device
 // key. Everything from ProtectedFrom on is refused too. The phone does not protect them
 // itself (internal/explain/ERRORS.md §4, PROTOCOL.md §11.8).
-func NeverWritten() []uint32 { return slices.Clone(neverWritten) }
-
 var neverWritten = []uint32{2003, 2010, 2129, 2210, 4900, 66667}
 
 // ProtectedFrom is the first unit of the range that holds keys, locks and signatures.
