@@ -86,8 +86,8 @@ func TestSignedImage(t *testing.T) {
 		t.Fatal(err)
 	}
 	h := report.Header
-	if h.Signer() != "S1_SW" || h.Issuer() != "S1_Root_Test_0000" || h.Revision() != 3 {
-		t.Errorf("%s, %s, %d", h.Signer(), h.Issuer(), h.Revision())
+	if h.Signer() != "S1_SW" || h.Issuer() != "S1_Root_Test_0000" || h.Certificate().Serial.Int64() != 3 {
+		t.Errorf("%s, %s, %d", h.Signer(), h.Issuer(), h.Certificate().Serial)
 	}
 	if report.Trust.State != TrustSupplied || report.Trust.Root != "S1_Root_Test_0000" {
 		t.Errorf("trust %+v", report.Trust)

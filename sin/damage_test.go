@@ -18,7 +18,7 @@ func signedFile12(t testing.TB, version int) ([]byte, *RootSet) {
 	s, roots := signer(t, "S1_SW", 1)
 	old := Signer{Key: s.Key, Chain: s.Chain, Hash: hash12(byte(version))}
 	p := BytesPayload(pat(250))
-	p.Head = PartitionInfo{ID: 3, Attributes: 0x22, Start: 0x275, Blocks: 3}.Encode()
+	p.Head = encodeInfo(PartitionInfo{ID: 3, Attributes: 0x22, Start: 0x275, Blocks: 3})
 	return build(t, Builder{Version: version, Type: TypeFlash12, BlockSize: 96, Signer: &old}, p), roots
 }
 

@@ -88,15 +88,6 @@ func (h *Header) Issuer() string {
 	return ""
 }
 
-// Revision is the serial number of the certificate, which phones compare with
-// their anti-rollback minimum, or -1 when the blob is damaged (FORMAT.md §5.3).
-func (h *Header) Revision() int64 {
-	if c := h.Certificate(); c != nil && c.Serial.IsInt64() {
-		return c.Serial.Int64()
-	}
-	return -1
-}
-
 // Unsendable says why a phone in S1 flash mode must not get the file, as far as its header
 // tells, whole and genuine as it may be; "" when nothing speaks against it.
 func (h *Header) Unsendable() string {

@@ -32,17 +32,6 @@ func (t LayoutTable) End() uint64 {
 	return end
 }
 
-// ByGUID finds the entry with a unique GUID, the form in which images name their
-// partition; nil when there is none.
-func (t LayoutTable) ByGUID(guid gpt.GUID) *gpt.Entry {
-	for i, e := range t.Entries {
-		if e.Used() && e.Unique == guid {
-			return &t.Entries[i]
-		}
-	}
-	return nil
-}
-
 // ParseLayout reads a layout from the payload of a SIN; offsets in errors count from
 // at, the place of the payload in its file. It checks what the phone does not: that
 // all tables lie inside the payload.

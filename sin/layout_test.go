@@ -33,8 +33,8 @@ func TestLayoutBytes(t *testing.T) {
 	if len(l.Tables) != 1 || l.Tables[0].Device != 3 || len(l.Tables[0].Entries) != 1 {
 		t.Fatalf("%+v", l)
 	}
-	e := l.Tables[0].ByGUID(systemGUID)
-	if e == nil || e.Name != "system" || e.First != 0x1000 || e.Last != 0x1FFF || l.Tables[0].End() != 0x2000 {
+	e := l.Tables[0].Entries[0]
+	if e.Unique != systemGUID || e.Name != "system" || e.First != 0x1000 || e.Last != 0x1FFF || l.Tables[0].End() != 0x2000 {
 		t.Errorf("entry %+v, end %#x", e, l.Tables[0].End())
 	}
 	if e.Unique.String() != "F9CDF7BA-B834-A72A-F1C9-D6E0C0983896" {

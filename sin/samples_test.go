@@ -129,8 +129,8 @@ func TestD58XX(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if h.Revision() != 4 || h.Type != TypeLoader || h.Unsendable() != "" {
-		t.Errorf("revision %d, type %v, %v", h.Revision(), h.Type, h.Unsendable())
+	if h.Certificate().Serial.Int64() != 4 || h.Type != TypeLoader || h.Unsendable() != "" {
+		t.Errorf("revision %d, type %v, %v", h.Certificate().Serial, h.Type, h.Unsendable())
 	}
 	l := InspectLoader(file[len(h.Raw):])
 	if l.Product != "1277-2052" || l.Version != "MSM8974AB_22" || !l.Supports("LZ4A") || l.Supports("GPT0") {

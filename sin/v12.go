@@ -169,15 +169,6 @@ func parsePartitionInfo(b []byte) *PartitionInfo {
 	return &PartitionInfo{ID: le.Uint32(b), Attributes: le.Uint32(b[4:]), Start: le.Uint32(b[8:]), Blocks: le.Uint32(b[12:])}
 }
 
-// Encode is the 16 bytes of the block, the Head of a Payload.
-func (p PartitionInfo) Encode() []byte {
-	le, out := binary.LittleEndian, []byte(nil)
-	for _, v := range []uint32{p.ID, p.Attributes, p.Start, p.Blocks} {
-		out = le.AppendUint32(out, v)
-	}
-	return out
-}
-
 // appendHeader12 builds the header up to the certificate blob, whose length it needs.
 func appendHeader12(version int, t PayloadType, blocks []Block, certLen int) []byte {
 	be, hash := binary.BigEndian, hash12(byte(version))

@@ -132,18 +132,6 @@ func (f *FDT) Root() ([]Property, error) {
 	return root, err
 }
 
-// Walk gives every property with the names of the nodes that lead to it, the
-// root's own one (normally "") first. visit must not keep path. An error of
-// visit ends the walk and is returned.
-func (f *FDT) Walk(visit func(path []string, p Property) error) error {
-	return f.tokens(func(path []string, p *Property) error {
-		if p == nil {
-			return nil
-		}
-		return visit(path, *p)
-	})
-}
-
 // tokens reads the structure block to its end: visit gets every node when it
 // starts, with p nil, and every property.
 func (f *FDT) tokens(visit func(path []string, p *Property) error) error {

@@ -136,11 +136,6 @@ func roundUp(n, unit int64) int64 { return (n + unit - 1) / unit * unit }
 // (FORMAT.md §1.4); 0 means not set.
 type OSVersion uint32
 
-// NewOSVersion packs a version a.b.c, each below 128, and a patch level of a year from 2000 and a month.
-func NewOSVersion(a, b, c, year, month int) OSVersion {
-	return OSVersion(a<<25 | b<<18 | c<<11 | (year-2000)<<4 | month)
-}
-
 // Version gives the three parts of the version.
 func (v OSVersion) Version() (a, b, c int) {
 	return int(v >> 25), int(v >> 18 & 127), int(v >> 11 & 127)

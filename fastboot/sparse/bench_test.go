@@ -43,8 +43,8 @@ func BenchmarkApply(b *testing.B) {
 	if _, err := io.Copy(&whole, pieces[0].Reader()); err != nil {
 		b.Fatal(err)
 	}
-	out := newMemory(m.Size(), 0)
-	b.SetBytes(m.Size())
+	out := newMemory(m.head.Size(), 0)
+	b.SetBytes(m.head.Size())
 	b.ReportAllocs()
 	for b.Loop() {
 		z, err := NewReader(bytes.NewReader(whole.Bytes()))

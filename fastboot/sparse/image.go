@@ -64,9 +64,6 @@ func FromSparse(src io.ReaderAt, size int64) (*Image, error) {
 	return &Image{src: src, size: size, sparse: true, head: head}, nil
 }
 
-// Size is the length of the expanded image in bytes, a multiple of the block size.
-func (m *Image) Size() int64 { return m.head.Size() }
-
 // BlockSize is the length of a block in bytes.
 func (m *Image) BlockSize() int64 { return int64(m.head.BlockSize) }
 

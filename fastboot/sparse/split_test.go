@@ -102,7 +102,7 @@ func TestSplitPlan(t *testing.T) {
 				t.Fatal(err)
 			}
 			var got []string
-			out := newMemory(m.Size(), 0)
+			out := newMemory(m.head.Size(), 0)
 			for _, p := range pieces {
 				image := readPiece(t, p)
 				if c.limit > 0 && p.Size > c.limit {
@@ -135,7 +135,7 @@ func TestSplitRandom(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		padded := append(bytes.Clone(b), make([]byte, m.Size()-int64(len(b)))...)
+		padded := append(bytes.Clone(b), make([]byte, m.head.Size()-int64(len(b)))...)
 		checkSplit(t, m, 4160+r.Int64N(int64(len(b))+1), padded)
 
 		whole, err := m.Split(0)
@@ -157,7 +157,7 @@ func checkSplit(t *testing.T, m *Image, limit int64, want []byte) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	out := newMemory(m.Size(), 0xEE)
+	out := newMemory(m.head.Size(), 0xEE)
 	end := int64(0)
 	for _, p := range pieces {
 		if p.First < end {

@@ -3,6 +3,7 @@ package inspect
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"io"
 	"strings"
 	"testing"
@@ -81,7 +82,13 @@ func TestKinds(t *testing.T) {
 	dtb := bootimg.Node{Props: []bootimg.Property{bootimg.Text("model", "SoMC Aries ROW"), bootimg.Text("compatible", "somc,aries-row", "qcom,msm8974")}}.Build()
 	boot := &bootimg.Image{PageSize: 2048, KernelAddr: 0x8000, RamdiskAddr: 0x2000000, TagsAddr: 0x1E00000, Kernel: pattern(3000), Ramdisk: pattern(700)}
 	boot.ID = boot.ComputeID()
-	vendor := &bootimg.VendorBoot{Version: 3, PageSize: 4096, Ramdisk: pattern(500), DTB: dtb}
+	vendor := make([]byte, 3*4096) // a page each for header, ramdisk and device tree
+	copy(vendor, "VNDRBOOT")
+	for at, word := range map[int]int{8: 3, 12: 4096, 24: 500, 2096: 2112, 2100: len(dtb)} {
+		binary.LittleEndian.PutUint32(vendor[at:], uint32(word))
+	}
+	copy(vendor[4096:], pattern(500))
+	copy(vendor[8192:], dtb)
 	elf := &bootimg.ELF{Segments: []bootimg.Segment{bootimg.NewSegment(bootimg.SegmentKernel, 0x8000, pattern(900)), bootimg.NewSegment(bootimg.SegmentRamdisk, 0x2000000, pattern(300))}}
 	table := must(bootimg.BuildQCDT(2, 2048, []bootimg.Tree{{DTB: dtb, IDs: []bootimg.ID{{}}}}))
 	for _, k := range []struct {
@@ -97,7 +104,7 @@ func TestKinds(t *testing.T) {
 		{"version 4", archive(t, true), KindSIN, StateWhole, ProofUnread},
 		{"version 5", archive(t, false), KindSIN, StateUnproven, ProofUnread},
 		{"Android boot image", must(boot.Build()), KindAndroid, StateWhole, ""},
-		{"vendor_boot image", must(vendor.Build()), KindVendor, StateUnproven, ""},
+		{"vendor_boot image", vendor, KindVendor, StateUnproven, ""},
 		{"Sony's ELF form", must(elf.Build()), KindSonyELF, StateUnproven, ""},
 		{"QCDT", table, KindQCDT, StateUnproven, ""},
 		{"device tree", dtb, KindTree, StateUnproven, ""},

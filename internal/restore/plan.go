@@ -45,15 +45,6 @@ type Plan struct {
 	fw *Firmware // what it was made from
 }
 
-// JSON is the machine form of the plan.
-func (p *Plan) JSON() []byte {
-	out, err := json.MarshalIndent(p, "", "  ")
-	if err != nil { // a plan is plain data; this cannot fail
-		panic(err)
-	}
-	return append(out, '\n')
-}
-
 // Hash identifies the plan: two runs with the same hash do the same to the phone.
 // The wording of notes and reasons does not count.
 func (p *Plan) Hash() string {

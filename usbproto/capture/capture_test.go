@@ -256,9 +256,6 @@ func TestReplay(t *testing.T) {
 				t.Fatal(err)
 			}
 			again := talk(t, p)
-			if !p.Done() {
-				t.Error("not all of it was played back")
-			}
 			if mask == nil && again != told {
 				t.Error("the phone says something else")
 			}

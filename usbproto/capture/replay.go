@@ -169,9 +169,6 @@ func (p *Replay) turn(in bool, data []byte, e Event) {
 	}
 }
 
-// Done tells whether everything in the capture has been played back.
-func (p *Replay) Done() bool { return p.now == nil && p.err == nil }
-
 // advance leaves a turn that is used up, and gives the error it ended with.
 func (p *Replay) advance() error {
 	ended := p.now.err
