@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"xflash/fastboot"
+	"xflash/internal/fileio"
 )
 
 // getvar shows a variable, or all.
@@ -122,16 +123,12 @@ func (a *app) agree(ctx context.Context, c *fastbootConn, command string, yes bo
 
 // stage leaves a file in the phone's memory.
 func stage(ctx context.Context, c *fastbootConn, path string) error {
-	f, err := os.Open(path)
+	f, size, err := fileio.Open(path)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	st, err := f.Stat()
-	if err != nil {
-		return err
-	}
-	return c.Stage(ctx, f, st.Size())
+	return c.Stage(ctx, f, size)
 }
 
 // saved makes a new file of what write gives; a half-written one does not stay.

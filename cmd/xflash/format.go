@@ -83,7 +83,13 @@ func (a *app) prepareFormat(ctx context.Context, c *fastbootConn, name string, o
 		return nil, err
 	}
 	return func(ctx context.Context) error {
-		if err := flashFile(ctx, c, name, path, bytes, o.limit); err != nil {
+		f, err := os.Open(path)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		// Nothing of it is left out: what the new file system takes for zero must be zero.
+		if err := c.Flash(ctx, name, f, bytes, o.limit); err != nil {
 			return err
 		}
 		return a.done(fmt.Sprintf("%s has an empty %s file system of %s.", name, kind, size(bytes)))
@@ -163,15 +169,4 @@ func makeFileSystem(ctx context.Context, kind, path string, bytes int64) error {
 		return fmt.Errorf("%s: %w: %s", tool, err, strings.TrimSpace(string(out)))
 	}
 	return nil
-}
-
-// flashFile writes a file to a partition. Nothing of it is left out: what the new file system
-// takes for zero must be zero.
-func flashFile(ctx context.Context, c *fastbootConn, name, path string, bytes, limit int64) error {
-	f, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	return c.Flash(ctx, name, f, bytes, limit)
 }

@@ -8,7 +8,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"xflash/internal/text"
 	"xflash/internal/trimarea"
 	"xflash/usbproto"
 	"xflash/usbproto/s1"
@@ -94,8 +93,8 @@ func (a *app) infoRows(info *s1.Info) []infoRow {
 	var rows []infoRow
 	for _, key := range info.Keys() {
 		value, _ := info.Get(key)
-		if s1.Secret(key) && !a.showIDs {
-			value = text.Mask(value)
+		if s1.Secret(key) {
+			value = a.masked(value)
 		}
 		rows = append(rows, infoRow{key, printable(value), meaning(key, info)})
 	}
@@ -134,25 +133,29 @@ func (a *app) unitRows(cmd *cobra.Command, s *s1.Session) ([]infoRow, error) {
 	}
 	var rows []infoRow
 	for _, unit := range shownUnits {
-		m, _ := trimarea.Describe(trimarea.Misc, unit)
-		row := infoRow{Key: fmt.Sprintf("unit %d", unit), Meaning: m.Text}
 		data, err := s.ReadUnit(ctx, unit)
-		switch {
-		case errors.As(err, &refusal):
-			row.Value = "(not there)"
-		case err != nil:
+		absent := ""
+		if errors.As(err, &refusal) {
+			absent = "(not there)"
+		} else if err != nil {
 			return nil, err
-		case m.Secret && !a.showIDs:
-			row.Value = text.Mask(unitText(data))
-		default:
-			row.Value = unitText(data)
 		}
-		rows = append(rows, row)
+		rows = append(rows, a.unitRow(unit, data, absent))
 	}
 	if err := s.CloseTA(ctx); err != nil && !errors.As(err, &refusal) {
 		return nil, err
 	}
 	return rows, nil
+}
+
+// unitRow is a unit with its meaning; absent is why there is no content.
+func (a *app) unitRow(unit uint32, data []byte, absent string) infoRow {
+	m, _ := trimarea.Describe(trimarea.Misc, unit)
+	value := unitText(data)
+	if m.Secret {
+		value = a.masked(value)
+	}
+	return infoRow{fmt.Sprintf("unit %d", unit), cmp.Or(absent, value), m.Text}
 }
 
 // unitText shows a unit as text when it is one, else as hexadecimal digits.

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"strings"
 
-	"xflash/internal/text"
 	"xflash/internal/trimarea"
 	"xflash/usbproto/command"
 )
@@ -101,8 +100,8 @@ func (a *app) variableRows(ctx context.Context, s *command.Session) (rows []info
 			value = "(refused: " + refused.Text + ")"
 		case err != nil:
 			return nil, nil, err
-		case command.Secret(v.name) && !a.showIDs:
-			value = text.Mask(value)
+		case command.Secret(v.name):
+			value = a.masked(value)
 		}
 		rows = append(rows, infoRow{v.name, printable(value), v.meaning})
 	}
@@ -147,23 +146,18 @@ func storageRows(ctx context.Context, s *command.Session) (rows []infoRow, err e
 // commandUnitRows are the units of the trim area that are worth reading in a diagnosis.
 func (a *app) commandUnitRows(ctx context.Context, s *command.Session) (rows []infoRow, err error) {
 	for _, unit := range shownUnits {
-		m, _ := trimarea.Describe(trimarea.Misc, unit)
-		row := infoRow{Key: fmt.Sprintf("unit %d", unit), Meaning: m.Text}
 		data, err := s.ReadTA(ctx, trimarea.Misc, unit)
 		var refused *command.Refusal
+		absent := ""
 		switch {
 		case errors.As(err, &refused) && refused.NoUnit():
-			row.Value = "(not there)"
+			absent = "(not there)"
 		case errors.As(err, &refused):
-			row.Value = "(refused: " + printable(refused.Text) + ")"
+			absent = "(refused: " + printable(refused.Text) + ")"
 		case err != nil:
 			return nil, err
-		case m.Secret && !a.showIDs:
-			row.Value = text.Mask(unitText(data))
-		default:
-			row.Value = unitText(data)
 		}
-		rows = append(rows, row)
+		rows = append(rows, a.unitRow(unit, data, absent))
 	}
 	return rows, nil
 }

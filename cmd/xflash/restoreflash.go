@@ -94,7 +94,7 @@ func (t *commandTalk) facts(ctx context.Context, fw *restore.Firmware) (*restore
 func (t *commandTalk) rehearse(context.Context, *restore.Plan) error { return nil }
 
 func (t *commandTalk) save(ctx context.Context, store restore.Store, plan *restore.Plan, facts *restore.Facts) error {
-	folder, err := store.SaveBefore(ctx, t.Session, plan, facts)
+	folder, err := store.SaveBefore(ctx, t.Session, plan, facts, "xflash "+version)
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"xflash/ftf"
+	"xflash/internal/firmware"
 	"xflash/internal/tabackup"
 	"xflash/internal/trimarea"
 	"xflash/sin"
@@ -94,12 +95,7 @@ func loaderFile(ctx context.Context, bundle, path string) (*s1.Image, error) {
 			return nil, err
 		}
 		defer b.Close()
-		var found []*ftf.Member
-		for _, m := range b.Members {
-			if m.Kind == ftf.KindSIN && !m.Boot && strings.EqualFold(m.Short, "loader") {
-				found = append(found, m)
-			}
-		}
+		found := slices.DeleteFunc(slices.Clone(b.Members), func(m *ftf.Member) bool { return !firmware.IsLoader(m) })
 		if len(found) != 1 {
 			return nil, &failure{exit: exitFile, code: "file-invalid", what: fmt.Sprintf("%s has %s instead of one", bundle, countOf(len(found), "loader")),
 				hints: []string{"name another bundle for this model, or a loader.sin with --loader"}}
@@ -199,19 +195,14 @@ func (a *app) saveBackup(ctx context.Context, dir, loader string, b *tabackup.Ba
 	if err != nil {
 		return nil, err
 	}
-	d := &trimDump{dir, trimarea.Judge(ctx, &trimarea.Dump{Container: trimarea.FolderBackup}, survey(b), roots)}
-	return d, b.Write(dir, "xflash "+version, loader, time.Now())
-}
-
-// survey is the units of a backup as those of a dump.
-func survey(b *tabackup.Backup) *trimarea.Survey {
-	s := &trimarea.Survey{}
+	units := &trimarea.Survey{}
 	for _, p := range b.Partitions {
 		for _, u := range p.Units {
-			s.Stored = append(s.Stored, trimarea.Stored{Unit: trimarea.Unit{Partition: p.Number, Number: u.Number, Data: u.Data}})
+			units.Add(p.Number, u.Number, u.Data)
 		}
 	}
-	return s
+	d := &trimDump{dir, trimarea.Judge(ctx, &trimarea.Dump{Container: trimarea.FolderBackup}, units, roots)}
+	return d, b.Write(dir, "xflash "+version, loader, time.Now())
 }
 
 // belongsTo holds the signed hardware configuration against the phone's own answers: the

@@ -1,6 +1,7 @@
 package restore
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -191,7 +192,7 @@ func (f *Facts) bootVersion() string {
 func (f *Facts) keys() ftf.PhoneKeys {
 	return ftf.PhoneKeys{
 		OTPLockStatus: f.Info["OTP_LOCK_STATUS_1"], OTPData: f.Info["OTP_DATA_1"], IDCode: f.Info["IDCODE_1"],
-		RootHash: f.Info["PLF_ROOT_1"], BootVersion: f.Units[unitBootVersion], HWRevision: f.HWRev,
+		RootHash: cmp.Or(f.Info["PLF_ROOT_1"], f.Info["PLF_ROOT"]), BootVersion: f.Units[unitBootVersion], HWRevision: f.HWRev,
 	}
 }
 

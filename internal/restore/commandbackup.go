@@ -3,12 +3,14 @@ package restore
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"xflash/internal/phone"
+	"xflash/internal/tabackup"
+	"xflash/internal/trimarea"
 	"xflash/usbproto/command"
 )
 
@@ -16,16 +18,17 @@ import (
 const maxSaved = 64 << 20
 
 // SaveBefore copies what a phone of 2017 or later lets read of what belongs to it alone: the
-// trim area as the phone sends it (usbproto/command/PROTOCOL.md §2.2), and the partitions with
-// modem settings that the plan writes. The files are in a folder for this phone, for its owner
-// only, and an earlier copy is kept: what it holds is older than any flash. A partition that
-// the phone refuses to give is left out; a trim area that it refuses is an error.
-func (s Store) SaveBefore(ctx context.Context, c *command.Session, plan *Plan, facts *Facts) (folder string, err error) {
+// trim area, as "xflash ta backup" does (by is the program, for its note), and the partitions
+// with modem settings that the plan writes. The files are in a folder for this phone, for its
+// owner only, and an earlier copy is kept: what it holds is older than any flash. A partition
+// that the phone refuses to give is left out; a trim area of which it shows nothing is an error.
+func (s Store) SaveBefore(ctx context.Context, c *command.Session, plan *Plan, facts *Facts, by string) (folder string, err error) {
 	if facts.Identity == "" {
 		return "", errors.New("the phone does not tell its serial number, so the copy could not be told from that of another phone")
 	}
 	folder = strings.TrimSuffix(s.file(facts.Identity), ".json") + "-before"
-	if _, err := os.Stat(filepath.Join(folder, "trim-area-2.units")); err == nil {
+	trim := filepath.Join(folder, "trim-area")
+	if trimarea.IsFolder(trim) {
 		return folder, nil
 	}
 	if err := os.MkdirAll(folder, 0o700); err != nil {
@@ -41,16 +44,11 @@ func (s Store) SaveBefore(ctx context.Context, c *command.Session, plan *Plan, f
 			}
 		}
 	}
-	for _, partition := range []int{1, 2} {
-		data, err := c.ReadAllTA(ctx, partition)
-		if err == nil {
-			err = replaceFile(filepath.Join(folder, fmt.Sprintf("trim-area-%d.units", partition)), data)
-		}
-		if err != nil {
-			return "", err
-		}
+	backup, err := tabackup.TakeCommand(ctx, c, nil)
+	if err != nil {
+		return "", err
 	}
-	return folder, nil
+	return folder, backup.Write(trim, by, "", time.Now())
 }
 
 func savePartition(ctx context.Context, c *command.Session, folder, label string) error {

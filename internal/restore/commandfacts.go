@@ -172,17 +172,3 @@ func (c *CommandFacts) rollback(location uint32) (uint64, bool) {
 	n, err := strconv.ParseUint(hexa, 16, 64)
 	return n, err == nil && (found || len(hexa) >= 8)
 }
-
-// low says in words that the battery is low; "" when it is not, or not told. The phones tell
-// percent, or millivolt above 1150.
-func (c *CommandFacts) low() string {
-	switch n, err := strconv.Atoi(strings.TrimSuffix(c.Battery, "%")); {
-	case err != nil || n < 0:
-		return ""
-	case n > 1150 && n < 3750:
-		return fmt.Sprintf("%d millivolt", n)
-	case n <= 100 && n < 15:
-		return fmt.Sprintf("%d percent", n)
-	}
-	return ""
-}

@@ -9,6 +9,7 @@ import (
 	"xflash/ftf"
 	"xflash/internal/phone"
 	"xflash/sin"
+	"xflash/usbproto/command"
 )
 
 // buildCommand makes the plan for a phone of 2017 or later, in the order of Sony's tool
@@ -207,9 +208,9 @@ func (b *builder) finishCommand() {
 			b.ask("The phone starts from %s, and this writes parts of slot a only, which starts afterwards. Only a complete restore is certain to start. Continue anyway?", orUnknownSlot(facts.Slot))
 		}
 	}
-	switch low := facts.low(); {
-	case low != "":
-		b.ask("The battery is at %s. A phone that goes off in the middle does not start until it is restored. Continue anyway?", low)
+	switch battery, told := command.ParseBattery(facts.Battery); {
+	case told && battery.Low():
+		b.ask("The battery is at %s. A phone that goes off in the middle does not start until it is restored. Continue anyway?", battery)
 	case facts.Battery == "":
 		b.note("this phone does not tell its battery in flash mode: charge it to at least half before")
 	}

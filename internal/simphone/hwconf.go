@@ -94,13 +94,13 @@ func factoryHWConf(s settings) (*trimarea.HWConf, error) {
 		DeviceIDs:  [][]byte{id},
 		Attributes: `OP_ID="0";OP_NAME="Customized";ROOTING_ALLOWED="1";REV="AP";`,
 	}
-	const accept = trimarea.RoleEnforced | trimarea.RoleLiveRoot
+	const accept = hwEnforced | hwLiveRoot
 	for _, r := range []trimarea.HWConfRole{
-		{Name: roleBoot, Flags: accept | trimarea.RolePartitions, Partitions: boot},
+		{Name: roleBoot, Flags: accept | hwPartitions, Partitions: boot},
 		{Name: roleLoader, Flags: accept},
-		{Name: roleSL, Flags: accept | trimarea.RoleSIMLock},
-		{Name: roleSW, Flags: accept | trimarea.RolePartitions, Partitions: software},
-		{Name: roleCust, Flags: accept | trimarea.RolePartitions, Partitions: software},
+		{Name: roleSL, Flags: accept | hwSIMLock},
+		{Name: roleSW, Flags: accept | hwPartitions, Partitions: software},
+		{Name: roleCust, Flags: accept | hwPartitions, Partitions: software},
 		{Name: roleHWConf, Flags: accept},
 		{Name: roleRLock, Flags: accept},
 	} {
@@ -108,7 +108,7 @@ func factoryHWConf(s settings) (*trimarea.HWConf, error) {
 		if r.Name != roleLoader && r.Name != roleHWConf {
 			switch s.HWConf {
 			case HWConfNoLiveBit:
-				r.Flags &^= trimarea.RoleLiveRoot
+				r.Flags &^= hwLiveRoot
 			case HWConfNoUsage:
 				continue
 			}
@@ -135,15 +135,11 @@ func signedHWConf(authority *sin.Authority, s settings) ([]byte, error) {
 
 // signHWConf makes the SIN of type 0x22 that unit 2003 holds.
 func signHWConf(authority *sin.Authority, conf *trimarea.HWConf) ([]byte, error) {
-	payload, err := conf.Encode()
-	if err != nil {
-		return nil, err
-	}
 	signer, err := authority.Issue(roleHWConf, 1)
 	if err != nil {
 		return nil, err
 	}
 	var b bytes.Buffer
-	err = sin.Builder{Type: payloadHWConf, Signer: signer}.Build(&b, sin.BytesPayload(payload))
+	err = sin.Builder{Type: payloadHWConf, Signer: signer}.Build(&b, sin.BytesPayload(encodeHWConf(conf)))
 	return b.Bytes(), err
 }

@@ -1,6 +1,7 @@
 package simphone
 
 import (
+	"bytes"
 	"slices"
 	"testing"
 
@@ -142,11 +143,19 @@ func hwConfSIN(t *testing.T, p *Phone, role string, change func(*trimarea.HWConf
 		t.Fatal(err)
 	}
 	change(conf)
-	payload, err := conf.Encode()
+	return sinFile{kind: 0x22, role: role, payload: encodeHWConf(conf)}.build(t)
+}
+
+// What the simulator writes is what the reader of trim areas reads, to the last byte.
+func TestHWConfForm(t *testing.T) {
+	conf, err := factoryHWConf(openPhone(t, Options{}).settings)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return sinFile{kind: 0x22, role: role, payload: payload}.build(t)
+	conf.Word1, conf.ListA, conf.Flags = 0x0102, []trimarea.HWConfItem{{Type: 9, Data: []byte{0xAA, 0xBB}}}, 0x4000
+	if got, err := trimarea.ParseHWConf(encodeHWConf(conf)); err != nil || !bytes.Equal(encodeHWConf(got), encodeHWConf(conf)) || got.Attributes != conf.Attributes || len(got.Roles) != len(conf.Roles) {
+		t.Errorf("%+v, %v", got, err)
+	}
 }
 
 func keep(*trimarea.HWConf) {}

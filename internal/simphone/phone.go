@@ -294,7 +294,7 @@ func (p *Phone) loaderSession(c *cable, facts *loaderFacts) *session {
 	s.sec.conf = p.storedHWConf(s.sec)
 	minimum := s.sec.fuseAID
 	if s.sec.conf != nil {
-		if r, ok := s.sec.conf.Role(roleLoader); ok {
+		if r, ok := roleOf(s.sec.conf, roleLoader); ok {
 			minimum = max(minimum, uint64(r.MinAID))
 		}
 	}

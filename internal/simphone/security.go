@@ -48,8 +48,8 @@ func (sec *security) enforced(role string) bool {
 		return false
 	}
 	if sec.conf != nil {
-		if r, ok := sec.conf.Role(role); ok {
-			return r.Flags&trimarea.RoleEnforced != 0
+		if r, ok := roleOf(sec.conf, role); ok {
+			return r.Flags&hwEnforced != 0
 		}
 	}
 	return true
@@ -112,10 +112,10 @@ func (sec *security) admit(s *signer) status {
 			return statusRootType
 		}
 	} else {
-		r, ok := sec.conf.Role(s.role)
-		kind := uint16(trimarea.RoleLiveRoot)
+		r, ok := roleOf(sec.conf, s.role)
+		kind := uint16(hwLiveRoot)
 		if s.test {
-			kind = trimarea.RoleTestRoot
+			kind = hwTestRoot
 		}
 		if !ok || r.Flags&kind == 0 {
 			return statusRootType
@@ -137,8 +137,8 @@ func (sec *security) mayWrite(role string, id *gpt.GUID) status {
 	if sec.conf == nil {
 		return statusNotAllowed
 	}
-	r, ok := sec.conf.Role(role)
-	if !ok || r.Flags&trimarea.RolePartitions == 0 || id != nil && !slices.Contains(r.Partitions, *id) {
+	r, ok := roleOf(sec.conf, role)
+	if !ok || r.Flags&hwPartitions == 0 || id != nil && !slices.Contains(r.Partitions, *id) {
 		return statusNotAllowed
 	}
 	return 0

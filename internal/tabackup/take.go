@@ -43,8 +43,10 @@ func (b *Backup) Partial() bool {
 	return slices.ContainsFunc(b.Partitions, func(p Partition) bool { return p.Refused != "" || p.Partial != "" })
 }
 
-// ErrChanged: the phone answered two reads of the same thing differently.
-var ErrChanged = errors.New("two reads of the trim area differ")
+// errChanged: the phone answered two reads of the same thing differently.
+var errChanged = errors.New("two reads of the trim area differ")
+
+var errNothing = errors.New("the phone shows nothing of its trim area")
 
 // phone is what the two flash protocols have in common here.
 type phone interface {
@@ -82,6 +84,9 @@ func (b *Backup) take(ctx context.Context, from phone, progress func(doing strin
 		}
 		b.Partitions = append(b.Partitions, p)
 	}
+	if !slices.ContainsFunc(b.Partitions, func(p Partition) bool { return len(p.Units) > 0 }) {
+		return nil, errNothing
+	}
 	return b, nil
 }
 
@@ -98,7 +103,7 @@ func (p *Partition) read(ctx context.Context, from phone, progress func(string))
 			pass = 1 // what the phone sent as a whole cannot be compared with this
 		}
 		if pass == 2 && !bytes.Equal(stream, p.Stream) {
-			return fmt.Errorf("partition %d: %w", p.Number, ErrChanged)
+			return fmt.Errorf("partition %d: %w", p.Number, errChanged)
 		}
 		p.Stream = stream
 	}

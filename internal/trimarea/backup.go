@@ -66,7 +66,10 @@ func Read(ctx context.Context, r io.ReaderAt, size int64, roots *sin.RootSet) (*
 		if err != nil {
 			return nil, err
 		}
-		survey = surveyText(file)
+		survey = &Survey{}
+		for _, u := range file.Units {
+			survey.Add(file.Partition, u.Unit, u.Data)
+		}
 	} else if survey, err = Examine(dump.Data); err != nil {
 		return nil, err
 	} else if len(survey.Blocks) == 0 {
@@ -84,15 +87,6 @@ func Judge(ctx context.Context, dump *Dump, survey *Survey, roots *sin.RootSet) 
 	b.ID, b.Record = survey.Identity(ctx, roots)
 	b.judge()
 	return b
-}
-
-// surveyText is the units of a text backup, which has no blocks.
-func surveyText(f *ftf.TAFile) *Survey {
-	s := &Survey{}
-	for _, u := range f.Units {
-		s.Stored = append(s.Stored, Stored{Unit: Unit{f.Partition, u.Unit, u.Data, -1}, State: 0xFFFFFFFF})
-	}
-	return s
 }
 
 func (b *Backup) judge() {

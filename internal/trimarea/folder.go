@@ -128,7 +128,7 @@ func (f *folder) partition(p int) error {
 	}
 	if units == nil { // no stream, or a damaged one: the text is the best there is
 		for _, u := range written {
-			f.add(p, u.Unit, u.Data)
+			f.survey.Add(p, u.Unit, u.Data)
 		}
 		return nil
 	}
@@ -140,16 +140,12 @@ func (f *folder) partition(p int) error {
 	for _, u := range units {
 		data, ok := texts[u.Number]
 		same = same && ok && bytes.Equal(data, u.Data)
-		f.add(p, u.Number, u.Data)
+		f.survey.Add(p, u.Number, u.Data)
 	}
 	if !same {
 		f.fault("malformed", "%s and %s hold different units", name, raw)
 	}
 	return nil
-}
-
-func (f *folder) add(partition int, number uint32, data []byte) {
-	f.survey.Stored = append(f.survey.Stored, Stored{Unit: Unit{partition, number, data, -1}, State: 0xFFFFFFFF})
 }
 
 // sums compares the checksums that the folder notes; Flashtool notes none.

@@ -52,15 +52,6 @@ type HWConfRole struct {
 	Partitions []gpt.GUID
 }
 
-// Bits of HWConfRole.Flags with a known meaning.
-const (
-	RoleEnforced   = 0x0001 // signature rules are enforced
-	RoleLiveRoot   = 0x0002 // signatures under the live root are accepted
-	RoleTestRoot   = 0x0004 // signatures under the test root are accepted
-	RolePartitions = 0x0010 // may write partitions and the partition layout
-	RoleSIMLock    = 0x0040 // may carry SIM lock data
-)
-
 const hwConfVersion = 6
 
 // Causes in an *HWConfError.
@@ -69,20 +60,16 @@ var (
 	ErrHWConfShort   = errors.New("a length points past the end")
 	ErrHWConfGUID    = errors.New("a partition id does not have 16 bytes")
 	ErrHWConfTail    = errors.New("bytes are left over after the attribute text")
-	ErrHWConfLong    = errors.New("does not fit in a 16-bit length")
 )
 
 // HWConfError tells which field of a record is wrong.
 type HWConfError struct {
 	Field  string
-	Offset int // in the payload; -1 while building
+	Offset int // in the payload
 	Err    error
 }
 
 func (e *HWConfError) Error() string {
-	if e.Offset < 0 {
-		return fmt.Sprintf("hardware configuration: %s: %v", e.Field, e.Err)
-	}
 	return fmt.Sprintf("hardware configuration, %s at byte %d: %v", e.Field, e.Offset, e.Err)
 }
 
@@ -183,81 +170,6 @@ func ParseHWConf(b []byte) (*HWConf, error) {
 		return nil, r.err
 	}
 	return h, nil
-}
-
-// hwWriter builds a record; the first error stays.
-type hwWriter struct {
-	b   []byte
-	err error
-}
-
-func (w *hwWriter) u16(v uint16) { w.b = binary.BigEndian.AppendUint16(w.b, v) }
-
-// sized appends data with its 16-bit length in front.
-func (w *hwWriter) sized(field string, data []byte) {
-	if len(data) > 0xFFFF && w.err == nil {
-		w.err = &HWConfError{field, -1, ErrHWConfLong}
-	}
-	w.u16(uint16(len(data)))
-	w.b = append(w.b, data...)
-}
-
-// list appends what fill writes, with its 16-bit length in front.
-func (w *hwWriter) list(field string, fill func(*hwWriter)) {
-	inner := &hwWriter{err: w.err}
-	fill(inner)
-	w.err = inner.err
-	w.sized(field, inner.b)
-}
-
-// Encode builds the payload. The only error is an *HWConfError with ErrHWConfLong.
-func (h *HWConf) Encode() ([]byte, error) {
-	w := new(hwWriter)
-	w.u16(hwConfVersion)
-	w.u16(h.Word1)
-	w.u16(h.ProductID)
-	typed := func(field string, items []HWConfItem) {
-		w.list(field, func(w *hwWriter) {
-			for _, it := range items {
-				w.b = append(w.b, it.Type)
-				w.sized(field, it.Data)
-			}
-		})
-	}
-	typed("first list", h.ListA)
-	typed("id list", h.IDs)
-	w.u16(h.Flags)
-	w.list("role list", func(w *hwWriter) {
-		for _, role := range h.Roles {
-			w.u16(role.Word)
-			w.sized("role name", []byte(role.Name))
-			w.u16(role.MinAID)
-			w.u16(role.Flags)
-			w.list("role partitions", func(w *hwWriter) {
-				for _, g := range role.Partitions {
-					w.b = append(w.b, byte(len(g)))
-					w.b = append(w.b, g[:]...)
-				}
-			})
-		}
-	})
-	w.list("device id list", func(w *hwWriter) {
-		for _, id := range h.DeviceIDs {
-			w.sized("device id list", id)
-		}
-	})
-	w.sized("attributes", []byte(h.Attributes))
-	return w.b, w.err
-}
-
-// Role finds the entry of a signer's name.
-func (h *HWConf) Role(name string) (HWConfRole, bool) {
-	for _, r := range h.Roles {
-		if r.Name == name {
-			return r, true
-		}
-	}
-	return HWConfRole{}, false
 }
 
 // IMEIs gives the 14 digits of every IMEI in the record; the 15th is the check

@@ -56,8 +56,8 @@ func recordValue(t testing.TB) *HWConf {
 		},
 		Flags: 0x4000,
 		Roles: []HWConfRole{
-			{Word: 1, Name: "S1_SW", MinAID: 3, Flags: RoleEnforced | RoleLiveRoot | RolePartitions, Partitions: []gpt.GUID{boot}},
-			{Name: "S1_Boot", MinAID: 1, Flags: RoleEnforced | RoleLiveRoot},
+			{Word: 1, Name: "S1_SW", MinAID: 3, Flags: 0x13, Partitions: []gpt.GUID{boot}},
+			{Name: "S1_Boot", MinAID: 1, Flags: 3},
 		},
 		DeviceIDs:  [][]byte{{0xDE, 0xAD, 0xBE, 0xEF}},
 		Attributes: `OP_ID="1"`,
@@ -72,18 +72,8 @@ func TestHWConf(t *testing.T) {
 	if !reflect.DeepEqual(h, recordValue(t)) {
 		t.Errorf("parsed %+v", h)
 	}
-	b, err := recordValue(t).Encode()
-	if err != nil || !bytes.Equal(b, recordBytes(t)) {
-		t.Errorf("built %x, %v", b, err)
-	}
 	if got := h.IMEIs(); len(got) != 1 || got[0] != "35824005111111" {
 		t.Errorf("IMEI %v", got)
-	}
-	if r, ok := h.Role("S1_SW"); !ok || r.MinAID != 3 {
-		t.Errorf("role %+v", r)
-	}
-	if _, ok := h.Role("S1_Cust"); ok {
-		t.Error("a role that is not there is found")
 	}
 }
 
@@ -116,36 +106,14 @@ func TestHWConfRefuses(t *testing.T) {
 	if _, err := ParseHWConf(inner); !errors.Is(err, ErrHWConfShort) {
 		t.Errorf("item longer than its list: %v", err)
 	}
-	for name, change := range map[string]func(*HWConf){
-		"attributes":      func(h *HWConf) { h.Attributes = strings.Repeat("x", 0x10000) },
-		"role partitions": func(h *HWConf) { h.Roles[0].Partitions = make([]gpt.GUID, 4000) },
-		"role name":       func(h *HWConf) { h.Roles[0].Name = strings.Repeat("x", 0x10000) },
-		"id list":         func(h *HWConf) { h.IDs = make([]HWConfItem, 0x8000) },
-	} {
-		h := recordValue(t)
-		change(h)
-		var field *HWConfError
-		if _, err := h.Encode(); !errors.Is(err, ErrHWConfLong) || !errors.As(err, &field) || field.Field != name {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
 }
 
 func FuzzHWConf(f *testing.F) {
 	f.Add(recordBytes(f))
-	empty, err := new(HWConf).Encode()
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Add(empty)
+	f.Add(append([]byte{0, 6}, make([]byte, 18)...))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		h, err := ParseHWConf(b)
-		if err != nil {
-			return
-		}
-		back, err := h.Encode()
-		if err != nil || !bytes.Equal(back, b) {
-			t.Errorf("%x came back as %x, %v", b, back, err)
+		if h, err := ParseHWConf(b); err == nil && len(h.IMEIs()) > len(h.IDs) {
+			t.Errorf("%x: %+v", b, h)
 		}
 	})
 }

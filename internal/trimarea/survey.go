@@ -91,6 +91,11 @@ func Examine(b []byte) (*Survey, error) {
 	return s, nil
 }
 
+// Add adds a unit of a backup that has no blocks.
+func (s *Survey) Add(partition int, number uint32, data []byte) {
+	s.Stored = append(s.Stored, Stored{Unit: Unit{partition, number, data, -1}, State: 0xFFFFFFFF})
+}
+
 func (s *Survey) fault(e *Error) { s.Faults = append(s.Faults, e) }
 
 // examineUnits reads the units of a block up to the first thing that is none.

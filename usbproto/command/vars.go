@@ -83,7 +83,7 @@ type Battery struct{ Percent, Millivolts int }
 
 // ParseBattery reads the variable.
 func ParseBattery(text string) (Battery, bool) {
-	n, err := strconv.Atoi(text)
+	n, err := strconv.Atoi(strings.TrimSuffix(text, "%"))
 	switch {
 	case err != nil || n < 0 || n > 10000:
 		return Battery{}, false
