@@ -116,6 +116,20 @@ func OpenLimited(path string, limits Limits) (*Bundle, error) {
 	return b, nil
 }
 
+// OpenArchive is Open for an archive that lies in another file; path names it in errors. r
+// must stay open.
+func OpenArchive(path string, r io.ReaderAt, size int64) (*Bundle, error) {
+	b := &Bundle{Path: path}
+	err := b.addArchive(r, size, "", DefaultLimits)
+	if err == nil {
+		err = b.interpret()
+	}
+	if err != nil {
+		return nil, within(err, path, "")
+	}
+	return b, nil
+}
+
 func (b *Bundle) load(limits Limits) error {
 	info, err := os.Stat(b.Path)
 	switch {

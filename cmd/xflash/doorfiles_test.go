@@ -95,8 +95,16 @@ func gzipOf(data []byte) []byte {
 
 func bootImage(t *testing.T) []byte {
 	t.Helper()
-	m := &bootimg.Image{PageSize: 2048, KernelAddr: 0x8000, RamdiskAddr: 0x2000000, TagsAddr: 0x1E00000, Kernel: noise(3000), Ramdisk: noise(700)}
-	m.ID = m.ComputeID()
+	return bootWith(t, noise(700), true)
+}
+
+// bootWith is a boot image with a ramdisk, and perhaps with an id that proves its sections.
+func bootWith(t *testing.T, ramdisk []byte, id bool) []byte {
+	t.Helper()
+	m := &bootimg.Image{PageSize: 2048, KernelAddr: 0x8000, RamdiskAddr: 0x2000000, TagsAddr: 0x1E00000, Kernel: noise(3000), Ramdisk: ramdisk}
+	if id {
+		m.ID = m.ComputeID()
+	}
 	b, err := m.Build()
 	if err != nil {
 		t.Fatal(err)
@@ -179,6 +187,23 @@ func (g *inputs) otherFiles(base []member) {
 	one("sources bit.tar.gz", broken(gzipOf(files), -6), no)
 	one("boot.img", bootImage(g.t), yes)
 	one("boot cut.img", bootImage(g.t)[:4000], no)
+	packed := gzipOf(noise(700))
+	one("boot, ramdisk.img", bootWith(g.t, packed, false), yes)
+	one("boot, ramdisk cut.img", bootWith(g.t, packed[:len(packed)-9], false), no)
+	one("boot, ramdisk bit.img", bootWith(g.t, broken(packed, -7), false), no)
+	footer := func(at uint64) []byte {
+		b := append(bootImage(g.t), "AVB0"...)
+		b = append(append(b, make([]byte, 4096-68)...), "AVBf\x00\x00\x00\x01\x00\x00\x00\x00"...)
+		for _, n := range []uint64{at, at, 256} {
+			b = binary.BigEndian.AppendUint64(b, n)
+		}
+		return append(b, make([]byte, 28)...)
+	}
+	end := uint64(len(bootImage(g.t)))
+	one("boot, verified.img", footer(end), yes)
+	for name, at := range map[string]uint64{"before": end - 2048, "zeros": end + 512, "past": 1 << 40} {
+		one("boot, footer "+name+".img", footer(at), no)
+	}
 	one("boot.img.gz", gzipOf(bootImage(g.t)), yes)
 	one("boot cut.img.gz", gzipOf(bootImage(g.t)[:4000]), no)
 	one("newer.fsc", []byte("getvar:product\nRepartition:0\nflash:boot\nset_active:a\nSync\n"), yes)
@@ -202,8 +227,13 @@ func (g *inputs) otherFiles(base []member) {
 	one("rom.zip", zipOf(g.t, rom), yes)
 	one("rom bit.zip", func() []byte { b := zipOf(g.t, rom); return broken(b, bytes.Index(b, []byte("assert"))) }(), no)
 	ftf := zipOf(g.t, base)
-	one("around two.zip", zipOf(g.t, []member{{"a.ftf", ftf}, {"b.ftf", ftf}}), unknown)
-	one("bundle.ftf.gz", gzipOf(ftf), unknown)
+	one("around two.zip", zipOf(g.t, []member{{"a.ftf", ftf}, {"b.ftf", ftf}}), yes)
+	one("bundle.ftf.gz", gzipOf(ftf), yes)
+	one("bundle cut.ftf.gz", gzipOf(ftf[:5000]), no)
+	large := zipOf(g.t, with(base, "notes.bin", noise(9<<20))) // more than is looked into in memory
+	one("large.ftf.gz", gzipOf(large), unknown)
+	one("around large.zip", zipOf(g.t, []member{{"D5803.ftf", large}}), yes)
+	one("around large cut.zip", zipOf(g.t, []member{{"D5803.ftf", large[:len(large)-5000]}}), no)
 	one("kernel.sin.gz", gzipOf(find(base, "kernel.sin")), yes)
 	one("kernel cut.sin.gz", gzipOf(find(base, "kernel.sin")[:5000]), no)
 	one("images.tar", tarOf(g.t, base...), unknown)
@@ -213,7 +243,8 @@ func (g *inputs) otherFiles(base []member) {
 	one("x.ftf", append([]byte("Rar!\x1a\x07\x01\x00"), noise(500)...), unknown)
 	one("page.ftf", []byte("\xef\xbb\xbf\r\n<!doctype HTML><html>"), no)
 	one("app.apk", zipOf(g.t, []member{{"AndroidManifest.xml", []byte("\x03\x00\x08\x00")}, {"classes.dex", []byte("dex\n035\x00")}}), yes)
-	one("around.zip", zipOf(g.t, []member{{"D5803.ftf", zipOf(g.t, base)}}), unknown)
+	one("around.zip", zipOf(g.t, []member{{"D5803.ftf", ftf}}), yes)
+	one("around damaged.zip", zipOf(g.t, []member{{"D5803.ftf", zipOf(g.t, with(base, "kernel.sin", broken(find(base, "kernel.sin"), -5)))}}), no)
 }
 
 // trimInputs are trim areas in every container.

@@ -186,6 +186,8 @@ func (g *inputs) bundles(base []member) {
 	archive("empty manifest", yes, with(base, "META-INF/MANIFEST.MF", nil), nil)
 	archive("resource fork", yes, with(base, "__MACOSX/._kernel.sin", []byte("\x00\x05\x16\x07")), nil)
 	archive("boot image beside", yes, with(base, "recovery.img", bootImage(g.t)), nil)
+	archive("bundle beside", yes, with(base, "other.ftf", zipOf(g.t, base)), nil)
+	archive("bundle beside, cut", no, with(base, "other.ftf", zipOf(g.t, base)[:5000]), nil)
 	archive("boot image beside, cut", no, with(base, "recovery.img", bootImage(g.t)[:4000]), nil)
 	archive("empty ta", no, with(base, "foo.ta", nil), nil)
 	archive("empty kernel", no, with(base, "kernel.sin", nil), nil)

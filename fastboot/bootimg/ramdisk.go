@@ -44,8 +44,10 @@ func ParseRamdisk(data []byte) (*Ramdisk, error) {
 		return nil
 	})
 	r.CPIO = err == nil || r.Files > 0
-	if err == nil && r.Format != unpack.None { // the checksum is at the end of the stream
-		_, err = io.Copy(io.Discard, counted)
+	if r.Format != unpack.None { // the checksum is at the end of the stream, and damage explains all else
+		if _, damage := io.Copy(io.Discard, counted); damage != nil {
+			err = damage
+		}
 	}
 	r.Size = counted.n
 	return r, err

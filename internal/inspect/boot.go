@@ -130,8 +130,9 @@ func (in *inspector) android(_ context.Context, rep *Report, s source) error {
 	}
 	rep.Layouts[0].add(RegionTrailing, "", m.Need, s.size-m.Need)
 	rep.trailing(m.Trailing, m.Need)
-	rep.kernel(m.Kernel)
-	rep.ramdisk(m.Ramdisk)
+	proven := m.CheckID() == bootimg.IDRight
+	rep.kernel(m.Kernel, proven)
+	rep.ramdisk(m.Ramdisk, proven)
 	if len(m.DT) > 0 {
 		rep.table(m.DT, "device tree table")
 	}
@@ -182,6 +183,8 @@ func (r *Report) bootID(m *bootimg.Image) {
 	}
 }
 
+const avbFooterSize = 64
+
 // trailing tells of bytes after an image that are more than the rest of a partition.
 func (r *Report) trailing(b []byte, at int64) {
 	if len(bytes.Trim(b, "\x00")) == 0 {
@@ -189,6 +192,10 @@ func (r *Report) trailing(b []byte, at int64) {
 	}
 	if footer, ok := bootimg.FindAVBFooter(b); ok {
 		r.Notes = append(r.Notes, fmt.Sprintf("it ends with a footer of Android verified boot for %d bytes, which phones of the S1 time ignore", footer.OriginalSize))
+		if size := uint64(len(b)); footer.VBMetaOffset < uint64(at) || footer.VBMetaOffset-uint64(at) > size || footer.VBMetaSize > size ||
+			!bytes.HasPrefix(b[footer.VBMetaOffset-uint64(at):], []byte("AVB0")) {
+			r.wrong("malformed", at+int64(len(b))-avbFooterSize, fmt.Sprintf("its footer of Android verified boot says that there is a vbmeta at %#x, and there is none", footer.VBMetaOffset))
+		}
 		return
 	}
 	r.Notes = append(r.Notes, fmt.Sprintf("%d bytes of something else follow the image at %#x", len(b), at))
@@ -207,8 +214,19 @@ func (r *Report) bootFault(err error) {
 	r.wrong(reason, offset, err.Error())
 }
 
+// corrupt tells of a section that cannot be unpacked to its end. That is damage, as it is for
+// a loader (rules K2 and R3 of internal/bootcheck), unless the id proves that its maker packed
+// it so.
+func (r *Report) corrupt(what string, err error, proven bool) {
+	if !proven && (errors.Is(err, unpack.ErrCorrupt) || errors.Is(err, unpack.ErrTruncated)) {
+		r.wrong("corrupt contents", -1, what+" is damaged: "+err.Error())
+		return
+	}
+	r.Notes = append(r.Notes, what+" cannot be read to its end: "+err.Error())
+}
+
 // kernel looks into a kernel section.
-func (r *Report) kernel(data []byte) {
+func (r *Report) kernel(data []byte, proven bool) {
 	if len(data) == 0 {
 		return
 	}
@@ -222,7 +240,7 @@ func (r *Report) kernel(data []byte) {
 		}
 	}
 	if err != nil && !errors.Is(err, unpack.ErrUnsupported) {
-		r.Notes = append(r.Notes, "the kernel cannot be unpacked: "+err.Error())
+		r.corrupt("the kernel", err, proven)
 	}
 	for _, t := range k.Trees {
 		r.addTree(t.Data, "appended to the kernel")
@@ -233,7 +251,7 @@ func (r *Report) kernel(data []byte) {
 }
 
 // ramdisk looks into a ramdisk section.
-func (r *Report) ramdisk(data []byte) {
+func (r *Report) ramdisk(data []byte, proven bool) {
 	if len(data) == 0 {
 		return
 	}
@@ -248,7 +266,7 @@ func (r *Report) ramdisk(data []byte) {
 		r.Boot.RamdiskFiles, r.Boot.Init = d.Files, d.Init
 	}
 	if err != nil {
-		r.Notes = append(r.Notes, "the ramdisk cannot be read to its end: "+err.Error())
+		r.corrupt("the ramdisk", err, proven)
 	}
 }
 
@@ -326,7 +344,7 @@ func (in *inspector) vendorBoot(_ context.Context, rep *Report, s source) error 
 		return nil
 	}
 	rep.Boot = &Boot{HeaderVersion: v.Version, PageSize: v.PageSize, Name: v.Name, Cmdline: in.cmdline(v.Cmdline)}
-	rep.ramdisk(v.Ramdisk)
+	rep.ramdisk(v.Ramdisk, false)
 	if len(v.DTB) > 0 {
 		rep.addTree(v.DTB, "device tree section")
 	}

@@ -66,6 +66,9 @@ func (in *inspector) bundle(ctx context.Context, rep *Report, b *ftf.Bundle) err
 	}}, func(f firmware.File) error {
 		child := reports[f.Member]
 		child.checksum = !b.Folder && !child.Damaged()
+		if child.Kind == KindZip && child.checksum {
+			child.unread = false // nothing uses it, and the archive vouches for its bytes
+		}
 		child.mayBeEmpty()
 		if f.Damage != nil && !child.Damaged() {
 			child.wrong("cannot be read", -1, f.Damage.Error())

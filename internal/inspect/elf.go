@@ -43,9 +43,9 @@ func (in *inspector) sonyELF(ctx context.Context, rep *Report, s source) error {
 		l.Regions = append(l.Regions, Region{RegionSection, seg.Kind().String(), int64(seg.Offset), int64(len(seg.Data))})
 		switch seg.Kind() {
 		case bootimg.SegmentKernel:
-			rep.kernel(seg.Data)
+			rep.kernel(seg.Data, false)
 		case bootimg.SegmentRamdisk:
-			rep.ramdisk(seg.Data)
+			rep.ramdisk(seg.Data, false)
 		case bootimg.SegmentQCDT:
 			rep.table(seg.Data, "device tree table")
 		}

@@ -141,7 +141,9 @@ func (in *inspector) recognize(head []byte, s source) looker {
 		return in.empty
 	case sparse.Is(head):
 		return in.sparse
-	case ftf.IsZip(head) && s.at != nil:
+	case ftf.IsZip(head) && s.at == nil:
+		return in.nested
+	case ftf.IsZip(head):
 		return in.zip
 	case isDisk(head) && s.at != nil:
 		return in.disk

@@ -27,7 +27,7 @@ func (in *inspector) bareKernel(_ context.Context, rep *Report, s source) error 
 			return nil
 		}
 	}
-	rep.kernel(data)
+	rep.kernel(data, false)
 	rep.bootPhones()
 	rep.Notes = append(rep.Notes, "boot loaders start it only inside a boot image, with a ramdisk")
 	rep.unproven("all of it is there; nothing proves its content")

@@ -93,11 +93,21 @@ func (in *inspector) onDisk(ctx context.Context, name, path string, f *os.File, 
 // openArchive opens an archive of firmware. A file that is something else gives nothing at all;
 // broken is what is wrong with an archive, also with one that other bytes precede.
 func openArchive(path string, head []byte) (b *ftf.Bundle, broken *ftf.Error, err error) {
-	b, err = ftf.Open(path)
-	if err == nil || !errors.As(err, &broken) {
-		return b, nil, err
+	b, broken, err = asBundle(ftf.Open(path))
+	if broken != nil && !ftf.IsZip(head) && broken.Reason != ftf.Surplus {
+		broken = nil
 	}
-	if broken.Reason == ftf.NotBundle || !ftf.IsZip(head) && broken.Reason != ftf.Surplus {
+	return b, broken, err
+}
+
+// asBundle tells an archive that is not firmware from one that is broken.
+func asBundle(b *ftf.Bundle, err error) (_ *ftf.Bundle, broken *ftf.Error, _ error) {
+	switch {
+	case err == nil:
+		return b, nil, nil
+	case !errors.As(err, &broken):
+		return nil, nil, err
+	case broken.Reason == ftf.NotBundle:
 		broken = nil
 	}
 	return nil, broken, nil

@@ -9,6 +9,7 @@ import (
 	"path"
 	"strings"
 
+	"xflash/ftf"
 	"xflash/internal/fileio"
 	"xflash/internal/trimarea"
 )
@@ -16,12 +17,19 @@ import (
 // zip inspects an archive that is not a firmware bundle: a backup of a trim area, a system
 // update, or anything else.
 func (in *inspector) zip(ctx context.Context, rep *Report, s source) error {
-	rep.Kind, rep.Title = KindZip, "zip archive without firmware images"
-	if in.depth > 1 {
-		rep.unread = true
-		rep.unproven("an archive inside an archive: unpack it first")
+	b, broken, err := asBundle(ftf.OpenArchive(s.name, s.at, s.size))
+	switch {
+	case err != nil:
+		return err
+	case b != nil: // one in another file; others were opened by their path
+		return in.bundle(ctx, rep, b)
+	case broken != nil:
+		rep.broken(broken)
 		return nil
+	case in.depth > 1:
+		return in.nested(ctx, rep, s)
 	}
+	rep.Kind, rep.Title = KindZip, "zip archive without firmware images"
 	z, err := zip.NewReader(s.at, s.size)
 	if err != nil && !errors.Is(err, zip.ErrInsecurePath) {
 		rep.wrong("malformed", -1, err.Error())
@@ -39,7 +47,7 @@ func (in *inspector) zip(ctx context.Context, rep *Report, s source) error {
 		if strings.HasSuffix(f.Name, "/") {
 			continue
 		}
-		child, data, err := in.zipMember(ctx, f, maxZip-total)
+		child, data, err := in.zipMember(ctx, s.at, f, maxZip-total)
 		if err != nil {
 			return err
 		}
@@ -59,19 +67,27 @@ func (in *inspector) zip(ctx context.Context, rep *Report, s source) error {
 		rep.unproven("there is no file in it")
 	}
 	rep.together(len(rep.Contents))
-	b, err := trimarea.Read(ctx, s.at, s.size, in.Roots)
-	if err == nil && b.Container != trimarea.PlainDump { // its own MD5 and serial number
-		rep.Title = string(b.Container)
-		for _, w := range b.Wrong {
+	ta, err := trimarea.Read(ctx, s.at, s.size, in.Roots)
+	if err == nil && ta.Container != trimarea.PlainDump { // its own MD5 and serial number
+		rep.Title = string(ta.Container)
+		for _, w := range ta.Wrong {
 			rep.wrong(w.Reason, -1, w.Text)
 		}
 	}
 	return ctx.Err()
 }
 
-// zipMember inspects a member: small ones in memory, of large ones the first bytes. All are
-// read to their end, for their checksum, as long as they unpack to at most left bytes.
-func (in *inspector) zipMember(ctx context.Context, f *zip.File, left int64) (*Report, []byte, error) {
+// nested is an archive inside another file that is not looked into.
+func (in *inspector) nested(_ context.Context, rep *Report, _ source) error {
+	rep.Kind, rep.Title, rep.unread = KindZip, "zip archive inside another file", true
+	rep.unproven("an archive inside an archive: unpack it first")
+	return nil
+}
+
+// zipMember inspects a member of the archive in at: small ones in memory, those that are not
+// compressed where they are, of other large ones the first bytes. All are read to their end,
+// for their checksum, as long as they unpack to at most left bytes.
+func (in *inspector) zipMember(ctx context.Context, at io.ReaderAt, f *zip.File, left int64) (*Report, []byte, error) {
 	child := &Report{Name: f.Name, Kind: KindUnknown, Title: "member", Size: int64(min(f.UncompressedSize64, 1<<62))}
 	if child.Size > left {
 		child.unread = true
@@ -99,6 +115,9 @@ func (in *inspector) zipMember(ctx context.Context, f *zip.File, left int64) (*R
 	s := bytesSource(f.Name, data)
 	if child.Size > int64(len(data)) {
 		s = source{name: f.Name, size: child.Size, open: f.Open}
+		if place, err := f.DataOffset(); err == nil && f.Method == zip.Store {
+			s = fileSource(f.Name, io.NewSectionReader(at, place, child.Size), child.Size)
+		}
 	}
 	found, err := in.file(ctx, s)
 	if err != nil {
