@@ -19,7 +19,7 @@ import (
 	"xflash/ftf"
 	"xflash/internal/restore"
 	"xflash/internal/simphone"
-	"xflash/internal/simphone/firmware"
+	"xflash/internal/simphone/testfirmware"
 	"xflash/sin"
 	"xflash/usbproto/s1"
 )
@@ -62,11 +62,11 @@ func (d *demo) run(ctx context.Context) (err error) {
 	if d.test, err = sin.NewTestAuthority(testRootName); err != nil {
 		return err
 	}
-	good, err := d.firmware(ctx, "own", firmware.Options{Authority: d.live})
+	good, err := d.firmware(ctx, "own", testfirmware.Options{Authority: d.live})
 	if err != nil {
 		return err
 	}
-	forum, err := d.firmware(ctx, "forum", firmware.Options{Authority: d.live, SystemSize: 8 << 20,
+	forum, err := d.firmware(ctx, "forum", testfirmware.Options{Authority: d.live, SystemSize: 8 << 20,
 		Issuer: map[string]*sin.Authority{"kernel": d.test, "fotakernel": d.test, "system": d.test}})
 	if err != nil {
 		return err
@@ -136,12 +136,12 @@ func (d *demo) screen(b simphone.BootResult) {
 	d.say("  [phone] %s (%s)", b.Screen, b.Reason)
 }
 
-func (d *demo) firmware(ctx context.Context, name string, o firmware.Options) (*firmware.Firmware, error) {
+func (d *demo) firmware(ctx context.Context, name string, o testfirmware.Options) (*testfirmware.Firmware, error) {
 	dir := filepath.Join(d.dir, name)
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return nil, err
 	}
-	fw, err := firmware.Make(ctx, dir, o)
+	fw, err := testfirmware.Make(ctx, dir, o)
 	if err == nil {
 		st, err := os.Stat(fw.Bundle)
 		if err != nil {
@@ -194,7 +194,7 @@ func (d *demo) breakIt() error {
 }
 
 // attempt runs a whole restore of the simulated phone; told shows its plan.
-func (d *demo) attempt(ctx context.Context, fw *firmware.Firmware, request restore.Request, told bool) (err error) {
+func (d *demo) attempt(ctx context.Context, fw *testfirmware.Firmware, request restore.Request, told bool) (err error) {
 	bundle, err := ftf.Open(fw.Bundle)
 	if err != nil {
 		return err
@@ -232,7 +232,7 @@ func (d *demo) attempt(ctx context.Context, fw *firmware.Firmware, request resto
 }
 
 // refusedTry flashes firmware that this phone must refuse, and shows the explanation.
-func (d *demo) refusedTry(ctx context.Context, fw *firmware.Firmware) error {
+func (d *demo) refusedTry(ctx context.Context, fw *testfirmware.Firmware) error {
 	err := d.attempt(ctx, fw, restore.Request{Only: []string{"kernel", "fotakernel", "system"}}, false)
 	var step *restore.StepError
 	if !errors.As(err, &step) {
@@ -246,12 +246,12 @@ func (d *demo) refusedTry(ctx context.Context, fw *firmware.Firmware) error {
 	return nil
 }
 
-func (d *demo) restore(ctx context.Context, fw *firmware.Firmware) error {
+func (d *demo) restore(ctx context.Context, fw *testfirmware.Firmware) error {
 	return d.attempt(ctx, fw, restore.Request{Wipe: true}, true)
 }
 
 // prove compares the phone's disk with the images that the bundle was made from.
-func (d *demo) prove(fw *firmware.Firmware) error {
+func (d *demo) prove(fw *testfirmware.Firmware) error {
 	labels := make([]string, 0, len(fw.Images))
 	for label := range fw.Images {
 		labels = append(labels, label)

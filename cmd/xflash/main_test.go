@@ -11,7 +11,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"xflash/internal/simphone/firmware"
+	"xflash/internal/simphone/testfirmware"
 	"xflash/internal/simphone/xperifirm"
 	"xflash/sin"
 )
@@ -41,7 +41,7 @@ var sharedDir string
 
 // shared is a bundle for a simulated phone with a 4 GiB eMMC, and the root that signed it.
 type shared struct {
-	fw        *firmware.Firmware
+	fw        *testfirmware.Firmware
 	root      string // PEM file
 	authority *sin.Authority
 }
@@ -57,7 +57,7 @@ var theBundle = sync.OnceValues(func() (s shared, err error) {
 	if err := os.WriteFile(s.root, s.authority.RootPEM(), 0o644); err != nil {
 		return s, err
 	}
-	s.fw, err = firmware.Make(context.Background(), sharedDir, firmware.Options{
+	s.fw, err = testfirmware.Make(context.Background(), sharedDir, testfirmware.Options{
 		Authority: s.authority, SystemSize: 10 << 20, KernelSize: 1 << 20, Disk: testDisk})
 	return s, err
 })

@@ -12,7 +12,7 @@ import (
 	"sync"
 	"testing"
 
-	"xflash/internal/simphone/firmware"
+	"xflash/internal/simphone/testfirmware"
 	"xflash/sin"
 )
 
@@ -30,7 +30,7 @@ func TestMain(m *testing.M) {
 var sharedDir string
 
 // theFirmware is a bundle for a simulated phone, made once.
-var theFirmware = sync.OnceValues(func() (*firmware.Firmware, error) {
+var theFirmware = sync.OnceValues(func() (*testfirmware.Firmware, error) {
 	authority, err := theAuthority()
 	if err != nil {
 		return nil, err
@@ -38,13 +38,13 @@ var theFirmware = sync.OnceValues(func() (*firmware.Firmware, error) {
 	if sharedDir, err = os.MkdirTemp("", "xflash-extract-test-"); err != nil {
 		return nil, err
 	}
-	return firmware.Make(context.Background(), sharedDir, firmware.Options{
+	return testfirmware.Make(context.Background(), sharedDir, testfirmware.Options{
 		Authority: authority, SystemSize: 10 << 20, KernelSize: 256 << 10, Disk: 4 << 30})
 })
 
 var theAuthority = sync.OnceValues(func() (*sin.Authority, error) { return sin.NewTestAuthority("S1_Root_cafe") })
 
-func madeFirmware(t *testing.T) *firmware.Firmware {
+func madeFirmware(t *testing.T) *testfirmware.Firmware {
 	t.Helper()
 	fw, err := theFirmware()
 	if err != nil {

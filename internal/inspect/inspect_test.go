@@ -16,8 +16,8 @@ import (
 	"xflash/ftf"
 	"xflash/internal/phone"
 	"xflash/internal/simphone"
-	"xflash/internal/simphone/firmware"
 	"xflash/internal/simphone/taimage"
+	"xflash/internal/simphone/testfirmware"
 	"xflash/internal/trimarea"
 	"xflash/sin"
 	"xflash/sin/gpt"
@@ -77,7 +77,7 @@ func TestBundle(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	fw, err := firmware.Make(context.Background(), dir, firmware.Options{Authority: authority, SystemSize: 10 << 20, KernelSize: 256 << 10, Disk: 4 << 30})
+	fw, err := testfirmware.Make(context.Background(), dir, testfirmware.Options{Authority: authority, SystemSize: 10 << 20, KernelSize: 256 << 10, Disk: 4 << 30})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,7 +10,7 @@ import (
 
 	"xflash/internal/restore"
 	"xflash/internal/simphone"
-	"xflash/internal/simphone/firmware"
+	"xflash/internal/simphone/testfirmware"
 	"xflash/usbproto/s1"
 )
 
@@ -26,7 +26,7 @@ func TestRestoreEveryPhone(t *testing.T) {
 	}
 	for _, name := range names {
 		t.Run(name, func(t *testing.T) {
-			fw, err := firmware.Make(context.Background(), t.TempDir(), firmware.Options{
+			fw, err := testfirmware.Make(context.Background(), t.TempDir(), testfirmware.Options{
 				Phone: name, Authority: authority(), SystemSize: 12 << 20, KernelSize: 1 << 20, Disk: disk})
 			if err != nil {
 				t.Fatal(err)

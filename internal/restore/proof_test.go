@@ -14,14 +14,14 @@ import (
 	"xflash/internal/phone"
 	"xflash/internal/restore"
 	"xflash/internal/simphone"
-	"xflash/internal/simphone/firmware"
+	"xflash/internal/simphone/testfirmware"
 	"xflash/usbproto/s1"
 )
 
 // bundleOf is a small bundle of one kind of phone.
-func bundleOf(t *testing.T, name string) *firmware.Firmware {
+func bundleOf(t *testing.T, name string) *testfirmware.Firmware {
 	t.Helper()
-	fw, err := firmware.Make(context.Background(), t.TempDir(), firmware.Options{Phone: name, Authority: authority(),
+	fw, err := testfirmware.Make(context.Background(), t.TempDir(), testfirmware.Options{Phone: name, Authority: authority(),
 		SystemSize: 8 << 20, SystemFill: 2 << 20, KernelSize: 1 << 20, Disk: disk})
 	if err != nil {
 		t.Fatal(err)
@@ -30,7 +30,7 @@ func bundleOf(t *testing.T, name string) *firmware.Firmware {
 }
 
 // familyBench is a phone of a kind and a bundle in the form of its family.
-func familyBench(t *testing.T, name string, o simphone.Options) (*bench, *firmware.Firmware) {
+func familyBench(t *testing.T, name string, o simphone.Options) (*bench, *testfirmware.Firmware) {
 	t.Helper()
 	fw := bundleOf(t, name)
 	checked, err := check(t, fw.Bundle, restore.Request{})

@@ -18,7 +18,7 @@ import (
 	"xflash/ftf"
 	"xflash/internal/restore"
 	"xflash/internal/simphone"
-	"xflash/internal/simphone/firmware"
+	"xflash/internal/simphone/testfirmware"
 	"xflash/sin"
 	"xflash/usbproto"
 	"xflash/usbproto/s1"
@@ -49,13 +49,13 @@ var authority = sync.OnceValue(func() *sin.Authority {
 })
 
 // small is a bundle with everything in it, made once.
-var small = sync.OnceValues(func() (*firmware.Firmware, error) {
+var small = sync.OnceValues(func() (*testfirmware.Firmware, error) {
 	dir, err := os.MkdirTemp("", "xflash-restore-test-")
 	if err != nil {
 		return nil, err
 	}
 	shared = append(shared, dir)
-	return firmware.Make(context.Background(), dir, firmware.Options{Authority: authority(), SystemSize: 16 << 20, KernelSize: 2 << 20, Disk: disk})
+	return testfirmware.Make(context.Background(), dir, testfirmware.Options{Authority: authority(), SystemSize: 16 << 20, KernelSize: 2 << 20, Disk: disk})
 })
 
 // factory is the state of a new phone. It is made once, because a phone's own keys take
@@ -182,7 +182,7 @@ func (b *bench) attemptOver(ctx context.Context, conn usbproto.Conn, p restore.R
 }
 
 // restored fails unless the phone holds what the bundle holds.
-func (b *bench) restored(fw *firmware.Firmware, labels ...string) {
+func (b *bench) restored(fw *testfirmware.Firmware, labels ...string) {
 	b.t.Helper()
 	for _, label := range labels {
 		want, err := os.Open(fw.Images[label])

@@ -14,7 +14,7 @@ import (
 	"xflash/internal/phone"
 	"xflash/internal/restore"
 	"xflash/internal/simphone"
-	"xflash/internal/simphone/firmware"
+	"xflash/internal/simphone/testfirmware"
 	"xflash/usbproto"
 	"xflash/usbproto/s1"
 )
@@ -115,7 +115,7 @@ func TestSimKilledInsideTheBootSet(t *testing.T) {
 }
 
 // chain calls f for every image of the boot chain with the partition in force.
-func (b *bench) chain(fw *firmware.Firmware, f func(label string, image []byte, part *simphone.Partition)) {
+func (b *bench) chain(fw *testfirmware.Firmware, f func(label string, image []byte, part *simphone.Partition)) {
 	b.t.Helper()
 	for label, path := range fw.Images {
 		if p, _ := b.fw.Family.Partition(label); p.Class != phone.BootChain {
@@ -134,7 +134,7 @@ func (b *bench) chain(fw *firmware.Firmware, f func(label string, image []byte, 
 }
 
 // ageChain gives the phone another boot chain than that of the bundle.
-func (b *bench) ageChain(fw *firmware.Firmware) {
+func (b *bench) ageChain(fw *testfirmware.Firmware) {
 	b.chain(fw, func(label string, image []byte, part *simphone.Partition) {
 		if _, err := part.WriteAt(bytes.Repeat([]byte{0xA5}, len(image)), 0); err != nil {
 			b.t.Fatal(err)
@@ -146,7 +146,7 @@ func (b *bench) ageChain(fw *firmware.Firmware) {
 }
 
 // chainInForce fails unless all of the bundle's boot chain is in force and the flash ended.
-func (b *bench) chainInForce(fw *firmware.Firmware) {
+func (b *bench) chainInForce(fw *testfirmware.Firmware) {
 	b.t.Helper()
 	count := 0
 	b.chain(fw, func(label string, image []byte, part *simphone.Partition) {

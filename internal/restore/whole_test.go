@@ -15,7 +15,7 @@ import (
 	"xflash/internal/restore"
 	"xflash/internal/samples"
 	"xflash/internal/simphone"
-	"xflash/internal/simphone/firmware"
+	"xflash/internal/simphone/testfirmware"
 	"xflash/usbproto/s1"
 )
 
@@ -42,7 +42,7 @@ func TestRestore300MB(t *testing.T) {
 		t.Skip("makes a bundle of 300 MB")
 	}
 	dir := t.TempDir()
-	fw, err := firmware.Make(context.Background(), dir, firmware.Options{Authority: authority(), Loader: loader,
+	fw, err := testfirmware.Make(context.Background(), dir, testfirmware.Options{Authority: authority(), Loader: loader,
 		SystemSize: 640 << 20, SystemFill: 290 << 20})
 	if err != nil {
 		t.Fatal(err)

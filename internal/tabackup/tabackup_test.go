@@ -15,7 +15,7 @@ import (
 
 	"xflash/ftf"
 	"xflash/internal/simphone"
-	"xflash/internal/simphone/firmware"
+	"xflash/internal/simphone/testfirmware"
 	"xflash/internal/trimarea"
 	"xflash/sin"
 	"xflash/usbproto/s1"
@@ -43,7 +43,7 @@ func newBench(t *testing.T, phone string) *bench {
 	if err := os.WriteFile(b.root, authority.RootPEM(), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	fw, err := firmware.Make(ctx, dir, firmware.Options{Phone: phone, Authority: authority, SystemSize: 10 << 20, KernelSize: 1 << 20, Disk: disk})
+	fw, err := testfirmware.Make(ctx, dir, testfirmware.Options{Phone: phone, Authority: authority, SystemSize: 10 << 20, KernelSize: 1 << 20, Disk: disk})
 	if err != nil {
 		t.Fatal(err)
 	}

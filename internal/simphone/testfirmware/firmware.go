@@ -1,8 +1,8 @@
-// Package firmware makes firmware bundles that a simulated phone can be restored
+// Package testfirmware makes firmware bundles that a simulated phone can be restored
 // with, in the form of its family: real ext4 file systems, ELF kernels, a partition layout, a boot delivery and
 // trim-area files, signed with a throw-away key. The demo and the tests use it. What
 // a bundle holds follows ftf/FORMAT.md §8.1 and internal/phone/PHONES.md §2.2.
-package firmware
+package testfirmware
 
 import (
 	"bytes"
