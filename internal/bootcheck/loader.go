@@ -76,7 +76,7 @@ var defaultBoard = phone.Board{CodeName: "aries", BoardIDs: [][2]uint32{{8, 0}},
 
 // hardware is the ids that a loader compares with: the first of the board's lists.
 func hardware(b phone.Board) (platform, variant, subtype, rev uint32) {
-	return b.MSM[0], b.BoardIDs[0][0], b.BoardIDs[0][1], b.SoCRev
+	return b.MSM[0], b.BoardIDs[0][0], b.BoardIDs[0][1], uint32(b.SoCRev)
 }
 
 // matchTable finds the entry of a QCDT table that a loader accepts, and in which round.

@@ -1,6 +1,7 @@
 package phone
 
 import (
+	"cmp"
 	"fmt"
 	"io/fs"
 	"slices"
@@ -39,16 +40,9 @@ type commandOrder struct {
 func (k *knowledge) loadCommand(files fs.FS) error {
 	var data struct {
 		Images []struct {
-			Image     string   `json:"image"`
-			Partition string   `json:"partition"` // absent: the image's name
-			Files     []string `json:"files"`     // further names of the file
-			Slots     bool     `json:"slots"`
-			Slot      string   `json:"slot"`
-			Group     string   `json:"group"`
-			Send      SendRule `json:"send"`
-			Table     bool     `json:"table"`
-			Danger    bool     `json:"danger"`
-			Reason    string   `json:"reason"`
+			imageData
+			Partition string `json:"partition"` // absent: the image's name
+			Table     bool   `json:"table"`
 		} `json:"images"`
 		Orders []commandOrder `json:"orders"`
 		Last   []string       `json:"last"` // images that come after the units
@@ -58,17 +52,11 @@ func (k *knowledge) loadCommand(files fs.FS) error {
 		return err
 	}
 	for _, d := range data.Images {
-		img := Image{Short: d.Image, Writes: ToPartition, Group: d.Group, Send: d.Send, Danger: d.Danger,
-			Slots: d.Slots, Slot: d.Slot, Reason: d.Reason}
-		switch {
-		case d.Table:
-			img.Writes = ToTable
-		case d.Partition != "":
-			img.Partitions = []string{d.Partition}
-		default:
-			img.Partitions = []string{d.Image}
+		img := d.imageData
+		if img.Writes = ToTable; !d.Table {
+			img.Writes, img.Partitions = ToPartition, []string{cmp.Or(d.Partition, d.Short)}
 		}
-		k.command.images = append(k.command.images, imageData{img, d.Files})
+		k.command.images = append(k.command.images, img)
 	}
 	k.command.orders, k.command.last, k.command.units = data.Orders, data.Last, ranges(data.Units)
 	return nil

@@ -31,24 +31,24 @@ const (
 
 // Image is what is known of the SIN image of one short name.
 type Image struct {
-	Short  string // short name in a bundle, lower case
-	Writes Target
+	Short  string `json:"short"` // short name in a bundle, lower case
+	Writes Target `json:"writes"`
 	// Partitions holds the labels it may write; empty unless Writes is ToPartition.
-	Partitions []string
-	Group      string // for a person: "boot chain", "kernel", "modem"
-	Send       SendRule
-	Signer     string // role its certificate must name; empty: not known
+	Partitions []string `json:"-"`
+	Group      string   `json:"group"` // for a person: "boot chain", "kernel", "modem"
+	Send       SendRule `json:"send"`
+	Signer     string   `json:"signer"` // role its certificate must name; empty: not known
 	// Danger: the phone may not come back if the flash stops while this image
 	// is written (usbproto/s1/PROTOCOL.md §4.10).
-	Danger bool
+	Danger bool `json:"danger"`
 	// TopLevel: an image of the boot chain that the family's bundles hold beside the
 	// delivery, or in it (PHONES.md §2.1 10).
-	TopLevel bool
+	TopLevel bool `json:"-"`
 	// Of phones of 2017 and later: the partition has one copy for each slot, and the slot
 	// that the image goes to when it is not slot a.
-	Slots  bool
-	Slot   string
-	Reason string // for a person: what it is, or why it is not written
+	Slots  bool   `json:"slots"`
+	Slot   string `json:"slot"`
+	Reason string `json:"reason"` // for a person: what it is, or why it is not written
 }
 
 // Image tells what the image of this short name does on phones of the family.

@@ -28,7 +28,7 @@ type knowledge struct {
 
 type imageData struct {
 	Image
-	Aliases []string
+	Aliases []string `json:"aliases"` // further names of the file
 }
 
 type unitRange struct {
@@ -108,33 +108,15 @@ func decode(files fs.FS, name string, into any) error {
 
 func (k *knowledge) loadImages(files fs.FS) error {
 	var data struct {
-		Images []struct {
-			Short   string   `json:"short"`
-			Aliases []string `json:"aliases"`
-			Writes  Target   `json:"writes"`
-			Group   string   `json:"group"`
-			Send    SendRule `json:"send"`
-			Signer  string   `json:"signer"`
-			Danger  bool     `json:"danger"`
-			Reason  string   `json:"reason"`
-		} `json:"images"`
-		Never []struct {
-			Label string `json:"label"`
-			Note  string `json:"note"`
-		} `json:"never"`
+		Images []imageData `json:"images"`
+		Never  []Partition `json:"never"`
 	}
 	if err := decode(files, "images.json", &data); err != nil {
 		return err
 	}
-	for _, d := range data.Images {
-		k.images = append(k.images, imageData{
-			Image: Image{Short: d.Short, Writes: d.Writes, Group: d.Group, Send: d.Send,
-				Signer: d.Signer, Danger: d.Danger, Reason: d.Reason},
-			Aliases: d.Aliases,
-		})
-	}
-	for _, d := range data.Never {
-		k.never = append(k.never, Partition{Label: d.Label, Class: Identity, Verdict: Never, Note: d.Note})
+	k.images, k.never = data.Images, data.Never
+	for i := range k.never {
+		k.never[i].Class, k.never[i].Verdict = Identity, Never
 	}
 	return nil
 }

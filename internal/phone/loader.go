@@ -11,46 +11,46 @@ import (
 //
 // Source: usbproto/s1/PROTOCOL.md §14.1 for rows with Verified == ByLoader, each executed from
 // its own bytes; PHONES.md §4 and its table for the rest. What was only seen
-// in execution (Fill, PacketsPerBlock, HeaderChecksum, ChecksEnd, StopsUnplugged)
+// in execution (Fill, PacketsPerBlock, HeaderChecksum, IgnoresEnd, StopsUnplugged)
 // is taken from the executed sister in rows with Verified == BySister.
 type Loader struct {
-	Version string // "MSM8974AB_22"; the hello's VER may wrap it, see LoaderByVersion
-	ID      string // the hello's ID, one for a whole platform: "1277-2052"
-	MD5     string // of the public loader.sin, lower-case hex
-	Folders []string
+	Version string   `json:"version"` // "MSM8974AB_22"; the hello's VER may wrap it, see LoaderByVersion
+	ID      string   `json:"id"`      // the hello's ID, one for a whole platform: "1277-2052"
+	MD5     string   `json:"md5"`     // of the public loader.sin, lower-case hex
+	Folders []string `json:"folders"`
 
 	// Sets are the groups of partitions that come into force together: the images
 	// of a set go to the alternates, and the loader switches when the last of them
 	// was written within one run. A boot partition in no set is written in place.
-	Sets [][]string
+	Sets [][]string `json:"sets"`
 
-	LZ4A bool // knows compressed blocks
-	Fill FillForm
+	LZ4A bool     `json:"lz4a"` // knows compressed blocks
+	Fill FillForm `json:"fill"`
 
 	// PacketsPerBlock is how many packets of one hash block the loader keeps; it
 	// waits for ever for a block that needs more.
-	PacketsPerBlock int
+	PacketsPerBlock int `json:"packets_per_block"`
 
 	// HeaderUnit is the partition whose image leaves its SIN header in trim-area
 	// unit 66670: partition 2 must be open when that image ends. Empty: no image.
-	HeaderUnit string
+	HeaderUnit string `json:"header_unit"`
 
 	// HeaderChecksum: a packet whose header checksum is wrong gets no answer, and
 	// the loader finds no later header; only a power cycle helps. The others ignore
 	// the checksum.
-	HeaderChecksum bool
+	HeaderChecksum bool `json:"header_checksum"`
 
-	// ChecksEnd is false when the loader writes past the end of a partition.
-	ChecksEnd bool
+	// IgnoresEnd: the loader writes past the end of a partition.
+	IgnoresEnd bool `json:"ignores_end"`
 
 	// StopsUnplugged: the loader switches the phone off when the cable goes.
-	StopsUnplugged bool
+	StopsUnplugged bool `json:"stops_unplugged"`
 
-	Verified Verification
+	Verified Verification `json:"verified"`
 	// SisterOf is, with BySister, the version of the executed loader it agrees with. Fill
 	// and PacketsPerBlock of such a row are inferred from that loader; a bundle whose images
 	// have another form is refused before the first write.
-	SisterOf string
+	SisterOf string `json:"sister_of"`
 }
 
 // FillForm is the length of a FILL tag that a loader accepts.

@@ -17,6 +17,7 @@ package phone
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 
 	"xflash/sin/gpt"
@@ -34,21 +35,21 @@ const (
 // Family is a group of models with one platform: same trust root, same loader
 // generation, same partition names.
 type Family struct {
-	Name       string // lower case, as Sony's sources have it: "shinano"
-	Protocol   Protocol
-	Years      string
-	SoC        string
-	Roots      []string // names of the roots its firmware is signed by; empty: not known
-	Recovery   string   // label of the partition that fastboot calls recovery; empty: none is known
-	NoFastboot bool     // the models have no fastboot mode
-	Note       string   // what is not certain about these data
-	Elsewhere  string   // a program that restores these models, where xflash does not; may be empty
-	Storage    string   // of families of 2017 and later: "ufs" or "emmc"
-	NoBootSet  string   // why the boot chain is never sent to these models; empty: it is
-	Models     []Model
-	Boards     []Board
-	Partitions []Partition
-	Loaders    []Loader
+	Name       string      `json:"name"` // lower case, as Sony's sources have it: "shinano"
+	Protocol   Protocol    `json:"protocol"`
+	Years      string      `json:"years"`
+	SoC        string      `json:"soc"`
+	Roots      []string    `json:"roots"`       // names of the roots its firmware is signed by; empty: not known
+	Recovery   string      `json:"recovery"`    // label of the partition that fastboot calls recovery; empty: none is known
+	NoFastboot bool        `json:"no_fastboot"` // the models have no fastboot mode
+	Note       string      `json:"note"`        // what is not certain about these data
+	Elsewhere  string      `json:"elsewhere"`   // a program that restores these models, where xflash does not; may be empty
+	Storage    string      `json:"storage"`     // of families of 2017 and later: "ufs" or "emmc"
+	NoBootSet  string      `json:"no_boot_set"` // why the boot chain is never sent to these models; empty: it is
+	Models     []Model     `json:"-"`
+	Boards     []Board     `json:"boards"`
+	Partitions []Partition `json:"partitions"`
+	Loaders    []Loader    `json:"loaders"`
 
 	targets  map[string][]string // image short name → labels
 	topLevel []string
@@ -58,29 +59,29 @@ type Family struct {
 
 // Model is one model code as it is printed on the phone and kept in unit 2210.
 type Model struct {
-	Code      string   // "D5803"
-	Name      string   // "Xperia Z3 Compact"
-	CodeName  string   // Sony's name, lower case: "aries"; may be empty
-	LinuxName string   // name in LineageOS where it is another: "z3c"; may be empty
-	Aliases   []string // further code names in the device database
-	Folder    string   // folder in the device database: "D58XX"
-	LoaderMD5 string   // of the public loader, lower-case hex; may be empty
+	Code      string   `json:"-"`          // "D5803"
+	Name      string   `json:"name"`       // "Xperia Z3 Compact"
+	CodeName  string   `json:"code_name"`  // Sony's name, lower case: "aries"; may be empty
+	LinuxName string   `json:"linux_name"` // name in LineageOS where it is another: "z3c"; may be empty
+	Aliases   []string `json:"aliases"`    // further code names in the device database
+	Folder    string   `json:"folder"`     // folder in the device database: "D58XX"
+	LoaderMD5 string   `json:"-"`          // of the public loader, lower-case hex; may be empty
 	// USB holds the low 12 bits of the USB product id in Android; the high four
 	// tell the mode (usbproto/s1/PROTOCOL.md §1.1). 0: not known.
-	USB uint16
+	USB uint16 `json:"-"`
 	// OperatorBound: firmware of sister models must not be offered for it
 	// (PHONES.md §9.3).
-	OperatorBound bool
+	OperatorBound bool `json:"-"`
 
 	// Firmware is the first and the last release for it, each by the first two numbers of its
 	// version ("23.0", "23.5"); empty: not known.
-	Firmware []string
+	Firmware []string `json:"firmware"`
 
 	// Of models of 2017 and later: the form of the protocol, the ids at the end of the names
 	// of firmware files that are made for the model, and whether nothing but its name is known.
-	Form   Form
-	Keys   []string
-	ByName bool
+	Form   Form     `json:"-"`
+	Keys   []string `json:"keys"`
+	ByName bool     `json:"-"`
 
 	order, whyNot string
 }
@@ -88,13 +89,23 @@ type Model struct {
 // Board holds the ids by which a boot loader chooses a device tree. They do not
 // tell all models apart: compare Model and Compatible too (fastboot/bootimg/FORMAT.md §2.7).
 type Board struct {
-	CodeName   string
-	BoardIDs   [][2]uint32 // qcom,board-id: variant, subtype
-	MSM        []uint32    // platform part of qcom,msm-id
-	SoCRev     uint32      // revision part of qcom,msm-id
-	Model      string      // root property; may be empty
-	Compatible string      // first string; may be empty
-	Note       string
+	CodeName   string      `json:"code_name"`
+	BoardIDs   [][2]uint32 `json:"board"`      // qcom,board-id: variant, subtype
+	MSM        []uint32    `json:"msm"`        // platform part of qcom,msm-id
+	SoCRev     Hex         `json:"soc_rev"`    // revision part of qcom,msm-id
+	Model      string      `json:"model"`      // root property; may be empty
+	Compatible string      `json:"compatible"` // first string; may be empty
+	Note       string      `json:"note"`
+}
+
+// Hex is a word that the data files give in hexadecimal.
+type Hex uint32
+
+// UnmarshalText reads the word.
+func (h *Hex) UnmarshalText(text []byte) error {
+	n, err := strconv.ParseUint(string(text), 0, 32)
+	*h = Hex(n)
+	return err
 }
 
 // Class tells what a partition is to its owner.
@@ -131,13 +142,13 @@ const (
 // Its GUID is proven by loaders (guids.json) or from public lists (its family's file).
 // The alternate of a boot partition is the partition alt_ plus its label.
 type Partition struct {
-	Label   string // exactly as in the GPT
-	Size    int64  // bytes; 0: not known or differs by model
-	GUID    gpt.GUID
-	Class   Class
-	Verdict Verdict
-	Note    string // for a person
-	Kernel  bool   // holds a boot image: boot, and the partition that fastboot calls recovery
+	Label   string   `json:"label"` // exactly as in the GPT
+	Size    int64    `json:"size"`  // bytes; 0: not known or differs by model
+	GUID    gpt.GUID `json:"guid"`
+	Class   Class    `json:"class"`
+	Verdict Verdict  `json:"verdict"`
+	Note    string   `json:"note"` // for a person
+	Kernel  bool     `json:"-"`    // holds a boot image: boot, and the partition that fastboot calls recovery
 }
 
 // Families returns all families, in order of their names. The caller must not
