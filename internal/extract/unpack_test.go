@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -324,5 +325,20 @@ func TestNoRoom(t *testing.T) {
 	}
 	if err := f.room(have*2 + 1<<30); !errors.Is(err, syscall.ENOSPC) || !errors.As(err, new(*SpaceError)) {
 		t.Errorf("no room: %v", err)
+	}
+	// Sparse images and disk dumps may be larger than they become: holes need no room, data do.
+	block := make([]byte, 64<<20)
+	for written, fits := range map[int64]bool{1: true, have + 1<<30: false} {
+		err := f.roomFor(have*2+2<<30, func(w io.WriterAt) error {
+			for at := int64(0); at < written; at += int64(len(block)) {
+				if _, err := w.WriteAt(block, at); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if fits != (err == nil) || !fits && !errors.As(err, new(*SpaceError)) {
+			t.Errorf("%d bytes of data, %d free: %v", written, have, err)
+		}
 	}
 }

@@ -6,6 +6,7 @@ package mkbundle
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"path"
 	"slices"
@@ -65,6 +66,8 @@ type assembler struct {
 	packed  []string            // compressed images, which old loaders refuse
 	foreign map[string][]string // files by the root that signed them, if it is not the model's
 	damaged firmware.DamagedError
+	images  map[string]string // the file for each image
+	rival   *RefusedError     // a second file for one
 }
 
 // Assemble checks the files of a bundle, mostly a folder as XperiFirm makes it, and
@@ -75,7 +78,7 @@ type assembler struct {
 // A name in Only that nothing has is a *firmware.ChoiceError. The bundle must stay open until the
 // Assembly was written.
 func Assemble(ctx context.Context, b *ftf.Bundle, opt AssembleOptions) (*Assembly, error) {
-	a := &assembler{AssembleOptions: opt, roots: &sin.RootSet{}, foreign: map[string][]string{},
+	a := &assembler{AssembleOptions: opt, roots: &sin.RootSet{}, foreign: map[string][]string{}, images: map[string]string{},
 		out: &Assembly{Manifest: manifest(b, opt), LeftOut: []LeftOut{}, Notes: []string{}}}
 	if opt.Roots != nil {
 		a.roots = opt.Roots
@@ -110,6 +113,9 @@ func Assemble(ctx context.Context, b *ftf.Bundle, opt AssembleOptions) (*Assembl
 	}
 	if len(a.damaged.Files) > 0 {
 		return nil, &a.damaged
+	}
+	if a.rival != nil {
+		return nil, a.rival
 	}
 	if len(a.out.Files) == 0 {
 		return nil, &RefusedError{b.Path, "nothing that may go into a bundle is in it"}
@@ -210,6 +216,7 @@ func (a *assembler) add(p part, f firmware.File) error {
 		a.damaged.Files = append(a.damaged.Files, firmware.Damage{Name: f.Name, Err: f.Damage})
 	case p.member == nil: // nothing a bundle needs
 	case reason == "":
+		a.rivals(f.Member)
 		a.out.Files = append(a.out.Files, Packed{p.file.Name, f.Name, f.Size, p.file.Open})
 	case slices.ContainsFunc(a.Only, func(w string) bool {
 		return !strings.EqualFold(w, firmware.BootSet) && firmware.Named(f.Member, w)
@@ -219,6 +226,23 @@ func (a *assembler) add(p part, f firmware.File) error {
 		a.out.LeftOut = append(a.out.LeftOut, LeftOut{Name: f.Name, Reason: reason})
 	}
 	return nil
+}
+
+// rivals notes that two files are for one image: a restore refuses such a bundle.
+func (a *assembler) rivals(m *ftf.Member) {
+	if m.Kind != ftf.KindSIN || m.Boot || m.Partition {
+		return
+	}
+	short := strings.ToLower(m.Short)
+	if a.family != nil {
+		if img, ok := a.family.Image(short); ok {
+			short = img.Short
+		}
+	}
+	if other, twice := a.images[short]; twice {
+		a.rival = &RefusedError{m.Name, fmt.Sprintf("%s is for %s too, and nobody can say which of them is meant; take one of them out of the folder, or choose with --only", other, short)}
+	}
+	a.images[short] = m.Name
 }
 
 // position is where a file is in the bundle it comes from.

@@ -244,6 +244,21 @@ func TestDamageIsNotBundled(t *testing.T) {
 	}
 }
 
+// TestTwoFilesForOneImage: what a restore would refuse is not bundled; one of them may be chosen.
+func TestTwoFilesForOneImage(t *testing.T) {
+	kernel := string(contents(t, madeFirmware(t).Bundle)["kernel.sin"])
+	dir := xperiFirm(t, nil, map[string]string{"kernel_X-FLASH-ALL-1234.sin": kernel})
+	opt := AssembleOptions{Device: "D5803", Version: "1"}
+	var refused *RefusedError
+	if _, err := assemble(t, dir, opt); !errors.As(err, &refused) || !strings.Contains(refused.Reason, "for kernel too") {
+		t.Errorf("error %v", err)
+	}
+	opt.Only = []string{"loader", "kernel_X-FLASH-ALL-1234.sin"}
+	if a := mustAssemble(t, dir, opt); len(a.Files) != 2 {
+		t.Errorf("%d files", len(a.Files))
+	}
+}
+
 func TestForeignRootAndOldLoaderAreTold(t *testing.T) {
 	loader := samples.Read(t, "loader-D200X.sin")
 	dir := xperiFirm(t, func(name string) bool { return name == "loader.sin" }, map[string]string{"loader.sin": string(loader)})
