@@ -174,7 +174,11 @@ func (c *restoreCommand) resumed(ctx context.Context, store restore.Store, phone
 		return nil, err
 	}
 	c.request = j.Request
-	return c.check(ctx, bundle)
+	fw, err := c.check(ctx, bundle)
+	if wrong := new(restore.SelectorError); errors.As(err, &wrong) {
+		err = &restore.JournalError{Path: j.Path(), Reason: "it was changed: " + wrong.Error()}
+	}
+	return fw, err
 }
 
 // lock keeps other programs from restoring the same phone. A run that is continued takes it
@@ -323,7 +327,7 @@ func (c *restoreCommand) tellUnfinished(store restore.Store, phoneID string) {
 		return
 	}
 	if j, err := store.Find(phoneID); err == nil && j != nil {
-		c.ui.warn("a restore of this phone with %s was stopped during %s. --resume continues there; without it everything is flashed again, which is safe too.", printable(j.Bundle), j.Doing)
+		c.ui.warn("a restore of this phone with %s was stopped during %s. --resume continues there; without it everything is flashed again, which is safe too.", printable(j.Bundle), printable(j.Doing))
 	}
 }
 

@@ -116,7 +116,24 @@ func (b *builder) judgeAll() {
 		b.problems = b.problems.join(v.refused)
 		if v.leftOut != "" {
 			b.plan.Skipped = append(b.plan.Skipped, Skip{Name: it.Short, Member: it.Member, Bytes: it.Bytes, Reason: v.leftOut})
+			b.noteDamage(it)
 		}
+	}
+	var unread []string
+	for _, it := range b.fw.Items {
+		if b.verdicts[it].leftOut != "" && it.Kind == ItemSIN && !it.Checked && it.Problem == nil {
+			unread = append(unread, it.Short)
+		}
+	}
+	if len(unread) > 0 {
+		b.note("not checked to the end, because they are left out: %s", strings.Join(unread, ", "))
+	}
+}
+
+// noteDamage says that a file is damaged which is not sent.
+func (b *builder) noteDamage(it *Item) {
+	if it.Problem != nil && it.Kind != ItemOther {
+		b.note("%s is damaged, and is not sent: %s", it.Member, describeDamage(it.Problem))
 	}
 }
 

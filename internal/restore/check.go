@@ -219,6 +219,9 @@ func (c *checkRun) sin(ctx context.Context, it *Item) (err error) {
 		it.describe(report.Header, report.Map)
 		it.Trust, it.Proven = report.Trust, report.Trust.Proven()
 		it.Loader, it.Layout = report.Loader, report.Layout
+		if len(report.Parts) == 1 {
+			it.holds = report.Parts[0].Kind
+		}
 		it.describeArchive(report)
 		if it.Loader != nil && c.roots != nil && c.fw.isLoader(it) {
 			c.roots.AddLoader(it.Loader)

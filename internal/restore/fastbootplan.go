@@ -26,6 +26,11 @@ var fastbootOrder = []fastbootTarget{
 
 type fastbootTarget struct{ short, partition string }
 
+// holdsFiles reports whether fastboot writes an image as a file system, not as a kernel.
+func holdsFiles(short string) bool {
+	return slices.ContainsFunc(fastbootOrder[2:], func(o fastbootTarget) bool { return o.short == short })
+}
+
 // FastbootFacts is what a phone in fastboot mode says of itself.
 type FastbootFacts struct {
 	Product  string           // getvar product

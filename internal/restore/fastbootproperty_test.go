@@ -12,6 +12,7 @@ import (
 	"xflash/fastboot"
 	"xflash/ftf"
 	"xflash/internal/restore"
+	"xflash/sin"
 	"xflash/usbproto"
 )
 
@@ -186,3 +187,35 @@ func (r *fastbootRecorder) Read(_ context.Context, p []byte) (int, error) {
 }
 
 func (r *fastbootRecorder) Close() error { return nil }
+
+// What fastboot cannot write is refused without a phone, not after the plan was agreed to. Layer:
+// make check.
+func TestFastbootPlanKnowsFileSystems(t *testing.T) {
+	t.Parallel()
+	c := &propertyCase{bundle: newMadeBundle(t), request: restore.Request{Route: restore.RouteFastboot}}
+	content := bytes.Repeat([]byte{0xA5}, 4096)
+	b := sin.MapBuilder{HashType: sin.SHA256}
+	b.Select(c.bundle.entry("system").Unique)
+	b.Addr(bytes.NewReader(content), 0, 0, int64(len(content)))
+	p, err := b.Payload()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.bundle.find("system").data = build(t, good, "S1_SW", sin.TypeImage, p)
+	bundle, err := ftf.Open(c.bundle.write(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer bundle.Close()
+	fw, err := restore.Check(t.Context(), bundle, restore.CheckOptions{Request: c.request, Roots: trusted(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := restore.BuildFastboot(fw, nil, nil, c.request); !refusedFor(err, "no ext4 file system") {
+		t.Errorf("got %v", err)
+	}
+	wire := &fastbootRecorder{}
+	if err := c.throughFastboot(t, wire); err == nil || len(wire.flashed) > 0 {
+		t.Errorf("%v, %d images sent", err, len(wire.flashed))
+	}
+}

@@ -9,7 +9,6 @@ import (
 	"os"
 
 	"xflash/fastboot"
-	"xflash/sin"
 )
 
 // Meter carries the progress of a download from the fastboot client, which is made before
@@ -103,7 +102,7 @@ func (r *fastbootRun) ready() error {
 	return nil
 }
 
-// fileSystem unpacks one image and makes sure that it is what its partition holds.
+// fileSystem unpacks one image.
 func (r *fastbootRun) fileSystem(step Step) (image fastbootImage, err error) {
 	f, err := os.CreateTemp(r.opt.Dir, step.Name+"-*.img")
 	if err != nil {
@@ -115,29 +114,16 @@ func (r *fastbootRun) fileSystem(step Step) (image fastbootImage, err error) {
 	}
 	err = step.unpack(r.ctx, f, func(done, total int64) { r.emit(Unpacking{Name: step.Name, Done: done, Total: total}) })
 	if err == nil {
-		image, err = r.look(f, step)
+		var st os.FileInfo
+		if st, err = f.Stat(); err == nil {
+			image, err = r.split(f, st.Size())
+		}
 	}
 	image.file = f
 	if err != nil {
 		return fastbootImage{}, errors.Join(err, f.Close())
 	}
 	return image, nil
-}
-
-func (r *fastbootRun) look(f *os.File, step Step) (fastbootImage, error) {
-	st, err := f.Stat()
-	if err != nil {
-		return fastbootImage{}, err
-	}
-	head := make([]byte, min(st.Size(), sin.HeadSize))
-	if _, err := f.ReadAt(head, 0); err != nil && err != io.EOF {
-		return fastbootImage{}, err
-	}
-	if kind := sin.Recognize(head); kind != sin.KindExt4 {
-		return fastbootImage{}, Problems{{Kind: PolicyRefusal, Item: step.Member, What: fmt.Sprintf("it holds no ext4 file system, but %s", kind),
-			Why: "fastboot would write it as it is, and the phone could not use it", Next: "leave it out: --skip " + step.Name}}
-	}
-	return r.split(f, st.Size())
 }
 
 // split decides how an image is sent: in one download when it fits, else as sparse images.

@@ -56,6 +56,7 @@ type Item struct {
 	Trust        sin.Trust // what is proven about who signed it; of files that were read whole
 	Proven       bool      // the chain ends at a root whose certificate is at hand
 	Targets      []sin.Target
+	holds        sin.Kind     // what its one partition holds; of files that were read whole
 	Layout       *sin.Layout  // of a partition image
 	Loader       *sin.Loader  // of a loader
 	Archive      *sin.Archive // of phones of 2017 and later; only its name when it was not read whole

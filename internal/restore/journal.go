@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"xflash/internal/fileio"
 )
 
 // journalVersion is raised when the meaning of a journal changes; another version is refused.
@@ -122,7 +124,7 @@ func readJournal(path string) (*Journal, error) {
 const maxJournal = 1 << 20
 
 func readAtMost(path string, most int64) (data []byte, err error) {
-	f, err := os.Open(path)
+	f, _, err := fileio.Open(path)
 	if err != nil {
 		return nil, err
 	}

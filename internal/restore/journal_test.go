@@ -6,7 +6,9 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 
 	"xflash/internal/restore"
@@ -65,6 +67,21 @@ func TestJournalIsRefused(t *testing.T) {
 		{"another plan", func(t *testing.T, _ *bench, file string) {
 			rewrite(t, file, func(d []byte) []byte { return bytes.Replace(d, []byte(`"plan_hash": "`), []byte(`"plan_hash": "0`), 1) })
 		}, "another plan"},
+		{"more steps done", func(t *testing.T, _ *bench, file string) {
+			rewrite(t, file, func(d []byte) []byte {
+				return regexp.MustCompile(`"done": (\d+)`).ReplaceAll(d, []byte(`"done": ${1}0`))
+			})
+		}, "steps"},
+		{"a step more done", func(t *testing.T, _ *bench, file string) {
+			rewrite(t, file, func(d []byte) []byte {
+				return regexp.MustCompile(`"doing": "[^"]*"`).ReplaceAll(d, []byte(`"doing": "closing the trim area"`))
+			})
+		}, "it was changed"},
+		{"a pipe", func(t *testing.T, _ *bench, file string) {
+			if err := errors.Join(os.Remove(file), syscall.Mkfifo(file, 0o600)); err != nil {
+				t.Fatal(err)
+			}
+		}, "not a regular file"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			b := halfway(t)

@@ -47,7 +47,12 @@ func (j *judge) content(it *Item) (ps Problems) {
 			refuse(why, "the file is not made for this phone", j.skipHint(it))
 		}
 	}
-	if it.form != nil && j.p.Route != RouteFastboot {
+	switch {
+	case j.p.Route == RouteFastboot && len(it.Targets) > 1:
+		refuse(fmt.Sprintf("it writes %d partitions, and fastboot writes one at a time", len(it.Targets)), "nobody can say which of them is meant", "leave it out: --skip "+it.Short)
+	case j.p.Route == RouteFastboot && holdsFiles(img.Short) && it.holds != sin.KindExt4:
+		refuse(fmt.Sprintf("it holds no ext4 file system, but %s", it.holds), "fastboot would write it as it is, and the phone could not use it", "leave it out: --skip "+it.Short)
+	case it.form != nil && j.p.Route != RouteFastboot:
 		if why := j.receiver().refuses(*it.form); why != "" {
 			refuse(why, "the phone would stop in the middle of this file", "if the loader is older than the firmware, take loader.sin from a newer bundle for this model and add --loader FILE")
 		}

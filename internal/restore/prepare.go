@@ -1,6 +1,9 @@
 package restore
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // PrepareRun makes the plan for a run and the journal that goes with it.
 //
@@ -64,6 +67,8 @@ func (j *Journal) continues(plan *Plan) error {
 		return &JournalError{j.path, "this version of xflash makes another plan from it"}
 	case j.Done >= len(plan.Steps):
 		return &JournalError{j.path, "it counts more steps than the plan has"}
+	case j.Doing != plan.Steps[j.Done].Title():
+		return &JournalError{j.path, fmt.Sprintf("it was changed: it counts %d steps, and names another than the next", j.Done)}
 	}
 	return nil
 }
