@@ -236,6 +236,7 @@ func (g *inputs) otherFiles(base []member) {
 	one("around large cut.zip", zipOf(g.t, []member{{"D5803.ftf", large[:len(large)-5000]}}), no)
 	one("kernel.sin.gz", gzipOf(find(base, "kernel.sin")), yes)
 	one("kernel cut.sin.gz", gzipOf(find(base, "kernel.sin")[:5000]), no)
+	one("boot.tar", tarOf(g.t, member{"boot.img", bootImage(g.t)[:4000]}), unknown)
 	one("images.tar", tarOf(g.t, base...), unknown)
 	one("images.tar.gz", gzipOf(tarOf(g.t, base...)), unknown)
 	one("nothing.zip", zipOf(g.t, nil), unknown)
@@ -275,5 +276,12 @@ func trimInputs(g *inputs) []input {
 	one("TA tail.img", append(bytes.Clone(sound), 0), no)
 	one("TA-backup cut.zip", zipOf(g.t, []member{{"tabackup/TA.img", sound}})[:1_000_000], no)
 	one("2 cut.ta", []byte("02\n000008A2 0006 44 35 38\n"), no)
+	for name, first := range map[string]string{"texts": "01", "texts of one partition": "02"} {
+		dir := g.sub()
+		for file, part := range map[string]string{"1.ta": first, "2.ta": "02"} {
+			g.write(filepath.Join(dir, file), []byte(part+"\n000008A2 0006 44 35 38 30 33 00\n"))
+		}
+		list = append(list, input{name: name, path: dir, intact: map[bool]inspect.Intact{true: yes, false: no}[first == "01"], trim: true})
+	}
 	return list
 }

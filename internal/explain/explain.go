@@ -105,7 +105,7 @@ func Explain(text string) []Explanation {
 	}
 	modes := modesIn(lines)
 	if (len(found) == 0 || found[0].Effect == severityNote) && single(lines) == nil {
-		// A list of what is plugged in is no complaint, unless a phone in it is in distress.
+		// A list of what is plugged in asks nothing, unless a phone in it is in distress.
 		modes = slices.DeleteFunc(modes, func(p placed) bool { return !p.distress })
 	}
 	found = append(found, modes...)

@@ -17,6 +17,7 @@ import (
 	"xflash/ftf"
 	"xflash/internal/fileio"
 	"xflash/internal/inspect"
+	"xflash/internal/trimarea"
 	"xflash/sin"
 )
 
@@ -83,6 +84,8 @@ func (u *unpacker) source(ctx context.Context) (take func(context.Context) error
 	kind, title := inspect.KindBundle, "folder of firmware"
 	if info, err := os.Stat(u.path); err != nil {
 		return nil, err
+	} else if info.IsDir() && trimarea.IsFolder(u.path) {
+		kind, title = inspect.KindTrimArea, "folder with a backup of the trim area"
 	} else if !info.IsDir() {
 		if kind, title, err = inspect.Identify(ctx, u.path); err != nil {
 			return nil, err

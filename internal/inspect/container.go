@@ -33,7 +33,7 @@ func (in *inspector) tar(ctx context.Context, rep *Report, s source) error {
 		var h *tar.Header
 		if h, err = t.Next(); err == nil {
 			members++
-			if ext := strings.ToLower(path.Ext(h.Name)); ext == ".sin" || ext == ".ftf" {
+			if ext := strings.ToLower(path.Ext(h.Name)); ext == ".sin" || ext == ".ftf" || ext == ".img" {
 				firmware++
 			}
 			_, err = io.Copy(io.Discard, t)
@@ -41,8 +41,8 @@ func (in *inspector) tar(ctx context.Context, rep *Report, s source) error {
 	}
 	switch closeErr := r.Close(); {
 	case err == io.EOF && firmware > 0:
-		rep.Title, rep.unread = "tar archive around firmware; unpack it first", true
-		rep.unproven(text.Count(firmware, "file") + " of firmware in an archive: unpack it first")
+		rep.Title, rep.unread = "tar archive around images; unpack it first", true
+		rep.unproven(text.Count(firmware, "image") + " in an archive: unpack it first")
 		return closeErr
 	case err == io.EOF:
 		rep.whole(text.Count(members, "member") + ", each header with the right checksum")
