@@ -1,6 +1,7 @@
 package ftf
 
 import (
+	"cmp"
 	"path"
 	"regexp"
 	"slices"
@@ -98,14 +99,7 @@ func (d *BootDelivery) CompareCommand(phone string) Relation {
 	if own[1] != theirs[1] {
 		return Unrelated
 	}
-	order := androidOf(own) - androidOf(theirs)
-	if order == 0 {
-		order = slices.CompareFunc(strings.Split(own[2], "."), strings.Split(theirs[2], "."), compareNumbers)
-	}
-	if order == 0 {
-		order = compareNumbers(own[5], theirs[5])
-	}
-	if order < 0 {
+	if cmp.Or(androidOf(own)-androidOf(theirs), slices.CompareFunc(strings.Split(own[2], "."), strings.Split(theirs[2], "."), compareNumbers), compareNumbers(own[5], theirs[5])) < 0 {
 		return Older
 	}
 	return Newer

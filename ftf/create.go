@@ -3,6 +3,7 @@ package ftf
 import (
 	"archive/zip"
 	"bytes"
+	"cmp"
 	"compress/flate"
 	"context"
 	"crypto/rand"
@@ -144,9 +145,7 @@ func pour(ctx context.Context, w io.Writer, f File) (int64, uint32, error) {
 	}
 	sum := crc32.NewIEEE()
 	n, err := io.CopyBuffer(io.MultiWriter(w, sum), &contextReader{ctx, r}, make([]byte, readBuffer))
-	if closeErr := r.Close(); err == nil {
-		err = closeErr
-	}
+	err = cmp.Or(err, r.Close())
 	return n, sum.Sum32(), err
 }
 

@@ -1,6 +1,7 @@
 package ftf
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 )
@@ -112,12 +113,7 @@ func failLine(r Reason, line, column int, format string, args ...any) *Error {
 // within puts file and member into an Error that lacks them.
 func within(err error, file, member string) error {
 	if e, ok := err.(*Error); ok && e != nil {
-		if e.File == "" {
-			e.File = file
-		}
-		if e.Member == "" {
-			e.Member = member
-		}
+		e.File, e.Member = cmp.Or(e.File, file), cmp.Or(e.Member, member)
 	}
 	return err
 }

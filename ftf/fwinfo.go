@@ -1,6 +1,7 @@
 package ftf
 
 import (
+	"cmp"
 	"io"
 	"path"
 	"regexp"
@@ -20,10 +21,7 @@ func parseFwinfo(r io.Reader) (Manifest, error) {
 		}
 		return ""
 	}
-	m := Manifest{Device: field("model"), Version: field("swVer"), CDA: field("cda"), Revision: field("cdfVer"), Branding: field("operator")}
-	if m.Branding == "" {
-		m.Branding = field("market")
-	}
+	m := Manifest{Device: field("model"), Version: field("swVer"), CDA: field("cda"), Revision: field("cdfVer"), Branding: cmp.Or(field("operator"), field("market"))}
 	for _, value := range []string{m.Device, m.Version, m.CDA, m.Revision, m.Branding} {
 		if strings.ContainsFunc(value, isControl) {
 			return Manifest{}, failLine(BadXML, root.line, 0, "control character in %.60q", value)
@@ -32,9 +30,10 @@ func parseFwinfo(r io.Reader) (Manifest, error) {
 	return m, nil
 }
 
-// parseUpdate reads update.xml: the categories of the files its NOERASE and
-// FACTORY_ONLY elements name, as text or as the PATH of elements inside.
-func parseUpdate(r io.Reader) ([]string, error) {
+// ParseUpdate reads update.xml: the categories of the files its NOERASE and
+// FACTORY_ONLY elements name, as text or as the PATH of elements inside. Errors are *Error with
+// the line.
+func ParseUpdate(r io.Reader) ([]string, error) {
 	root, err := parseXML(r)
 	if err != nil {
 		return nil, err

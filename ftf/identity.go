@@ -44,8 +44,6 @@ func (m *Member) headHash() (string, error) {
 		return "", err
 	}
 	_, err = io.Copy(h, io.LimitReader(r, identityHead))
-	if closeErr := r.Close(); err == nil {
-		err = closeErr
-	}
+	err = cmp.Or(err, r.Close())
 	return hex.EncodeToString(h.Sum(nil)), err
 }

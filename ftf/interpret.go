@@ -91,7 +91,7 @@ func (b *Bundle) readManifest() error {
 	}
 	for _, m := range b.named("update.xml", false) {
 		err := m.read(func(r io.Reader) (err error) {
-			b.Manifest.NoErase, err = parseUpdate(r)
+			b.Manifest.NoErase, err = ParseUpdate(r)
 			return err
 		})
 		if err := b.tolerate(m, err); err != nil {
@@ -132,25 +132,11 @@ func (b *Bundle) manifestFrom(m *Member, parse func(io.Reader) (Manifest, error)
 // readDelivery reads boot_delivery.xml at the top or in boot/. Two that differ
 // are refused: only one could be right, and the wrong one bricks phones.
 func (b *Bundle) readDelivery() error {
-	var first []byte
-	for _, m := range b.named("boot_delivery.xml", true) {
-		var data []byte
-		err := m.read(func(r io.Reader) (err error) {
-			data, err = readText(r)
-			return err
-		})
-		if err != nil {
-			return err
-		}
-		if b.Delivery != nil {
-			if !bytes.Equal(first, data) {
-				e := fail(Ambiguous, "there are two different boot deliveries")
-				e.Member = m.Name
-				return e
-			}
-			continue
-		}
-		first = data
+	m, data, err := b.text("boot_delivery.xml", "boot deliveries")
+	if err != nil {
+		return err
+	}
+	if m != nil {
 		if b.Delivery, err = ParseBootDelivery(bytes.NewReader(data)); err != nil {
 			return within(err, "", m.Name)
 		}
@@ -162,6 +148,27 @@ func (b *Bundle) readDelivery() error {
 		b.note("", "images in boot/ without a boot_delivery.xml that says which phone gets which: not used")
 	}
 	return nil
+}
+
+// text reads a text at the top or in its folder; m is nil when it is in neither. Two must be
+// the same.
+func (b *Bundle) text(base, what string) (m *Member, data []byte, err error) {
+	for _, other := range b.named(base, true) {
+		var more []byte
+		err := other.read(func(r io.Reader) (err error) {
+			more, err = readText(r)
+			return err
+		})
+		switch {
+		case err != nil:
+			return nil, nil, err
+		case m == nil:
+			m, data = other, more
+		case !bytes.Equal(data, more):
+			return nil, nil, within(fail(Ambiguous, "there are two different %s", what), "", other.Name)
+		}
+	}
+	return m, data, nil
 }
 
 func (b *Bundle) readScript() error {

@@ -2,6 +2,7 @@ package ftf
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"io"
 	"slices"
@@ -209,12 +210,8 @@ func fold(b *bytes.Buffer, line string) {
 // device_version_(cda or branding)[_revision].ftf, with characters that a file
 // name cannot have replaced, and at most 255 bytes.
 func (m Manifest) FileName() string {
-	origin := m.CDA
-	if origin == "" {
-		origin = m.Branding
-	}
 	var parts []string
-	for _, p := range []string{m.Device, m.Version, origin, m.Revision} {
+	for _, p := range []string{m.Device, m.Version, cmp.Or(m.CDA, m.Branding), m.Revision} {
 		if p != "" {
 			parts = append(parts, p)
 		}

@@ -46,27 +46,10 @@ func ParsePartitionDelivery(r io.Reader) ([]string, error) {
 // readTables reads partition_delivery.xml at the top or in partition/. One that cannot be read
 // counts as missing: it lists, and decides nothing.
 func (b *Bundle) readTables() error {
-	var first []byte
-	for _, m := range b.named("partition_delivery.xml", true) {
-		var data []byte
-		err := m.read(func(r io.Reader) (err error) {
-			data, err = readText(r)
-			return err
-		})
-		if err != nil {
-			return err
-		}
-		if b.Tables != nil && !bytes.Equal(first, data) {
-			e := fail(Ambiguous, "there are two different partition deliveries")
-			e.Member = m.Name
-			return e
-		}
-		first = data
-		tables, err := ParsePartitionDelivery(bytes.NewReader(data))
-		if err = b.tolerate(m, within(err, "", m.Name)); err != nil {
-			return err
-		}
-		b.Tables = tables
+	m, data, err := b.text("partition_delivery.xml", "partition deliveries")
+	if err != nil || m == nil {
+		return err
 	}
-	return nil
+	b.Tables, err = ParsePartitionDelivery(bytes.NewReader(data))
+	return b.tolerate(m, within(err, "", m.Name))
 }

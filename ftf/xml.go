@@ -58,10 +58,6 @@ func RootElement(r io.Reader) (string, error) {
 	return root.name, nil
 }
 
-// ParseUpdate reads update.xml: the categories of the files that an update leaves alone.
-// Errors are *Error with the line.
-func ParseUpdate(r io.Reader) ([]string, error) { return parseUpdate(r) }
-
 // parseXML reads a small plain XML file. UTF-8 only, one root, no DTD and so no
 // entities of its own: nothing in firmware needs them, and they are how XML
 // attacks work. Errors are *Error with the line.

@@ -70,11 +70,7 @@ func checkEntry(e *zipEntry, limits Limits) *Error {
 		return fail(Unsupported, "it is patch data")
 	}
 	if e.method != methodStored && e.method != methodDeflate {
-		name := methodNames[e.method]
-		if name == "" {
-			name = "unknown"
-		}
-		return fail(Unsupported, "method %d (%s); pack it again as an ordinary zip", e.method, name)
+		return fail(Unsupported, "method %d (%s); pack it again as an ordinary zip", e.method, cmp.Or(methodNames[e.method], "unknown"))
 	}
 	// The upper half of the attributes is a Unix mode if a Unix (3) or a Mac (19)
 	// wrote it.

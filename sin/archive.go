@@ -2,6 +2,7 @@ package sin
 
 import (
 	"bufio"
+	"cmp"
 	"compress/gzip"
 	"context"
 	"crypto/sha256"
@@ -182,10 +183,7 @@ func (c *archiveCheck) begin(e ArchiveChunk, size int64) error {
 	if c.size >= 0 {
 		return nil
 	}
-	limit := c.opt.MaxOutput
-	if limit == 0 {
-		limit = DefaultMaxOutput
-	}
+	limit := cmp.Or(c.opt.MaxOutput, DefaultMaxOutput)
 	t := Target{Name: c.a.Name, End: size}
 	if size > limit {
 		return fail(BadData, e.Offset, "%q makes %d bytes, allowed are %d", e.Name, size, limit)

@@ -2,6 +2,7 @@ package sin
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -87,10 +88,7 @@ type ImageOptions struct {
 // that shrink by an eighth LZ4A, the others ADDR. Neighbours of one kind are joined,
 // except LZ4A.
 func (b *MapBuilder) Image(src io.ReaderAt, size int64, opt ImageOptions) error {
-	chunk := opt.Chunk
-	if chunk == 0 {
-		chunk = DefaultChunk
-	}
+	chunk := cmp.Or(opt.Chunk, DefaultChunk)
 	if chunk < 4 || chunk%4 != 0 || chunk > maxLZ4 {
 		return fmt.Errorf("an image cannot be cut in chunks of %d bytes", chunk)
 	}

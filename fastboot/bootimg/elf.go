@@ -2,6 +2,7 @@ package bootimg
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"math"
 	"strings"
@@ -177,10 +178,7 @@ func (e *ELF) Build() ([]byte, error) {
 		le.PutUint32(b[at:], v)
 	}
 	for i, s := range e.Segments {
-		at := int64(s.Offset)
-		if at == 0 {
-			at = int64(len(b))
-		}
+		at := cmp.Or(int64(s.Offset), int64(len(b)))
 		end := at + int64(len(s.Data))
 		if end > math.MaxUint32 || at < int64(elfHeaderLen+len(e.Segments)*segmentLen) {
 			return nil, fail("Sony ELF image", ErrTooLarge, at, "segment %d of %d bytes", i, len(s.Data))
@@ -189,10 +187,7 @@ func (e *ELF) Build() ([]byte, error) {
 			b = append(b, make([]byte, end-int64(len(b)))...)
 		}
 		copy(b[at:], s.Data)
-		mem := s.Mem
-		if mem == 0 {
-			mem = uint32(len(s.Data))
-		}
+		mem := cmp.Or(s.Mem, uint32(len(s.Data)))
 		for j, v := range []uint32{s.Type, uint32(at), s.VAddr, s.PAddr, uint32(len(s.Data)), mem, s.Flags, s.Align} {
 			le.PutUint32(b[elfHeaderLen+i*segmentLen+4*j:], v)
 		}

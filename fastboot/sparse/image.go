@@ -1,6 +1,7 @@
 package sparse
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -31,10 +32,7 @@ type RawOptions struct {
 // FromRaw describes the raw image in src. Its last block is filled up with
 // zeros. Blocks that repeat one word become fill chunks.
 func FromRaw(src io.ReaderAt, size int64, opt RawOptions) (*Image, error) {
-	bs := int64(opt.BlockSize)
-	if bs == 0 {
-		bs = DefaultBlockSize
-	}
+	bs := cmp.Or(int64(opt.BlockSize), DefaultBlockSize)
 	switch {
 	case bs < 0 || bs%4 != 0 || bs > scanBuffer:
 		return nil, fmt.Errorf("sparse: block size %d is not a multiple of 4 up to %d", bs, scanBuffer)

@@ -1,6 +1,7 @@
 package sparse
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -26,9 +27,7 @@ type Piece struct {
 // (fastboot/bootimg/FORMAT.md §7.1). Memory grows with the number of pieces only.
 func (m *Image) Split(limit int64) ([]*Piece, error) {
 	bs := m.BlockSize()
-	if limit == 0 {
-		limit = math.MaxInt64
-	}
+	limit = cmp.Or(limit, math.MaxInt64)
 	if least := headerLen + 3*chunkLen + bs; limit < least {
 		return nil, fmt.Errorf("sparse: a limit of %d bytes is below %d, one block with its headers", limit, least)
 	}

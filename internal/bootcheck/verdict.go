@@ -1,16 +1,14 @@
 package bootcheck
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 )
 
 // Verdict says in one clause what the phone's loader does with the image.
 func (d *Diagnosis) Verdict(t Target) string {
-	name := t.Model.Name
-	if name == "" {
-		name = "this phone"
-	}
+	name := cmp.Or(t.Model.Name, "this phone")
 	loader := "the loader of " + name
 	if t.Model.Name != "" {
 		loader = "the loader of the " + name

@@ -1,6 +1,7 @@
 package explain
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
@@ -66,10 +67,7 @@ var bricks = map[string]string{
 }
 
 func (e Explanation) refusal(block func(label, s string), width int) {
-	refused := e.What
-	if refused == "" {
-		refused = "(the text does not say which file or step)"
-	}
+	refused := cmp.Or(e.What, "(the text does not say which file or step)")
 	if e.Written != "" {
 		refused = strings.TrimSuffix(refused, ".") + ". " + e.Written
 	}

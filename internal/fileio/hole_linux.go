@@ -11,6 +11,9 @@ import (
 // dataAfter finds the next run of bytes of a sparse file in from…to that are on the
 // disk. Both are to when there is none. On file systems that do not know it is all.
 func dataAfter(f *os.File, from, to int64) (start, end int64) {
+	if info, err := f.Stat(); err == nil && info.Size() < to {
+		return from, to // it was cut; reading tells where
+	}
 	start, err := f.Seek(from, unix.SEEK_DATA)
 	if errors.Is(err, syscall.ENXIO) || err == nil && start >= to {
 		return to, to

@@ -50,33 +50,27 @@ const maxTrees = 256
 func (in *inspector) recognizeBoot(head []byte) looker {
 	switch bootimg.Sniff(head) {
 	case bootimg.KindAndroid:
-		return in.android
+		return inMemory(in.android)
 	case bootimg.KindVendorBoot:
-		return in.vendorBoot
+		return inMemory(in.vendorBoot)
 	case bootimg.KindSonyELF:
 		return in.sonyELF
 	case bootimg.KindELF:
 		return in.elf
 	case bootimg.KindQCDT:
-		return in.qcdt
+		return inMemory(in.qcdt)
 	case bootimg.KindFDT:
-		return in.tree
+		return inMemory(in.tree)
 	case bootimg.KindZImage, bootimg.KindARM64, bootimg.KindUImage:
-		return in.bareKernel
+		return inMemory(in.bareKernel)
 	}
 	switch {
 	case bytes.HasPrefix(head, []byte("AVB0")):
 		return in.vbmeta
 	case bytes.HasPrefix(head, dtboMagic):
-		return in.dtbo
+		return inMemory(in.dtbo)
 	}
 	return nil
-}
-
-// bootData takes an image into memory, as far as that is allowed.
-func bootData(s source) ([]byte, error) {
-	s.size = min(s.size, maxBoot)
-	return s.all()
 }
 
 // cmdline hides the identity of a phone in a command line: an image that was made on a phone
@@ -91,12 +85,8 @@ func (in *inspector) cmdline(line string) string {
 var identity = regexp.MustCompile(`(?i)[\w.]*(serialno|serial|imei|meid|cid|bdaddr|macaddr|btmac|wifimac)\d?=[^\s"]+`)
 
 // android inspects an Android boot image.
-func (in *inspector) android(_ context.Context, rep *Report, s source) error {
+func (in *inspector) android(_ context.Context, rep *Report, data []byte) error {
 	rep.Kind, rep.Title = KindAndroid, "Android boot image"
-	data, err := bootData(s)
-	if err != nil {
-		return err
-	}
 	m, err := bootimg.Parse(data)
 	if m == nil {
 		rep.bootFault(err)
@@ -105,7 +95,7 @@ func (in *inspector) android(_ context.Context, rep *Report, s source) error {
 	rep.Title = fmt.Sprintf("Android boot image, header version %d", m.Version)
 	rep.Boot = &Boot{HeaderVersion: m.Version, PageSize: m.PageSize, OSVersion: m.OSVersion.String(), Name: m.Name, Cmdline: in.cmdline(m.Cmdline)}
 	rep.Boot.Addresses = addresses(m)
-	l := Layout{Of: "file", Size: s.size}
+	l := Layout{Of: "file", Size: rep.Size}
 	page := int64(m.PageSize)
 	l.add(RegionHeader, "", 0, page)
 	at := page
@@ -120,15 +110,15 @@ func (in *inspector) android(_ context.Context, rep *Report, s source) error {
 	rep.Layouts = []Layout{l}
 	switch {
 	case m.Need > maxBoot:
-		if m.Need > s.size {
-			rep.truncated(m.Need, fmt.Sprintf("its header asks for %d bytes, the file ends after %d", m.Need, s.size))
+		if m.Need > rep.Size {
+			rep.truncated(m.Need, fmt.Sprintf("its header asks for %d bytes, the file ends after %d", m.Need, rep.Size))
 		}
 		rep.unproven("it is larger than any boot partition that xflash knows, so only its header was looked at")
 		return nil
 	case err != nil:
 		rep.truncated(m.Need, err.Error())
 	}
-	rep.Layouts[0].add(RegionTrailing, "", m.Need, s.size-m.Need)
+	rep.Layouts[0].add(RegionTrailing, "", m.Need, rep.Size-m.Need)
 	rep.trailing(m.Trailing, m.Need)
 	proven := m.CheckID() == bootimg.IDRight
 	rep.kernel(m.Kernel, proven)
@@ -332,12 +322,8 @@ func (r *Report) bootPhones() {
 }
 
 // vendorBoot inspects the vendor half of a boot image.
-func (in *inspector) vendorBoot(_ context.Context, rep *Report, s source) error {
+func (in *inspector) vendorBoot(_ context.Context, rep *Report, data []byte) error {
 	rep.Kind, rep.Title = KindVendor, "vendor_boot image, of phones after the S1 time"
-	data, err := bootData(s)
-	if err != nil {
-		return err
-	}
 	v, err := bootimg.ParseVendorBoot(data)
 	if err != nil {
 		rep.bootFault(err)
@@ -353,26 +339,22 @@ func (in *inspector) vendorBoot(_ context.Context, rep *Report, s source) error 
 }
 
 // qcdt inspects a table of device trees.
-func (in *inspector) qcdt(_ context.Context, rep *Report, s source) error {
+func (in *inspector) qcdt(_ context.Context, rep *Report, data []byte) error {
 	rep.Kind, rep.Title = KindQCDT, "QCDT table of device trees"
-	data, err := bootData(s)
-	if err != nil {
-		return err
-	}
 	t, err := bootimg.ParseQCDT(data)
 	if err != nil {
 		rep.bootFault(err)
 		return nil
 	}
 	rep.Title = fmt.Sprintf("QCDT table of device trees, version %d, %s", t.Version, text.Count(len(t.Entries), "entry"))
-	l := Layout{Of: "file", Size: s.size}
+	l := Layout{Of: "file", Size: rep.Size}
 	for _, e := range t.Entries {
 		if _, err := t.DTB(e); err != nil {
 			rep.bootFault(err)
 		}
 		l.Regions = append(l.Regions, Region{RegionSection, "device tree", int64(e.Offset), int64(e.Size)})
 	}
-	l.Regions = append(l.Regions, Region{RegionHeader, "", 0, firstTree(t, s.size)})
+	l.Regions = append(l.Regions, Region{RegionHeader, "", 0, firstTree(t, rep.Size)})
 	l.arrange()
 	rep.Layouts = []Layout{l}
 	trees, err := t.Trees()
@@ -395,12 +377,8 @@ func firstTree(t *bootimg.Table, end int64) int64 {
 }
 
 // tree inspects a device tree on its own.
-func (in *inspector) tree(_ context.Context, rep *Report, s source) error {
+func (in *inspector) tree(_ context.Context, rep *Report, data []byte) error {
 	rep.Kind, rep.Title = KindTree, "device tree"
-	data, err := bootData(s)
-	if err != nil {
-		return err
-	}
 	f, err := bootimg.ParseFDT(data)
 	if err != nil {
 		rep.bootFault(err)

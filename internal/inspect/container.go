@@ -113,12 +113,8 @@ func (in *inspector) compressed(ctx context.Context, rep *Report, s source) erro
 }
 
 // json names JSON: what servers answer with instead of a file.
-func (in *inspector) json(_ context.Context, rep *Report, s source) error {
+func (in *inspector) json(_ context.Context, rep *Report, data []byte) error {
 	rep.Title = "JSON text, not firmware"
-	data, err := s.all()
-	if err != nil {
-		return err
-	}
 	var fields map[string]any
 	if err := json.Unmarshal(data, &fields); err != nil {
 		rep.unproven("of an unknown format, so nothing about it can be checked")

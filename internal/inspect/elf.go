@@ -23,16 +23,17 @@ func (in *inspector) sonyELF(ctx context.Context, rep *Report, s source) error {
 	if s.size > maxBoot {
 		return in.elf(ctx, rep, s)
 	}
-	data, err := bootData(s)
+	data, err := s.all()
 	if err != nil {
 		return err
 	}
 	e, err := bootimg.ParseELF(data)
-	if err != nil { // a program, or a loader of the boot chain; damage shows there as well
-		return in.elf(ctx, rep, s)
+	kernel := false
+	if err == nil {
+		_, kernel = e.Find(bootimg.SegmentRamdisk)
 	}
-	if _, ok := e.Find(bootimg.SegmentRamdisk); !ok {
-		return in.elf(ctx, rep, s) // a loader or a program, not a kernel with its ramdisk
+	if !kernel { // a program, or a loader of the boot chain; damage shows there as well
+		return in.elf(ctx, rep, s)
 	}
 	rep.Kind, rep.Title = KindSonyELF, "boot image in Sony's ELF form"
 	rep.Boot = &Boot{Cmdline: in.cmdline(e.Cmdline())}

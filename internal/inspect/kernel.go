@@ -11,19 +11,15 @@ import (
 )
 
 // bareKernel inspects a kernel without the image that a boot loader wants around it.
-func (in *inspector) bareKernel(_ context.Context, rep *Report, s source) error {
-	data, err := bootData(s)
-	if err != nil {
-		return err
-	}
+func (in *inspector) bareKernel(_ context.Context, rep *Report, data []byte) error {
 	rep.Kind, rep.Title = KindKernel, "bare kernel ("+bootimg.ParseKernel(data).Kind.String()+"), not a boot image"
 	rep.Boot = &Boot{}
 	if len(data) >= 0x30 && bootimg.Sniff(data) == bootimg.KindZImage {
 		// Words at 0x28 and 0x2C are where the image starts and ends
 		// (fastboot/bootimg/FORMAT.md §6.2).
 		start, end := binary.LittleEndian.Uint32(data[0x28:]), binary.LittleEndian.Uint32(data[0x2C:])
-		if want := int64(end) - int64(start); end > start && want > s.size {
-			rep.truncated(want, fmt.Sprintf("the kernel has %d bytes, the file ends after %d", want, s.size))
+		if want := int64(end) - int64(start); end > start && want > rep.Size {
+			rep.truncated(want, fmt.Sprintf("the kernel has %d bytes, the file ends after %d", want, rep.Size))
 			return nil
 		}
 	}
@@ -65,12 +61,8 @@ func (in *inspector) vbmeta(_ context.Context, rep *Report, s source) error {
 }
 
 // dtbo inspects a table of device-tree overlays.
-func (in *inspector) dtbo(_ context.Context, rep *Report, s source) error {
+func (in *inspector) dtbo(_ context.Context, rep *Report, data []byte) error {
 	rep.Kind, rep.Title = KindDTBO, "dtbo image (device-tree overlays), of phones after the S1 time"
-	data, err := bootData(s)
-	if err != nil {
-		return err
-	}
 	if len(data) < dtboHeader {
 		rep.truncated(dtboHeader, "it ends within its header")
 		return nil
@@ -78,7 +70,7 @@ func (in *inspector) dtbo(_ context.Context, rep *Report, s source) error {
 	be := binary.BigEndian
 	total, size, count, at := int64(be.Uint32(data[4:])), int64(be.Uint32(data[12:])), int64(be.Uint32(data[16:])), int64(be.Uint32(data[20:]))
 	if total > int64(len(data)) {
-		rep.truncated(total, fmt.Sprintf("its header asks for %d bytes, the file ends after %d", total, s.size))
+		rep.truncated(total, fmt.Sprintf("its header asks for %d bytes, the file ends after %d", total, rep.Size))
 		return nil
 	}
 	if size < 8 || at < dtboHeader || count > total/size || at+count*size > total {

@@ -34,19 +34,31 @@ func (in *inspector) recognizeText(head []byte, s source) looker {
 	trimmed := bytes.TrimLeft(line, " \t\r\n")
 	switch {
 	case bytes.HasPrefix(bytes.ToLower(line), []byte("manifest-version:")):
-		return in.manifest
+		return inMemory(in.manifest)
 	case bootimg.Sniff(head) == bootimg.KindHTML && !bytes.HasPrefix(trimmed, []byte("<!--")):
 		return nil
 	case bytes.HasPrefix(trimmed, []byte("<")):
-		return in.xml
+		return inMemory(in.xml)
 	case ftf.IsTA(line):
-		return in.ta
+		return inMemory(in.ta)
 	case ftf.IsScript(line):
-		return in.script
+		return inMemory(in.script)
 	case bytes.HasPrefix(trimmed, []byte("{")):
-		return in.json
+		return inMemory(in.json)
 	}
 	return nil
+}
+
+// inMemory makes a looker of what looks at the whole content.
+func inMemory(look func(ctx context.Context, rep *Report, data []byte) error) looker {
+	return func(ctx context.Context, rep *Report, s source) error {
+		s.size = min(s.size, maxBoot)
+		data, err := s.all()
+		if err != nil {
+			return err
+		}
+		return look(ctx, rep, data)
+	}
 }
 
 // textFault records what is wrong with a text.
@@ -59,12 +71,8 @@ func (r *Report) textFault(err error) error {
 	return nil
 }
 
-func (in *inspector) manifest(_ context.Context, rep *Report, s source) error {
+func (in *inspector) manifest(_ context.Context, rep *Report, data []byte) error {
 	rep.Kind, rep.Title = KindManifest, "manifest of a firmware bundle"
-	data, err := s.all()
-	if err != nil {
-		return err
-	}
 	m, err := ftf.ParseManifest(bytes.NewReader(data))
 	if err != nil {
 		return rep.textFault(err)
@@ -75,12 +83,8 @@ func (in *inspector) manifest(_ context.Context, rep *Report, s source) error {
 	return nil
 }
 
-func (in *inspector) ta(ctx context.Context, rep *Report, s source) error {
+func (in *inspector) ta(ctx context.Context, rep *Report, data []byte) error {
 	rep.Kind, rep.Title = KindTA, "trim-area text (.ta)"
-	data, err := s.all()
-	if err != nil {
-		return err
-	}
 	f, err := ftf.ParseTA(bytes.NewReader(data))
 	if err != nil {
 		return rep.textFault(err)
@@ -93,22 +97,16 @@ func (in *inspector) ta(ctx context.Context, rep *Report, s source) error {
 		rep.wrong(w.Reason, w.Offset, w.Text)
 	}
 	rep.Title = fmt.Sprintf("trim-area text (.ta), %s for partition %d", text.Count(len(f.Units), "unit"), f.Partition)
-	var numbers []uint32
-	var sizes []int
 	for _, u := range f.Units {
-		numbers, sizes = append(numbers, u.Unit), append(sizes, len(u.Data))
+		m, _ := trimarea.Describe(f.Partition, u.Unit)
+		rep.Units = append(rep.Units, Unit{u.Unit, m.Name, len(u.Data), string(m.Danger)})
 	}
-	rep.Units = unitsOf(f.Partition, numbers, sizes)
 	rep.unproven("it keeps the grammar; nothing proves it")
 	return nil
 }
 
-func (in *inspector) script(_ context.Context, rep *Report, s source) error {
+func (in *inspector) script(_ context.Context, rep *Report, data []byte) error {
 	rep.Kind, rep.Title = KindScript, "flash script (.fsc)"
-	data, err := s.all()
-	if err != nil {
-		return err
-	}
 	script, err := ftf.ParseScript(bytes.NewReader(data))
 	if err != nil {
 		return rep.textFault(err)
@@ -133,12 +131,8 @@ var firmwareXML = map[string]string{
 }
 
 // xml inspects a boot delivery, or names another XML file of firmware.
-func (in *inspector) xml(_ context.Context, rep *Report, s source) error {
+func (in *inspector) xml(_ context.Context, rep *Report, data []byte) error {
 	rep.Kind, rep.Title = KindOtherFile, "XML file"
-	data, err := s.all()
-	if err != nil {
-		return err
-	}
 	root, err := ftf.RootElement(bytes.NewReader(data))
 	if err != nil {
 		return rep.textFault(err)

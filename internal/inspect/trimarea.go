@@ -123,19 +123,6 @@ func (in *inspector) trimBackup(rep *Report, found *trimarea.Backup) {
 	rep.TrimArea.HWConf = found.HardwareText()
 }
 
-// unitsOf lists units without their contents.
-func unitsOf(partition int, numbers []uint32, sizes []int) []Unit {
-	var units []Unit
-	for i, n := range numbers {
-		unit := Unit{Number: n, Size: sizes[i], Danger: string(trimarea.DangerNever)}
-		if m, ok := trimarea.Describe(partition, n); ok {
-			unit.Name, unit.Danger = m.Name, string(m.Danger)
-		}
-		units = append(units, unit)
-	}
-	return units
-}
-
 // forModel adds the phones of one model.
 func (r *Report) forModel(code, because string) {
 	if f, m, ok := phone.ByModel(code); ok {

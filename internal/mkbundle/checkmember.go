@@ -69,7 +69,8 @@ func (a *assembler) learn(m *ftf.Member, report *sin.Report) {
 			}
 		}
 	}
-	if root := report.Trust.Root; a.family != nil && root != "" && !slices.Contains(a.family.Roots, root) {
+	// A root that the person trusts is one of the phone's, as restore has it.
+	if root := report.Trust.Root; a.family != nil && root != "" && report.Trust.State != sin.TrustSupplied && !slices.Contains(a.family.Roots, root) {
 		a.foreign[root] = append(a.foreign[root], m.Name)
 	}
 }

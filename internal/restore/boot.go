@@ -74,7 +74,7 @@ func (j *judge) chooseBoot() (c bootChoice) {
 	if len(absent) > 0 {
 		c.notes = append(c.notes, "the boot set has no "+strings.Join(absent, ", ")+": the phone keeps its own")
 	}
-	c.notes = append(c.notes, fmt.Sprintf("boot set %s, version %s; the phone has %s", config.Name, d.BootVersion(), orUnknown(installed)))
+	c.notes = append(c.notes, fmt.Sprintf("boot set %s, version %s; the phone has %s", config.Name, d.BootVersion(), cmp.Or(installed, "an unknown one")))
 	return c
 }
 
@@ -85,12 +85,9 @@ func (j *judge) topLevel(it *Item) string {
 	if !ok || !img.TopLevel || img.Send != phone.SendDelivery {
 		return ""
 	}
-	const only = "it is written only as part of a complete firmware: "
-	switch {
-	case !j.sel.all:
-		return only + "--only leaves parts of it out"
-	case len(j.noCore()) > 0:
-		return only + "this bundle lacks " + strings.Join(j.noCore(), ", ")
+	switch why := j.partial(j.noCore()); {
+	case why != "":
+		return "it is written only as part of a complete firmware: " + why
 	case slices.ContainsFunc(j.boot.files, func(o *Item) bool { return o.Kind == ItemSIN && j.sameImage(o, it) }):
 		return "the boot set brings its own"
 	}
@@ -194,11 +191,4 @@ func (f *Facts) keys() ftf.PhoneKeys {
 		OTPLockStatus: f.Info["OTP_LOCK_STATUS_1"], OTPData: f.Info["OTP_DATA_1"], IDCode: f.Info["IDCODE_1"],
 		RootHash: cmp.Or(f.Info["PLF_ROOT_1"], f.Info["PLF_ROOT"]), BootVersion: f.Units[unitBootVersion], HWRevision: f.HWRev,
 	}
-}
-
-func orUnknown(s string) string {
-	if s == "" {
-		return "an unknown one"
-	}
-	return s
 }

@@ -89,10 +89,7 @@ func Check(ctx context.Context, b *ftf.Bundle, opt CheckOptions) (*Firmware, err
 
 // identify finds the family of the model that the bundle is for.
 func (fw *Firmware) identify(b *ftf.Bundle, p Request) error {
-	code := fw.Manifest.Device
-	if code == "" {
-		code = p.Model
-	}
+	code := cmp.Or(fw.Manifest.Device, p.Model)
 	if code == "" {
 		return Problems{{Kind: PolicyRefusal, Item: fw.Name, What: "it does not say which model it is for",
 			Why: "the manifest has no device name", Next: "look under the SIM-card flap of the phone and name the model, for example --model D5803"}}

@@ -1,6 +1,7 @@
 package restore
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -104,10 +105,7 @@ func (j *judge) contentArchive(it *Item) (ps Problems) {
 		return ps
 	}
 	facts := j.ph.Command
-	limit := facts.MaxDownload
-	if limit == 0 {
-		limit = smallestDownload
-	}
+	limit := cmp.Or(facts.MaxDownload, smallestDownload)
 	for _, c := range it.Archive.Chunks {
 		if c.Size > limit {
 			refuse(fmt.Sprintf("%s has %d bytes, and the phone accepts %d at once", c.Name, c.Size, limit), "the file is not made for this phone", again)
@@ -169,7 +167,7 @@ func (j *judge) staysBehindArchive(it *Item) string {
 	case it.table:
 		return j.tables.leavesOut(it)
 	case img.Send == phone.SendComplete:
-		if why := j.incompleteCommand(); why != "" {
+		if why := j.partial(j.noCore()); why != "" {
 			return img.Reason + " (" + why + ")"
 		}
 	case img.Short == "metadata" && !j.wants("userdata"):
@@ -181,51 +179,8 @@ func (j *judge) staysBehindArchive(it *Item) string {
 // wants reports whether the bundle has an image that the request does not leave out.
 func (j *judge) wants(short string) bool {
 	return slices.ContainsFunc(j.fw.Items, func(it *Item) bool {
-		img, ok := j.fw.Family.Image(it.Short)
-		return ok && it.Kind == ItemSIN && !it.Boot && img.Short == short && j.leftOut(it) == ""
+		return j.fw.isImage(it, short) && j.leftOut(it) == ""
 	})
-}
-
-// incompleteCommand says why this is not a complete restore of a phone of 2017 or later.
-func (j *judge) incompleteCommand() string {
-	if !j.sel.all {
-		return "--only leaves parts of it out"
-	}
-	var missing []string
-	core := []string{"boot", "system"}
-	if j.fw.image("super") != nil {
-		core = []string{"boot", "super", "vbmeta"}
-	}
-	for _, short := range core {
-		if it := j.fw.image(short); it == nil || it.Problem != nil {
-			missing = append(missing, short)
-		}
-	}
-	if len(missing) > 0 {
-		return "this bundle lacks " + strings.Join(missing, ", ")
-	}
-	return ""
-}
-
-// aimCommandUnits refuses .ta files that would write what belongs to one phone. simlock.ta is
-// part of Sony's downloads and stays behind.
-func (j *judge) aimCommandUnits(it *Item) (ps Problems) {
-	if meaning, known := phone.TAFileByName(it.Short); known && meaning.Never {
-		return nil
-	}
-	refuse := func(what, why string) {
-		ps = append(ps, Problem{Kind: PolicyRefusal, Item: it.Member, What: what, Why: why, Next: j.skipHint(it)})
-	}
-	if it.TAPartition != 2 && len(it.Units) > 0 {
-		refuse(fmt.Sprintf("it would write trim-area partition %d", it.TAPartition), "that partition holds calibration of this one phone")
-		return ps
-	}
-	for _, u := range it.Units {
-		if rule := phone.UnitVerdict(u.Unit); rule.Verdict == phone.Never && rule.Known {
-			refuse(fmt.Sprintf("line %d would write trim-area unit %d", u.Line, u.Unit), rule.Reason)
-		}
-	}
-	return ps
 }
 
 // keepsUnits says why a .ta file stays behind by its name.

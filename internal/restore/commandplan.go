@@ -188,7 +188,7 @@ func (b *builder) finishCommand() {
 	if len(b.problems) == 0 && !sends && (b.ph != nil || b.sel.leavesOut(theBootSet) != "") {
 		b.refuse(b.fw.Name, "nothing of it is left to flash", b.whyNothing(), "look at --only, --skip and --wipe: xflash restore FILE --dry-run lists what is left out and why")
 	}
-	if why := b.incompleteCommand(); b.sel.all && why != "" {
+	if why := b.partial(b.noCore()); b.sel.all && why != "" {
 		b.note("this is not a complete firmware: %s", why)
 	}
 	if b.tables.files != nil {

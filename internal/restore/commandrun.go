@@ -2,6 +2,7 @@ package restore
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -131,11 +132,7 @@ func (r *commandRun) send(i int, step Step) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() {
-		if e := file.Close(); err == nil {
-			err = e
-		}
-	}()
+	defer func() { err = cmp.Or(err, file.Close()) }()
 	member, chunks := step.load.item.Member, step.load.item.Archive.Chunks
 	if err := r.s.Sign(r.ctx, a.CMS); err != nil {
 		return &ChunkError{member, a.Name + ".cms", err}

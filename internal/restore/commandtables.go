@@ -61,7 +61,7 @@ func (j *judge) chooseTables() (c tableChoice) {
 	if c.why = j.sel.leavesOut(theTables); c.why != "" {
 		return c
 	}
-	if why := j.incompleteCommand(); why != "" {
+	if why := j.partial(j.noCore()); why != "" {
 		c.why = "partition tables are written only by a complete restore: " + why
 		return c
 	}

@@ -226,7 +226,7 @@ func (b *builder) loaderStep(short, partition string, ph *FastbootFacts, boots m
 	}
 	var step Step
 	if c := b.clearedImage(short); c == nil {
-		if part.Verdict == phone.Wipe && !b.p.Wipe || short != "cache" && short != "userdata" || b.hasImage(short) || b.sel.leavesOut(thing{name: short}) != "" {
+		if part.Verdict == phone.Wipe && !b.p.Wipe || short != "cache" && short != "userdata" || slices.ContainsFunc(b.fw.Items, func(it *Item) bool { return b.fw.isImage(it, short) }) || b.sel.leavesOut(thing{name: short}) != "" {
 			return
 		}
 		step = eraseStep(short, partition, part.Label)
@@ -243,14 +243,6 @@ func (b *builder) loaderStep(short, partition string, ph *FastbootFacts, boots m
 	b.plan.Wipes = b.plan.Wipes || part.Verdict == phone.Wipe
 	b.plan.Bytes += step.Bytes
 	b.plan.Steps = append(b.plan.Steps, step)
-}
-
-// hasImage reports whether the bundle has any file for an image.
-func (b *builder) hasImage(short string) bool {
-	return slices.ContainsFunc(b.fw.Items, func(it *Item) bool {
-		img, ok := b.fw.Family.Image(it.Short)
-		return ok && it.Kind == ItemSIN && !it.Boot && img.Short == short
-	})
 }
 
 // memory is a file in memory. Different places may be written at once.

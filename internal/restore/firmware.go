@@ -82,15 +82,18 @@ type Item struct {
 // Open starts to read the file from its start.
 func (it *Item) Open() (io.ReadCloser, error) { return it.open() }
 
+// isImage reports whether a file of the bundle proper is for an image, by any of its names.
+func (fw *Firmware) isImage(it *Item, short string) bool {
+	img, ok := fw.Family.Image(it.Short)
+	named, _ := fw.Family.Image(short)
+	return ok && it.Kind == ItemSIN && !it.Boot && img.Short == named.Short
+}
+
 // image finds the SIN file of the bundle proper for an image, by any of its names; nil when
 // there is none, or more than one.
 func (fw *Firmware) image(short string) (found *Item) {
-	img, _ := fw.Family.Image(short)
 	for _, it := range fw.Items {
-		if it.Kind != ItemSIN || it.Boot || it.Replaced {
-			continue
-		}
-		if o, ok := fw.Family.Image(it.Short); !ok || o.Short != img.Short {
+		if it.Replaced || !fw.isImage(it, short) {
 			continue
 		}
 		if found != nil {

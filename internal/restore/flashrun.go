@@ -2,6 +2,7 @@ package restore
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -130,11 +131,7 @@ func (r *flashRun) send(i int, step Step) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() {
-		if e := file.Close(); err == nil {
-			err = e
-		}
-	}()
+	defer func() { err = cmp.Or(err, file.Close()) }()
 	image := s1.Image{Name: step.Name, Header: h.Raw, Data: h.NewReader(file), Size: h.PayloadSize()}
 	sent := int64(0)
 	progress := func(n int64) {

@@ -1,6 +1,7 @@
 package restore
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -196,10 +197,7 @@ func replaceFile(path string, data []byte) error {
 	if _, err = temp.Write(data); err == nil {
 		err = temp.Sync()
 	}
-	if err2 := temp.Close(); err == nil {
-		err = err2
-	}
-	if err == nil {
+	if err = cmp.Or(err, temp.Close()); err == nil {
 		err = os.Rename(temp.Name(), path)
 	}
 	return err

@@ -1,6 +1,7 @@
 package restore
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -180,11 +181,8 @@ func (j *judge) aim(it *Item) (ps Problems) {
 		case known && img.Send == phone.SendNever && j.named(img, label):
 			// It says what it is, and it stays behind.
 		case !listed, part.Verdict == phone.Never, part.Class == phone.BootChain, part.Class == phone.Modem:
-			why := part.Note
-			if why == "" {
-				why = "it is not on the list of partitions that a rescue may write"
-			}
-			refuse(fmt.Sprintf("it would write the protected partition %s", label), why)
+			refuse(fmt.Sprintf("it would write the protected partition %s", label),
+				cmp.Or(part.Note, "it is not on the list of partitions that a rescue may write"))
 		default:
 			refuse(fmt.Sprintf("it is called %s, but would write the partition %s", it.Short, label),
 				"the phone goes by the identifier inside the file, not by its name")
@@ -245,9 +243,8 @@ func (j *judge) leaveOut(it *Item) string {
 // chosen is the one file for an image that is wanted, or the only one there is; nil when
 // that leaves a doubt.
 func (j *judge) chosen(short string) (found *Item) {
-	img, _ := j.fw.Family.Image(short)
 	for _, it := range j.fw.Items {
-		if o, ok := j.fw.Family.Image(it.Short); !ok || o.Short != img.Short || it.Kind != ItemSIN || it.Boot || j.leftOut(it) != "" {
+		if !j.fw.isImage(it, short) || j.leftOut(it) != "" {
 			continue
 		}
 		if found != nil {

@@ -1,6 +1,7 @@
 package restore
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -29,7 +30,7 @@ func (j *judge) content(it *Item) (ps Problems) {
 			"the phone goes by the content, not by the name", j.skipHint(it))
 		return ps
 	case img.Signer != "" && it.Signer != img.Signer:
-		refuse(fmt.Sprintf("it is signed by %s, and %s files are signed by %s", orNobody(it.Signer), img.Short, img.Signer),
+		refuse(fmt.Sprintf("it is signed by %s, and %s files are signed by %s", cmp.Or(it.Signer, "nobody"), img.Short, img.Signer),
 			"the phone would refuse it", j.skipHint(it))
 	case img.Writes == phone.ToPartition && len(it.Targets) == 0:
 		refuse("it does not say which partition it writes", "the phone would refuse it", j.skipHint(it))
@@ -81,13 +82,6 @@ func (j *judge) sameImage(a, b *Item) bool {
 	x, ok := j.fw.Family.Image(a.Short)
 	y, known := j.fw.Family.Image(b.Short)
 	return ok && known && x.Short == y.Short
-}
-
-func orNobody(signer string) string {
-	if signer == "" {
-		return "nobody"
-	}
-	return signer
 }
 
 // payloadFor is the type of SIN that writes where an image is expected to write.

@@ -18,11 +18,10 @@ func (j *judge) aimUnits(it *Item) (ps Problems) {
 	refuse := func(what, why string) {
 		ps = append(ps, Problem{Kind: PolicyRefusal, Item: it.Member, What: what, Why: why, Next: j.skipHint(it)})
 	}
-	if j.fw.command() {
-		return j.aimCommandUnits(it)
-	}
 	if meaning, known := phone.TAFileByName(it.Short); known && meaning.Never {
-		refuse("it is a SIM-lock file", meaning.Reason)
+		if !j.fw.command() { // part of Sony's downloads of 2017 and later, where it stays behind
+			refuse("it is a SIM-lock file", meaning.Reason)
+		}
 		return ps
 	}
 	if it.TAPartition != 2 && len(it.Units) > 0 {

@@ -1,6 +1,7 @@
 package restore
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -19,14 +20,22 @@ func (j *judge) modem(it *Item) string {
 		return ""
 	}
 	const only = "modem settings are written only as part of a complete firmware for this phone: "
-	switch {
-	case j.fw.Manifest.Device == "" || j.fw.Manifest.Version == "":
+	if j.fw.Manifest.Device == "" || j.fw.Manifest.Version == "" {
 		return only + "this bundle does not say its model and version"
-	case !j.sel.all:
-		return only + "--only leaves parts of it out"
 	}
-	if missing := j.incomplete(); len(missing) > 0 {
-		return only + "this bundle lacks " + strings.Join(missing, ", ")
+	if why := j.partial(j.incomplete()); why != "" {
+		return only + why
+	}
+	return ""
+}
+
+// partial says why this is not a restore of a complete firmware, "" when it is.
+func (j *judge) partial(missing []string) string {
+	switch {
+	case !j.sel.all:
+		return "--only leaves parts of it out"
+	case len(missing) > 0:
+		return "this bundle lacks " + strings.Join(missing, ", ")
 	}
 	return ""
 }
@@ -37,7 +46,7 @@ func (j *judge) unfit(it *Item) string {
 	case !j.byFamily(it):
 		return "nothing proves that it is from Sony"
 	case it.Signer != "S1_SW":
-		return "it is signed by " + orNobody(it.Signer) + ", not by S1_SW"
+		return "it is signed by " + cmp.Or(it.Signer, "nobody") + ", not by S1_SW"
 	}
 	for _, t := range it.Targets {
 		if j.place(t).Size == 0 {
@@ -92,7 +101,14 @@ func (j *judge) orderWrites(label string) bool {
 
 // noCore lists what a bundle lacks of the images that make it a firmware.
 func (j *judge) noCore() (missing []string) {
-	for _, short := range []string{"kernel", "system", "partition-image"} {
+	core := []string{"kernel", "system", "partition-image"}
+	switch {
+	case j.fw.command() && j.fw.image("super") != nil:
+		core = []string{"boot", "super", "vbmeta"}
+	case j.fw.command():
+		core = []string{"boot", "system"}
+	}
+	for _, short := range core {
 		if it := j.fw.image(short); it == nil || it.Problem != nil {
 			missing = append(missing, short)
 		}

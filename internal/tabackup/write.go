@@ -1,6 +1,7 @@
 package tabackup
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
@@ -52,11 +53,8 @@ func (b *Backup) Write(dir, by, loader string, now time.Time) (err error) {
 	if err != nil {
 		return err
 	}
-	parent, base := filepath.Split(filepath.Clean(dir))
-	if parent == "" {
-		parent = "."
-	}
-	part, err := os.MkdirTemp(parent, "."+base+".part-") // 0700
+	dir = filepath.Clean(dir)
+	part, err := os.MkdirTemp(filepath.Dir(dir), "."+filepath.Base(dir)+".part-") // 0700
 	if err != nil {
 		return err
 	}
@@ -87,14 +85,10 @@ func writeFile(root *os.Root, name string, data []byte) error {
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(data)
-	if err == nil {
+	if _, err = f.Write(data); err == nil {
 		err = f.Sync()
 	}
-	if e := f.Close(); err == nil {
-		err = e
-	}
-	return err
+	return cmp.Or(err, f.Close())
 }
 
 type file struct {
@@ -108,12 +102,11 @@ func (b *Backup) files(by, loader string, now time.Time) ([]file, error) {
 	var files []file
 	for _, p := range b.Partitions {
 		row := AboutPartition{Number: p.Number, Units: len(p.Units), Bytes: len(p.Stream), Partial: p.Partial != ""}
+		row.Refused = p.Refused
+		about.Partitions = append(about.Partitions, row)
 		if p.Refused != "" {
-			row.Refused = p.Refused
-			about.Partitions = append(about.Partitions, row)
 			continue
 		}
-		about.Partitions = append(about.Partitions, row)
 		lines, err := p.text(about)
 		if err != nil {
 			return nil, err

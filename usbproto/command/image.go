@@ -2,6 +2,7 @@ package command
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -95,10 +96,7 @@ const smallestLimit = 104857600
 
 // fits refuses a download that the phone would.
 func (s *Session) fits(n int64) error {
-	limit := s.limit
-	if limit == 0 {
-		limit = smallestLimit
-	}
+	limit := cmp.Or(s.limit, smallestLimit)
 	limit = min(limit, 0xffffffff) // what eight digits say
 	if n < 0 || n > limit {
 		return &TooLargeError{n, limit}
