@@ -3,6 +3,7 @@ package explain
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 )
@@ -70,28 +71,31 @@ func (c *catalogue) bootLoaderRow(answer string) *entry {
 	return found
 }
 
-// bootLoader finds the answers in a line that a phone gave in fastboot or in the flash mode
+// bootLoader finds the answers in a line, and where in it they are, that a phone gave in fastboot or in the flash mode
 // of 2017 and later.
 func (l *line) bootLoader(alone bool) (found []reply) {
-	add := func(answer string, certain bool) {
+	whole := []int{0, len(l.raw)}
+	add := func(answer string, certain bool, at []int) {
 		answer = strings.Trim(answer, `'"“”!;, `)
+		r := reply{at: at[0], end: at[1], said: strings.TrimSpace(l.raw), dynamic: answer, fastboot: true}
 		if row := book().bootLoaderRow(answer); row != nil {
-			found = append(found, reply{said: strings.TrimSpace(l.raw), dynamic: row.dynamic, fastboot: true})
-		} else if certain && answer != "" {
-			found = append(found, reply{said: strings.TrimSpace(l.raw), dynamic: answer, fastboot: true})
+			r.dynamic = row.dynamic
+		} else if !certain || answer == "" {
+			return
 		}
+		found = append(found, r)
 	}
 	failed := failedWord.MatchString(l.raw)
-	for _, m := range remoteSays.FindAllStringSubmatch(l.raw, maxFound) {
-		if f := fold(m[1]); f != "failure" && f != "" {
-			add(m[1], failed)
+	for _, m := range remoteSays.FindAllStringSubmatchIndex(l.raw, maxFound) {
+		if f := fold(l.raw[m[2]:m[3]]); f != "failure" && f != "" {
+			add(l.raw[m[2]:m[3]], failed, m)
 		}
 	}
 	if len(found) > 0 {
 		return found
 	}
 	if m := flashModeSays.FindStringSubmatch(l.raw); m != nil && !noAnswer.MatchString(m[1]) {
-		add(m[1], true)
+		add(m[1], true, whole)
 		return found
 	}
 	if l.quiet {
@@ -101,7 +105,7 @@ func (l *line) bootLoader(alone bool) (found []reply) {
 	for _, r := range bootLoaderRows() {
 		switch {
 		case strings.HasPrefix(r.dynamic, "Read-TA") && strings.Contains(l.raw, "Read-TA") && strings.Contains(l.folded, "error 22"):
-			return []reply{{said: strings.TrimSpace(l.raw), dynamic: r.dynamic, fastboot: true}}
+			return []reply{{end: len(l.raw), said: strings.TrimSpace(l.raw), dynamic: r.dynamic, fastboot: true}}
 		case r.template != nil, strings.HasPrefix(r.dynamic, "Read-TA"):
 			continue
 		}
@@ -112,11 +116,20 @@ func (l *line) bootLoader(alone bool) (found []reply) {
 		end := i + len(r.folded)
 		message := l.starting(i) && end == len(l.folded)
 		whole := end == len(l.folded) || l.folded[end] == ' '
-		if message && alone || message && len(r.folded) >= 12 && failed || whole && len(r.folded) >= shortAnswer {
-			return []reply{{said: strings.TrimSpace(l.raw), dynamic: r.dynamic, fastboot: true}}
+		if message && alone || len(r.folded) >= 12 && l.quotes(r.dynamic) || message && len(r.folded) >= 12 && failed || whole && len(r.folded) >= shortAnswer {
+			return []reply{{end: len(l.raw), said: strings.TrimSpace(l.raw), dynamic: r.dynamic, fastboot: true}}
 		}
 	}
 	return nil
+}
+
+// quotes reports whether a text is in quotation marks, as people write what they read.
+func (l *line) quotes(s string) bool {
+	raw := strings.ToLower(l.raw)
+	return slices.ContainsFunc([]string{`""`, "“”", "„“", "«»", "''", "‘’"}, func(marks string) bool {
+		m := []rune(marks)
+		return strings.Contains(raw, string(m[0])+strings.ToLower(s)+string(m[1]))
+	})
 }
 
 // context is what a log shows around an answer of a boot loader.

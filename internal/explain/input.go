@@ -24,6 +24,8 @@ var (
 	separated = regexp.MustCompile(`(?i)^\s*(?:(80)[ -]([0-9A-F]{2})[ -]([0-9A-F]{2})[ -]([0-9A-F]{2})|(80[0-9A-F]{2})[ -]([0-9A-F]{4})|(80[0-9A-F]{6})h)\s*$`)
 	// singleQuotes are around the value of a key, as some tools print it and forums change it.
 	singleQuotes = regexp.MustCompile("(ERR_[A-Z]{4,8}[ \\t]{0,4}=[ \\t]{0,4})['‘’‚`´]([^'‘’`´\\r\\n]{0,400})['‘’`´]")
+	// doubledQuotes are a value's in a table of comma-separated values.
+	doubledQuotes = regexp.MustCompile(`(ERR_[A-Z]{4,8}=)""([^";\r\n]{1,400})""`)
 	// urlEscape and jsonEscape are marks of an answer that an address or JSON carries.
 	urlEscape  = regexp.MustCompile(`(?i)ERR_[A-Z]{4,8}(?:=|%3D)%22`)
 	jsonEscape = regexp.MustCompile(`\\u00(2[0-9a-fA-F]|3[a-eA-E])`)
@@ -56,6 +58,8 @@ func readable(s string) string {
 	if urlEscape.MatchString(s) {
 		s = strings.NewReplacer("%22", `"`, "%3B", ";", "%3b", ";", "%3D", "=", "%3d", "=", "%20", " ", "%0A", "\n", "%0a", "\n").Replace(s)
 	}
+	s = strings.NewReplacer("\u200b", "", "\ufeff", "", "\u00ad", "").Replace(s) // invisible, where pages may break a line
+	s = doubledQuotes.ReplaceAllString(s, `$1"$2"`)
 	s = quoted.ReplaceAllString(s, "")
 	s = typedKey.ReplaceAllStringFunc(s, func(m string) string {
 		return strings.ToUpper(strings.Map(func(r rune) rune {

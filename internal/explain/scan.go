@@ -55,8 +55,8 @@ func (l *line) replies(taken []reply, alone bool) (found []reply) {
 	}
 	whole := []int{0, len(l.raw)}
 	if said := l.bootLoader(alone); len(said) > 0 {
-		if free(whole) {
-			for _, r := range said {
+		for _, r := range said {
+			if free([]int{r.at, r.end}) {
 				r.at, r.end = l.at, l.at+len(l.raw)
 				found = append(found, r)
 			}
