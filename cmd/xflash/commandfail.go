@@ -33,8 +33,10 @@ func commandFailure(err error) *failure {
 			hints: []string{replugHint, "use another port of the computer itself, without a hub, preferably a USB 2 port"}}
 	case errors.As(err, &late):
 		return &failure{exit: exitBroken, code: "broken", what: late.Error(), hints: []string{replugHint}}
-	case errors.As(err, &odd), errors.As(err, &stray):
-		return &failure{exit: exitUnknown, code: "protocol", what: printable(err.Error()), hints: []string{replugHint}}
+	case errors.As(err, &odd):
+		return &failure{exit: exitUnknown, code: "protocol", what: printable(odd.Error()), hints: []string{replugHint}}
+	case errors.As(err, &stray):
+		return &failure{exit: exitUnknown, code: "protocol", what: printable(stray.Error()), hints: []string{replugHint}}
 	case errors.As(err, &broken):
 		f := brokenFailure(err, broken.Command, false)
 		if errors.Is(err, context.Canceled) && !errors.Is(err, usbproto.ErrGone) {

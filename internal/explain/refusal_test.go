@@ -175,3 +175,13 @@ func TestHostileFacts(t *testing.T) {
 		}
 	}
 }
+
+// TestAnswerToAnotherCommand: what is harmless as the answer to a question is a failure as the
+// answer to a command that was to change the phone.
+func TestAnswerToAnotherCommand(t *testing.T) {
+	for command, action := range map[string]string{"getvar:Battery": "HARMLESS", "flash:boot_a": "REPORT", "Write-TA:2:10100": "REPORT", "Sync": "REPORT"} {
+		if e := BootLoader("Battery not supported", command); e.Action != action || action == "REPORT" && strings.Contains(e.Meaning, "nothing failed") {
+			t.Errorf("%s: %s, %s", command, e.Action, e.Meaning)
+		}
+	}
+}
