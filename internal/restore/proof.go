@@ -48,6 +48,9 @@ func (b *builder) proof(order phone.Order) {
 	if loader.StopsUnplugged {
 		b.note("the loader of this phone switches it off when the cable is pulled: put it into flash mode again before --resume")
 	}
+	if loader.HeaderChecksum {
+		b.note("the loader of this phone answers nothing more after a packet that was damaged in the cable: then switch the phone off, and put it into flash mode again before --resume")
+	}
 	if chain := b.bootChain(); len(chain) > 0 && loader.Verified != phone.Unproven && len(loader.Sets) == 0 {
 		b.ask("The loader %s keeps no second copy of the boot chain: a stop while it writes %s leaves a phone that does not start. Write the boot chain? \"--skip %s\" leaves it out.",
 			loader.Version, strings.Join(chain, ", "), b.skipChain())

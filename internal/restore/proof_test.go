@@ -126,7 +126,7 @@ func TestPlanSaysWhatIsNotProven(t *testing.T) {
 		{"z", "C6603", "keeps no second copy of the boot chain", "sister Xperia ZL (C650X)"},
 		{"zr", "C5503", "", "sister Xperia ZL (C650X)"},
 		{"m4", "E2303", "", "switches it off when the cable is pulled"},
-		{"m", "C1905", "a stop while it writes rpm leaves", ""},
+		{"m", "C1905", "a stop while it writes rpm leaves", "answers nothing more after a packet that was damaged"},
 	} {
 		t.Run(c.phone+" "+c.device, func(t *testing.T) {
 			t.Parallel()
