@@ -66,10 +66,10 @@ type piece struct {
 }
 
 func readAhead(ctx context.Context, r io.Reader, size int64) *reader {
-	const pieces = 3
+	pieces := min(3, (size+requestSize-1)/requestSize)
 	a := &reader{free: make(chan []byte, pieces), full: make(chan piece, pieces)}
 	for range pieces {
-		a.free <- make([]byte, requestSize)
+		a.free <- make([]byte, min(size, requestSize))
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})

@@ -27,7 +27,7 @@ func TestRestoreEveryPhone(t *testing.T) {
 	for _, name := range names {
 		t.Run(name, func(t *testing.T) {
 			fw, err := testfirmware.Make(context.Background(), t.TempDir(), testfirmware.Options{
-				Phone: name, Authority: authority(), SystemSize: 12 << 20, KernelSize: 1 << 20, Disk: disk})
+				Phone: name, Authority: authority(), SystemSize: 8 << 20, SystemFill: 1 << 20, KernelSize: 256 << 10, Disk: disk})
 			if err != nil {
 				t.Fatal(err)
 			}

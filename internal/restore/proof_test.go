@@ -22,7 +22,7 @@ import (
 func bundleOf(t *testing.T, name string) *testfirmware.Firmware {
 	t.Helper()
 	fw, err := testfirmware.Make(context.Background(), t.TempDir(), testfirmware.Options{Phone: name, Authority: authority(),
-		SystemSize: 8 << 20, SystemFill: 2 << 20, KernelSize: 1 << 20, Disk: disk})
+		SystemSize: 8 << 20, SystemFill: 2 << 20, KernelSize: 256 << 10, Disk: disk})
 	if err != nil {
 		t.Fatal(err)
 	}

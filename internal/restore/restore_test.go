@@ -55,7 +55,7 @@ var small = sync.OnceValues(func() (*testfirmware.Firmware, error) {
 		return nil, err
 	}
 	shared = append(shared, dir)
-	return testfirmware.Make(context.Background(), dir, testfirmware.Options{Authority: authority(), SystemSize: 16 << 20, KernelSize: 2 << 20, Disk: disk})
+	return testfirmware.Make(context.Background(), dir, testfirmware.Options{Authority: authority(), SystemSize: 8 << 20, SystemFill: 1 << 20, KernelSize: 256 << 10, Disk: disk})
 })
 
 // factory is the state of a new phone. It is made once, because a phone's own keys take

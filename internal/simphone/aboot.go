@@ -2,6 +2,7 @@ package simphone
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -100,7 +101,7 @@ func (a *Aboot) message(b []byte) (answers [][]byte, delay time.Duration) {
 // take is the data phase of a download. Bytes after its last one are lost.
 func (a *Aboot) take(b []byte) {
 	b = b[:min(int64(len(b)), a.want)]
-	a.data = append(a.data, b...)
+	a.data = append(slices.Grow(a.data, int(min(a.want, 32<<20))), b...)
 	a.want -= int64(len(b))
 	switch {
 	case a.dataFault():
