@@ -2,7 +2,7 @@
 GO      ?= go
 FUZZTIME ?= 10s
 
-.PHONY: install deb dist test-deb test-install demo check test test-all test-long test-race test-usb test-uboot lint build bench bench-usb fuzz setup setup-test clean
+.PHONY: install deb dist test-deb test-install demo check test test-all test-concurrent test-rest test-long test-race test-usb test-uboot lint build bench bench-usb fuzz setup setup-test clean
 
 demo: build
 	./xflash demo
@@ -59,8 +59,14 @@ OTHERS  = $$($(GO) list ./... | grep -vxF "$$($(GO) list $(RACE) ./cmd/xflash)")
 check: setup-test lint
 	$(GOTEST) -short $$($(GO) list ./... | grep -v /cmd/)
 
+# Restores wait for one another in a phone and a program, so a second core has time to spare.
 test: setup-test lint build
+	@$(MAKE) --no-print-directory -j2 test-concurrent test-rest
+
+test-concurrent:
 	$(GOTEST) -race -short $(RACE)
+
+test-rest:
 	$(GOTEST) -short ./cmd/xflash
 	$(GOTEST) $(OTHERS)
 

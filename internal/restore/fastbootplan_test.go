@@ -266,7 +266,7 @@ func TestFastbootRouteIsRefused(t *testing.T) {
 		"no name, --model":    {facts: func(f *restore.FastbootFacts) { f.Product = "" }, request: restore.Request{Model: "D5803"}},
 		"--model contradicts": {request: restore.Request{Model: "D6603"}, want: "--model says D6603, the phone says D5803"},
 		"too large":           {facts: func(f *restore.FastbootFacts) { f.Sizes = map[string]int64{"system": 1 << 20} }, want: "has room for 1048576"},
-		"kernel too large":    {facts: func(f *restore.FastbootFacts) { f.Sizes = map[string]int64{"boot": 1 << 20} }, want: "fastboot cannot write this kernel"},
+		"kernel too large":    {facts: func(f *restore.FastbootFacts) { f.Sizes = map[string]int64{"boot": 64 << 10} }, want: "fastboot cannot write this kernel"},
 		"nothing left":        {request: restore.Request{Only: []string{"loader"}}, want: "nothing of it is left"},
 	} {
 		t.Run(name, func(t *testing.T) {
