@@ -219,7 +219,7 @@ func serving(t *testing.T, phone *simphone.Phone, network string) string {
 func TestClientOverNetworks(t *testing.T) {
 	for _, network := range []string{"tcp", "udp"} {
 		size := int64(80 << 20) // more than one download
-		if network == "udp" {
+		if network == "udp" || testing.Short() {
 			size = 3 << 20
 		}
 		image := make([]byte, size)
@@ -360,7 +360,7 @@ func TestDebianFastboot(t *testing.T) {
 	for _, network := range []string{"tcp", "udp"} {
 		t.Run(network, func(t *testing.T) {
 			size := int64(300 << 20)
-			if network == "udp" {
+			if network == "udp" || testing.Short() {
 				size = 8 << 20
 			}
 			dir := t.TempDir()

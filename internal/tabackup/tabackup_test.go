@@ -132,7 +132,11 @@ func (b *bench) take(t *testing.T, faults ...simphone.Fault) (backup *Backup, tr
 // TestEveryPhone: each simulated phone gives all of its units but the hidden ones, byte for
 // byte.
 func TestEveryPhone(t *testing.T) {
-	for _, name := range simphone.LoaderNames() {
+	names := simphone.LoaderNames()
+	if testing.Short() {
+		names = names[:3]
+	}
+	for _, name := range names {
 		t.Run(name, func(t *testing.T) { everyUnit(t, newBench(t, name)) })
 	}
 }

@@ -16,7 +16,11 @@ import (
 // and nothing happens on endpoints that are closed (the fake endpoints look).
 func TestOpenCloseCancelCycles(t *testing.T) {
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
-	for i := range 10_000 {
+	cycles := 10_000
+	if testing.Short() {
+		cycles = 1000
+	}
+	for i := range cycles {
 		c, f := NewFakeBulk(t)
 		ctx, cancel := context.WithCancel(context.Background())
 		want := context.Canceled

@@ -19,6 +19,9 @@ func TestUnderMemoryLimit(t *testing.T) {
 	if raceDetector {
 		t.Skip("the race detector alone needs more memory")
 	}
+	if testing.Short() {
+		t.Skip("packs large files by every packer")
+	}
 	dir := t.TempDir()
 	bomb := make([]byte, 40<<20)
 	for name, p := range packers {
