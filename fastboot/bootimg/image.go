@@ -14,6 +14,7 @@ package bootimg
 
 import (
 	"bytes"
+	"crypto/sha1"
 	"encoding/binary"
 	"fmt"
 )
@@ -160,4 +161,81 @@ func (v OSVersion) String() string {
 		text += fmt.Sprintf(", patch level %04d-%02d", year, month)
 	}
 	return text
+}
+
+// ComputeID is the id that mkbootimg gives a v0 to v2 image: SHA-1 over each
+// section, followed by its size as a little-endian word, zeros after it
+// (FORMAT.md §1.5). Kernel, ramdisk and second stage always count.
+// Loaders ignore it, and the fastboot client leaves it zero.
+func (m *Image) ComputeID() [32]byte { return m.computeID(true) }
+
+func (m *Image) computeID(withDT bool) (id [32]byte) {
+	sum := sha1.New()
+	add := func(b []byte) {
+		sum.Write(b)
+		sum.Write(binary.LittleEndian.AppendUint32(nil, uint32(len(b))))
+	}
+	add(m.Kernel)
+	add(m.Ramdisk)
+	add(m.Second)
+	if len(m.DT) > 0 && withDT {
+		add(m.DT)
+	}
+	if m.Version > 0 {
+		add(m.RecoveryDTBO)
+	}
+	if m.Version > 1 {
+		add(m.DTB)
+	}
+	sum.Sum(id[:0])
+	return id
+}
+
+// IDState says what the id of an image is.
+type IDState int
+
+// States of an id. IDWithoutDT hints that a tool which does not know of dt_size
+// packed the image.
+const (
+	IDNone      IDState = iota // zero, or a version without ids
+	IDRight                    // that of the sections
+	IDWithoutDT                // that of the sections without the device tree table
+	IDOther                    // something else
+)
+
+// CheckID compares the stored id with the sections.
+func (m *Image) CheckID() IDState {
+	switch m.ID {
+	case [32]byte{}:
+		return IDNone
+	case m.computeID(true):
+		return IDRight
+	case m.computeID(false):
+		return IDWithoutDT
+	}
+	return IDOther
+}
+
+// AVBFooter is the mark of Android verified boot at the very end of a partition
+// image (FORMAT.md §7.2), big-endian. Phones of the S1 time know nothing
+// of it; it is read to tell it from damage.
+type AVBFooter struct {
+	OriginalSize uint64 // of the image before the footer was added, bytes
+	VBMetaOffset uint64
+	VBMetaSize   uint64
+}
+
+const avbFooterLen = 64
+
+// FindAVBFooter reads the footer in the last 64 bytes of a file.
+func FindAVBFooter(data []byte) (AVBFooter, bool) {
+	if len(data) < avbFooterLen {
+		return AVBFooter{}, false
+	}
+	f := data[len(data)-avbFooterLen:]
+	if string(f[:4]) != "AVBf" || binary.BigEndian.Uint32(f[4:]) != 1 {
+		return AVBFooter{}, false
+	}
+	be := binary.BigEndian
+	return AVBFooter{OriginalSize: be.Uint64(f[12:]), VBMetaOffset: be.Uint64(f[20:]), VBMetaSize: be.Uint64(f[28:])}, true
 }
