@@ -54,7 +54,7 @@ func drawing(model string, want usbproto.Mode) string {
      | |      then plug in the cable`
 	}
 	return fmt.Sprintf("Waiting for the phone. Switch it off, hold\n%s, and plug it in:\n%s\n"+
-		"  light %s: it worked, let go of the key\n  light blinks red, or none: charge the phone first", key, shape, light)
+		"  light %s: it worked, let go of the key\n  light blinks red, or no light: charge the phone first", key, shape, light)
 }
 
 // await waits until a phone on USB is in the mode that a restore needs, and shows how to get

@@ -28,14 +28,14 @@ func newBootCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "boot IMAGE",
 		Short: "start a boot or recovery image, after saying whether the phone will accept it",
-		Long: `Looks at a boot image first and says in words whether this phone's loader will accept it,
-and what will happen then. An image that the phone would refuse is not sent: when it can
-be repaired from its own parts, the repaired image is offered and started instead.
-Nothing on the phone is changed by starting an image.
+		Long: `Checks a boot image, says whether this phone's loader will accept it and what happens
+then, and starts it. It does not send an image that the phone would refuse: if it can
+repair the image from its own parts, it offers to start the repaired one instead.
+Starting an image changes nothing on the phone.
 
-With --check nothing is sent and no phone is needed; --model names the phone. With
---repack the repaired image is written to a file. Exit code 8 means that the phone would
-refuse (or refused) the image, 6 that it is not a boot image.`,
+--check sends nothing and needs no phone; --model names the model. --repack writes the
+repaired image to a file. Exit code 8 means that the phone would refuse (or refused) the
+image, 6 that it is not a boot image.`,
 		Example: `  xflash boot twrp.img
   xflash boot twrp.img --check --model D5803
   xflash boot twrp.img --repack -o fixed.img --model D5803`,
@@ -49,11 +49,11 @@ refuse (or refused) the image, 6 that it is not a boot image.`,
 		},
 	}
 	f := cmd.Flags()
-	f.BoolVar(&o.check, "check", false, "only say what the phone would do; no phone is needed")
-	f.BoolVar(&o.repack, "repack", false, "write the repaired image to a file; no phone is needed")
-	f.BoolVar(&o.onePiece, "one-piece", false, "with --repack: write the ids of the device tree after the kernel in one piece, instead of a table")
+	f.BoolVar(&o.check, "check", false, "say what the phone would do, and send nothing; needs no phone")
+	f.BoolVar(&o.repack, "repack", false, "write the repaired image to a file; needs no phone")
+	f.BoolVar(&o.onePiece, "one-piece", false, "with --repack: join the ids into one device tree after the kernel, instead of writing a table")
 	f.StringVarP(&o.out, "output", "o", "", "file for --repack (default: IMAGE with -fixed before its ending)")
-	f.StringVar(&o.model, "model", "", "model of the phone, such as D5803, where the phone is not there or does not tell")
+	f.StringVar(&o.model, "model", "", "model of the phone, such as D5803, if no phone is connected or it does not tell")
 	f.BoolVar(&o.yes, "yes", false, "start the repaired image without asking")
 	f.BoolVar(&o.force, "force", false, "send the image as it is, although the phone will refuse it")
 	cmd.MarkFlagsMutuallyExclusive("check", "repack")
@@ -112,11 +112,11 @@ func (a *app) bootWithoutPhone(ctx context.Context, path string, o bootOptions) 
 // wantedModel is the phone that --model names: every diagnosis is for one.
 func wantedModel(model string) (bootcheck.Target, error) {
 	if model == "" {
-		return bootcheck.Target{}, usageError{errors.New("--model is missing: say for which phone, such as --model D5803")}
+		return bootcheck.Target{}, usageError{errors.New("--model is missing: name the phone, as in --model D5803")}
 	}
 	t := targetOf(model)
 	if t.Family == nil {
-		return t, usageError{fmt.Errorf("--model %s: no phone with this code is known", model)}
+		return t, usageError{fmt.Errorf("--model %s: unknown model code", model)}
 	}
 	return t, nil
 }
@@ -128,7 +128,7 @@ func refusalPredicted(image imageFile, d *bootcheck.Diagnosis) error {
 	}
 	f := &failure{exit: exitRefused, code: "would-be-refused", what: image.name() + ": the phone would refuse it; nothing was sent"}
 	if d.Curable() && image.path != "" {
-		f.hints = []string{"xflash boot " + image.path + " --repack makes one that it accepts"}
+		f.hints = []string{"xflash boot " + image.path + " --repack makes an image that the phone accepts"}
 	}
 	return f
 }
@@ -170,7 +170,7 @@ func notRepairable(path string, d *bootcheck.Diagnosis, err error) error {
 	if !d.Refused() {
 		return &failure{exit: exitOther, code: "nothing-to-repair", what: path + ": " + not.Reason + "; no file was written"}
 	}
-	return &failure{exit: exitRefused, code: "not-repairable", what: path + ": " + not.Error(), hints: []string{"get an image that was made for this phone"}}
+	return &failure{exit: exitRefused, code: "not-repairable", what: path + ": " + not.Error(), hints: []string{"get an image made for this phone"}}
 }
 
 // boot diagnoses the image for the phone that is there, and starts it.
@@ -194,7 +194,7 @@ func (a *app) prepareBoot(ctx context.Context, c *fastbootConn, image imageFile,
 		return nil, err
 	}
 	if target.Family == nil {
-		a.ui.warn("this phone calls itself by no name that is known; with --model D5803 the image is looked at for that model")
+		a.ui.warn("this phone gives an unknown name; add --model, as in --model D5803, to check the image for that model")
 	}
 	if image, err = image.plain(ctx); err != nil {
 		return nil, err
@@ -255,7 +255,7 @@ func (a *app) start(ctx context.Context, c *fastbootConn, data []byte, d *bootch
 		return foretold(err, d)
 	}
 	if !a.ui.json {
-		a.ui.result("The phone took the image and starts it.\n")
+		a.ui.result("The phone accepted the image and starts it.\n")
 	}
 	after, err := a.afterOkay(ctx, c)
 	if err != nil {
@@ -286,9 +286,9 @@ func foretold(err error, d *bootcheck.Diagnosis) error {
 			rules = append(rules, finding.Rule)
 		}
 	}
-	text := "The look at the image did not foretell this answer. Please report it, with --trace and the image."
+	text := "The check of the image did not predict this answer. Please report it, with --trace and the image."
 	if len(loaders) > 0 && len(rules) > 0 {
-		text = fmt.Sprintf("This was foretold: by rule %s, loaders of %s give this answer to the image.", strings.Join(rules, ", "), strings.Join(loaders, ", "))
+		text = fmt.Sprintf("The check predicted this: by rule %s, loaders of %s give this answer to the image.", strings.Join(rules, ", "), strings.Join(loaders, ", "))
 	}
 	f.text = strings.TrimRight(f.text, "\n") + "\n" + wrap(text, 80, "")
 	if d.Curable() {

@@ -27,10 +27,10 @@ const bootWatch = 90 * time.Second
 
 // bootTexts say what each means and what to do.
 var bootTexts = map[afterBoot]string{
-	bootRuns:    `It runs: the phone is on the bus with its system's own USB. If its screen is dark, press the power key twice; "adb shell" works meanwhile. A screen that stays dark is one that the loader did not set up: write the image to recovery and start it by keys ("xflash flash recovery IMAGE"), or start it once more with the display said to be on: xflash fastboot -c "COMMAND LINE OF THE IMAGE display_status=on" boot IMAGE.`,
-	bootCrashed: `The phone is back in its loader: the kernel started and gave up. Usual reasons are a ramdisk that the kernel cannot unpack and a kernel for another phone; "xflash boot IMAGE --check --model …" tells what it can see of that. Next experiment: an image of the same system that is known to start, or this one with its ramdisk repacked ("xflash boot IMAGE --repack").`,
-	bootNothing: `Nothing appeared on the bus. With the Sony logo on the screen the kernel hangs or has no USB: "xflash boot IMAGE --check --model …" names what it can see, and an image that is known to start on this phone tells whether the phone or the image is at fault. With a dark screen and no sign of life the kernel does not run: the device tree was accepted and is perhaps another model's; "xflash inspect IMAGE" names its model. Nothing was written. Hold Volume Up and Power until it vibrates three times to switch the phone off.`,
-	bootUnseen:  `That says that sizes and device tree were right, not that it runs. Look at the phone: a dark screen with a recovery inside comes alive by pressing the power key twice, and "adb devices" shows it; the Sony logo again after some seconds means that the kernel could not use its ramdisk, and "xflash boot IMAGE --check --model …" tells what it can see of that.`,
+	bootRuns:    `It runs: the phone is on the bus with its system's own USB. If its screen is dark, press the power key twice; "adb shell" works meanwhile. If the screen stays dark, the loader did not set it up: write the image to recovery and start it by keys ("xflash flash recovery IMAGE"), or start it once more and tell it that the display is on: xflash fastboot -c "COMMAND LINE OF THE IMAGE display_status=on" boot IMAGE.`,
+	bootCrashed: `The phone is back in its loader: the kernel started and gave up. Usual reasons are a ramdisk that the kernel cannot unpack and a kernel for another phone; "xflash boot IMAGE --check --model …" checks for both as far as it can. Try next: an image of the same system that is known to start, or this one with its ramdisk repacked ("xflash boot IMAGE --repack").`,
+	bootNothing: `Nothing appeared on the bus. If the screen shows the Sony logo, the kernel hangs or has no USB: "xflash boot IMAGE --check --model …" names what it can see, and an image known to start on this phone shows whether the phone or the image is at fault. If the screen is dark and there is no sign of life, the kernel does not run: the loader accepted the device tree, but it may be another model's; "xflash inspect IMAGE" names its model. Nothing was written. Hold Volume Up and Power until it vibrates three times to switch the phone off.`,
+	bootUnseen:  `That means the sizes and the device tree were right, not that the image runs. Look at the phone: if a recovery runs behind a dark screen, pressing the power key twice wakes it, and "adb devices" shows it. If the Sony logo returns after some seconds, the kernel could not use its ramdisk: "xflash boot IMAGE --check --model …" says what it can see of that.`,
 }
 
 // watchBoot looks at the bus until the phone that took the image shows itself there again.
@@ -85,7 +85,7 @@ func (a *app) afterOkay(ctx context.Context, c *fastbootConn) (afterBoot, error)
 	if kind, _, _ := strings.Cut(a.device, ":"); kind == "tcp" || kind == "udp" || kind == "replay" {
 		return bootUnseen, nil
 	}
-	a.ui.say("watching the USB bus for up to %s; Ctrl-C ends that and does no harm", bootWatch)
+	a.ui.say("watching the USB bus for up to %s; Ctrl-C stops watching and does no harm", bootWatch)
 	return watchBoot(ctx, func(ctx context.Context) ([]usbproto.Device, error) {
 		bus, err := libusb.New(libusb.Options{})
 		if err != nil {

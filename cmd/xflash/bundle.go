@@ -25,14 +25,14 @@ func newBundleCommand(a *app) *cobra.Command {
 	)
 	cmd := &cobra.Command{
 		Use:   "bundle DIR [-o FILE.ftf]",
-		Short: "make a firmware bundle of a XperiFirm folder or of loose files",
-		Long: `Makes an .ftf bundle of a folder as XperiFirm makes it, or of loose .sin and .ta files,
-named as Flashtool names them. Model and version come from fwinfo.xml or the folder's
-name, or are given here.
+		Short: "make a firmware bundle from a XperiFirm folder or loose files",
+		Long: `Makes an .ftf bundle from a XperiFirm folder or from loose .sin and .ta files, and names
+it as Flashtool does. Model and version come from fwinfo.xml, the name of the folder, or
+--model and --version.
 
-Every image is checked to its last byte first; a damaged one is never bundled. What holds
-the identity of one phone, such as simlock.ta, is left out. What a full restore of the
-model needs and the folder lacks is listed, with what to do about it.`,
+It checks every image to its last byte first and never bundles a damaged one. It leaves
+out files that hold the identity of one phone, such as simlock.ta, and lists the files
+that a full restore of the model needs and the folder lacks, with what to do about each.`,
 		Example: `  xflash bundle "D5803_Customized CE1_1289-5302_23.5.A.1.291_R5D"
   xflash bundle folder -o rescue.ftf --model D5803 --version 23.5.A.1.291
   xflash bundle folder -o kernels.ftf --only loader,kernel,fotakernel`,
@@ -46,13 +46,13 @@ model needs and the folder lacks is listed, with what to do about it.`,
 		},
 	}
 	f := cmd.Flags()
-	f.StringVarP(&output, "output", "o", "", "the bundle, or the folder it is put into (default: here, with Flashtool's name)")
+	f.StringVarP(&output, "output", "o", "", "the bundle, or the folder for it (default: this folder, with Flashtool's name)")
 	f.StringSliceVar(&opt.Only, "only", nil, "bundle only these, by short name or file name (boot means the boot set)")
 	f.StringVar(&opt.Device, "model", "", "the model the firmware is for, such as D5803")
 	f.StringVar(&opt.Version, "version", "", "the version of the firmware, such as 23.5.A.1.291")
 	f.StringVar(&opt.Branding, "branding", "", "operator or region of the firmware")
 	f.StringSliceVar(&roots, "root", nil, "also trust this root certificate (PEM)")
-	f.BoolVar(&force, "force", false, "replace a bundle that is there already")
+	f.BoolVar(&force, "force", false, "replace an existing bundle")
 	return cmd
 }
 
@@ -65,7 +65,7 @@ func (a *app) bundle(ctx context.Context, dir, output string, force bool, opt mk
 	}
 	defer b.Close()
 	if b.Manifest.Device+opt.Device == "" || b.Manifest.Version+opt.Version == "" {
-		return &failure{exit: exitUsage, code: "usage", what: printable(dir) + " does not say which model and which version it is for",
+		return &failure{exit: exitUsage, code: "usage", what: printable(dir) + " does not name its model and version",
 			hints: []string{"name both: --model D5803 --version 23.5.A.1.291; the model is printed under the SIM-card flap of the phone"}}
 	}
 	show := newProgress(a.ui)
@@ -99,7 +99,7 @@ func (a *app) bundle(ctx context.Context, dir, output string, force bool, opt mk
 		return nil
 	}
 	return &failure{exit: exitFile, code: "incomplete", what: "the bundle lacks " + countOf(len(unread), "file") + " that could not be read: " + printable(strings.Join(unread, ", ")),
-		hints: []string{"put regular files in their place, or take them out of the folder"}}
+		hints: []string{"replace them with regular files, or move them out of the folder"}}
 }
 
 // bundlePath is where the bundle goes: with Flashtool's name unless a file is named.
@@ -154,7 +154,7 @@ func (a *app) tellMissing(missing []mkbundle.Missing) {
 		}
 	}
 	if len(needed) == 0 {
-		a.ui.result("It has all that a full restore of this model needs.\n")
+		a.ui.result("It has everything that a full restore of this model needs.\n")
 	} else {
 		a.ui.result("For a full restore of this model it lacks:\n")
 	}
@@ -162,7 +162,7 @@ func (a *app) tellMissing(missing []mkbundle.Missing) {
 		a.missingItem(m)
 	}
 	if len(optional) > 0 {
-		a.ui.result("Not needed, and not there:\n")
+		a.ui.result("Missing, but not needed:\n")
 	}
 	for _, m := range optional {
 		a.missingItem(m)

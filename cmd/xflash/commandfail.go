@@ -30,7 +30,7 @@ func commandFailure(err error) *failure {
 		return &failure{exit: exitPolicy, code: "too-large", what: large.Error()}
 	case errors.As(err, &silent):
 		return &failure{exit: exitBroken, code: "silent", what: silent.Error(),
-			hints: []string{replugHint, "use another port of the computer itself, without a hub, preferably a USB 2 port"}}
+			hints: []string{replugHint, "use another port on the computer itself, without a hub, preferably a USB 2 port"}}
 	case errors.As(err, &late):
 		return &failure{exit: exitBroken, code: "broken", what: late.Error(), hints: []string{replugHint}}
 	case errors.As(err, &odd):

@@ -30,8 +30,8 @@ func newDemoCommand(a *app) *cobra.Command {
 		Short: "break a simulated Z3 Compact and restore it",
 		Long: `Makes a simulated Z3 Compact and firmware for it, breaks the phone the way a real one
 was broken, shows what the phone says and what that means, then restores it and
-proves it from the phone's disk image. Takes some seconds and 200 MB in the
-temporary folder, which is emptied again.`,
+proves the result from the phone's disk image. Takes some seconds and 200 MB in the
+temporary folder, and cleans up afterwards.`,
 		Args: args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			dir, err := os.MkdirTemp("", "xflash-demo-")
@@ -174,7 +174,7 @@ func (d *demo) makePhone() error {
 // breakIt does what the owner of the story's second phone did (internal/phone/PHONES.md §8.3):
 // copies boot, FOTAKernel and userdata from another phone.
 func (d *demo) breakIt() error {
-	d.say("The owner copied three partitions from another phone with dd: boot, FOTAKernel and userdata. The other phone's data are encrypted, and its kernel does not fit the system.")
+	d.say("The owner copied three partitions from another phone with dd: boot, FOTAKernel and userdata. The other phone's data is encrypted, and its kernel does not match the system.")
 	foreign := make([]byte, 1<<20)
 	for _, label := range []string{"boot", "FOTAKernel", "userdata"} {
 		if _, err := rand.Read(foreign); err != nil {

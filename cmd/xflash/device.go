@@ -105,11 +105,11 @@ func (a *app) flashPhone(ctx context.Context, want ...usbproto.Mode) (*flashPhon
 }
 
 func otherProtocol(mode usbproto.Mode) error {
-	what := "this phone is of 2017 or later and speaks their flash protocol, and this is for older ones"
+	what := "this phone speaks the flash protocol of 2017 and later; this is for older phones"
 	if mode == usbproto.ModeFlash {
-		what = "this phone speaks the flash protocol of 2010 to 2016, and this is for phones of 2017 and later"
+		what = "this phone speaks the flash protocol of 2010 to 2016; this is for phones of 2017 and later"
 	}
-	return &failure{exit: exitNoPhone, code: "other-mode", what: what, hints: []string{"\"xflash info\" says which phone it is"}}
+	return &failure{exit: exitNoPhone, code: "other-mode", what: what, hints: []string{"\"xflash info\" identifies the phone"}}
 }
 
 // flashPipe opens the byte pipe. Where nothing tells the protocol it is the wanted one, or found out.
@@ -133,7 +133,7 @@ func (a *app) flashPipe(ctx context.Context, want []usbproto.Mode) (*flashPhone,
 		conn, err := usbproto.DialBridge(ctx, rest)
 		if err != nil {
 			return nil, &failure{exit: exitNoPhone, code: "no-phone", what: "nobody answers at " + rest,
-				text: wrap(err.Error(), a.ui.width(), ""), hints: []string{`the other side must run first, for example "xflash sim z3c --listen ` + rest + `"`}}
+				text: wrap(err.Error(), a.ui.width(), ""), hints: []string{`start the other side first, for example "xflash sim z3c --listen ` + rest + `"`}}
 		}
 		if len(want) == 1 {
 			return &flashPhone{conn: conn, mode: want[0]}, nil
@@ -150,7 +150,7 @@ func (a *app) flashPipe(ctx context.Context, want []usbproto.Mode) (*flashPhone,
 		}
 		return p, nil
 	case "tcp", "udp":
-		return nil, usageError{fmt.Errorf("%s: is fastboot over a network; flash mode needs a phone on USB, a simulated one or a pipe given as bridge:HOST:PORT", a.device)}
+		return nil, usageError{fmt.Errorf("%s: is fastboot over a network; flash mode needs a phone on USB, a simulated phone or a pipe as bridge:HOST:PORT", a.device)}
 	}
 	conn, device, err := a.usb(ctx, want...)
 	return &flashPhone{conn: conn, mode: device.Mode}, err

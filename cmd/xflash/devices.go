@@ -17,11 +17,11 @@ func newDevicesCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "devices [--known [MODEL...]]",
 		Short: "list phones, their modes, and the keys to other modes",
-		Long: `Lists the Sony phones on the USB bus: in which mode each of them is, and which keys
-lead into flash mode. No phone is opened or changed by this.
+		Long: `Lists the Sony phones on the USB bus, the mode of each, and the keys that lead to flash
+mode. It neither opens nor changes a phone.
 
---known lists the models that xflash knows instead, and says of each whether it can be
-restored. With a MODEL, such as E5823, it also says in which order and where that is from.`,
+--known lists the models that xflash knows instead, and says whether it can restore each.
+With a MODEL, such as E5823, it adds the order of the flash and the source.`,
 		Args: func(cmd *cobra.Command, words []string) error {
 			if all {
 				return nil
@@ -47,7 +47,7 @@ restored. With a MODEL, such as E5823, it also says in which order and where tha
 			return a.listDevices(devices)
 		},
 	}
-	cmd.Flags().BoolVar(&all, "known", false, "list the models that xflash knows, and what it can do for them")
+	cmd.Flags().BoolVar(&all, "known", false, "list the models that xflash knows, and what it can do for each")
 	return cmd
 }
 

@@ -28,14 +28,15 @@ func modeNamed(name string) ([]usbproto.Mode, error) {
 func newDoctorCommand(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "doctor [flashmode|fastboot|adb]",
-		Short: "why is my phone not seen, and what to do next",
+		Short: "find out why this computer does not see your phone",
 		Long: `Looks at this computer's USB bus and at every Sony phone on it, without touching any: mode,
-port, hubs on the way, speed, controller, whether you may use it, and which program has
-it. Ends with the one next step to a phone in flash mode, or in the mode that is named.
---device names one phone by its serial number or its port.
+port, hubs on the way, speed, controller, whether you may use the phone, and which program
+is using it. Ends with the one next step to a phone in flash mode, or in the mode you name.
+--device picks one phone by its serial number or port.
 
-Exit code 0 when a phone can be used as it is, otherwise that of the command that would
-need it: 3 no phone in this mode, 4 no right to use it, 5 in use by another program.`,
+Exit code 0 means that you can use a phone as it is. Otherwise the exit code is that of a
+command that needs the phone: 3 no phone in this mode, 4 no permission, 5 in use by another
+program.`,
 		Args: args(cobra.MaximumNArgs(1)),
 		RunE: func(_ *cobra.Command, words []string) error {
 			want := usbproto.FlashModes
@@ -106,7 +107,7 @@ func (a *app) doctor(c usbproto.BusReport, selector usbproto.Selector, want []us
 	}
 	for _, p := range c.Phones {
 		a.ui.hanging("phone        ", fmt.Sprintf("%s, %04x:%04x, in %s", p.Path(), p.VID, p.PID, p.Mode))
-		a.ui.hanging("  way        ", fmt.Sprintf("%s, %s, %s on the way", orUnknown(p.Controller, "the controller does not tell"), p.Speed, countOf(p.Hubs, "hub")))
+		a.ui.hanging("  way        ", fmt.Sprintf("%s, %s, %s on the way", orUnknown(p.Controller, "the controller does not say"), p.Speed, countOf(p.Hubs, "hub")))
 		access := "yes, " + p.Node()
 		if p.Access != nil {
 			access = "NO: " + p.Access.Error()
@@ -119,7 +120,7 @@ func (a *app) doctor(c usbproto.BusReport, selector usbproto.Selector, want []us
 			a.ui.hanging("  fastboot   ", `"fastboot devices" lists it as ????????????, but this is flash mode and fastboot commands do not work in it; for fastboot hold Volume Up instead of Volume Down`)
 		}
 		if p.Autosleep {
-			a.ui.hanging("  sleep      ", "the kernel may let it sleep when it is idle; that is usual and does no harm")
+			a.ui.hanging("  sleep      ", "the kernel may suspend it when it is idle; that is normal and does no harm")
 		}
 	}
 	if missing == nil {
@@ -141,10 +142,10 @@ func newWaitCommand(a *app) *cobra.Command {
 	var limit time.Duration
 	cmd := &cobra.Command{
 		Use:   "wait flashmode|fastboot|adb",
-		Short: "wait until a phone is there in a mode",
-		Long: `Waits until a phone is on the bus in flash mode, in fastboot mode or with adb, and tells
-where. --device says which, by its serial number or its port, which stays the same while
-the phone changes its mode. Exit code 3 when the time is over.`,
+		Short: "wait until a phone appears in a mode",
+		Long: `Waits until a phone is on the bus in flash mode, in fastboot mode or with adb, and prints
+its port. --device picks the phone by its serial number, or by its port, which stays the
+same when the phone changes its mode. Exit code 3 means that none appeared in time.`,
 		Example: `  xflash wait flashmode && xflash restore D5803_23.5.A.1.291.ftf --yes`,
 		Args:    args(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, words []string) error {

@@ -20,13 +20,13 @@ const maxErrorText = 1 << 20
 func newExplainCommand(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "explain [TEXT…|FILE|-]",
-		Short: "explain an error text of a phone, a log or another tool, or what you see",
-		Long: `Explains what a phone means by an error: the whole answer, only its number, or a
-paste from the log of Flashtool, newflasher, fastboot, adb or a recovery. It knows the
-errors of those programs and of the computer too, and says when the phone said nothing.
-A few plain words about what the phone shows work as well.
+		Short: "explain an error from a phone, a log or another tool, or what you see",
+		Long: `Explains what a phone means by an error. Give it the whole answer, only the number, or
+lines from the log of Flashtool, newflasher, fastboot, adb or a recovery. It also knows
+the errors of those programs and of the computer, and says when the phone said nothing.
+A few plain words about what the phone shows work too.
 
-The text comes from the command line, from a file that is named, or from standard input.`,
+The text comes from the command line, from a file, or from standard input.`,
 		Example: `  xflash explain 'ERR_SEVERITY="MINOR";ERR_CODE="0017";ERR_DYNAMIC="80080021";'
   xflash explain 80080021
   xflash explain flashtool.log
@@ -47,7 +47,7 @@ The text comes from the command line, from a file that is named, or from standar
 // standard input.
 func (a *app) errorText(words []string) (string, error) {
 	if len(words) == 0 && a.ui.inTTY {
-		return "", usageError{errors.New("give a text, the name of a log file, or pipe a log in")}
+		return "", usageError{errors.New("give a text or the name of a log file, or pipe a log in")}
 	}
 	name := strings.Join(words, " ")
 	if name != "" && name != "-" {
@@ -63,7 +63,7 @@ func (a *app) errorText(words []string) (string, error) {
 			return "", err
 		}
 		defer f.Close()
-		a.ui.say("%s is a file; its content is explained.", printable(name))
+		a.ui.say("%s is a file: explaining its content.", printable(name))
 		in = f
 	}
 	data, err := io.ReadAll(io.LimitReader(in, maxErrorText))
@@ -81,7 +81,7 @@ func (a *app) explain(text string) error {
 	if len(found) == 0 {
 		return &failure{exit: exitOther, code: "nothing-found", what: "no error found in this text",
 			hints: []string{`give the line with ERR_SEVERITY or "FAILED", the last lines of the program's log, a number such as 80080021, or a few words about what the phone shows ("red light blinks")`,
-				`if the phone is not seen at all, "xflash doctor" tells what this computer sees`}}
+				`if the computer does not see the phone at all, run "xflash doctor"`}}
 	}
 	for i, e := range found {
 		if i > 0 {

@@ -59,8 +59,8 @@ func classify(err error) *failure {
 	case errors.As(err, &ready):
 		return ready
 	case errors.As(err, &mismatch):
-		return &failure{exit: exitOther, code: "replay", what: "the trace goes another way: " + mismatch.Error(),
-			hints: []string{"use the command, the files and the version of xflash that it was recorded with"}}
+		return &failure{exit: exitOther, code: "replay", what: "the trace does not match: " + mismatch.Error(),
+			hints: []string{"use the command, the files and the version of xflash that recorded it"}}
 	// cobra has no type for flags that exclude each other.
 	case errors.As(err, &usage), strings.HasPrefix(err.Error(), "if any flags in the group"):
 		return &failure{exit: exitUsage, code: "usage", what: err.Error(), hints: []string{`"xflash help" lists the commands, "xflash help COMMAND" their options`}}
@@ -78,7 +78,7 @@ func classify(err error) *failure {
 		return &failure{exit: exitPolicy, code: "journal", what: journal.Error(),
 			hints: []string{"run the same command without --resume: it flashes everything from the start, which is safe"}}
 	case errors.Is(err, restore.ErrLocked):
-		return &failure{exit: exitBusy, code: "locked", what: err.Error(), hints: []string{"wait until it has ended; two programs must not write to one phone"}}
+		return &failure{exit: exitBusy, code: "locked", what: err.Error(), hints: []string{"wait until it ends; two programs must not write to one phone"}}
 	case errors.As(err, &refusal):
 		return refusalFailure(explain.Refusal(explain.Facts{Text: refusal.Raw, What: refusal.Doing}))
 	case fastbootFailure(err) != nil:
@@ -98,9 +98,9 @@ func classify(err error) *failure {
 	case errors.As(err, &bundle), errors.As(err, &image):
 		return &failure{exit: exitFile, code: "file-invalid", what: err.Error(), hints: []string{fileHint(bundle)}}
 	case errors.Is(err, fileio.ErrNotRegular):
-		return &failure{exit: exitFile, code: "file-unknown", what: err.Error(), hints: []string{"name a file; pipes, devices and folders of other things hold nothing that can be judged"}}
+		return &failure{exit: exitFile, code: "file-unknown", what: err.Error(), hints: []string{"name a file; xflash cannot judge pipes, devices and folders without firmware"}}
 	case errors.Is(err, fs.ErrNotExist):
-		return &failure{exit: exitOther, code: "no-file", what: err.Error(), hints: []string{"check the name of the file and the folder it is in"}}
+		return &failure{exit: exitOther, code: "no-file", what: err.Error(), hints: []string{"check the name of the file and its folder"}}
 	}
 	return &failure{exit: exitOther, code: "other", what: err.Error()}
 }

@@ -14,12 +14,12 @@ import (
 func newFastbootCommand(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "fastboot [OPTIONS] WORD…",
-		Short: "the words of Android's fastboot, with this program's safety and explanations",
-		Long: `Reads the words and options of Android's fastboot as guides have them, several in a row if
-need be. The safe list, the look at each file and the explanations are those of xflash: it
-writes nothing that "xflash flash" would refuse, and nothing at all before it has looked at
-everything on the line. The order is Android's: -w wipes before the phone leaves, and
-reboot, continue and boot come last wherever they are on the line.
+		Short: "Android's fastboot commands, with the safety and explanations of xflash",
+		Long: `Accepts the words and options of Android's fastboot as you find them in guides, also
+several in a row. xflash adds its safe list, its file checks and its explanations: it
+writes nothing that "xflash flash" would refuse, and nothing at all before it has checked
+everything on the line. The order is Android's: -w wipes before the phone leaves fastboot,
+and reboot, continue and boot come last wherever they are on the line.
 
 ` + fastbootHelp(),
 		Example: `  xflash fastboot -i 0x0fce flash recovery twrp.img
@@ -105,7 +105,7 @@ func (l *fastbootLine) read(words []string) error {
 		}
 	}
 	if l.alone != nil && (len(l.jobs) > 0 || l.last != nil || l.wipe) {
-		return errors.New("devices comes alone")
+		return errors.New("devices cannot be combined with other words")
 	}
 	if l.wipe {
 		for _, partition := range []string{"userdata", "cache"} {
@@ -135,7 +135,7 @@ func (l *fastbootLine) readWord(word string) error {
 		case !w.leaves:
 			l.jobs = append(l.jobs, job)
 		case l.last != nil:
-			return fmt.Errorf("the phone is gone after %s, so %s cannot follow it; write two commands", l.since, word)
+			return fmt.Errorf("the phone leaves fastboot after %s, so %s cannot follow it; run two commands", l.since, word)
 		default:
 			l.last, l.since = job, word
 		}

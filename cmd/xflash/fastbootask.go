@@ -32,7 +32,7 @@ func (a *app) getvar(ctx context.Context, c *fastbootConn, name string) error {
 			return err
 		}
 		if len(all) == 0 {
-			a.ui.warn("this loader does not list its variables; ask for single ones, such as version-bootloader, product, max-download-size")
+			a.ui.warn("this loader does not list its variables; ask for one at a time, such as version-bootloader, product or max-download-size")
 		}
 		for _, v := range all {
 			add(v.Name, v.Value)
@@ -87,7 +87,7 @@ func (a *app) prepareLogical(ctx context.Context, c *fastbootConn, word, command
 		return nil, err
 	}
 	if userspace != "yes" {
-		return nil, &failure{exit: exitPolicy, code: "no-logical-partitions", what: word + " is for userspace fastboot on phones with dynamic partitions, of 2019 and later; this phone is not in it, and nothing was sent",
+		return nil, &failure{exit: exitPolicy, code: "no-logical-partitions", what: word + " is for userspace fastboot on phones of 2019 and later, which have dynamic partitions; this phone is not in that mode, and nothing was sent",
 			hints: []string{"leave it out: the partitions of this phone have fixed sizes"}}
 	}
 	if err := a.agree(ctx, c, command, yes); err != nil {

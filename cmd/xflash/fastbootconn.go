@@ -101,7 +101,7 @@ func (a *app) fastbootPipe(ctx context.Context) (conn usbproto.Conn, p fastbootP
 		}
 		return replay, p, nil
 	case "bridge":
-		return nil, p, usageError{fmt.Errorf("%s: is the pipe of a phone in flash mode; fastboot needs a phone on USB, tcp:HOST, udp:HOST or a simulated one", a.device)}
+		return nil, p, usageError{fmt.Errorf("%s: is a pipe to a phone in flash mode; fastboot needs a phone on USB, a simulated phone, tcp:HOST or udp:HOST", a.device)}
 	default:
 		conn, p.device, err = a.usb(ctx, usbproto.ModeFastboot)
 		return conn, p, err
@@ -186,7 +186,7 @@ func fastbootFailure(err error) *failure {
 	case errors.As(err, &forbidden):
 		return &failure{exit: exitPolicy, code: "forbidden", what: forbidden.Error(), hints: forbiddenHints[forbidden.Hazard]}
 	case errors.As(err, &question):
-		return &failure{exit: exitPolicy, code: "not-confirmed", what: question.Error(), hints: []string{"--yes says that you agree"}}
+		return &failure{exit: exitPolicy, code: "not-confirmed", what: question.Error(), hints: []string{"--yes agrees for you"}}
 	case errors.As(err, &refusal):
 		return loaderRefused(refusal.Error(), refusal.Text, refusal.Command)
 	case errors.As(err, &odd):

@@ -76,7 +76,7 @@ func (l *fastbootLine) option(name string, take func(what string) (string, error
 		o.stay = true
 	case "-v", "--verbose", "-u", "--unbuffered", "--skip-secondary", "-l":
 	case "--force", "--wipe-and-use-fbe":
-		return fmt.Errorf("%s asks for what is not safe on these phones, and xflash does not do it", name)
+		return fmt.Errorf("%s is not safe on these phones, and xflash does not do it", name)
 	case "--slot":
 		o.slot, err = take("a slot")
 	case "--base", "--kernel-offset", "--ramdisk-offset", "--second-offset", "--tags-offset", "--page-size", "-b", "-n":
@@ -85,16 +85,16 @@ func (l *fastbootLine) option(name string, take func(what string) (string, error
 		}
 		n, err := strconv.ParseUint(value, 0, 32)
 		if err != nil {
-			return fmt.Errorf("%s: %q is not a number of 32 bits", name, value)
+			return fmt.Errorf("%s: %q is not a 32-bit number", name, value)
 		}
 		*o.raw.number(name) = uint32(n)
 	case "--cmdline", "-c":
 		o.raw.cmdline, err = take("a command line")
 	case "-p":
-		return errors.New("-p chose one of several products of old build trees; set ANDROID_PRODUCT_OUT to the folder with the images instead")
+		return errors.New("-p chose among the products of old build trees; set ANDROID_PRODUCT_OUT to the folder with the images instead")
 	case "--disable-verity", "--disable-verification", "--set-active", "-a", "--dtb", "--dtb-offset", "--header-version", "--os-version", "--os-patch-level",
 		"--fs-options", "--disable-super-optimization", "--exclude-dynamic-partitions", "--disable-fastboot-info":
-		return fmt.Errorf("%s is for phones of 2016 and later, which work in another way than those that xflash knows. Leave it out", name)
+		return fmt.Errorf("%s is for phones of 2016 and later, which work differently from those that xflash knows. Leave it out", name)
 	default:
 		return l.globalFlag(name, take)
 	}

@@ -31,33 +31,33 @@ func init() { // its functions read the line, which reads the table
 	fastbootWords = []fastbootWord{
 		{name: "devices", help: "list the phones", read: readDevices},
 		{name: "getvar", args: "NAME|all", help: "ask for a variable; ids are masked unless --show-ids is given", old: "getvar", read: readGetvar},
-		{name: "flash", args: "PARTITION [FILE]", help: "look at an image and write it; without a file PARTITION.img from $ANDROID_PRODUCT_OUT", read: readFlash},
-		{name: "flash:raw", args: "PARTITION KERNEL [RAMDISK [SECOND]]", help: "make a boot image of its parts and write it", read: readFlashRaw},
-		{name: "update", args: "FILE.zip", help: "write the images of an update", read: readUpdate},
+		{name: "flash", args: "PARTITION [FILE]", help: "check an image and write it; without FILE, use PARTITION.img from $ANDROID_PRODUCT_OUT", read: readFlash},
+		{name: "flash:raw", args: "PARTITION KERNEL [RAMDISK [SECOND]]", help: "make a boot image from its parts and write it", read: readFlashRaw},
+		{name: "update", args: "FILE.zip", help: "write the images of an update package", read: readUpdate},
 		{name: "flashall", help: "write the images in $ANDROID_PRODUCT_OUT", read: readFlashAll},
 		{name: "erase", args: "PARTITION", help: "erase a partition of the safe list", read: readErase},
 		{name: "format", args: "PARTITION", help: "put an empty file system on userdata or cache; format:TYPE:SIZE chooses it", joined: true, read: readFormat},
-		{name: "boot", args: "IMAGE | KERNEL [RAMDISK [SECOND]]", help: "look at an image and start it", leaves: true, read: readBoot},
-		{name: "reboot", args: "[bootloader|recovery|fastboot]", help: "start the phone again", old: "reboot", leaves: true, read: readReboot},
-		{name: "reboot-bootloader", help: "start the phone again in fastboot mode", leaves: true, read: readReboot},
-		{name: "reboot-recovery", help: "the same in recovery, on loaders that know the word", leaves: true, read: readReboot},
-		{name: "reboot-fastboot", help: "the same in userspace fastboot, on phones that have it", leaves: true, read: readReboot},
-		{name: "continue", help: "let the phone start its system", old: "continue", leaves: true, read: readContinue},
-		{name: "oem", args: "WORD…", help: "a command of the maker's own; it asks before one that it does not know to be harmless", old: "oem", read: readMaker},
+		{name: "boot", args: "IMAGE | KERNEL [RAMDISK [SECOND]]", help: "check an image and start it", leaves: true, read: readBoot},
+		{name: "reboot", args: "[bootloader|recovery|fastboot]", help: "restart the phone", old: "reboot", leaves: true, read: readReboot},
+		{name: "reboot-bootloader", help: "restart the phone in fastboot mode", leaves: true, read: readReboot},
+		{name: "reboot-recovery", help: "restart the phone in recovery, on loaders that know the word", leaves: true, read: readReboot},
+		{name: "reboot-fastboot", help: "restart the phone in userspace fastboot, if it has that", leaves: true, read: readReboot},
+		{name: "continue", help: "let the phone continue to its system", old: "continue", leaves: true, read: readContinue},
+		{name: "oem", args: "WORD…", help: "a command of the maker; asks first unless it is known to be harmless", old: "oem", read: readMaker},
 		{name: "flashing", args: "WORD…", help: "unlock, get_unlock_ability; lock is refused", read: readMaker},
 		{name: "set_active", args: "a|b", help: "choose the slot to start from, on phones with slots", old: "set-active", read: readSetActive},
-		{name: "stage", args: "FILE", help: "leave a file in the phone's memory", old: "stage", read: readStage},
-		{name: "get_staged", args: "FILE", help: "save what the command before left in the phone's memory", old: "get-staged", read: readGetStaged},
+		{name: "stage", args: "FILE", help: "put a file into the phone's memory", old: "stage", read: readStage},
+		{name: "get_staged", args: "FILE", help: "save what the previous command left in the phone's memory", old: "get-staged", read: readGetStaged},
 		{name: "fetch", args: "PARTITION FILE", help: "save a partition, from userspace fastboot", old: "fetch", read: readFetch},
-		{name: "create-logical-partition", args: "NAME SIZE", help: "from userspace fastboot only, as the four that follow", read: readLogical},
+		{name: "create-logical-partition", args: "NAME SIZE", help: "in userspace fastboot only, like the four words below", read: readLogical},
 		{name: "resize-logical-partition", args: "NAME SIZE", read: readLogical},
 		{name: "delete-logical-partition", args: "NAME", read: readLogical},
 		{name: "snapshot-update", args: "cancel|merge", read: readLogical},
 		{name: "gsi", args: "wipe|disable|status", read: readLogical},
-		{name: "wipe-super", why: "it is for phones with dynamic partitions, of 2019 and later, and needs an image that only their maker has"},
-		{name: "signature", why: "it belongs to loaders from before 2012, and those of these phones do not know it; leave it out"},
-		{name: "connect", why: "it is not needed: -s tcp:HOST or -s udp:HOST with each command names a phone on the network"},
-		{name: "disconnect", why: "it is not needed: -s tcp:HOST or -s udp:HOST with each command names a phone on the network"},
+		{name: "wipe-super", why: "it is for phones of 2019 and later, which have dynamic partitions, and needs an image that only the maker has"},
+		{name: "signature", why: "it belongs to loaders from before 2012, and the loaders of these phones do not know it; leave it out"},
+		{name: "connect", why: "you do not need it: name a phone on the network with -s tcp:HOST or -s udp:HOST in each command"},
+		{name: "disconnect", why: "you do not need it: name a phone on the network with -s tcp:HOST or -s udp:HOST in each command"},
 	}
 }
 
@@ -82,9 +82,9 @@ Options, anywhere on the line:
   --skip-reboot   stay in fastboot mode
   --yes           do not ask
   --base (-b), --kernel-offset, --ramdisk-offset, --second-offset, --tags-offset,
-  --page-size (-n)      for images that are made of parts
-  --cmdline (-c)  the same; it also replaces that of a whole image
-  -i VENDOR       of old guides: accepted, and means nothing here`)
+  --page-size (-n)      for images made from parts
+  --cmdline (-c)  the same; also replaces the command line of a whole image
+  -i VENDOR       as in old guides: accepted and ignored`)
 	return b.String()
 }
 
@@ -175,7 +175,7 @@ func readUpdate(l *fastbootLine, word string) (fastbootJob, error) {
 func readFlashAll(l *fastbootLine, word string) (fastbootJob, error) {
 	folder := os.Getenv("ANDROID_PRODUCT_OUT")
 	if folder == "" {
-		return nil, errors.New("flashall reads the images from the folder that ANDROID_PRODUCT_OUT names, and it names none")
+		return nil, errors.New("flashall reads the images from the folder in ANDROID_PRODUCT_OUT, which is not set")
 	}
 	l.restart = true
 	return func(ctx context.Context, c *fastbootConn) (func(context.Context) error, error) {
@@ -227,7 +227,7 @@ func readReboot(l *fastbootLine, word string) (fastbootJob, error) {
 	if target == "" && len(l.words) > 0 {
 		target, _ = l.next(word, "")
 		if target != "bootloader" && target != "recovery" && target != "fastboot" {
-			return nil, fmt.Errorf("unknown reboot target %q: use bootloader, recovery or fastboot, and write no word after reboot", target)
+			return nil, fmt.Errorf("unknown reboot target %q: use bootloader, recovery or fastboot, and put no other word after reboot", target)
 		}
 	}
 	return okay(l, word, func(ctx context.Context, c *fastbootConn) error { return c.Reboot(ctx, target) }), nil

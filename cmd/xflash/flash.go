@@ -27,13 +27,13 @@ func newFlashCommand(a *app) *cobra.Command {
 		Use:   "flash PARTITION FILE",
 		Short: "write an image to a partition of a phone in fastboot mode",
 		Long: `Writes an image to boot, recovery (FOTAKernel), system, cache or userdata of a phone whose
-boot loader is unlocked. It looks at the image before it sends anything: a boot image
-must be one that the loader writes, a file system must be one, and it must fit. A boot
-image that the phone will probably not start is a question, with its repair offered.
-Images that are larger than one download are sent in several pieces.
+boot loader is unlocked. It checks the image before it sends anything: a boot image must
+be one that the loader writes, a file system image must hold a file system, and the image
+must fit. If the phone will probably not start a boot image, it asks first and offers a
+repair. It sends images larger than one download in several pieces.
 
-Partitions that make the phone what it is (trim area, modem) and its boot chain are
-refused whatever the options; "xflash restore" writes Sony's signed ones in flash mode.`,
+No option makes it write the partitions that identify a phone (trim area, modem) or its
+boot chain; "xflash restore" writes Sony's signed images of those in flash mode.`,
 		Example: `  xflash flash recovery twrp.img
   xflash flash system system.img`,
 		Args: args(cobra.ExactArgs(2)),
@@ -44,10 +44,10 @@ refused whatever the options; "xflash restore" writes Sony's signed ones in flas
 		},
 	}
 	f := cmd.Flags()
-	f.BoolVar(&o.yes, "yes", false, "do not ask before user data are overwritten, or an image is written as it is that will probably not run")
-	f.StringVar(&o.model, "model", "", "model of the phone, such as D5803, when it does not tell")
-	f.StringVar(&o.slot, "slot", "", "a, b, all or other, on a phone with two of each partition (default: the one in use)")
-	f.Int64VarP(&o.limit, "max-download", "S", 0, "most bytes for one download (default: what the phone says)")
+	f.BoolVar(&o.yes, "yes", false, "do not ask before overwriting user data or writing an image that will probably not run")
+	f.StringVar(&o.model, "model", "", "model of the phone, such as D5803, if the phone does not tell")
+	f.StringVar(&o.slot, "slot", "", "a, b, all or other, on a phone with two slots (default: the one in use)")
+	f.Int64VarP(&o.limit, "max-download", "S", 0, "most bytes in one download (default: what the phone says)")
 	return cmd
 }
 
@@ -56,8 +56,8 @@ func newEraseCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "erase PARTITION",
 		Short: "erase a partition of a phone in fastboot mode",
-		Long: `Erases cache, userdata, system, boot or recovery of a phone whose boot loader is unlocked.
-Other partitions are refused. It asks before user data are lost.`,
+		Long: `Erases cache, userdata, system, boot or recovery of a phone whose boot loader is unlocked,
+and no other partition. It asks before it erases user data.`,
 		Args: args(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, words []string) error {
 			return a.oneJob(cmd.Context(), "", func(ctx context.Context, c *fastbootConn) (func(context.Context) error, error) {
@@ -65,8 +65,8 @@ Other partitions are refused. It asks before user data are lost.`,
 			})
 		},
 	}
-	cmd.Flags().BoolVar(&o.yes, "yes", false, "do not ask before user data are lost")
-	cmd.Flags().StringVar(&o.model, "model", "", "model of the phone, such as D5803, when it does not tell")
+	cmd.Flags().BoolVar(&o.yes, "yes", false, "do not ask before erasing user data")
+	cmd.Flags().StringVar(&o.model, "model", "", "model of the phone, such as D5803, if the phone does not tell")
 	return cmd
 }
 
@@ -132,7 +132,7 @@ func (a *app) prepareFlash(ctx context.Context, c *fastbootConn, name string, im
 
 // recoveryKeys say how the recovery is started, and where it cannot be (internal/phone/PHONES.md
 // §3.7, §8).
-const recoveryKeys = `To start the recovery: switch the phone off, then hold Volume Down and Power until it vibrates. Boot loaders from before 2015 cannot start it from there: with them "xflash boot FILE" starts it once, and a full "xflash restore" of the newest firmware brings a newer boot loader.`
+const recoveryKeys = `To start the recovery: switch the phone off, then hold Volume Down and Power until it vibrates. Boot loaders from before 2015 cannot start it from there: "xflash boot FILE" starts it once, and a full "xflash restore" of the newest firmware installs a newer boot loader.`
 
 // slotNames are the names of a partition in the slots that are meant: its own name on a
 // phone without slots.

@@ -17,8 +17,8 @@ import (
 // safePartition finds a partition of the safe list by the name that fastboot has for it.
 func safePartition(t bootcheck.Target, name string) (phone.Partition, error) {
 	if t.Family == nil {
-		return phone.Partition{}, &failure{exit: exitPolicy, code: "unknown-phone", what: "it is not known which phone this is, so nothing is written to it",
-			hints: []string{"say its model with --model, as it is printed on the phone"}}
+		return phone.Partition{}, &failure{exit: exitPolicy, code: "unknown-phone", what: "the model of this phone is unknown, so nothing is written to it",
+			hints: []string{"name the model printed on the phone, with --model"}}
 	}
 	p, ok := t.Family.FastbootPartition(name)
 	if ok && (p.Verdict == phone.Allow || p.Verdict == phone.Wipe) {
@@ -71,7 +71,7 @@ func fits(ctx context.Context, p phone.Partition, image imageFile) error {
 	}
 	path := image.name()
 	wrong := func(is string, hints []string) error {
-		return &failure{exit: exitPolicy, code: "wrong-content", what: fmt.Sprintf("%s: %s holds a file system (ext4, plain or sparse), and this is %s; nothing was sent", path, p.Label, is), hints: hints}
+		return &failure{exit: exitPolicy, code: "wrong-content", what: fmt.Sprintf("%s: %s holds a file system (ext4, plain or sparse), but this file is %s; nothing was sent", path, p.Label, is), hints: hints}
 	}
 	switch sin.Recognize(head) {
 	case sin.KindExt4:
@@ -88,7 +88,7 @@ func fits(ctx context.Context, p phone.Partition, image imageFile) error {
 		if err != nil {
 			return err
 		}
-		return wrong(cmp.Or(is, "nothing that xflash knows"), hints)
+		return wrong(cmp.Or(is, "of an unknown format"), hints)
 	}
 	if p.Size > 0 && size > p.Size {
 		return &failure{exit: exitPolicy, code: "wrong-content", what: fmt.Sprintf("%s: the image unpacks to %d bytes; %s holds %d; nothing was sent", path, size, p.Label, p.Size),
@@ -115,7 +115,7 @@ func sparseIs(path string, head []byte) (is string, hints []string) {
 	case bootimg.KindAndroid, bootimg.KindSonyELF:
 		return "a sparse image with a boot image inside", []string{`such an image belongs to boot or recovery: "xflash flash boot ` + path + `" unpacks and writes it`}
 	case bootimg.KindEmpty:
-		return "a sparse image that starts with nothing, such as a piece of a larger one", []string{"get the image in one file"}
+		return "a sparse image with no data at its start, such as a piece of a larger one", []string{"get the image as one file"}
 	}
 	return "a sparse image that holds no file system", []string{`"xflash inspect ` + path + `" says more about the file`}
 }
@@ -140,7 +140,7 @@ func (a *app) admitBoot(ctx context.Context, image imageFile, p phone.Partition,
 		}
 	}
 	if d.Has("C2") {
-		return image, &failure{exit: exitFile, code: "file-invalid", what: path + " is cut; nothing was sent", hints: []string{"download it again and compare its checksum"}}
+		return image, &failure{exit: exitFile, code: "file-invalid", what: path + " is truncated; nothing was sent", hints: []string{"download it again and compare its checksum"}}
 	}
 	if d.Has("D6") {
 		return image, &failure{exit: exitPolicy, code: "other-model", what: path + ": its device tree is that of another model, so it is not written to " + p.Label + "; nothing was sent",
@@ -156,9 +156,9 @@ func (a *app) admitBoot(ctx context.Context, image imageFile, p phone.Partition,
 	if !d.Doubtful() || yes {
 		return image, nil
 	}
-	hints := []string{"--yes writes it as it is"}
+	hints := []string{"--yes writes it unchanged"}
 	if d.Improvable() && image.path != "" {
-		hints = append(hints, fmt.Sprintf("xflash boot %s --repack --model %s makes one that the phone starts", image.path, t.Model.Code))
+		hints = append(hints, fmt.Sprintf("xflash boot %s --repack --model %s makes an image that the phone starts", image.path, t.Model.Code))
 	}
 	if d.Improvable() && a.ui.asks() {
 		if fixed, err := bootcheck.Repair(d, t); err == nil {
@@ -168,7 +168,7 @@ func (a *app) admitBoot(ctx context.Context, image imageFile, p phone.Partition,
 			}
 		}
 	}
-	return image, a.confirm(ctx, path+" will probably not run (see above)", "Write it to "+p.Label+" as it is?", hints...)
+	return image, a.confirm(ctx, path+" will probably not run (see above)", "Write it to "+p.Label+" unchanged?", hints...)
 }
 
 // unlocked says of a locked phone that it accepts nothing, before anything is sent.
@@ -176,7 +176,7 @@ func unlocked(t bootcheck.Target) error {
 	if !t.Locked {
 		return nil
 	}
-	return &failure{exit: exitRefused, code: "locked", what: "the phone's boot loader is locked, so fastboot writes nothing; nothing was sent",
+	return &failure{exit: exitRefused, code: "locked", what: "the boot loader of the phone is locked, so fastboot cannot write; nothing was sent",
 		hints: []string{`"xflash restore FILE.ftf" works on a locked phone, in flash mode`}}
 }
 
@@ -185,7 +185,7 @@ func (a *app) confirmLoss(ctx context.Context, p phone.Partition, yes bool) erro
 	if p.Verdict != phone.Wipe || yes {
 		return nil
 	}
-	return a.confirm(ctx, p.Label+" holds "+p.Note, "All of it will be lost. Go on?", "--yes says that they may be lost")
+	return a.confirm(ctx, p.Label+" holds "+p.Note, "All of it will be lost. Continue?", "--yes agrees to the loss")
 }
 
 // confirm asks a question, where somebody is there to answer it.

@@ -74,7 +74,7 @@ func TestFlashOnTheDisk(t *testing.T) {
 		holds  []byte
 		absent bool
 	}{
-		{"flash recovery lineage.img", exitPolicy, "--yes writes it as it is", "FOTAKernel", lineage, true},
+		{"flash recovery lineage.img", exitPolicy, "--yes writes it unchanged", "FOTAKernel", lineage, true},
 		{"flash --yes recovery lineage.img", exitOK, "Volume Down and Power", "FOTAKernel", lineage, false},
 		{"flash system whole.simg", exitPolicy, "boot image inside", "system", whole, true},
 		{"flash boot whole.simg", exitOK, "boot is written", "boot", whole, false},
@@ -82,10 +82,10 @@ func TestFlashOnTheDisk(t *testing.T) {
 		{"flash boot leo.img", exitPolicy, "that of another model", "boot", whole, false},
 		{"boot leo.img", exitOK, "display_status=on", "boot", whole, false},
 		{"boot plain.img --check --model D5803", exitOK, `unless it is of 2015 and later: that one refuses it with "dtb not found"`, "", nil, false},
-		{"fastboot update follows.zip", exitPolicy, "--yes writes it as it is", "boot", whole, false},
+		{"fastboot update follows.zip", exitPolicy, "--yes writes it unchanged", "boot", whole, false},
 		{"fastboot --yes update follows.zip", exitOK, "recovery.img is not written", "boot", lineage, false},
 		{"fastboot --yes update wrong.zip", exitFile, `fastboot-info.txt, line 2: "update-super"`, "boot", lineage, false},
-		{"fastboot flash:raw recovery cut.img whole.img", exitUsage, "whole boot image already", "FOTAKernel", lineage, false},
+		{"fastboot flash:raw recovery cut.img whole.img", exitUsage, "already a complete boot image", "FOTAKernel", lineage, false},
 		{"fastboot oem unlock~0x0123456789ABCDEF", exitPolicy, "DRM keys", "", nil, false},
 		{"fastboot oem unlock\t0x0123456789ABCDEF", exitPolicy, "DRM keys", "", nil, false},
 		{"fastboot --yes oem lock", exitPolicy, "Sony's own kernel only", "", nil, false},

@@ -44,7 +44,7 @@ func (h rawHeader) build(ctx context.Context, files []string) (imageFile, error)
 	switch bootimg.Sniff(parts[0][:min(bootimg.SniffLen, len(parts[0]))]) {
 	case bootimg.KindAndroid:
 		if len(files) > 1 {
-			return made, usageError{errors.New(files[0] + " is a whole boot image already, so there is no place for " + files[1])}
+			return made, usageError{errors.New(files[0] + " is already a complete boot image, which leaves no place for " + files[1])}
 		}
 		if h.cmdline == "" {
 			return imageFile{path: files[0]}, nil
@@ -54,12 +54,12 @@ func (h rawHeader) build(ctx context.Context, files []string) (imageFile, error)
 		}
 		image.Cmdline = h.cmdline
 	case bootimg.KindSonyELF:
-		return made, &failure{exit: exitFile, code: "not-an-image", what: files[0] + " is not a kernel but a whole boot image in Sony's form, a Sony ELF image",
-			hints: []string{`"xflash boot ` + files[0] + ` --repack" makes an Android image of it`}}
+		return made, &failure{exit: exitFile, code: "not-an-image", what: files[0] + " is not a kernel but a complete boot image in Sony's ELF format",
+			hints: []string{`"xflash boot ` + files[0] + ` --repack" turns it into an Android image`}}
 	}
 	data, err := image.Build()
 	if err != nil {
-		return made, &failure{exit: exitFile, code: "not-an-image", what: "no boot image can be made of these parts: " + err.Error()}
+		return made, &failure{exit: exitFile, code: "not-an-image", what: "these parts do not make a boot image: " + err.Error()}
 	}
 	made.made = data
 	return made, nil

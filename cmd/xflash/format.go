@@ -30,14 +30,14 @@ func newFormatCommand(a *app) *cobra.Command {
 	var o formatOptions
 	cmd := &cobra.Command{
 		Use:   "format userdata|cache",
-		Short: "put an empty file system onto a partition of a phone in fastboot mode",
+		Short: "put an empty file system on a partition of a phone in fastboot mode",
 		Long: `Makes an empty file system on this computer, as large as the partition of the phone, and
-writes it there. Unlike "erase" this leaves a phone that needs no other step before it
-starts. Everything on the partition is lost; it asks before.
+writes it there. Unlike after "erase", the phone can start at once. Everything on the
+partition is lost, so it asks first.
 
-The phone says which type and how many bytes; --type and --size are for phones that do
-not. A large partition takes some minutes. It needs mkfs.ext4 (package e2fsprogs) or
-mkfs.f2fs (package f2fs-tools).`,
+The phone reports the type and the size; --type and --size are for phones that do not. A
+large partition takes some minutes. You need mkfs.ext4 (package e2fsprogs) or mkfs.f2fs
+(package f2fs-tools).`,
 		Example: `  xflash format cache
   xflash format userdata --type ext4`,
 		Args: args(cobra.ExactArgs(1)),
@@ -92,7 +92,7 @@ func (a *app) prepareFormat(ctx context.Context, c *fastbootConn, name string, o
 		if err := c.Flash(ctx, name, f, bytes, o.limit); err != nil {
 			return err
 		}
-		return a.done(fmt.Sprintf("%s has an empty %s file system of %s.", name, kind, size(bytes)))
+		return a.done(fmt.Sprintf("%s now holds an empty %s file system of %s.", name, kind, size(bytes)))
 	}, nil
 }
 
@@ -127,8 +127,8 @@ func (a *app) fileSystemOf(ctx context.Context, c *fastbootConn, name string, p 
 		kind = "ext4" // of all S1 phones (fastboot/PROTOCOL.md §4)
 	case "ext4", "f2fs":
 	default:
-		return "", 0, &failure{exit: exitPolicy, code: "file-system", what: fmt.Sprintf("a file system of the type %q cannot be made here", kind),
-			hints: []string{"--type ext4 makes that one; the phone may not start with another type than its own"}}
+		return "", 0, &failure{exit: exitPolicy, code: "file-system", what: fmt.Sprintf("xflash cannot make a file system of type %q", kind),
+			hints: []string{"--type ext4 makes one of type ext4; the phone may not start with a type other than its own"}}
 	}
 	if bytes = o.size; bytes == 0 {
 		if bytes, err = c.PartitionSize(ctx, name); err != nil {
@@ -136,7 +136,7 @@ func (a *app) fileSystemOf(ctx context.Context, c *fastbootConn, name string, p 
 		}
 	}
 	if bytes = cmp.Or(bytes, p.Size); bytes == 0 {
-		return "", 0, &failure{exit: exitPolicy, code: "no-size", what: "the phone does not say how large " + name + " is", hints: []string{"give the number of bytes with --size"}}
+		return "", 0, &failure{exit: exitPolicy, code: "no-size", what: "the phone does not say how large " + name + " is", hints: []string{"give the size in bytes with --size"}}
 	}
 	if p.Label == "userdata" && o.size == 0 {
 		bytes -= cryptoFooter
@@ -163,7 +163,7 @@ func makeFileSystem(ctx context.Context, kind, path string, bytes int64) error {
 	}
 	out, err := exec.CommandContext(ctx, program, append(words, path)...).CombinedOutput()
 	if errors.Is(err, os.ErrNotExist) {
-		return &failure{exit: exitOther, code: "no-tool", what: "the program " + tool + " is not on this computer", hints: []string{"install the package " + pkg + ", then run this again"}}
+		return &failure{exit: exitOther, code: "no-tool", what: "the program " + tool + " is not on this computer", hints: []string{"install the package " + pkg + ", then repeat the command"}}
 	}
 	if err != nil {
 		return fmt.Errorf("%s: %w: %s", tool, err, strings.TrimSpace(string(out)))

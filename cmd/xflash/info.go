@@ -16,9 +16,9 @@ import (
 func newInfoCommand(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "info",
-		Short: "ask the phone in flash mode about itself, and explain the answer",
-		Long: `Asks the phone in flash mode about itself and explains each answer. Nothing is
-written. Serial number, IMEI and chip id are masked; --show-ids shows them.`,
+		Short: "ask a phone in flash mode about itself, and explain its answers",
+		Long: `Asks a phone in flash mode about itself and explains each answer. It writes nothing
+to the phone. Serial number, IMEI and chip id are masked; --show-ids shows them.`,
 		Args: args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			ctx := cmd.Context()
@@ -54,13 +54,13 @@ type infoRow struct {
 // keyMeanings explains the keys of usbproto/s1/PROTOCOL.md §4.2 and internal/explain/ERRORS.md
 // §3.2. A key ends with _1 for the first and usually only subsystem.
 var keyMeanings = map[string]string{
-	"TYPE":            "which program answers: S1_BOOT is the phone's own, S1_LOADER one that was sent to it",
+	"TYPE":            "the program that answers: S1_BOOT is in the phone, S1_LOADER was sent to it",
 	"ID":              "product number of the loader",
 	"VER":             "version of the program that answers",
 	"PROT_VER":        "version of the flash protocol",
 	"MAX_PKT_SZ":      "longest packet it accepts, in bytes, hexadecimal",
-	"IGNORE_CRC":      "it does not check these checksums",
-	"S1_ROOT":         "roots it trusts: firmware must be signed by one of them",
+	"IGNORE_CRC":      "the phone does not check these checksums",
+	"S1_ROOT":         "roots that the phone trusts: one of them must have signed the firmware",
 	"ACTIVE_COMP_AID": "security version of the running program",
 	"HWCONF_AID":      "lowest security version of a hardware configuration it accepts",
 	"LOADER_AID":      "lowest security version of a loader it accepts",
@@ -69,22 +69,22 @@ var keyMeanings = map[string]string{
 	"SEC_STATE":       "security state",
 	"GLOB_SEC":        "global security bits of the hardware configuration",
 	"AUTH_LEVEL":      "NONE: no service authentication, the normal state",
-	"AUTH_MET":        "way of service authentication",
+	"AUTH_MET":        "method of service authentication",
 	"OTP_LOCK_STATUS": "fuses of the chip: LOCKED in every phone from a shop",
-	"OTP_DATA":        "fuse data; a boot set is chosen by it",
-	"IDCODE":          "chip; a boot set is chosen by it",
-	"PLF_ROOT":        "hash of the platform's root key; a boot set is chosen by it",
+	"OTP_DATA":        "fuse data; selects the boot set",
+	"IDCODE":          "chip; selects the boot set",
+	"PLF_ROOT":        "hash of the platform's root key; selects the boot set",
 	"PLF_ROOT_HASH":   "hash of the platform's root key",
-	"UNIQUE_DEV_ID":   "number of this one chip",
+	"UNIQUE_DEV_ID":   "number of this chip",
 	"NO_SUB_SYSTEMS":  "number of subsystems",
 	"HW_CONFIG":       "who may sign what for this phone: role, lowest version, rights",
 	"HW_CONFIG_VER":   "version of the hardware-configuration record",
-	"HW_CONFIG_INFO":  "about the hardware-configuration record",
+	"HW_CONFIG_INFO":  "details of the hardware-configuration record",
 	"PROD_ID":         "product number",
 	"IMEI":            "first 14 digits of the IMEI",
 	"PHONE_ID":        "IMEI of each radio",
 	"MSN":             "serial number",
-	"ROOTING_STATUS":  "ROOTED: the boot loader is unlocked; ROOTABLE: it is locked and may be unlocked",
+	"ROOTING_STATUS":  "ROOTED: the boot loader is unlocked; ROOTABLE: it is locked and can be unlocked",
 	"MEMDEVS":         "storage chips",
 	"S1SBL_VER":       "version of the boot loader",
 }

@@ -20,29 +20,29 @@ var commandVariables = []struct{ name, meaning string }{
 	{"version", "version of the flash protocol"},
 	{"serialno", "serial number"},
 	{"Phone-id", "IMEI, first 14 digits"},
-	{"Device-id", "number of this one phone"},
-	{"Soc-unique-id", "number of this one chip"},
-	{"Platform-id", "chip, with its revision in the first two digits; a boot set is chosen by it"},
+	{"Device-id", "number of this phone"},
+	{"Soc-unique-id", "number of this chip"},
+	{"Platform-id", "chip, with its revision in the first two digits; selects the boot set"},
 	{"secure", "yes: the boot loader is locked"},
-	{"Rooting-status", "ROOTED: the boot loader is unlocked; ROOTABLE: it is locked and may be unlocked; NOT_ROOTABLE: it may not"},
-	{"Has-been-unlocked", "whether the boot loader was unlocked before"},
+	{"Rooting-status", "ROOTED: the boot loader is unlocked; ROOTABLE: it is locked and can be unlocked; NOT_ROOTABLE: it cannot be unlocked"},
+	{"Has-been-unlocked", "whether the boot loader was ever unlocked"},
 	{"Default-security", "ON: signatures are checked, as in every phone from a shop; OFF: a development unit"},
-	{"S1-root", "root that signed firmware goes back to"},
+	{"S1-root", "root of the firmware's signatures"},
 	{"Sake-root", "root of the service authentication"},
 	{"Keystore-counter", "number of the key set"},
 	{"Security-state", "digest of the boot security settings"},
-	{"Stored-security-state", "the same, as stored"},
+	{"Stored-security-state", "digest of the boot security settings, as stored"},
 	{"Keystore-xcs", "not known to xflash"},
 	{"X-conf", "not known to xflash"},
-	{"Frp-partition", "partition of the theft protection"},
-	{"Rollback-index-count", "how many rollback indexes the phone keeps"},
-	{"Rollback-index:0", "oldest firmware that still starts: one with a lower index does not"},
-	{"max-download-size", "longest piece that it accepts, in bytes"},
+	{"Frp-partition", "partition for theft protection"},
+	{"Rollback-index-count", "number of rollback indexes that the phone keeps"},
+	{"Rollback-index:0", "oldest firmware that still starts: firmware with a lower index does not"},
+	{"max-download-size", "longest piece that the phone accepts, in bytes"},
 	{"Ufs-info", "UFS storage: maker, part, revision"},
 	{"Emmc-info", "eMMC storage: maker and numbers"},
-	{"Sector-size", "block of the storage, in bytes"},
+	{"Sector-size", "block size of the storage, in bytes"},
 	{"slot-count", "2: there are two sets of the system; a restore writes set a"},
-	{"current-slot", "the set that the phone starts from now"},
+	{"current-slot", "the set that the phone starts now"},
 	{"is-userspace", "not known to xflash"},
 	{"USB-version", "not known to xflash"},
 	{"Version-sony", "not known to xflash"},
@@ -82,7 +82,7 @@ func (a *app) commandInfo(ctx context.Context, p *flashPhone) (err error) {
 	}
 	a.ui.hanging("battery            ", battery)
 	if low {
-		a.ui.warn("the battery is low: charge the phone before anything is written to it")
+		a.ui.warn("the battery is low: charge the phone before you write to it")
 	}
 	return nil
 }
@@ -119,7 +119,7 @@ func storageRows(ctx context.Context, s *command.Session) (rows []infoRow, err e
 	case err != nil:
 		return nil, err
 	default:
-		row("root key hash", hex.EncodeToString(hash), "hash of the platform's root key; a boot set is chosen by it")
+		row("root key hash", hex.EncodeToString(hash), "hash of the platform's root key; selects the boot set")
 	}
 	ufs, err := s.UFSInfo(ctx)
 	switch {
@@ -172,9 +172,9 @@ func batteryOf(ctx context.Context, s *command.Session) (words string, low bool,
 	b, ok := command.ParseBattery(value)
 	switch {
 	case refused != nil:
-		return "the phone does not tell: charge it to at least half before anything is written to it", false, nil
+		return "the phone does not tell: charge it to at least half before you write to it", false, nil
 	case !ok:
-		return fmt.Sprintf("%q, which is neither percent nor millivolts: charge the phone to at least half before anything is written to it", value), false, nil
+		return fmt.Sprintf("%q, which is neither percent nor millivolts: charge the phone to at least half before you write to it", value), false, nil
 	}
 	return b.String(), b.Low(), nil
 }

@@ -15,17 +15,17 @@ func newInspectCommand(a *app) *cobra.Command {
 	var roots, loaders []string
 	cmd := &cobra.Command{
 		Use:   "inspect FILE|DIR…",
-		Short: "what is this file, is it whole, is it genuine, for which phones",
-		Long: `Tells of any file from a rescue what it is, whether it is whole, what is proven about who
-made it and what is not, for which phones it is, and what is inside, with a picture of
-where the parts lie. Files are recognised by their content, whatever their names are.
+		Short: "say what a file is, whether it is whole and genuine, and for which phones",
+		Long: `Says for each file what it is, whether it is whole, what is proven about who made it and
+what is not, for which phones it is, and what is inside, with a picture of where the parts
+lie. It recognises files by their content, whatever their names.
 
-Known are SIN images of every version, .ftf bundles and XperiFirm folders, Android and
-Sony boot images, device tree tables, Android sparse images, ext, FAT and yaffs2 file
-systems, whole-disk dumps, trim-area images, and the texts that come with firmware.
+It knows SIN images of every version, .ftf bundles and XperiFirm folders, Android and Sony
+boot images, device tree tables, Android sparse images, ext, FAT and yaffs2 file systems,
+whole-disk dumps, trim-area images, and the texts that come with firmware.
 
-Nothing is written. Exit code 0 means that every file was looked at, whatever it is; use
-"xflash verify" to have damage in the exit code.`,
+It writes nothing. Exit code 0 means that it read every file, whatever it found; use
+"xflash verify" if the exit code should report damage.`,
 		Example: `  xflash inspect loader.sin
   xflash inspect D5803_23.5.A.1.291.ftf backup.dd
   xflash inspect --json downloads/`,
@@ -41,7 +41,7 @@ Nothing is written. Exit code 0 means that every file was looked at, whatever it
 // proofFlags are the flags that say which roots prove who signed a file.
 func proofFlags(cmd *cobra.Command, roots, loaders *[]string) {
 	cmd.Flags().StringSliceVar(roots, "root", nil, "also trust this root certificate (PEM)")
-	cmd.Flags().StringSliceVar(loaders, "loader", nil, "take Sony's root certificate out of this loader")
+	cmd.Flags().StringSliceVar(loaders, "loader", nil, "read Sony's root certificate from this loader")
 }
 
 // proofs is the roots of the flags, and those of all loaders among the files, so that
@@ -54,7 +54,7 @@ func (a *app) proofs(ctx context.Context, roots, loaders, paths []string) (*sin.
 	for _, name := range loaders {
 		if err := inspect.Learn(ctx, name, set); err != nil {
 			return nil, &failure{exit: exitFile, code: "file-invalid", what: fmt.Sprintf("--loader %s: %v", name, err),
-				hints: []string{"take the loader.sin of the same phone; only loaders from 2013 on carry their root"}}
+				hints: []string{"use the loader.sin of the same phone; only loaders from 2013 on contain their root"}}
 		}
 	}
 	for _, name := range paths {

@@ -157,7 +157,7 @@ func (p *inspection) partitions(list []inspect.Partition) {
 			text += " " + string(v.Content)
 		}
 		if v.Warning != "" {
-			text += "  ! belongs to one phone, never write it to another"
+			text += "  ! belongs to one phone: never write it to another"
 		}
 		p.ui.result("%s    %s\n", p.indent, strings.TrimRight(printable(text), " "))
 	}

@@ -52,7 +52,7 @@ func (a *app) listKnown(names []string) error {
 		f, m, ok := phone.Find(name)
 		if !ok {
 			return &failure{exit: exitPolicy, code: "unknown-phone", what: fmt.Sprintf("%q is not a model that xflash knows", name),
-				hints: []string{"look at the name printed on the phone; xflash devices --known lists all models"}}
+				hints: []string{"use the model printed on the phone; \"xflash devices --known\" lists all models"}}
 		}
 		models = append(models, known(f, m))
 	}

@@ -20,14 +20,14 @@ var exitMeanings = []struct {
 	{exitOK, "success"},
 	{exitOther, "another failure"},
 	{exitUsage, "wrong usage; nothing happened"},
-	{exitNoPhone, "no phone in the mode that is needed"},
+	{exitNoPhone, "no phone in the right mode"},
 	{exitNoAccess, "no permission to use the phone"},
 	{exitBusy, "another program uses the phone"},
-	{exitFile, "a file is damaged or not what it claims"},
+	{exitFile, "a file is damaged or not what it claims to be"},
 	{exitPolicy, "refused, because it is not safe or not for this phone"},
 	{exitRefused, "the phone said no"},
 	{exitBroken, "the transfer broke; the same command with --resume continues"},
-	{exitUnknown, "the state of the phone is not known"},
+	{exitUnknown, "the state of the phone is unknown"},
 	{exitInterrupted, "stopped by Ctrl-C"},
 	{exitTerminated, "stopped by SIGTERM"},
 }
@@ -119,11 +119,11 @@ func manSections() string {
 		manSection("ENVIRONMENT",
 			"XDG_STATE_HOME", "folder for the journals of unfinished restores, in its subfolder xflash (default ~/.local/state)",
 			"ANDROID_SERIAL", "the phone for xflash fastboot, when neither -s nor --device is given",
-			"ANDROID_PRODUCT_OUT", "folder where xflash fastboot flashall finds its images",
-			"SOURCE_DATE_EPOCH", "the time that a restore writes into the phone and a bundle carries, in seconds since 1970",
+			"ANDROID_PRODUCT_OUT", "folder with the images for xflash fastboot flashall",
+			"SOURCE_DATE_EPOCH", "the time that a restore writes to the phone and that a new bundle carries, in seconds since 1970",
 			"NO_COLOR", "no colour on the terminal",
 			"CLICOLOR", "0: no colour on the terminal") +
 		manSection("FILES",
-			"~/.local/state/xflash/", "one journal per phone with an unfinished restore; --resume reads it",
+			"~/.local/state/xflash/", "a journal for each phone with an unfinished restore; --resume reads it",
 			"/etc/udev/rules.d/70-xflash.rules", "lets ordinary users open the phones; xflash udev --install writes it")
 }

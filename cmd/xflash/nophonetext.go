@@ -21,7 +21,7 @@ func noPhoneText(v *usbproto.NoPhoneError) string {
 	switch v.Kind {
 	case usbproto.NothingThere:
 		if len(v.Devices) == 0 {
-			b.WriteString(paragraph("Nothing on the USB bus is a phone in a mode that xflash knows. A phone that is switched off, or only charges, cannot be seen."))
+			b.WriteString(paragraph("No phone on the USB bus is in a mode that xflash knows. A phone that is off, or only charging, does not appear there."))
 		}
 	case usbproto.OtherMode:
 		b.WriteString(describe(v.Devices))
@@ -53,14 +53,14 @@ func describe(devices []usbproto.Device) string {
 
 func accessText(v *usbproto.NoPhoneError) string {
 	if v.Root {
-		return paragraph("The phone is there, but even root may not open " + firstOf(v).Node() + ". This is a container that was not given the device.")
+		return paragraph("The phone is there, but even root may not open " + firstOf(v).Node() + ". This container has no access to the device.")
 	}
-	return paragraph("The phone is there and in the right mode, but this user may not open " + firstOf(v).Node() + ". A udev rule gives the right to whoever sits at this computer.")
+	return paragraph("The phone is there and in the right mode, but this user may not open " + firstOf(v).Node() + ". A udev rule can give you that right.")
 }
 
 func busyText(v *usbproto.NoPhoneError) string {
 	if len(v.Holders) == 0 {
-		return paragraph("Which program that is could not be seen: those of other users are visible only to root.")
+		return paragraph("xflash could not see which program: only root sees those of other users.")
 	}
 	var b strings.Builder
 	for _, h := range v.Holders {
@@ -73,9 +73,9 @@ func busyText(v *usbproto.NoPhoneError) string {
 func noPhoneHints(v *usbproto.NoPhoneError) []string {
 	switch {
 	case v.Kind == usbproto.NothingThere && len(v.Devices) > 0:
-		hints := []string{"name the one that is there: --device " + firstOf(v).Path()}
+		hints := []string{"name the phone that is connected: --device " + firstOf(v).Path()}
 		if v.Selector.Serial != "" {
-			hints = append(hints, "in flash mode a phone does not tell its serial number: name it by its port")
+			hints = append(hints, "a phone in flash mode does not tell its serial number: name its port instead")
 		}
 		return hints
 	case v.Kind == usbproto.NothingThere:
@@ -83,7 +83,7 @@ func noPhoneHints(v *usbproto.NoPhoneError) []string {
 	case v.Kind == usbproto.OtherMode:
 		return otherHints(v)
 	case v.Kind == usbproto.NoAccess && v.Root:
-		return []string{"run xflash outside of the container, or start the container with the right to USB devices (character devices 189:*)"}
+		return []string{"run xflash outside the container, or start the container with access to USB devices (character devices 189:*)"}
 	case v.Kind == usbproto.NoAccess:
 		return explain.RightsSteps
 	case v.Kind == usbproto.Busy:
@@ -107,14 +107,14 @@ func otherHints(v *usbproto.NoPhoneError) []string {
 // that /proc gives them (usbproto/libusb/NOTES.md §9 row 13).
 var freeing = map[string]string{
 	"adb":             `stop it with "adb kill-server"`,
-	"fastboot":        "let fastboot finish what it does",
-	"xflash":          "let the other xflash finish what it does; stopping it may leave the phone half flashed",
+	"fastboot":        "let fastboot finish",
+	"xflash":          "let the other xflash finish; stopping it may leave the phone half flashed",
 	"gvfsd-mtp":       "eject the phone in the file manager",
 	"gvfs-mtp-volume": "close the file manager",
 	"fwupd":           `stop it with "sudo systemctl stop fwupd"`,
 	"ModemManager":    `stop it with "sudo systemctl stop ModemManager"`,
-	"VirtualBoxVM":    "take the phone away from the virtual machine, in its menu Devices, USB",
-	"qemu-system-x86": "take the phone away from the virtual machine",
+	"VirtualBoxVM":    "release the phone from the virtual machine, in its menu Devices, USB",
+	"qemu-system-x86": "release the phone from the virtual machine",
 }
 
 func busyHints(v *usbproto.NoPhoneError) []string {
@@ -122,12 +122,12 @@ func busyHints(v *usbproto.NoPhoneError) []string {
 	for _, h := range v.Holders {
 		how, known := freeing[h.Program]
 		if !known {
-			how = fmt.Sprintf("end %s, if it may be ended: kill %d", h.Program, h.PID)
+			how = fmt.Sprintf("stop %s, if you can do without it: kill %d", h.Program, h.PID)
 		}
 		hints = append(hints, how)
 	}
 	if len(hints) == 0 {
-		return []string{"see which one: sudo fuser -v " + firstOf(v).Node(), "close file managers, phone programs and virtual machines, and try again"}
+		return []string{"find out which: sudo fuser -v " + firstOf(v).Node(), "close file managers, phone programs and virtual machines, then try again"}
 	}
 	return hints[:min(len(hints), 3)]
 }
@@ -144,9 +144,9 @@ func firstOf(v *usbproto.NoPhoneError) usbproto.Device {
 
 // noBusHints say what to do on a machine without USB, one step each.
 var noBusHints = []string{
-	"run xflash on the computer that the phone is plugged into, outside of containers and virtual machines",
-	"give this machine the bus: a container needs /dev/bus/usb, a virtual machine a USB controller that the phone is passed to",
-	"to look around without a phone, use a simulated one: --device sim:z3c",
+	"run xflash on the computer that the phone is plugged into, outside containers and virtual machines",
+	"give this machine the bus: a container needs /dev/bus/usb, a virtual machine needs a USB controller with the phone passed through",
+	"to try xflash without a phone, use a simulated one: --device sim:z3c",
 }
 
 // stateOf is what a look at the bus says to a program that wants a phone in a mode: nil

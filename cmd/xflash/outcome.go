@@ -44,10 +44,10 @@ func (c *restoreCommand) finished(plan *restore.Plan, p restore.Request) {
 	}
 	c.ui.result("%s\n", wrap("Done: "+what+then+".", c.ui.width(), ""))
 	if plan.Untried != "" {
-		c.ui.result("%s\n", wrap("Restoring phones of 2017 and later was tested on simulated phones only. Please report how it went with yours.", c.ui.width(), ""))
+		c.ui.result("%s\n", wrap("So far, restores of phones of 2017 and later have been tested on simulated phones only. Please report how yours went.", c.ui.width(), ""))
 	}
 	if !plan.Wipes {
-		steps = append(steps, `If it hangs at the logo or asks for a password nobody knows, the data of another system are in the way: run this again with --wipe.`)
+		steps = append(steps, `If it hangs at the logo or asks for a password nobody knows, data of another system is in the way: run this again with --wipe.`)
 	}
 	for i, s := range steps {
 		c.ui.say("  %d. %s", i+1, wrap(s, c.ui.width()-5, "     "))
@@ -103,19 +103,19 @@ func recordFailure(e *restore.RecordError) *failure {
 	}
 	if e.First {
 		return &failure{exit: exitBroken, code: "journal-full", what: e.Error() + "; this run has written nothing",
-			hints: []string{"make room on the disk that holds ~/.local/state/xflash, and " + resumeHint}}
+			hints: []string{"free space on the disk that holds ~/.local/state/xflash, and " + resumeHint}}
 	}
 	return &failure{exit: exitBroken, code: "journal-full", what: e.Error(),
-		text:  "  The phone is fine so far and waits. Without a journal the restore could not be continued if it were interrupted, so it stopped at the next safe point.",
-		hints: []string{"make room on the disk that holds ~/.local/state/xflash, leave the phone connected, and " + resumeHint}}
+		text:  "  The phone is fine so far, and waits. Without a journal an interrupted restore could not be continued, so xflash stopped at the next safe point.",
+		hints: []string{"free space on the disk that holds ~/.local/state/xflash, leave the phone connected, and " + resumeHint}}
 }
 
 // noStateFailure is a restore that did not start because it could not be continued if it were
 // interrupted.
 func noStateFailure(err error) *failure {
-	return &failure{exit: exitOther, code: "state", what: fmt.Sprintf("not started: the progress of the restore cannot be stored: %v", err),
+	return &failure{exit: exitOther, code: "state", what: fmt.Sprintf("not started: xflash cannot store the progress of the restore: %v", err),
 		text:  "  Nothing was written to the phone.",
-		hints: []string{"make room there and make the folder writable, or name another one: XDG_STATE_HOME=/tmp/xflash-state xflash restore ..."}}
+		hints: []string{"free space there and make the folder writable, or name another folder: XDG_STATE_HOME=/tmp/xflash-state xflash restore ..."}}
 }
 
 // stepFailure is a restore that ended at a step that failed.
@@ -136,13 +136,13 @@ func phoneState(e *restore.StepError) string {
 	case !e.Begun:
 		return "Nothing was written to the phone."
 	case e.Step.Kind == restore.StepEnd, e.Step.Kind == restore.StepSync && !e.Flashing:
-		return "Every file is written. Whether the phone has closed its side is not known; --resume asks it."
+		return "Every file is written. It is unknown whether the phone has closed its side; --resume asks it."
 	case !e.Flashing:
-		return "Nothing but the mark of an unfinished flash (unit 10100) may have been written."
+		return "At most the mark of an unfinished flash (unit 10100) was written."
 	}
-	state := "The restore is not complete: the phone comes up in flash mode until one is."
+	state := "The restore is not complete: until one is, the phone starts in flash mode."
 	if e.Written {
-		state = e.Step.Name + " is not whole on the phone. " + state
+		state = e.Step.Name + " is not complete on the phone. " + state
 	}
 	return state
 }
@@ -158,7 +158,7 @@ func stepCause(e *restore.StepError) *failure {
 	switch {
 	case broken != nil:
 		broken.what = e.Step.Title() + " failed: " + broken.what
-		broken.hints = []string{resumeHint + "; what is written stays written"}
+		broken.hints = []string{resumeHint + "; everything written so far stays written"}
 		if broken.exit != exitRefused {
 			broken.hints = append([]string{"unplug the phone and start fastboot mode again: off, hold Volume Up, plug in"}, broken.hints...)
 		}
@@ -168,7 +168,7 @@ func stepCause(e *restore.StepError) *failure {
 	case errors.As(e.Err, &refusal):
 		f := refusalFailure(explain.Refusal(refusalFacts(e, refusal)))
 		if e.Begun {
-			f.hints = append(f.hints, "when the cause is gone, "+resumeHint)
+			f.hints = append(f.hints, "when you have removed the cause, "+resumeHint)
 			if e.Step.Kind == restore.StepImage && !e.Written && !e.Step.Fragile {
 				f.hints = append(f.hints, "or leave this file out: the same command with --skip "+e.Step.Name+" and without --resume")
 			}
@@ -182,17 +182,17 @@ func stepCause(e *restore.StepError) *failure {
 			hints: []string{"start the phone in flash mode again and run the same command without --resume: it flashes everything from the start, which is safe"}}
 	case errors.Is(e.Err, s1.ErrState):
 		return &failure{exit: exitOther, code: "other", what: e.Step.Title() + " failed: " + e.Err.Error(),
-			hints: []string{"this is a fault of xflash: please report it with the plan (--dry-run)"}}
+			hints: []string{"this is a bug in xflash: please report it with the plan (--dry-run)"}}
 	case errors.As(e.Err, &talk) || errors.As(e.Err, &transfer):
 		f := brokenFailure(e.Err, e.Step.Title(), e.Begun)
 		if e.Step.Kind == restore.StepLoader && errors.Is(e.Err, usbproto.ErrTimeout) && talk != nil && talk.Chunk == talk.Chunks {
-			f.text += "\n  A loader whose own security version (AID) is below the lowest that the phone accepts is silent like this, before its first word."
+			f.text += "\n  A loader is silent like this, from the start, when its security version (AID) is below the lowest that the phone accepts."
 			f.hints = append(f.hints[:1], "then use a newer loader for this model: --loader FILE")
 		}
 		return f
 	}
 	return &failure{exit: exitFile, code: "file-invalid", what: fmt.Sprintf("%s failed: %v", e.Step.Title(), e.Err),
-		hints: []string{"the file was whole when it was checked: look at the disk it is on, then " + resumeHint}}
+		hints: []string{"the file was whole when it was checked: check the disk that holds it, then " + resumeHint}}
 }
 
 // brokenFailure is a conversation that ended in the middle.
@@ -210,7 +210,7 @@ func brokenFailure(err error, doing string, resumable bool) *failure {
 	if resumable {
 		f.hints = append(f.hints, "then "+resumeHint)
 	} else if f.code != "stopped" { // whoever stopped it needs no other cable
-		f.hints = append(f.hints, "use a short cable, directly at the computer, without a hub")
+		f.hints = append(f.hints, "use a short cable, plugged into the computer itself, without a hub")
 	}
 	return f
 }

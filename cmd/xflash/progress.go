@@ -97,7 +97,7 @@ func (p *progress) event(e restore.Event) {
 		p.ui.say("stopping after %s; press Ctrl-C again to stop at once (not advised)", e.Until)
 	case restore.JournalLeft:
 		p.clear()
-		p.ui.warn("the restore is complete; its journal could not be removed: %v", e.Err)
+		p.ui.warn("the restore is complete, but its journal could not be removed: %v", e.Err)
 	}
 }
 

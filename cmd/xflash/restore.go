@@ -38,19 +38,19 @@ func newRestoreCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "restore FILE",
 		Short: "restore a phone from a firmware bundle",
-		Long: `Restores a phone from a firmware bundle: an .ftf file, or a folder as XperiFirm
-makes it, which phones of 2017 and later need.
+		Long: `Restores a phone from a firmware bundle: an .ftf file, or the folder that XperiFirm
+makes, which phones of 2017 and later need.
 
-Every byte of the bundle is checked before the phone is asked, then the plan is
-shown. Nothing is written before you agree. Apps, photos and settings are kept
-unless you add --wipe. A restore that was stopped, by Ctrl-C, a pulled cable or a
-crash, continues with --resume; until then the phone stays in flash mode.
+It checks every byte of the bundle before it asks the phone, then shows the plan. It
+writes nothing before you agree. It keeps apps, photos and settings unless you add
+--wipe. If Ctrl-C, a pulled cable or a crash stops a restore, --resume continues it;
+until then the phone stays in flash mode.
 
 Flash mode: phone off, hold Volume Down, plug in the cable; the light turns green.
 
-A phone whose boot loader is unlocked has a second way, for when its flash mode refuses
-everything: with --fastboot kernel, recovery, system and cache of the bundle are written
-in fastboot mode (phone off, hold Volume Up, plug in the cable; the light turns blue).`,
+If flash mode refuses everything and the boot loader is unlocked, --fastboot writes
+kernel, recovery, system and cache of the bundle in fastboot mode (phone off, hold
+Volume Up, plug in the cable; the light turns blue).`,
 		Example: `  xflash restore D5803_23.5.A.1.291.ftf
   xflash restore D5803_23.5.A.1.291.ftf --dry-run --model D5803
   xflash restore D5803_23.5.A.1.291.ftf --only kernel,fotakernel
@@ -61,7 +61,7 @@ in fastboot mode (phone off, hold Volume Up, plug in the cable; the light turns 
 			// An empty list, as an unset variable of a script makes it, must not mean everything.
 			for flag, names := range map[string][]string{"only": c.request.Only, "skip": c.request.Skip} {
 				if cmd.Flags().Changed(flag) && len(names) == 0 {
-					return usageError{fmt.Errorf("--%s names nothing", flag)}
+					return usageError{fmt.Errorf("--%s is empty", flag)}
 				}
 			}
 			return c.run(cmd.Context(), args[0])
@@ -70,15 +70,15 @@ in fastboot mode (phone off, hold Volume Up, plug in the cable; the light turns 
 	f := cmd.Flags()
 	f.BoolVar(&c.dryRun, "dry-run", false, "check the bundle and show the plan, write nothing")
 	f.BoolVar(&c.yes, "yes", false, "do not ask before writing")
-	f.BoolVar(&c.request.Wipe, "wipe", false, "erase the data of the phone too: apps, photos, settings")
+	f.BoolVar(&c.request.Wipe, "wipe", false, "also erase the data of the phone: apps, photos, settings")
 	f.BoolVar(&c.keep, "keep-data", false, "keep apps, photos and settings (this is the default)")
-	f.StringSliceVar(&c.request.Only, "only", nil, "flash only these, by short name: kernel,fotakernel (boot means the boot set)")
+	f.StringSliceVar(&c.request.Only, "only", nil, "flash only these, by short name, such as kernel,fotakernel (boot means the boot set)")
 	f.StringSliceVar(&c.request.Skip, "skip", nil, "leave these out, by short name or file name")
-	f.BoolVar(&c.resume, "resume", false, "continue the restore that was stopped")
+	f.BoolVar(&c.resume, "resume", false, "continue a restore that was stopped")
 	f.BoolVar(&c.second, "fastboot", false, "write what fastboot can, to an unlocked phone in fastboot mode")
-	f.StringVar(&c.request.Model, "model", "", "the model printed on the phone, when the phone does not say it")
-	f.StringVar(&c.loader, "loader", "", "take loader.sin from this file, for bundles without one")
-	f.StringSliceVar(&c.roots, "root", nil, "also trust this root certificate (PEM); for firmware of simulated phones")
+	f.StringVar(&c.request.Model, "model", "", "the model printed on the phone, if the phone does not tell")
+	f.StringVar(&c.loader, "loader", "", "use this file as loader.sin, for bundles without one")
+	f.StringSliceVar(&c.roots, "root", nil, "also trust this root certificate (PEM), for firmware of simulated phones")
 	f.DurationVar(&c.patience, "timeout", 0, "how long to wait for the phone (default: no limit on a terminal, else one minute)")
 	cmd.MarkFlagsMutuallyExclusive("wipe", "keep-data")
 	return cmd
@@ -282,7 +282,7 @@ func (c *restoreCommand) offerResume(store restore.Store, err error) error {
 	if f.exit != exitBroken || len(store.Unfinished()) == 0 {
 		return err
 	}
-	f.text += "\n  A restore that was interrupted can leave a phone in the middle of a packet, and then it answers nothing until it was switched off."
+	f.text += "\n  An interrupted restore can leave a phone in the middle of a packet; it then answers nothing until you switch it off."
 	f.hints = append(f.hints[:1], "then "+resumeHint)
 	return f
 }
@@ -327,7 +327,7 @@ func (c *restoreCommand) tellUnfinished(store restore.Store, phoneID string) {
 		return
 	}
 	if j, err := store.Find(phoneID); err == nil && j != nil {
-		c.ui.warn("a restore of this phone with %s was stopped during %s. --resume continues there; without it everything is flashed again, which is safe too.", printable(j.Bundle), printable(j.Doing))
+		c.ui.warn("a restore of this phone with %s was stopped during %s. --resume continues there; without it xflash flashes everything again, which is safe too.", printable(j.Bundle), printable(j.Doing))
 	}
 }
 
@@ -375,7 +375,7 @@ func stepDone(s restore.Step, took string) string {
 	case restore.StepTable:
 		return fmt.Sprintf("%-16s %10s  partition table of %s%s", "partition-image", size(s.Bytes), strings.Join(s.Partitions, ", "), took)
 	case restore.StepSlot:
-		return "slot a starts from now on"
+		return "slot a is active from now on"
 	case restore.StepSync:
 		return "the phone has stored everything"
 	}

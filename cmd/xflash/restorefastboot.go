@@ -159,7 +159,7 @@ func (c *restoreCommand) offerFastboot(err error) error {
 		return err
 	}
 	f := verdictFailure(verdict)
-	f.hints = append(f.hints, "if flash mode does not work any more and the boot loader is unlocked, run this again with --fastboot")
+	f.hints = append(f.hints, "if flash mode no longer works and the boot loader is unlocked, run this again with --fastboot")
 	return f
 }
 
@@ -171,10 +171,10 @@ func (c *restoreCommand) offerFastbootRoute(err error, facts *restore.Facts) err
 	if !errors.As(err, &step) || f.exit != exitRefused || lock != "" && !strings.HasPrefix(lock, "ROOTED") {
 		return err
 	}
-	hint := "the boot loader of this phone is unlocked, so there is a second way"
+	hint := "the boot loader of this phone is unlocked, so there is another way"
 	if lock == "" {
-		hint = "if the boot loader of this phone is unlocked, there is a second way"
+		hint = "if the boot loader of this phone is unlocked, there is another way"
 	}
-	f.hints = append(f.hints, hint+": start fastboot mode (off, hold Volume Up, plug in), and run this with --fastboot")
+	f.hints = append(f.hints, hint+": start fastboot mode (off, hold Volume Up, plug in), and run this again with --fastboot")
 	return f
 }

@@ -102,10 +102,10 @@ func (t *commandTalk) save(ctx context.Context, store restore.Store, plan *resto
 		if f := classify(err); f.exit == exitBroken || f.exit == exitUnknown {
 			return err
 		}
-		plan.Questions = append(plan.Questions, fmt.Sprintf("What belongs to this phone alone could not be copied first: %s. Continue without a copy?", printable(err.Error())))
+		plan.Questions = append(plan.Questions, fmt.Sprintf("The data that belongs to this phone alone could not be copied first: %s. Continue without a copy?", printable(err.Error())))
 		return nil
 	}
-	t.c.ui.say("%s", wrap("A copy of the phone's trim area and modem settings, as far as flash mode gives it, is in "+printable(folder)+". It holds the phone's identity: keep it private.", t.c.ui.width(), ""))
+	t.c.ui.say("%s", wrap("A copy of the phone's trim area and modem settings, as far as flash mode shows them, is in "+printable(folder)+". It holds the phone's identity: keep it private.", t.c.ui.width(), ""))
 	return nil
 }
 

@@ -22,10 +22,10 @@ func newRootCommand(a *app) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "xflash",
 		Short: "restore Sony Xperia phones from Linux",
-		Long: `xflash brings a Sony Xperia that does not start any more back to life.
+		Long: `xflash brings a Sony Xperia that no longer starts back to life.
 
 It speaks Sony's flash mode over USB, checks every byte of a firmware bundle before
-it touches the phone, writes only what a rescue needs, and explains what the phone
+it touches the phone, writes only what a rescue needs, and explains the phone's
 answers. Start with "xflash restore FILE.ftf --dry-run".`,
 		Example: `  xflash devices
   xflash restore D5803_23.5.A.1.291.ftf
@@ -44,13 +44,13 @@ answers. Start with "xflash restore FILE.ftf --dry-run".`,
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	flags := root.PersistentFlags()
 	flags.StringVar(&a.device, "device", "", "the phone: serial number, usb:BUS-PORT, sim:z3c[,KEY=VALUE…], bridge:HOST:PORT, tcp:HOST, udp:HOST or replay:TRACE.pcap")
-	flags.StringVar(&a.simState, "sim-state", "", "folder that keeps the state of a simulated phone (default: a temporary one)")
+	flags.StringVar(&a.simState, "sim-state", "", "folder for the state of a simulated phone (default: a temporary one)")
 	flags.BoolVar(&a.showIDs, "show-ids", false, "show serial number, IMEI and chip id instead of masking them")
-	flags.StringVar(&a.trace.path, "trace", "", "write what goes over the cable into this file, or this folder with all that a report needs")
+	flags.StringVar(&a.trace.path, "trace", "", "record the USB traffic in this file, or in this folder with everything that a report needs")
 	flags.BoolVar(&a.trace.ids, "trace-ids", false, "keep serial number, IMEI and trim-area contents in the trace")
 	flags.BoolVar(&a.small, "small-requests", false, "send data in small USB requests: slower, for hubs that break with large ones")
-	flags.BoolVar(&a.ui.json, "json", false, "answer in JSON, one object a line on long jobs")
-	flags.BoolVarP(&a.ui.quiet, "quiet", "q", false, "say only results, notes and errors")
+	flags.BoolVar(&a.ui.json, "json", false, "answer in JSON; long jobs print one object per line")
+	flags.BoolVarP(&a.ui.quiet, "quiet", "q", false, "print only results, notes and errors")
 	root.AddCommand(
 		newDevicesCommand(a), newInfoCommand(a), newRestoreCommand(a), newExplainCommand(a),
 		newSimCommand(a), newDemoCommand(a), newVersionCommand(a), newManCommand(),

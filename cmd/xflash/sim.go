@@ -18,20 +18,18 @@ func newSimCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "sim PHONE[,KEY=VALUE…]",
 		Short: "run a simulated phone for other programs",
-		Long: `Runs a simulated phone in flash mode and gives its byte pipe to one
-client after the other over TCP. It checks what it is sent as a phone does. With
---sim-state its storage stays in a folder: emmc.img, a raw disk, and ta.img, its
-trim area.
+		Long: `Runs a simulated phone in flash mode and serves its byte pipe over TCP, to one client
+at a time. The phone checks what it receives as a real one does. With --sim-state its
+storage stays in a folder: emmc.img, a raw disk, and ta.img, its trim area.
 
 The phones are ` + strings.Join(simphone.LoaderNames(), ", ") + `: a Z3 Compact, and one for
-every other loader that was executed. ` + strings.Join(simphone.CommandNames, ", ") + ` are phones of 2017, 2019
+every other loader that the project has executed. ` + strings.Join(simphone.CommandNames, ", ") + ` are phones of 2017, 2019
 and 2021 with Sony's newer flash protocol; their folder has a file for each logical
-unit of UFS, lun0.img and so on, with blocks of 4096 bytes, and journal.jsonl, a line
-for everything they were asked to write.
+unit of UFS, lun0.img and so on, with blocks of 4096 bytes, and journal.jsonl, with a
+line for each write they were asked for.
 
-With --usb the phone is plugged into this computer instead, through the kernel's
-vhci-hcd module, and with --usbip it is there for "usbip attach": any program then
-sees a phone on USB.
+--usb plugs the phone into this computer instead, through the kernel's vhci-hcd module,
+and --usbip serves it to "usbip attach": any program then sees a phone on USB.
 
 Settings: model=D5833  serial=TEXT  disk=4G  boot-ver=TEXT  otp=LOCKED|UNLOCKED|INVALID
 hwconf=good|missing|no-live-bit|no-usage  2210=unknown  hello=both|none|no-boot|no-loader
@@ -44,7 +42,7 @@ Settings of phones of 2017 and later: model  serial  disk  root  trust  fault
 storage=ufs|emmc  slot=a|b. Their faults may name a command instead of N, as in
 fail=TEXT@flash:3 (the third), flash:* (each); unplug, silence and kill may happen within
 one: unplug=4096@download (after so many bytes), unplug=answer+1@Sync (after one transfer
-of the answer). Further ones are data13, hex=upper|lower, okay-text=TEXT, zlp, two-data,
+of the answer). More faults: data13, hex=upper|lower, okay-text=TEXT, zlp, two-data,
 glued, pending=BYTES@0, var=NAME:VALUE, novar=NAME, hash=LENGTH|other|DIGITS, lun=N:KIB
 and unit=P:U:BYTES; @* is from the start to the end.
 
@@ -101,7 +99,7 @@ data-fail, data-size=N, early-okay, info=LINES, text, long, garbage and empty.`,
 	cmd.Flags().StringVar(&usbip, "usbip", "", `serve the phone at this address, such as 127.0.0.1:3240, to "usbip attach"`)
 	cmd.Flags().StringVar(&tcp, "fastboot-tcp", "", `serve its fastboot mode at this address to "fastboot -s tcp:HOST:PORT"`)
 	cmd.Flags().StringVar(&udp, "fastboot-udp", "", `serve its fastboot mode at this address to "fastboot -s udp:HOST:PORT"`)
-	cmd.Flags().BoolVar(&log, "log", false, "tell every packet")
+	cmd.Flags().BoolVar(&log, "log", false, "log every packet")
 	cmd.MarkFlagsMutuallyExclusive("listen", "usb", "usbip", "fastboot-tcp", "fastboot-udp")
 	return cmd
 }

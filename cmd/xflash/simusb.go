@@ -19,7 +19,7 @@ func (a *app) plugIn(ctx context.Context, phone *simphone.Phone) error {
 	if errors.Is(err, usbsim.ErrNoVHCI) {
 		return &failure{exit: exitNoAccess, code: "no-vhci", what: err.Error(), hints: []string{
 			"as root, run: modprobe vhci-hcd; then this command as root too",
-			`without root, "--usbip 127.0.0.1:3240" serves the phone to "usbip attach" of another computer`}}
+			`without root, "--usbip 127.0.0.1:3240" serves the phone to "usbip attach" on another computer`}}
 	}
 	return err
 }
@@ -75,7 +75,7 @@ func (a *app) onBus(ctx context.Context, phone *simphone.Phone, plug func(contex
 		case aboot.Started == "reboot-bootloader":
 			a.ui.say("it restarts into fastboot mode")
 		case aboot.Started == "boot" && (aboot.Outcome == simphone.OutcomeRuns || aboot.Outcome == simphone.OutcomeDark):
-			a.ui.say("what it was sent runs: it shows adb now, which nobody answers")
+			a.ui.say("the image that it was sent runs: the phone now shows adb, which nobody answers")
 			return a.stay(ctx, usbsim.Android(phone.Serial()), usbsim.Idle(), plug)
 		default:
 			return nil

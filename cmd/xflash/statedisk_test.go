@@ -91,7 +91,7 @@ func TestStateDiskFullBeforeTheFirstWrite(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = cmd.Wait() // the exit code tells
-	if code := cmd.ProcessState.ExitCode(); code != exitOther || !strings.Contains(out.String(), "not started: the progress of the restore cannot be stored") ||
+	if code := cmd.ProcessState.ExitCode(); code != exitOther || !strings.Contains(out.String(), "not started: xflash cannot store the progress of the restore") ||
 		!strings.Contains(out.String(), "Nothing was written to the phone") {
 		t.Fatalf("exit code %d\n%s", code, &out)
 	}

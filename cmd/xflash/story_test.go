@@ -83,7 +83,7 @@ func TestStory(t *testing.T) {
 			}
 			// Sent anyway, it is refused in the words of the story, and explained.
 			out := strings.Join(strings.Fields(run(8, "boot", tt.image, "--force", "--device", phone("2013"))), " ")
-			for _, want := range []string{"dtb not found", "This was foretold: by rule D2a", "2013"} {
+			for _, want := range []string{"dtb not found", "The check predicted this: by rule D2a", "2013"} {
 				if !strings.Contains(out, want) {
 					t.Errorf("%q is missing in: %s", want, out)
 				}
@@ -174,12 +174,12 @@ func TestFlashRaw(t *testing.T) {
 		{"boot zImage ramdisk", exitOK, "starts it"},
 		{"-c androidboot.hardware=qcom boot zImage ramdisk", exitOK, "starts it"},
 		{"boot boot.img", exitOK, "starts it"},
-		{"boot boot.img ramdisk", exitUsage, "whole boot image already"},
+		{"boot boot.img ramdisk", exitUsage, "already a complete boot image"},
 		{"-b 0x10000000 -n 4096 boot zImage ramdisk", exitOK, "H3"},
 		{"-c androidboot.hardware=qcom~loud flash:raw boot boot.img", exitOK, "written"},
 		{"boot zImage no-such-file", exitOther, "no-such-file"},
 		{"-p aries flash boot", exitUsage, "ANDROID_PRODUCT_OUT"},
-		{"connect tcp:1.2.3.4", exitUsage, "-s tcp:HOST"},
+		{"connect tcp:1.2.3.4", exitUsage, "tcp:HOST"},
 		{"--fs-options casefold getvar all", exitUsage, "2016"},
 		{"flashing get_unlock_ability", exitRefused, "unknown command"},
 		{"flashing unlock", exitPolicy, "DRM keys"},

@@ -19,11 +19,11 @@ import (
 func newTACommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "ta",
-		Short: "back up a phone's trim area, and look into backups",
-		Long: `Reads backups of the trim area, the part of a Sony phone that holds what makes it that
-one phone: calibration, SIM lock, DRM keys, serial number. A backup can be a dump of the
+		Short: "back up a phone's trim area, and examine backups",
+		Long: `Reads backups of the trim area, the part of a Sony phone that belongs to that phone
+alone: calibration, SIM lock, DRM keys, serial number. A backup can be a dump of the
 partition (TA.img), a zip made by Backup-TA, a Flashtool backup, or a dump of the whole
-disk. Nothing here writes to a phone, and secrets are masked unless --show-ids is given.`,
+disk. These commands write nothing to a phone, and mask secrets unless you add --show-ids.`,
 		Args: args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
@@ -85,7 +85,7 @@ func (d *trimDump) damaged() error {
 		return nil
 	}
 	return &failure{exit: exitFile, code: "file-invalid", what: fmt.Sprintf("%s: %s", d.path, countOf(n, "fault")),
-		hints: []string{"keep it anyway: parts of it may be whole, and there is no other source of what it holds"}}
+		hints: []string{"keep it anyway: parts of it may be whole, and its content exists nowhere else"}}
 }
 
 // title says what was read, in one line.

@@ -30,12 +30,13 @@ func newTABackupCommand(a *app) *cobra.Command {
 	var dir, loader string
 	cmd := &cobra.Command{
 		Use:   "backup [BUNDLE] -o DIR",
-		Short: "copy what flash mode lets read of the phone's trim area",
-		Long: `Reads the trim area of a phone of 2013 to 2015, or of 2017 and later, in flash mode, twice,
-compares, and writes it into a new folder. Nothing is written to the phone.
+		Short: "copy the part of the trim area that flash mode lets you read",
+		Long: `Reads the trim area of a phone of 2013 to 2015, or of 2017 and later, twice in flash mode,
+compares the two, and saves it in a new folder. It writes nothing to the phone.
 
-A phone of 2013 to 2015 needs its loader for that: name a firmware bundle for the model, or a loader.sin
-with --loader. The loader runs in the phone's memory and is gone when the phone is off.
+A phone of 2013 to 2015 needs its loader for that: name a firmware bundle for the model, or
+a loader.sin with --loader. The loader runs in the phone's memory and is gone when the phone
+is off.
 
 The backup proves the state of the phone before a repair: SIM lock data, serial number,
 hardware configuration, calibration. It lacks the DRM keys and the lock state (units from
@@ -65,7 +66,7 @@ it identifies your phone.`,
 		},
 	}
 	cmd.Flags().StringVarP(&dir, "output", "o", "", "new folder for the backup")
-	cmd.Flags().StringVar(&loader, "loader", "", "loader.sin to send, instead of that of a bundle")
+	cmd.Flags().StringVar(&loader, "loader", "", "loader.sin to send, instead of the one in a bundle")
 	return cmd
 }
 
@@ -244,7 +245,7 @@ func (a *app) showBackup(dir string, b *tabackup.Backup, d *trimDump, odd []stri
 		case p.Refused != "":
 			line(name, "not in the backup: the phone did not open it ("+p.Refused+")")
 		case p.Partial != "":
-			line(name, fmt.Sprintf("%s, read one by one because the phone refused to send all at once (%s); units of unknown numbers can be missing", countOf(len(p.Units), "unit"), p.Partial))
+			line(name, fmt.Sprintf("%s, read one by one because the phone refused to send all at once (%s); units with unknown numbers may be missing", countOf(len(p.Units), "unit"), p.Partial))
 		default:
 			line(name, fmt.Sprintf("%s, read twice and equal", countOf(len(p.Units), "unit")))
 		}
@@ -257,6 +258,6 @@ func (a *app) showBackup(dir string, b *tabackup.Backup, d *trimDump, odd []stri
 	}
 	a.ui.result("\n%s\n", wrap("It holds SIM lock data, serial number and calibration of this phone: keep it private. "+
 		"It lacks "+b.Missing+" "+
-		"It is proof of how the phone was: compare two backups with \"xflash ta compare\". xflash never writes it back.", a.ui.width(), ""))
+		"It proves the state of the phone: compare two backups with \"xflash ta compare\". xflash never writes it back.", a.ui.width(), ""))
 	return nil
 }

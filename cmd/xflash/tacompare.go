@@ -15,9 +15,9 @@ import (
 func newTACompareCommand(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "compare FILE OTHER",
-		Short: "what differs between two trim-area backups, and are they of one phone?",
+		Short: "show how two trim-area backups differ, and whether they are of one phone",
 		Long: `Compares two trim-area backups unit by unit, as the phone would read them: deleted units
-and older copies do not count. Says first whether both are of the same phone.`,
+and older copies do not count. It first says whether both are of the same phone.`,
 		Example: `  xflash ta compare TA-before.img TA-after.img`,
 		Args:    args(cobra.ExactArgs(2)),
 		RunE: func(cmd *cobra.Command, paths []string) error {
@@ -90,7 +90,7 @@ func (a *app) compareTrim(one, two *trimDump) error {
 		a.showTrimHead(d)
 	}
 	a.ui.result("\n%s\n\n", wrap("Same phone? "+map[trimarea.Belonging]string{
-		trimarea.SamePhone: "Yes", trimarea.OtherPhone: "NO, two phones", trimarea.Undecided: "It cannot be decided"}[verdict]+
+		trimarea.SamePhone: "Yes", trimarea.OtherPhone: "NO, two phones", trimarea.Undecided: "undecided"}[verdict]+
 		": "+joined(reasons)+".", a.ui.width(), ""))
 	a.ui.result("%s the same, %s not.\n", countOf(same, "unit"), countOf(len(list), "unit"))
 	for _, c := range list {

@@ -15,10 +15,10 @@ import (
 func newTAListCommand(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "list FILE",
-		Short: "every unit of a trim-area backup, named and explained",
-		Long: `Lists the blocks and units of a trim-area backup: number, name, length, what it is for,
-and its content where that is not a secret. Deleted units and older copies are listed too.
-Exit code 0 means that nothing is damaged, 6 that something is.`,
+		Short: "list every unit of a trim-area backup, named and explained",
+		Long: `Lists the blocks and units of a trim-area backup: number, name, length, purpose, and the
+content unless it is secret. The list includes deleted units and older copies. Exit code 0
+means that nothing is damaged, 6 that something is.`,
 		Example: `  xflash ta list TA.img
   xflash ta list TA-backup-20151224.101500.zip --show-ids`,
 		Args: args(cobra.ExactArgs(1)),
@@ -185,10 +185,10 @@ func (a *app) showTrimHead(d *trimDump) {
 		line("fault", f)
 	}
 	if d.MD5 != "" && d.MD5 == d.Sum {
-		line("md5", "the image has the sum that the backup notes")
+		line("md5", "the image has the checksum that the backup records")
 	}
 	if missing := trimarea.MissingMarks(d.Data); len(missing) > 0 && d.HasBlocks() {
-		line("note", "the texts "+strings.Join(missing, ", ")+" do not occur, which a real trim area holds")
+		line("note", "the texts "+strings.Join(missing, ", ")+", which a real trim area holds, are missing")
 	}
 	line("model", orUnknown(d.ID.Model, "unit 2210 does not tell"))
 	line("serial", orUnknown(a.masked(d.ID.Serial), "unit 4900 is missing"))
@@ -201,9 +201,9 @@ func (a *app) showTrimHead(d *trimDump) {
 // wholeText says what proves that nothing is wrong.
 func (d *trimDump) wholeText() string {
 	if !d.HasBlocks() {
-		return "yes: " + countOf(len(d.Stored), "unit") + ", every one as long as its line says; the text has no checksums"
+		return "yes: " + countOf(len(d.Stored), "unit") + ", each as long as its line says; the text has no checksums"
 	}
-	return "yes: " + countOf(len(d.Blocks), "block") + " in use, every one with the right checksum"
+	return "yes: " + countOf(len(d.Blocks), "block") + " in use, each with the right checksum"
 }
 
 func orUnknown(value, why string) string {

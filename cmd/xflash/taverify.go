@@ -14,12 +14,12 @@ func newTAVerifyCommand(a *app) *cobra.Command {
 	var imeis []string
 	cmd := &cobra.Command{
 		Use:   "verify FILE…",
-		Short: "is a trim-area backup whole, and does it belong to this phone?",
-		Long: `Judges trim-area backups: blocks, checksums, units, the backup's own MD5, and the signed
-hardware configuration. With --device the phone in flash mode is asked who it is, and
-with --serial or --imei its label tells; then the backup is compared with that phone.
-Exit code 0 means whole (and of this phone, if one was given), 6 damaged, 7 of another
-phone, or not to be decided.`,
+		Short: "say whether a trim-area backup is whole and belongs to this phone",
+		Long: `Checks trim-area backups: blocks, checksums, units, the backup's own MD5, and the signed
+hardware configuration. It also compares the backup with a phone if you name one: --device
+asks the phone in flash mode, and --serial and --imei give what its label says. Exit code 0
+means whole (and of this phone, if you named one), 6 damaged, 7 of another phone or
+undecided.`,
 		Example: `  xflash ta verify TA.img
   xflash ta verify TA.img --serial CB5A12345 --imei 356789012345678`,
 		Args: args(cobra.MinimumNArgs(1)),
@@ -88,7 +88,7 @@ func (a *app) judgeTrim(d *trimDump, want trimarea.Identity, asked bool) error {
 		hints: []string{"never write it to this phone: its calibration and keys do not fit, and flash mode would refuse all firmware"}}
 	if verdict == trimarea.Undecided {
 		f.code, f.what = "undecided", d.path+": nothing proves that it belongs to this phone"
-		f.hints = []string{"treat it as another phone's until its serial number and yours are known to be the same"}
+		f.hints = []string{"treat it as another phone's until you know that its serial number is yours"}
 	}
 	return f
 }

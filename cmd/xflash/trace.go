@@ -64,7 +64,7 @@ func (a *app) startTrace() error {
 
 func traceFailure(err error) error {
 	return &failure{exit: exitOther, code: "trace", what: "the trace cannot be written: " + err.Error(),
-		hints: []string{"name a new file or a new folder with --trace: xflash never writes over anything"}}
+		hints: []string{"name a new file or folder with --trace: xflash overwrites nothing"}}
 }
 
 // save puts a text into the folder of a report.
@@ -176,7 +176,7 @@ func (a *app) replay(path string) (*capture.Replay, error) {
 	p, err := capture.Open(path)
 	var bad *capture.Error
 	if errors.As(err, &bad) {
-		err = &failure{exit: exitFile, code: "file-invalid", what: err.Error(), hints: []string{"give a file that --trace has written, or usbmon in the form of classic pcap"}}
+		err = &failure{exit: exitFile, code: "file-invalid", what: err.Error(), hints: []string{"give a file that --trace wrote, or a usbmon capture in classic pcap format"}}
 	}
 	if err != nil {
 		return nil, err
@@ -185,20 +185,18 @@ func (a *app) replay(path string) (*capture.Replay, error) {
 }
 
 func traceReadme(ids bool) string {
-	masked := `Serial number, IMEI and other identities of the phone are overwritten with X and 0 in
-it, and so are the contents of the trim area, but for the few units that say which model
-and firmware it has. The files that were sent to the phone are in it as they were, so it
-is as large as they are.`
+	masked := `X and 0 replace the serial number, the IMEI and other identities of the phone, and the
+contents of the trim area, except for the few units that hold the model and firmware. The
+files that were sent to the phone are in it unchanged, so it is as large as they are.`
 	if ids {
 		masked = `It was made with --trace-ids: serial number, IMEI and contents of the trim area ARE in
 it. Give it only to people you trust.`
 	}
-	return `This folder is a report of what xflash and a phone said to each other.
+	return `This folder records a conversation between xflash and a phone.
 
-` + traceFile + `    everything that went over the USB cable, as the kernel's usbmon has it;
-                Wireshark opens it
-` + deviceFile + `  what the phone looks like on the bus, without its serial number
-` + reportFile + `      version, command line and how it ended
+` + traceFile + `    all USB traffic, in the kernel's usbmon format; Wireshark opens it
+` + deviceFile + `  how the phone appears on the bus, without its serial number
+` + reportFile + `      version, command line and result
 ` + readmeFile + `      this text
 
 ` + masked + `
@@ -206,18 +204,18 @@ it. Give it only to people you trust.`
 To report a problem: pack the folder (tar czf report.tar.gz FOLDER), and say what the phone
 showed.
 
-To play it back, with the same command and the same files, and no phone, either inside the
+To replay it without a phone, run the same command with the same files, either inside the
 program or through libusb:
 
   xflash COMMAND… --device replay:` + traceFile + `
   umockdev-run -d ` + deviceFile + ` -p ` + capture.ReplayArgument(traceFile) + ` -- \
     xflash COMMAND… --small-requests
 
-A restore writes the time into the phone. To have the same one, set SOURCE_DATE_EPOCH to
-the second in which it was written, for the recording or for the playback.
+A restore writes the time into the phone. To replay it, set SOURCE_DATE_EPOCH to the same
+second for the recording and for the replay.
 
-To make a test of it, put two files into cmd/xflash/testdata/captures: NAME.pcap, and
-NAME.txt with the words of the command in its first line, and pieces of what xflash must
-print in the others, one in each line.
+To turn it into a test, put two files into cmd/xflash/testdata/captures: NAME.pcap, and
+NAME.txt with the command on its first line and pieces of the expected output on the
+others, one per line.
 `
 }

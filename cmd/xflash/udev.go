@@ -16,7 +16,7 @@ const udevFile = "70-xflash.rules"
 
 // udevRule is the text of that file. packaging/udev holds the same bytes for packages.
 const udevRule = `# Sony Xperia phones in fastboot, flash mode and the flash mode of 2017: whoever sits at
-# this computer may use them, and ModemManager keeps its hands off.
+# this computer may use them, and ModemManager leaves them alone.
 SUBSYSTEM=="usb", ENV{DEVTYPE}=="usb_device", ATTR{idVendor}=="0fce", ATTR{idProduct}=="0dde|adde|b00b", TAG+="uaccess", ENV{ID_MM_DEVICE_IGNORE}="1"
 `
 
@@ -28,8 +28,8 @@ func newUdevCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "udev",
 		Short: "the rule that lets you use phones without being root",
-		Long: `Prints the udev rule that gives whoever sits at this computer the right to use Sony phones,
-and the commands that install it. --install does all of it, as root.`,
+		Long: `Prints the udev rule that lets whoever sits at this computer use Sony phones, and the
+commands that install it. --install does all of that, as root.`,
 		Example: `  xflash udev
   sudo xflash udev --install`,
 		Args: args(cobra.NoArgs),
@@ -42,7 +42,7 @@ and the commands that install it. --install does all of it, as root.`,
 			return a.installRule(udevFolder)
 		},
 	}
-	cmd.Flags().BoolVar(&install, "install", false, "write the rule; needs root")
+	cmd.Flags().BoolVar(&install, "install", false, "install the rule; needs root")
 	return cmd
 }
 
@@ -51,12 +51,12 @@ func (a *app) installRule(folder string) error {
 	path := filepath.Join(folder, udevFile)
 	fail := func(err error) error {
 		if errors.Is(err, os.ErrPermission) {
-			return &failure{exit: exitNoAccess, code: "no-access", what: "the rule can only be written by root: " + err.Error(), hints: []string{"sudo xflash udev --install"}}
+			return &failure{exit: exitNoAccess, code: "no-access", what: "only root can write the rule: " + err.Error(), hints: []string{"sudo xflash udev --install"}}
 		}
 		return err
 	}
 	if old, err := os.ReadFile(path); err == nil && string(old) == udevRule {
-		return a.done(path + " is there already.")
+		return a.done(path + " already exists.")
 	}
 	f, err := os.CreateTemp(folder, ".xflash-*")
 	if err != nil {
@@ -82,6 +82,6 @@ func (a *app) installRule(folder string) error {
 			return nil
 		}
 	}
-	a.ui.say("The rule is in force. If the phone is plugged in, unplug it and plug it in again.")
+	a.ui.say("The rule is active. If the phone is plugged in, unplug it and plug it in again.")
 	return nil
 }

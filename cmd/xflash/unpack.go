@@ -23,23 +23,23 @@ func newUnpackCommand(a *app) *cobra.Command {
 	)
 	cmd := &cobra.Command{
 		Use:   "unpack FILE -o DIR",
-		Short: "take a SIN image, a bundle, a sparse image or a disk dump apart",
-		Long: `Takes a firmware file apart into a folder:
+		Short: "unpack a SIN image, a bundle, a sparse image or a disk dump",
+		Long: `Unpacks a firmware file into a folder:
 
   a SIN image, any version           the partition image inside
   an .ftf bundle, a XperiFirm folder every image in it; .ta, .xml and .fsc files are copied
   an Android sparse image            the raw image
   a whole-disk dump                  the partitions that --partition names
 
-Everything is verified on the way. A file appears only when it is whole, and none is
-replaced without --force. Zeros become holes, so the files need less room than they seem to.`,
+It verifies everything on the way. A file appears only when it is whole, and replaces
+another only with --force. Zeros become holes, so the files need less space than they show.`,
 		Example: `  xflash unpack system.sin -o out
   xflash unpack D5803_23.5.A.1.291.ftf -o out --member kernel,boot
   xflash unpack backup.dd -o out --partition boot,FOTAKernel`,
 		Args: args(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if opt.Dir == "" {
-				return usageError{errors.New("say where to: -o DIR")}
+				return usageError{errors.New("name the output folder: -o DIR")}
 			}
 			switch strings.ToLower(gap) {
 			case "00":
@@ -52,13 +52,13 @@ replaced without --force. Zeros become holes, so the files need less room than t
 		},
 	}
 	f := cmd.Flags()
-	f.StringVarP(&opt.Dir, "output", "o", "", "the folder for the files; it is made when it is not there")
+	f.StringVarP(&opt.Dir, "output", "o", "", "the folder for the files, created if needed")
 	f.StringSliceVar(&opt.Members, "member", nil, "only these members of a bundle, by short name or file name (boot means the boot set)")
 	f.StringSliceVar(&opt.Partitions, "partition", nil, "these partitions of a whole-disk dump, by label")
-	f.BoolVar(&raw, "raw", false, "write raw images, as dd and mount want them (this is the default)")
-	f.BoolVar(&opt.Sparse, "sparse", false, "write Android sparse images, as fastboot wants them")
-	f.StringVar(&gap, "gap", "00", "fill byte for gaps: 00, or ff as other tools have it")
-	f.BoolVar(&opt.Force, "force", false, "replace files that are there already")
+	f.BoolVar(&raw, "raw", false, "write raw images, as dd and mount need them (this is the default)")
+	f.BoolVar(&opt.Sparse, "sparse", false, "write Android sparse images, as fastboot needs them")
+	f.StringVar(&gap, "gap", "00", "fill byte for gaps: 00, or ff as in other tools")
+	f.BoolVar(&opt.Force, "force", false, "replace existing files")
 	cmd.MarkFlagsMutuallyExclusive("raw", "sparse")
 	return cmd
 }
@@ -127,14 +127,14 @@ func (a *app) filesFailure(err error, despite string) error {
 	switch {
 	case errors.As(err, &format):
 		return &failure{exit: exitFile, code: "file-unknown", what: format.Error(),
-			hints: []string{"what can be taken apart: SIN images, .ftf bundles, XperiFirm folders, Android sparse images, whole-disk dumps"}}
+			hints: []string{"xflash can unpack SIN images, .ftf bundles, XperiFirm folders, Android sparse images and whole-disk dumps"}}
 	case errors.As(err, &option):
 		return usageError{option}
 	case errors.As(err, &choice):
 		return a.choiceFailure(choice)
 	case errors.As(err, &exists):
 		return &failure{exit: exitOther, code: "exists", what: exists.Error(),
-			hints: []string{"choose another place with -o, or add --force to replace it"}}
+			hints: []string{"choose another folder with -o, or add --force to replace it"}}
 	case errors.As(err, &refused):
 		return &failure{exit: exitPolicy, code: "policy", what: refused.Error()}
 	case errors.As(err, &damaged):
@@ -170,9 +170,9 @@ func (a *app) choiceFailure(e *firmware.ChoiceError) error {
 		fmt.Fprintf(&b, "  %s%-24s %10s%s\n", number, printable(c.Name), size(c.Bytes), mark)
 	}
 	f.text = b.String()
-	hint := "name what you want as it is written here; boot means the whole boot set"
+	hint := "use the names as they are written here; boot means the whole boot set"
 	if e.What == "partition" {
-		hint = "labels count as they are written here: --partition boot,FOTAKernel"
+		hint = "use the labels as they are written here, as in --partition boot,FOTAKernel"
 	}
 	f.hints = []string{hint}
 	return f

@@ -17,7 +17,7 @@ import (
 func (a *app) prepareUpdateZip(ctx context.Context, c *fastbootConn, path string, o flashOptions) (func(context.Context) error, error) {
 	z, err := zip.OpenReader(path)
 	if errors.Is(err, zip.ErrFormat) || errors.Is(err, zip.ErrAlgorithm) || errors.Is(err, zip.ErrChecksum) {
-		return nil, &failure{exit: exitFile, code: "file-invalid", what: path + ": " + err.Error(), hints: []string{`"xflash inspect ` + path + `" tells what it is`}}
+		return nil, &failure{exit: exitFile, code: "file-invalid", what: path + ": " + err.Error(), hints: []string{`"xflash inspect ` + path + `" says what it is`}}
 	}
 	if err != nil {
 		return nil, err
@@ -30,7 +30,7 @@ func (a *app) prepareUpdateZip(ctx context.Context, c *fastbootConn, path string
 func (a *app) prepareUpdate(ctx context.Context, c *fastbootConn, files fs.FS, name string, o flashOptions) (func(context.Context) error, error) {
 	u, err := fastboot.OpenUpdate(files)
 	if err != nil {
-		return nil, &failure{exit: exitFile, code: "file-invalid", what: name + ": " + err.Error(), hints: []string{`"xflash inspect ` + name + `" tells what it is; a firmware bundle of Sony's is for "xflash restore"`}}
+		return nil, &failure{exit: exitFile, code: "file-invalid", what: name + ": " + err.Error(), hints: []string{`"xflash inspect ` + name + `" says what it is; for a firmware bundle from Sony, use "xflash restore"`}}
 	}
 	dir, err := os.MkdirTemp("", "xflash-update-")
 	if err != nil {
@@ -38,7 +38,7 @@ func (a *app) prepareUpdate(ctx context.Context, c *fastbootConn, files fs.FS, n
 	}
 	c.atEnd(func() error { return os.RemoveAll(dir) })
 	for _, name := range u.LeftOut {
-		a.ui.warn("%s is not written: no partition of this phone is meant by it", printable(name))
+		a.ui.warn("%s is not written: it belongs to no partition of this phone", printable(name))
 	}
 	unpacked := make([]string, len(u.Images))
 	for i, image := range u.Images {

@@ -14,13 +14,13 @@ func newVerifyCommand(a *app) *cobra.Command {
 	var roots, loaders []string
 	cmd := &cobra.Command{
 		Use:   "verify FILE…",
-		Short: "judge files of a rescue: whole, and genuine?",
-		Long: `Reads SIN images and firmware bundles to their last byte and says of each file whether
-it is whole, and what is proven about who made it: block hashes, signature, and the
-certificate chain up to a root. Every damaged block is named with its place in the file.
-Other files (disk dumps, trim areas, boot images, sparse images, file systems) are judged
-by what their format can prove. Exit code 0 means that every file is intact, 6 that one is
-damaged, is of an unknown kind, or could not be read.`,
+		Short: "say whether files are whole and genuine",
+		Long: `Reads SIN images and firmware bundles to their last byte and says whether each file is
+whole, and what is proven about who made it: block hashes, signature, and the certificate
+chain up to a root. It names every damaged block with its offset in the file. For other
+files (disk dumps, trim areas, boot images, sparse images, file systems) it checks what
+their format can prove. Exit code 0 means that every file is intact, 6 that one is damaged,
+is of an unknown kind, or could not be read.`,
 		Example: `  xflash verify system.sin
   xflash verify D5803_23.5.A.1.291.ftf --json`,
 		Args: args(cobra.MinimumNArgs(1)),

@@ -14,7 +14,7 @@ import (
 // loader that reads appended trees at all takes such a tree.
 func RepairOnePiece(d *Diagnosis, t Target) (*Repaired, error) {
 	if d.image == nil || d.image.Version != 0 || d.kernel == nil || d.Has("C2") {
-		return nil, &NotRepairable{Reason: "only a whole Android image with header version 0 can be repaired in this way"}
+		return nil, &NotRepairable{Reason: "this repair works only for a complete Android image with header version 0"}
 	}
 	board, known := t.board()
 	if !known {
@@ -36,7 +36,7 @@ func RepairOnePiece(d *Diagnosis, t Target) (*Repaired, error) {
 			}
 		}
 		if !onePiece(m.Kernel[tree.Offset:tree.Offset+len(tree.Data)], platform, variant, own) {
-			return nil, &NotRepairable{Reason: "the ids of the device tree leave no room for one piece"}
+			return nil, &NotRepairable{Reason: "the ids of the device tree leave no room to join them"}
 		}
 		m.Trailing = nil
 		m.ID = m.ComputeID()
@@ -51,7 +51,7 @@ func RepairOnePiece(d *Diagnosis, t Target) (*Repaired, error) {
 		if after.Refused() {
 			return nil, &NotRepairable{Reason: "that would not be enough"}
 		}
-		return &Repaired{out, []string{"wrote the ids of the device tree after the kernel in one piece, in their place; nothing else of the kernel was touched"}, after}, nil
+		return &Repaired{out, []string{"joined the ids of the device tree after the kernel, in place; the rest of the kernel is unchanged"}, after}, nil
 	}
 	return nil, &NotRepairable{Reason: "there is no device tree with split ids for this phone after the kernel"}
 }

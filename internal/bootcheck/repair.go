@@ -91,7 +91,7 @@ func Repair(d *Diagnosis, t Target) (*Repaired, error) {
 				left = append(left, f)
 			}
 		}
-		return nil, &NotRepairable{"this cannot be repaired from what is in the image", left}
+		return nil, &NotRepairable{"the image does not hold what this repair needs", left}
 	}
 	return &Repaired{out, r.done, after}, nil
 }
@@ -108,11 +108,11 @@ func (r *repair) container() error {
 	}
 	switch {
 	case d.Has("C2"):
-		return &NotRepairable{Reason: "the file is cut, and what is missing is nowhere else"}
+		return &NotRepairable{Reason: "the file is truncated, and nothing can replace the missing part"}
 	case d.elf != nil:
 		kernel, ok := d.elf.Find(bootimg.SegmentKernel)
 		if !ok {
-			return &NotRepairable{Reason: "the Sony ELF image has no kernel in it"}
+			return &NotRepairable{Reason: "the Sony ELF image holds no kernel"}
 		}
 		r.image = fresh()
 		r.image.Kernel, r.image.Cmdline = kernel.Data, d.elf.Cmdline()
@@ -135,7 +135,7 @@ func (r *repair) container() error {
 			m = *fresh()
 			m.Kernel, m.Ramdisk, m.Second = d.image.Kernel, d.image.Ramdisk, d.image.Second
 			m.Cmdline, m.Name, m.OSVersion = d.image.Cmdline, d.image.Name, d.image.OSVersion
-			r.did("made an image with header version 0 of one with version %d", old)
+			r.did("converted the image from header version %d to 0", old)
 		}
 	}
 	return nil
@@ -187,16 +187,16 @@ func (r *repair) table(t Target) error {
 	}
 	if len(trees) == 0 {
 		if r.d.Refused() {
-			return &NotRepairable{Reason: "there is no device tree with ids in the image, so no table can be made"}
+			return &NotRepairable{Reason: "no device tree in the image has ids, so no table can be made"}
 		}
 		return nil
 	}
 	table, err := bootimg.BuildQCDT(2, int(r.image.PageSize), trees)
 	if err != nil {
-		return &NotRepairable{Reason: "no table can be made of the device trees: " + err.Error()}
+		return &NotRepairable{Reason: "these device trees do not make a table: " + err.Error()}
 	}
 	r.image.DT = table
-	r.did("added a table of device trees (QCDT version 2, %d bytes) made of the %s in the image; kernel untouched", len(table), text.Count(len(trees), "device tree"))
+	r.did("added a table of device trees (QCDT version 2, %d bytes), made from the %s in the image; the kernel is unchanged", len(table), text.Count(len(trees), "device tree"))
 	return nil
 }
 
@@ -238,6 +238,6 @@ func (r *repair) header() {
 	}
 	if !strings.Contains(m.Cmdline, "androidboot.hardware=") {
 		m.Cmdline = strings.TrimSpace("androidboot.hardware=qcom " + m.Cmdline)
-		r.did("put androidboot.hardware=qcom into the command line")
+		r.did("added androidboot.hardware=qcom to the command line")
 	}
 }

@@ -15,14 +15,14 @@ import (
 func (d *Diagnosis) container(t Target) {
 	switch {
 	case d.Kind == bootimg.KindSonyELF:
-		d.add("C1", d.severityOfRefusal(), true, "a Sony ELF image, the form in which Sony keeps kernels; fastboot boot takes only Android images", "")
+		d.add("C1", d.severityOfRefusal(), true, "a Sony ELF image, Sony's own format for kernels; fastboot boot accepts only Android images", "")
 	case d.Kind == bootimg.KindZImage:
 		d.add("C1", d.severityOfRefusal(), true, "a bare kernel (zImage) without the Android header that a loader reads", "")
 	case d.image == nil:
-		d.add("C1", Fails, false, "an Android boot image whose header makes no sense", "download the file again, if you can from another source")
+		d.add("C1", Fails, false, "an Android boot image with an impossible header", "download the file again, if you can from another source")
 	case d.image.Version > 0:
 		usable := d.kernel != nil && d.kernel.Kind == bootimg.KernelZImage
-		d.add("C3", d.severityOfRefusal(), usable, fmt.Sprintf("an image with header version %d, which was made for phones of 2018 and later; the loader of this one reads other things in its place", d.image.Version), "")
+		d.add("C3", d.severityOfRefusal(), usable, fmt.Sprintf("an image with header version %d, made for phones of 2018 and later; the loader of this phone would misread its header", d.image.Version), "")
 	}
 }
 
@@ -39,11 +39,11 @@ func (d *Diagnosis) severityOfRefusal() Severity {
 // sizes: is all of it there, and does it fit (C2, C4, C5).
 func (d *Diagnosis) sizes(t Target) {
 	if d.image != nil && d.image.Need > d.Size {
-		d.add("C2", Fails, false, fmt.Sprintf("the file is cut: its header asks for %d bytes, it has %d", d.image.Need, d.Size),
+		d.add("C2", Fails, false, fmt.Sprintf("the file is truncated: its header needs %d bytes, the file has %d", d.image.Need, d.Size),
 			"download it again and compare its checksum")
 	}
 	if t.MaxDownload > 0 && d.Size > t.MaxDownload {
-		d.add("C4", Fails, false, fmt.Sprintf("the image has %d bytes, and the phone accepts no more than %d in one go", d.Size, t.MaxDownload), "")
+		d.add("C4", Fails, false, fmt.Sprintf("the image has %d bytes, but the phone accepts at most %d at once", d.Size, t.MaxDownload), "")
 	}
 	limit, name := t.Partition, "the partition"
 	if limit == 0 && t.Family != nil {
@@ -56,7 +56,7 @@ func (d *Diagnosis) sizes(t Target) {
 		if t.Flash {
 			severity = Fails
 		}
-		d.add("C5", severity, false, fmt.Sprintf("the image has %d bytes and %s %d: it can be booted, but not flashed there", d.Size, name, limit), "")
+		d.add("C5", severity, false, fmt.Sprintf("the image has %d bytes and %s %d: you can boot it, but not flash it there", d.Size, name, limit), "")
 	}
 }
 
@@ -65,7 +65,7 @@ func (d *Diagnosis) devicetree(t Target) {
 	appended := devices(d.kernel.Trees)
 	d.noteTrees(appended)
 	if !t.foreseen() {
-		d.add("D0", Info, false, "whether the loader of this phone wants a device tree, and which, is not known: that is not judged", "")
+		d.add("D0", Info, false, "it is unknown whether the loader of this phone needs a device tree, and which: this was not checked", "")
 		return
 	}
 	board, known := t.board()
@@ -98,14 +98,14 @@ func (d *Diagnosis) devicetree(t Target) {
 	case d.tableBad != nil && hasTable(tableBytes) && !unsupportedTable(d.tableBad):
 		d.add("D4", Fails, hasTree || len(d.kernel.Stray) > 0, "its table of device trees is damaged: "+d.tableBad.Error(), "")
 	case d.table != nil && d.table.Version != 1 && d.table.Version != 2:
-		d.add("D3", d.severityOfRefusal(), true, fmt.Sprintf("its table of device trees is of version %d; loaders of 2013 and 2014 know 1 and 2", d.table.Version), "")
+		d.add("D3", d.severityOfRefusal(), true, fmt.Sprintf("its table of device trees has version %d; loaders of 2013 and 2014 know 1 and 2", d.table.Version), "")
 	}
 	inTable := d.table != nil && d.tableBad == nil
 	switch {
 	case inTable && hasTree:
-		d.add("D7", Info, false, "it has a table of device trees and trees after the kernel; a loader looks into the table first", "")
+		d.add("D7", Info, false, "it has a table of device trees and trees after the kernel; a loader searches the table first", "")
 	case !hasTable(tableBytes) && !hasTree && len(d.kernel.Stray) == 0 && len(d.extraTrees()) == 0:
-		d.add("D1", Fails, false, "it has no device tree at all, neither a table nor one after its kernel: the kernel was built without", "get an image that was made for this phone")
+		d.add("D1", Fails, false, "it has no device tree at all, neither in a table nor after its kernel: the kernel was built without one", "get an image made for this phone")
 	}
 	if len(d.kernel.Stray) > 0 && !hasTree {
 		d.add("D9", d.severityOfRefusal(), true, fmt.Sprintf("a device tree is at byte %#x of the kernel, but not right after it where a loader looks", d.kernel.Stray[0].Offset), "")
@@ -117,7 +117,7 @@ func (d *Diagnosis) devicetree(t Target) {
 		d.wrongDevice(t, board, d.tableDevices())
 	}
 	if round == 3 && tableFits[LK2013] {
-		d.add("D8", Warning, false, "the loader accepts a tree of its table only as a last resort: its board subtype is not the phone's", "")
+		d.add("D8", Warning, false, "the loader accepts a tree of its table only as a last resort: the board subtype of the tree is not the phone's", "")
 	}
 	if chosen != nil {
 		d.otherModel(t, *chosen)
@@ -140,24 +140,24 @@ func (d *Diagnosis) appended(t Target, board phone.Board, trees []bootimg.Device
 			}
 		}
 	}
-	cure := "make an image with a table of device trees from it (xflash boot IMAGE --repack): all that is needed is inside"
+	cure := "make an image with a table of device trees from it (xflash boot IMAGE --repack): it holds everything needed"
 	switch {
 	case first:
-		d.add("D2b", Warning, true, "its device tree is after the kernel, with ids in one piece: every loader that looks there at all takes it; one that does not answers \"dtb not found\"", cure)
+		d.add("D2b", Warning, true, "its device tree is after the kernel, with joined ids: every loader that looks there accepts it; a loader that does not answers \"dtb not found\"", cure)
 	case split:
 		severity := Fails
 		if t.takesAppended() {
 			severity = Warning
 		}
-		text := "it has no table of device trees, only trees after the kernel with split ids. Loaders of this phone's time look for a table, or read no more than the first three ids of a tree, and answer \"dtb not found\"; that is not a fault of the ramdisk or its compression"
+		text := "it has no table of device trees, only trees after the kernel with split ids. Loaders from this phone's time look for a table, or read only the first three ids of a tree, and answer \"dtb not found\"; the ramdisk and its compression are not the cause"
 		if severity == Warning {
-			text += ". This phone's loader, " + t.Loader + ", is known to take them"
+			text += ". This phone's loader, " + t.Loader + ", is known to accept them"
 		}
 		d.add("D2a", severity, true, text, cure)
 	case fits:
-		d.add("D2c", Fails, true, "the ids of this phone are not the first of its device tree, and a loader of 2013 reads only the first", cure)
+		d.add("D2c", Fails, true, "the ids of this phone are not the first in its device tree, and a loader of 2013 reads only the first", cure)
 	case none:
-		d.add("D2d", Warning, false, "its device tree has no Qualcomm ids, as mainline kernels have it: loaders of 2013 and 2014 take it as a last choice, later ones do not", "")
+		d.add("D2d", Warning, false, "its device tree has no Qualcomm ids, as in mainline kernels: loaders of 2013 and 2014 accept it as a last resort, later ones do not", "")
 	default:
 		d.wrongDevice(t, board, trees)
 	}
@@ -177,7 +177,7 @@ func (d *Diagnosis) wrongDevice(t Target, board phone.Board, trees []bootimg.Dev
 	}
 	platform, variant, _, rev := hardware(board)
 	d.add("D5", Fails, false, fmt.Sprintf("%s (a loader looks for chip %d, board %d, revision up to %#x)", text, platform, variant, rev),
-		"get an image that was made for this phone")
+		"get an image made for this phone")
 }
 
 // otherModel: the ids fit, and the tree is that of a sister model (D6). Ids do not tell a
@@ -194,7 +194,7 @@ func (d *Diagnosis) otherModel(t Target, tree bootimg.DeviceTree) {
 			if m.CodeName == "" || m.CodeName == own || !slices.Contains(words, m.CodeName) || slices.Contains(words, own) {
 				continue
 			}
-			d.add("D6", Useless, false, fmt.Sprintf("the loader will accept it, since the ids are the same, but its device tree is that of the %s (%s): expect a dark screen or no touch", m.Name, treeName(tree)),
+			d.add("D6", Useless, false, fmt.Sprintf("the loader will accept it, because the ids are the same, but its device tree is for the %s (%s): expect a dark screen or no touch", m.Name, treeName(tree)),
 				"get the image for "+t.Model.Code)
 			return
 		}
@@ -204,7 +204,7 @@ func (d *Diagnosis) otherModel(t Target, tree bootimg.DeviceTree) {
 // kernelRules: can this loader start the kernel (K1 to K3).
 func (d *Diagnosis) kernelRules(t Target) {
 	if d.kernel.Kind != bootimg.KernelZImage {
-		d.add("K1", Useless, false, "its kernel is "+kernelIs(d.kernel.Kind)+"; the loader of this phone starts only a zImage and would hang", "get an image that was made for this phone")
+		d.add("K1", Useless, false, "its kernel is "+kernelIs(d.kernel.Kind)+"; the loader of this phone starts only a zImage and would hang", "get an image made for this phone")
 		return
 	}
 	p, err := d.payload, d.packBad
@@ -212,7 +212,7 @@ func (d *Diagnosis) kernelRules(t Target) {
 	case errors.Is(err, unpack.ErrCorrupt), errors.Is(err, unpack.ErrTruncated):
 		d.add("K2", Useless, false, "its kernel is damaged ("+err.Error()+"): the phone would hang at the black screen", "download the image again")
 	case err != nil:
-		d.add("K4", Info, false, "xflash cannot look into its kernel ("+err.Error()+"); that says nothing against it", "")
+		d.add("K4", Info, false, "xflash cannot read its kernel ("+err.Error()+"); that does not mean it is bad", "")
 	}
 	if p == nil || p.Config.Empty() || t.Family == nil {
 		return
@@ -242,15 +242,15 @@ func (d *Diagnosis) ramdiskRules() {
 	switch {
 	case known.Known && !known.Yes:
 		cure := d.ramBad == nil
-		d.add("R2", Useless, cure, fmt.Sprintf("its ramdisk is packed as %s and its kernel cannot unpack that (by its %s): the phone stays at the logo and starts again after 5 seconds", r.Format, known.From),
-			"have the ramdisk repacked (xflash boot IMAGE --repack)")
+		d.add("R2", Useless, cure, fmt.Sprintf("its ramdisk is packed as %s, which its kernel cannot unpack (by its %s): the phone stays at the logo and restarts after 5 seconds", r.Format, known.From),
+			"repack the ramdisk (xflash boot IMAGE --repack)")
 	case r.Format == unpack.LZMA:
-		d.add("R4", Info, false, "its ramdisk is packed as LZMA. That is not a reason for \"dtb not found\", whatever people say: no loader ever reads the ramdisk", "")
+		d.add("R4", Info, false, "its ramdisk is packed as LZMA. That never causes \"dtb not found\", whatever people say: no loader reads the ramdisk", "")
 	}
 	if slices.ContainsFunc(r.Names, func(n string) bool {
 		return n == "sbin/recovery" || n == "twres" || strings.HasPrefix(n, "twres/") || n == "system/bin/recovery"
 	}) {
-		d.add("R5", Warning, false, "it is a recovery: one that was not built to blank the screen at its start stays dark when it is booted by fastboot, and runs anyway", "press the power key twice; \"adb devices\" shows whether it runs")
+		d.add("R5", Warning, false, "it is a recovery: unless it was built to blank the screen when it starts, fastboot boots it to a dark screen, but it runs", "press the power key twice; \"adb devices\" shows whether it runs")
 	}
 }
 
@@ -261,18 +261,18 @@ func (d *Diagnosis) header(t Target) {
 		d.addresses(m)
 	}
 	if !strings.Contains(m.Cmdline, "androidboot.hardware=") {
-		d.add("H2", Warning, true, "its command line has no androidboot.hardware=: the system's start files will not be found", "")
+		d.add("H2", Warning, true, "its command line has no androidboot.hardware=: the system will not find its start files", "")
 	}
 	if m.Version <= 2 {
 		switch m.CheckID() {
 		case bootimg.IDWithoutDT:
-			d.add("I1", Info, false, "its id does not count the device tree table: a tool packed it that knows nothing of the table", "")
+			d.add("I1", Info, false, "its id does not cover the device tree table: the tool that packed it does not know the table", "")
 		case bootimg.IDOther:
-			d.add("I1", Info, false, "its id is not that of its parts; loaders do not look at it", "")
+			d.add("I1", Info, false, "its id does not match its parts; loaders do not check it", "")
 		}
 	}
 	if _, avb := bootimg.FindAVBFooter(d.data); avb || len(m.Trailing) > 0 {
-		d.add("I1", Info, false, fmt.Sprintf("%d bytes follow the image; that is usual in copies of a partition", len(m.Trailing)), "")
+		d.add("I1", Info, false, fmt.Sprintf("%d bytes follow the image; that is normal in copies of a partition", len(m.Trailing)), "")
 	}
 }
 
@@ -298,21 +298,21 @@ func (d *Diagnosis) addresses(m *bootimg.Image) {
 	for i, p := range all {
 		for _, q := range all[i+1:] {
 			if p.from < q.to && q.from < p.to && p.from < p.to && q.from < q.to {
-				d.add("H1", Warning, true, fmt.Sprintf("its load addresses put %s (%#x to %#x) over %s (%#x to %#x); a loader that believed them would hang, most use their own",
+				d.add("H1", Warning, true, fmt.Sprintf("its load addresses put %s (%#x to %#x) over %s (%#x to %#x); a loader that used them would hang, but most use their own",
 					p.what, p.from, p.to, q.what, q.from, q.to), "")
 				break
 			}
 		}
 	}
 	if m.KernelAddr == 0x10008000 {
-		d.add("H3", Warning, true, "its addresses start at 0x10000000, which is where tools put them that know nothing of this phone; most loaders use their own", "")
+		d.add("H3", Warning, true, "its addresses start at 0x10000000, the default of tools that do not know this phone; most loaders use their own", "")
 	}
 }
 
 // phoneRules: what the phone itself says (L1).
 func (d *Diagnosis) phoneRules(t Target) {
 	if t.Locked {
-		d.add("L1", Fails, false, "the phone's boot loader is locked: it boots nothing that Sony did not sign", "unlock it with the code from Sony, which erases the phone; \"xflash restore\" works on a locked one")
+		d.add("L1", Fails, false, "the boot loader of the phone is locked: it boots only what Sony signed", "unlock it with the code from Sony, which erases the phone; \"xflash restore\" works on a locked phone")
 	}
 }
 

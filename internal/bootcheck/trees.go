@@ -97,17 +97,17 @@ func whatItIs(k bootimg.Kind) string {
 	case bootimg.KindEmpty:
 		return "an empty file"
 	case bootimg.KindHTML:
-		return "a web page: the download did not give the file but a page about it"
+		return "a web page: the download gave a page instead of the file"
 	case bootimg.KindZip:
 		return "a zip archive, perhaps a system update; the image may be inside"
 	case bootimg.KindGzip, bootimg.KindCompressed:
 		return "a compressed file; unpack it first"
 	case bootimg.KindSparse:
-		return "a sparse partition image, which is flashed and not booted"
+		return "a sparse partition image, which you flash and cannot boot"
 	case bootimg.KindVendorBoot:
-		return "a vendor_boot image, which phones after the S1 time have"
+		return "a vendor_boot image, for phones after the S1 era"
 	case bootimg.KindUnknown:
-		return "something that xflash does not know"
+		return "of an unknown format"
 	}
 	return k.String()
 }
@@ -118,7 +118,7 @@ func kernelIs(k bootimg.KernelKind) string {
 	case bootimg.KernelARM64:
 		return "one for 64-bit processors"
 	case bootimg.KernelUnknown:
-		return "in an unknown form"
+		return "in an unknown format"
 	}
 	return "of the form " + k.String()
 }

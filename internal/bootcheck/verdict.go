@@ -14,7 +14,7 @@ func (d *Diagnosis) Verdict(t Target) string {
 		loader = "the loader of the " + name
 	}
 	if !t.foreseen() && !d.Refused() {
-		return "nothing speaks against it, but what " + loader + " accepts is not known"
+		return "no problem found, but it is unknown what " + loader + " accepts"
 	}
 	if t.Flash {
 		return loader + d.flashVerdict(t)
@@ -22,9 +22,9 @@ func (d *Diagnosis) Verdict(t Target) string {
 	accepted := " (accepted by loaders of: " + d.AcceptedBy() + ")"
 	switch {
 	case d.Refused():
-		return loader + " will refuse it, surely or likely" + accepted
+		return loader + " will certainly or probably refuse it" + accepted
 	case d.Doubtful():
-		return loader + " should accept it, and it will probably not run" + accepted
+		return loader + " should accept it, but it will probably not run" + accepted
 	}
 	return loader + " should accept it" + d.unless(t) + accepted
 }
@@ -34,7 +34,7 @@ func (d *Diagnosis) flashVerdict(t Target) string {
 	case d.Refused():
 		return " will not write it"
 	case d.Doubtful():
-		return " writes it, and will probably not start it"
+		return " writes it, but will probably not start it"
 	}
 	return " writes it and should start it" + d.unless(t)
 }

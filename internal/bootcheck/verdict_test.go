@@ -65,11 +65,11 @@ func TestVerdict(t *testing.T) {
 		"good, flash":           {good, func(t *Target) { t.Flash = true }, "writes it and should start it"},
 		"2015 refuses":          {plain, nil, `should accept it, unless it is of 2015 and later: that one refuses it with "dtb not found" (accepted by loaders of: summer of 2013, 2014)`},
 		"2015 refuses, flash":   {plain, func(t *Target) { t.Flash = true }, "writes it and should start it, unless it is of 2015 and later: that one finds no device tree in it, and the phone stays dark"},
-		"split":                 {split, nil, "will refuse it, surely or likely (accepted by loaders of: 2014, 2015 and later)"},
-		"split, flash":          {split, func(t *Target) { t.Flash = true }, "writes it, and will probably not start it"},
+		"split":                 {split, nil, "will certainly or probably refuse it (accepted by loaders of: 2014, 2015 and later)"},
+		"split, flash":          {split, func(t *Target) { t.Flash = true }, "writes it, but will probably not start it"},
 		"split, a known loader": {split, func(t *Target) { t.Loader = "1286-7314_S1_Boot_MSM8974AC_LA3.0_M_2" }, "should accept it (accepted by loaders of: 2014, 2015 and later)"},
 		"locked, flash":         {good, func(t *Target) { t.Flash, t.Locked = true, true }, "will not write it"},
-		"no kernel for it":      {image(t, func(m *bootimg.Image) { withQCDT(m); m.Ramdisk = nil }), nil, "should accept it, and it will probably not run (accepted by loaders of: all)"},
+		"no kernel for it":      {image(t, func(m *bootimg.Image) { withQCDT(m); m.Ramdisk = nil }), nil, "should accept it, but it will probably not run (accepted by loaders of: all)"},
 	} {
 		target := z3c(t)
 		if c.change != nil {

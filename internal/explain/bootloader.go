@@ -177,7 +177,7 @@ func (c *catalogue) bootLoader(text string) (entry, bool) {
 		return *e, e.confidence != Low
 	}
 	return entry{action: "REPORT", confidence: Unknown,
-		meaning: "This answer of the boot loader is on no list that we know. Only its own words say what failed."}, false
+		meaning: "This answer of the boot loader is on no known list. Only its own words say what failed."}, false
 }
 
 // inContext decides between the causes of "Command not allowed" and its like by what the
@@ -187,7 +187,7 @@ func (e *Explanation) inContext(c context) {
 	case "command not allowed", "not allowed", "flashing is not allowed for partition":
 	case "command did not succeed":
 		if c.doing != "" && c.doing != "unlocking" {
-			e.Meaning = "The boot loader tried the command and could not carry it out. It gives no reason."
+			e.Meaning = "The boot loader tried the command and failed. It gives no reason."
 			e.Action, e.Next = "REPLUG", book().adviceFor("REPLUG")
 		}
 		return
@@ -198,7 +198,7 @@ func (e *Explanation) inContext(c context) {
 	if c.name != "" {
 		name = printable(c.name, maxWord)
 	}
-	refuses := fmt.Sprintf("its boot loader does not let %s be changed in fastboot", name)
+	refuses := fmt.Sprintf("its boot loader does not allow fastboot to change %s", name)
 	switch {
 	case c.doing == "unlocking":
 		e.Meaning = `The unlock code is wrong, or "OEM unlocking" is switched off in the settings of the phone.`
@@ -207,12 +207,12 @@ func (e *Explanation) inContext(c context) {
 		e.Meaning = "The phone is unlocked, but " + refuses + "."
 		e.Action, e.Next = "NOFASTBOOT", book().adviceFor("NOFASTBOOT")
 	case c.doing == "booting":
-		e.Meaning = "The boot loader is locked: it starts no images from the computer."
+		e.Meaning = "The boot loader is locked: it does not start images from the computer."
 		e.Action, e.Next = "LOCKED", book().adviceFor("LOCKED")
 	case c.doing != "":
 		e.Meaning = "Either the boot loader is locked, or " + refuses + ", even when the phone is unlocked."
 		e.Action = "NOFASTBOOT"
-		e.Next = append([]string{`"xflash fastboot getvar unlocked" tells which: "no" is a locked boot loader, and then only flash mode can help ("xflash restore FILE").`}, book().adviceFor("NOFASTBOOT")...)
+		e.Next = append([]string{`"xflash fastboot getvar unlocked" tells which: "no" means a locked boot loader, and then only flash mode can help ("xflash restore FILE").`}, book().adviceFor("NOFASTBOOT")...)
 	default:
 		return
 	}

@@ -41,25 +41,25 @@ func (f Facts) rootCause(e *Explanation) {
 	case f.Step == "data":
 		f.sessionRecord(e)
 	case f.HWConfig == HWConfigEmpty:
-		e.decide(RecordMissing, "HWCONF", "The file carries a genuine signature. The phone itself cannot decide whether it may accept it, because its hardware-configuration record is missing (HW_CONFIG is empty; the record is unit 2003 in trim-area partition 2). Other firmware will be refused in the same way.",
+		e.decide(RecordMissing, "HWCONF", "The file carries a genuine signature. The phone itself cannot decide whether it may accept it, because its hardware-configuration record is missing (HW_CONFIG is empty; the record is unit 2003 in trim-area partition 2). The phone will refuse other firmware in the same way.",
 			"Do not write anything to the trim area, and never unit 2003 of another phone.",
-			"If you have a trim-area backup of this very phone, keep it safe and ask for help with it; otherwise only a service centre can restore the record.",
-			"If the boot loader is unlocked, fastboot is a second way in: it does not ask this record.")
+			"If you have a trim-area backup of this very phone, keep it safe and ask for help with it; without one, only a service centre can restore the record.",
+			"If the boot loader is unlocked, fastboot is another way in: it does not use this record.")
 	case listed && test && !role.takes(flagTest):
 		e.decide(TestRoot, "WRONGFW", fmt.Sprintf("The file is an internal test build of Sony's: it is signed by %s, and this phone does not accept the test root for files signed as %s%s.",
 			printable(f.Issuer, maxWord), subject, role.shown()),
 			book().adviceFor("WRONGFW")...)
 	case listed && role == nil:
-		e.decide(UsageRefused, "HWCONF", fmt.Sprintf("The hardware configuration of this phone does not list files signed as %s%s. Every such file will be refused, whichever firmware it comes from.", subject, f.accepted()),
-			"Leave this file out; what the phone refuses by its type cannot be helped with another copy.",
+		e.decide(UsageRefused, "HWCONF", fmt.Sprintf("The hardware configuration of this phone does not list files signed as %s%s. The phone will refuse every such file, whichever firmware it comes from.", subject, f.accepted()),
+			"Leave this file out: the phone refuses it for its type, so another copy does not help.",
 			"Check that the firmware is the official one for exactly the model printed on the phone.",
 			"If it is, keep the HW_CONFIG line (\"xflash info\") and ask for help with it. Do not write anything to the trim area.")
 	case listed && f.Issuer != "" && !test && !role.takes(flagLive):
 		e.decide(UsageRefused, "HWCONF", fmt.Sprintf("The hardware configuration of this phone lists files signed as %s, but does not accept Sony's production root for them%s. Phones from a shop have that bit (0002), so its hardware configuration is not an ordinary one.", subject, role.shown()),
-			"Do not send the same file again; every official file signed as "+subject+" will be refused in the same way.",
+			"Do not send the same file again; the phone will refuse every official file signed as "+subject+" in the same way.",
 			"Keep the HW_CONFIG line (\"xflash info\") and ask for help with it. Do not write anything to the trim area.")
 	case listed && f.Issuer != "":
-		e.decide(SessionRecord, "POWERCYCLE", fmt.Sprintf("HW_CONFIG speaks for this file%s, so none of the usual causes fits. One is left: a hardware-configuration file was sent in this session and refused. The loader drops its record before it checks the new one and then refuses every image until it is restarted.", role.shown()),
+		e.decide(SessionRecord, "POWERCYCLE", fmt.Sprintf("HW_CONFIG allows this file%s, so the usual causes do not apply. One remains: a hardware-configuration file was sent in this session and refused. The loader drops its record before it checks the new one and then refuses every image until it is restarted.", role.shown()),
 			"Restart the phone in flash mode and start a new session, without the hardware-configuration file.",
 			"If the same answer comes back, keep the whole log and ask for help.")
 		e.Confidence = Medium
@@ -71,7 +71,7 @@ func (f Facts) rootCause(e *Explanation) {
 // sessionRecord is 80080021 for data: the header was accepted, so the type of file is
 // allowed. Only hardware-configuration files are checked once more with their data.
 func (f Facts) sessionRecord(e *Explanation) {
-	e.decide(SessionRecord, "POWERCYCLE", "A hardware-configuration file was refused with its data. The loader had dropped the phone's own record before it checked the new one, so it has none now and refuses every image until it is restarted.",
+	e.decide(SessionRecord, "POWERCYCLE", "The phone refused the data of a hardware-configuration file. The loader had dropped the phone's own record before it checked the new one, so it now has no record and refuses every image until it is restarted.",
 		"Restart the phone in flash mode: it then reads its own record again.",
 		"Leave the hardware-configuration file out; firmware for owners does not need it.")
 	if f.Subject != hwConfigRole {
@@ -91,7 +91,7 @@ func (f Facts) missing(e *Explanation) {
 	}
 	e.Next = append(e.Next, steps[2])
 	if f.HWConfig == HWConfigAbsent {
-		e.Meaning += " The phone sent no HW_CONFIG in this stage, so which one cannot be told."
+		e.Meaning += " The phone sent no HW_CONFIG in this stage, so xflash cannot tell which cause it is."
 	}
 	if f.Issuer != "" && f.Subject != "" {
 		e.Meaning += fmt.Sprintf(" The refused file is signed as %s by %s.", printable(f.Subject, maxWord), printable(f.Issuer, maxWord))
@@ -106,9 +106,9 @@ func (f Facts) wrongSignature(e *Explanation) {
 	case slices.Contains(f.Roots, f.Issuer) && f.Proven:
 		f.provenSignature(e)
 	case slices.Contains(f.Roots, f.Issuer):
-		e.Meaning = fmt.Sprintf("The file names a root that this phone trusts (%s), but its signature does not fit: its header, certificate or signature was changed or damaged.", printable(f.Issuer, maxWord))
-		e.Action, e.Next = "REDOWNLOAD", []string{"Get the official firmware again, if you can from another source: this copy is damaged or was changed.",
-			"Do not send this copy again; the answer to it will not change."}
+		e.Meaning = fmt.Sprintf("The file names a root that this phone trusts (%s), but its signature is wrong: the header, certificate or signature was changed or damaged.", printable(f.Issuer, maxWord))
+		e.Action, e.Next = "REDOWNLOAD", []string{"Download the official firmware again, if you can from another source: this copy is damaged or was changed.",
+			"Do not send this copy again: the phone will give the same answer."}
 	default:
 		e.Meaning = fmt.Sprintf("The file is signed for another Xperia platform, that is for another model: its root is %s, and this phone trusts %s.",
 			printable(f.Issuer, maxWord), printable(strings.Join(f.Roots, ", "), maxSaid))
@@ -122,9 +122,9 @@ func (f Facts) tooOld(e *Explanation) {
 	if role == nil {
 		return
 	}
-	e.Meaning += fmt.Sprintf(" For files signed as %s its HW_CONFIG asks for at least version %d", printable(role.Name, maxWord), role.AID)
+	e.Meaning += fmt.Sprintf(" For files signed as %s its HW_CONFIG requires at least version %d", printable(role.Name, maxWord), role.AID)
 	if slices.Contains([]string{"S1_Boot", "S1_Loader", hwConfigRole}, role.Name) {
-		e.Meaning += ", and its fuses may ask for more"
+		e.Meaning += ", and its fuses may require more"
 	}
 	e.Meaning += "."
 }

@@ -100,7 +100,7 @@ func Explain(text string) []Explanation {
 	for i := range found {
 		if e := &found[i].Explanation; e.Source == FromPhone && i > 0 && e.consequence() {
 			e.FollowUp = true
-			e.Meaning = "This only follows from the error before it; that one counts. " + e.Meaning
+			e.Meaning = "This only follows from the error before it, which is the one that counts. " + e.Meaning
 		}
 	}
 	modes := modesIn(lines)

@@ -57,20 +57,20 @@ func TestUnknown(t *testing.T) {
 	for _, tt := range []struct{ text, says, names string }{
 		{reply("0017", "80060012"), "reader of SIN file headers found a hash that does not match", "FAC_CORE_SINPARSER / ERR_HASH_VERIFY"},
 		{"800B0055", "it concerns the loader of ELF programs", "FAC_ELF_LOADER / (unnamed 0x0055)"},
-		{reply("0017", "83210012"), "its group is on no list", "(unnamed facility 0x321) / ERR_HASH_VERIFY"},
+		{reply("0017", "83210012"), "its group is on no known list", "(unnamed facility 0x321) / ERR_HASH_VERIFY"},
 		{reply("0017", "87FF1234"), "neither its group nor its error", ""},
-		{reply("0017", "00000001"), "does not have the form", ""},
-		{reply("0017", "C0080021"), "does not have the form", ""},
+		{reply("0017", "00000001"), "does not look like", ""},
+		{reply("0017", "C0080021"), "does not look like", ""},
 		{reply("0017", "00000000"), "", ""},
 		{reply("0099", "00000000"), "unknown code", ""},
 		{"0099", "unknown code", ""},
 		{reply("0022", "No such text"), "command data malformed or not supported", ""},
 		{reply("0017", "No such text"), "failures of any kind", ""},
-		{reply("0123", "No such text"), "on no list", ""},
+		{reply("0123", "No such text"), "on no known list", ""},
 		{`ERR_SEVERITY="MAJOR";ERR_CLASS="MEMORY_CLASS";ERR_STATIC="NEW_WORD";ERR_DYNAMIC="x";`, "it concerns the storage", ""},
-		{`ERR_SEVERITY="MAJOR";ERR_CLASS="NEW_CLASS";ERR_DYNAMIC="x";`, "on no list", ""},
+		{`ERR_SEVERITY="MAJOR";ERR_CLASS="NEW_CLASS";ERR_DYNAMIC="x";`, "on no known list", ""},
 		{`ERR_SEVERITY="MINOR";`, "unknown code", ""},
-		{"FAILED (remote: 'never seen before')", "on no list", ""},
+		{"FAILED (remote: 'never seen before')", "on no known list", ""},
 	} {
 		found := Explain(tt.text)
 		if len(found) != 1 {

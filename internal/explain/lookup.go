@@ -40,11 +40,11 @@ func (e *Explanation) explainCode(r reply) {
 	case s == 0 && code != nil:
 		e.fill(*code, code.code != "0017")
 	case s == 0:
-		e.fill(entry{action: "REPORT", confidence: Unknown, meaning: "This is an unknown code: the loaders that we know cannot answer it."}, false)
+		e.fill(entry{action: "REPORT", confidence: Unknown, meaning: "This is an unknown code: no known loader answers with it."}, false)
 	case r.code == "" || code == nil || code.code == "0017":
 		e.fill(book().status(s))
 		if r.code != "" && code == nil {
-			e.Meaning += " The code " + printable(r.code, maxWord) + " beside it is unknown."
+			e.Meaning += " The code " + printable(r.code, maxWord) + " next to it is unknown."
 		}
 	case code.code == "0076":
 		// The only other code whose number says more than the code (ERRORS.md §2.1).
@@ -106,12 +106,12 @@ func (c *catalogue) answerOf2012(r reply, generation *string) (entry, bool) {
 		}
 		return *e, true // these codes mean the same from 2012 to 2016 (ERRORS.md §2.3)
 	}
-	unknown := entry{action: "REPORT", confidence: Unknown, meaning: "This answer is on no list that we know. Only its own words say what failed."}
+	unknown := entry{action: "REPORT", confidence: Unknown, meaning: "This answer is on no known list. Only its own words say what failed."}
 	if len(rows) > 0 {
 		*generation = "B"
-		unknown.meaning = "This text is on no list that we know. Its code is one for: " + rows[0].name + ". We do not know the exact cause."
+		unknown.meaning = "This text is on no known list. Its code stands for: " + rows[0].name + ". We do not know the exact cause."
 		if code == "0017" {
-			unknown.meaning = "This text is on no list that we know, and its code stands for failures of any kind. Only its own words say what failed."
+			unknown.meaning = "This text is on no known list, and its code stands for failures of any kind. Only its own words say what failed."
 		}
 	}
 	return unknown, false
@@ -153,9 +153,9 @@ func (c *catalogue) answerOf2010(r reply) (entry, bool) {
 	if e := c.statics[static]; e != nil {
 		return *e, true
 	}
-	unknown := entry{action: "REPORT", confidence: Unknown, meaning: "This answer is on no list that we know. Only its own words say what failed."}
+	unknown := entry{action: "REPORT", confidence: Unknown, meaning: "This answer is on no known list. Only its own words say what failed."}
 	if e := c.classes[class]; e != nil {
-		unknown.meaning = "This answer is on no list that we know. By its class it concerns " + e.meaning + ". We do not know the exact cause."
+		unknown.meaning = "This answer is on no known list. By its class it concerns " + e.meaning + ". We do not know the exact cause."
 	}
 	return unknown, false
 }

@@ -34,10 +34,10 @@ var modeTexts = [...]ModeText{
 	usbproto.ModeTether:    {"Android is running and shares its network.", offByMenu},
 	usbproto.ModeADB:       {"Android or a recovery is running, with adb switched on.", offByMenu},
 	usbproto.ModeEmergency: {"The phone is in a service mode below flash mode, which only Sony's own service tools speak.", offByKeys},
-	usbproto.ModeEDL:       {"The phone's processor is in its emergency download mode, as when it finds no boot loader. Programs such as qdl and edl speak to it, but need a programmer that is signed for this model.", offByKeys},
-	usbproto.ModeDump:      {"The phone crashed and waits for a program that reads its memory.", offByKeys},
+	usbproto.ModeEDL:       {"The phone's processor is in its emergency download mode, as when it finds no boot loader. Programs such as qdl and edl can talk to it, but need a programmer signed for this model.", offByKeys},
+	usbproto.ModeDump:      {"The phone crashed and waits for a program to read its memory.", offByKeys},
 	usbproto.ModeGeneric:   {"A boot loader that is not Sony's waits for fastboot commands; it may be lk2nd, or a phone of another maker.", offByKeys},
-	usbproto.ModeOther:     {"The phone has an id of Sony's whose meaning is not published.", offByKeys},
+	usbproto.ModeOther:     {"The phone has an id of Sony's with no published meaning.", offByKeys},
 }
 
 // OfMode gives the words for a mode.
@@ -65,7 +65,7 @@ func KeysTo(from, want usbproto.Mode) string {
 func StepsTo(from, want usbproto.Mode) []string {
 	switch {
 	case from == usbproto.ModeFlash2017 && want == usbproto.ModeFlash:
-		return []string{"nothing to press: this is the flash mode of phones of 2017 and later. Use firmware for this model"}
+		return []string{"you need not press anything: this is the flash mode of phones of 2017 and later. Use firmware for this model"}
 	case want == usbproto.ModeADB:
 		return []string{"start the phone, and allow USB debugging in its developer options"}
 	}
@@ -84,9 +84,9 @@ func StepsTo(from, want usbproto.Mode) []string {
 // NoPhoneSteps are for a phone that does not show up at all.
 func NoPhoneSteps(want usbproto.Mode) []string {
 	return []string{
-		"charge the phone at a wall charger first, for two hours if its light only blinks red: with an empty battery no key works",
+		"charge the phone with a wall charger first, for two hours if its light only blinks red: with an empty battery no key works",
 		firstKeys(want),
-		"try another cable (many only charge), and a port of the computer itself instead of a hub, preferably a USB 2 port",
+		"try another cable (many only charge), and a port on the computer itself instead of a hub, preferably a USB 2 port",
 	}
 }
 
@@ -99,7 +99,7 @@ func firstKeys(want usbproto.Mode) string {
 
 // RightsSteps are for a phone that this user may not open.
 var RightsSteps = []string{
-	`run "sudo xflash udev --install": it gives whoever sits at this computer the right to use the phone`,
+	`run "sudo xflash udev --install": it lets whoever sits at this computer use the phone`,
 	"over ssh, where nobody sits at the computer, run xflash itself with sudo",
 }
 

@@ -18,7 +18,7 @@ var pasted = []struct {
 	never      []string
 }{
 	{"null after a missing loader", "12/030/2017 22:30:15 - WARN  - No loader found or set manually. Skipping loader\n12/030/2017 22:30:15 - ERROR - null\n12/030/2017 22:30:15 - ERROR - Error flashing. Aborted\n",
-		[]string{"ft-no-loader-warn", "ft-null"}, []string{"The phone did not refuse anything", "the phone itself said nothing"}, []string{"certain"}},
+		[]string{"ft-no-loader-warn", "ft-null"}, []string{"The phone refused nothing", "the phone itself said nothing"}, []string{"certain"}},
 	{"words of a debug log", "03/011/2016 11:11:01 - INFO  - Customization - Unknown\n03/011/2016 11:11:01 - DEBUG - data\n", nil, nil, nil},
 	{"a number of Windows", "Update failed. Error code 0x80070490", []string{"pcc-fail"}, nil, []string{"trim-area driver", "certain"}},
 	{"a number of Windows alone", "0x800F0203", []string{"win-hr-800f"}, nil, []string{"certain"}},
@@ -28,9 +28,9 @@ var pasted = []struct {
 	{"the USB link broke while writing", "FAILED (Write to device failed (No such device))", []string{"fb-write-failed"}, []string{"said nothing"}, []string{"on no list"}},
 	{"the USB link broke while reading", "FAILED (status read failed (Too many links))", []string{"fb-status-failed"}, []string{"said nothing"}, []string{"on no list"}},
 	{"dtb not found", "downloading 'boot.img'...\nOKAY [  0.483s]\nbooting...\nFAILED (remote: dtb not found)\nfinished. total time: 0.6s", []string{"dtb not found"},
-		[]string{"--check", "--repack", "Compression plays no part|compression plays no part"}, []string{"newest", "LZMA"}},
+		[]string{"--check", "--repack", "compression has nothing to do with it"}, []string{"newest", "LZMA"}},
 	{"a partition that an unlocked phone does not let be written", "(bootloader) unlocked:yes\nsending 'oem' (206099 KB)...\nOKAY [  7.987s]\nwriting 'oem'...\nFAILED (remote: Command not allowed)", []string{"Command not allowed"},
-		[]string{"the phone is unlocked, but", "let oem be changed"}, []string{"unlock code"}},
+		[]string{"the phone is unlocked, but", "does not allow fastboot to change oem"}, []string{"unlock code"}},
 	{"two causes", "sending 'oem' (206099 KB)...\nOKAY [  7.987s]\nwriting 'oem'...\nFAILED (remote: Command not allowed)", []string{"Command not allowed"}, []string{"either the boot loader is locked, or", "oem"}, nil},
 	{"not allowed after an unlock", "$ fastboot oem unlock 0x1122334455667788\n...\nFAILED (remote: Command not allowed)", []string{"Command not allowed"}, []string{"OEM unlocking"}, []string{"1122334455667788"}},
 	{"not allowed for partition", "writing 'oem_a'...\nFAILED (remote: Flashing is not allowed for partition\n)", []string{"Flashing is not allowed for partition"}, []string{"oem_a"}, []string{"No public case"}},

@@ -7,8 +7,8 @@ import "fmt"
 
 // provenSignature is 800A0017 for a file whose signature fits a root that this program has.
 func (f Facts) provenSignature(e *Explanation) {
-	e.Meaning = fmt.Sprintf("The file is genuine: its signature was checked against the certificate of %s before it was sent. So its header was changed on the way to the phone, or this phone keeps another key under that name.", printable(f.Issuer, maxWord))
-	e.Action, e.Next, e.Confidence = "RESEND", []string{"Send it once more, with a short cable directly at the computer.",
+	e.Meaning = fmt.Sprintf("The file is genuine: xflash checked its signature against the certificate of %s before sending it. So the header was changed on the way to the phone, or this phone has another key under that name.", printable(f.Issuer, maxWord))
+	e.Action, e.Next, e.Confidence = "RESEND", []string{"Send it once more, with a short cable plugged into the computer itself.",
 		"If the same answer comes back, this phone trusts another root: other firmware from the same source does not help. Keep the log and ask for help."}, Medium
 }
 
@@ -18,9 +18,9 @@ func (f Facts) damagedHeader(e *Explanation) {
 	if !f.Proven {
 		return
 	}
-	e.Meaning = "The header of the file arrived damaged. The file itself is whole: it was checked before it was sent."
+	e.Meaning = "The header of the file arrived damaged. The file itself is whole: xflash checked it before sending it."
 	e.Action, e.Next, e.Confidence = "RESEND", []string{"Send it once more: the loader accepts the same file then.",
-		"Use a short cable, directly at the computer, without a hub."}, High
+		"Use a short cable, plugged into the computer itself, without a hub."}, High
 }
 
 // flagPartitions is the bit of a role that allows it to write partitions
@@ -33,7 +33,7 @@ func (f Facts) noPartitions(e *Explanation) {
 	if role == nil || role.Flags&flagPartitions != 0 {
 		return
 	}
-	e.Meaning = fmt.Sprintf("HW_CONFIG allows files signed as %s to write no partition%s: bit 0010 is not set. Other firmware does not change that.",
+	e.Meaning = fmt.Sprintf("HW_CONFIG does not allow files signed as %s to write any partition%s: bit 0010 is not set. Other firmware does not change that.",
 		printable(role.Name, maxWord), role.shown())
 	e.Action, e.Next, e.Confidence = "REPORT", []string{`Keep the HW_CONFIG line ("xflash info") and ask for help with it. Do not write anything to the trim area.`}, High
 }

@@ -45,7 +45,7 @@ func Refusal(f Facts) Explanation {
 		if r.limited() {
 			// It was refused, so "no error" is not what it looks like.
 			e.FollowUp = true
-			e.Meaning = "This only follows from an earlier fatal error, whose text was fetched before: the loader works in limited mode and refuses everything until the phone is restarted. The earlier error counts."
+			e.Meaning = "This only follows from an earlier fatal error, whose text was read before: the loader works in limited mode and refuses everything until the phone is restarted. The earlier error is the one that counts."
 		}
 	} else {
 		e = Explanation{Source: FromPhone, PhoneSpoke: true, Said: printable(f.Text, maxSaid), Confidence: Unknown, Action: "REPORT", Next: book().adviceFor("REPORT"),
@@ -64,7 +64,7 @@ func (f Facts) written(e Explanation) string {
 	case "header":
 		return "Nothing of this file was written."
 	case "data":
-		return "A part of this file may have been written; its partition is not whole before the complete file was accepted."
+		return "A part of this file may have been written; its partition is incomplete until the phone accepts the whole file."
 	case "unit":
 		switch e.Code {
 		case "0013", "0015", "0016", "001D", "0025":
@@ -98,8 +98,8 @@ func (f Facts) refine(e *Explanation) {
 	case 0x8018001B:
 		if f.Step == "data" {
 			// Seen in a run of the loader: usbproto/s1/PROTOCOL.md §11.1.
-			e.Meaning = "All data of the image have been written, but the loader could not note its signature in trim-area partition 2, because that partition was not open."
-			e.Action, e.Next = "TOOL", []string{"Begin again with trim-area partition 2 open while files are sent; xflash does so.",
+			e.Meaning = "All data of the image has been written, but the loader could not record its signature in trim-area partition 2, because that partition was not open."
+			e.Action, e.Next = "TOOL", []string{"Start again with trim-area partition 2 open while files are sent; xflash does so.",
 				"If it happens with xflash, send the log to its authors."}
 		}
 	}

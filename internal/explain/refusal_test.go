@@ -25,16 +25,16 @@ func TestThreeCauses(t *testing.T) {
 		says       string
 	}{
 		{"record lost", Facts{HWConfig: HWConfigEmpty, Issuer: live, Subject: "S1_SW"}, RecordMissing, "HWCONF", High, "record is missing"},
-		{"record lost, nothing known of the file", Facts{HWConfig: HWConfigEmpty}, RecordMissing, "HWCONF", High, "Other firmware will be refused in the same way"},
+		{"record lost, nothing known of the file", Facts{HWConfig: HWConfigEmpty}, RecordMissing, "HWCONF", High, "The phone will refuse other firmware in the same way"},
 		{"record lost, test build", Facts{HWConfig: HWConfigEmpty, Issuer: test, Subject: "S1_SW"}, RecordMissing, "HWCONF", High, "record is missing"},
 		{"test build", Facts{HWConfig: HWConfigPresent, Roles: has(0x0013), Issuer: test, Subject: "S1_SW"}, TestRoot, "WRONGFW", High, "S1_SW:0001:0013"},
 		{"test build, type not listed", Facts{HWConfig: HWConfigPresent, Roles: other, Issuer: test, Subject: "S1_SW"}, TestRoot, "WRONGFW", High, "internal test build"},
 		{"type not listed", Facts{HWConfig: HWConfigPresent, Roles: other, Issuer: live, Subject: "S1_SW"}, UsageRefused, "HWCONF", High, "does not list files signed as S1_SW, only S1_Boot"},
 		{"type not listed, issuer not known", Facts{HWConfig: HWConfigPresent, Roles: other, Subject: "S1_SW"}, UsageRefused, "HWCONF", High, "does not list files signed as S1_SW"},
 		{"no live bit", Facts{HWConfig: HWConfigPresent, Roles: has(0x0015), Issuer: live, Subject: "S1_SW"}, UsageRefused, "HWCONF", High, "does not accept Sony's production root for them (HW_CONFIG: S1_SW:0001:0015)"},
-		{"test build with its bit", Facts{HWConfig: HWConfigPresent, Roles: has(0x0015), Issuer: test, Subject: "S1_SW"}, SessionRecord, "POWERCYCLE", Medium, "speaks for this file"},
+		{"test build with its bit", Facts{HWConfig: HWConfigPresent, Roles: has(0x0015), Issuer: test, Subject: "S1_SW"}, SessionRecord, "POWERCYCLE", Medium, "allows this file"},
 		{"nothing speaks against it", Facts{HWConfig: HWConfigPresent, Roles: has(0x0003), Issuer: live, Subject: "S1_SW"}, SessionRecord, "POWERCYCLE", Medium, "S1_SW:0001:0003"},
-		{"enforcement off", Facts{HWConfig: HWConfigPresent, Roles: has(0x0000), Issuer: live, Subject: "S1_SW"}, SessionRecord, "POWERCYCLE", Medium, "speaks for this file"},
+		{"enforcement off", Facts{HWConfig: HWConfigPresent, Roles: has(0x0000), Issuer: live, Subject: "S1_SW"}, SessionRecord, "POWERCYCLE", Medium, "allows this file"},
 		{"nothing known", Facts{}, "", "CHECKROOT", High, "three possible causes"},
 		{"phone tells nothing", Facts{HWConfig: HWConfigAbsent, Issuer: live, Subject: "S1_SW"}, "", "CHECKROOT", High, "sent no HW_CONFIG"},
 		{"file not known", Facts{HWConfig: HWConfigPresent, Roles: has(0x0013)}, "", "CHECKROOT", High, "three possible causes"},
@@ -57,7 +57,7 @@ func TestThreeCauses(t *testing.T) {
 
 // TestMissingFacts: what is known already is not asked for.
 func TestMissingFacts(t *testing.T) {
-	config, signer := "Look at HW_CONFIG", "Look at who signed"
+	config, signer := "Check HW_CONFIG", "Check who signed"
 	for _, tt := range []struct {
 		facts          Facts
 		config, signer bool
@@ -103,9 +103,9 @@ func TestFactsBesideOtherNumbers(t *testing.T) {
 		{"other platform", Facts{Text: dynamic("800A0017"), Roots: roots, Issuer: "S1_Root_f936"}, "WRONGFW", "its root is S1_Root_f936, and this phone trusts S1_Root_9c84"},
 		{"own root, damaged", Facts{Text: dynamic("800A0017"), Roots: roots, Issuer: live}, "REDOWNLOAD", "changed or damaged"},
 		{"roots not known", Facts{Text: dynamic("800A0017"), Issuer: live}, "WRONGFW", "changed or damaged, or the file is signed for another"},
-		{"too old", Facts{Text: dynamic("80080022"), Subject: "S1_SW", Roles: []Role{{"S1_SW", 3, 3}}}, "OLDER", "S1_SW its HW_CONFIG asks for at least version 3."},
-		{"too old, fuses count", Facts{Text: dynamic("80080022"), Subject: "S1_Boot", Roles: []Role{{"S1_Boot", 3, 3}}}, "OLDER", "at least version 3, and its fuses may ask for more."},
-		{"kernel, partition 2 closed", Facts{Text: dynamic("8018001B"), Step: "data"}, "TOOL", "All data of the image have been written"},
+		{"too old", Facts{Text: dynamic("80080022"), Subject: "S1_SW", Roles: []Role{{"S1_SW", 3, 3}}}, "OLDER", "S1_SW its HW_CONFIG requires at least version 3."},
+		{"too old, fuses count", Facts{Text: dynamic("80080022"), Subject: "S1_Boot", Roles: []Role{{"S1_Boot", 3, 3}}}, "OLDER", "at least version 3, and its fuses may require more."},
+		{"kernel, partition 2 closed", Facts{Text: dynamic("8018001B"), Step: "data"}, "TOOL", "All data of the image has been written"},
 		{"no record", Facts{Text: dynamic("8018001B")}, "HWCONF", "cannot be read"},
 	} {
 		e := Refusal(tt.facts)

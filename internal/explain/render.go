@@ -61,9 +61,9 @@ func (e Explanation) Text(width int) string {
 
 // bricks say what can be hoped for.
 var bricks = map[string]string{
-	"soft": "the phone can be brought back at home (soft brick at most).",
-	"hard": "no cable and no program at home is known to bring it back (hard brick).",
-	"?":    "nobody can tell from this alone whether the phone can be brought back.",
+	"soft": "you can bring the phone back at home (soft brick at most).",
+	"hard": "no known cable or program brings it back at home (hard brick).",
+	"?":    "from this alone it is unclear whether the phone can be brought back.",
 }
 
 func (e Explanation) refusal(block func(label, s string), width int) {

@@ -108,15 +108,15 @@ func (c *catalogue) status(s status) (e entry, known bool) {
 	part, number := c.parts[s.facility()], c.errors[s.number()]
 	switch {
 	case !s.wellFormed():
-		e.meaning = "This is an unknown number. It does not have the form of the numbers that the loaders of these phones use."
+		e.meaning = "This is an unknown number. It does not look like the numbers that the loaders of these phones use."
 	case part == nil && number == nil:
-		e.meaning = "This is an unknown number: neither its group nor its error is on any list that we know."
+		e.meaning = "This is an unknown number: neither its group nor its error is on any known list."
 	case part == nil:
-		e.meaning = "This is an unknown number: its group is on no list that we know. The error is one that other groups report too; there it means that the group " + number.meaning + "."
+		e.meaning = "This is an unknown number: its group is on no known list. Other groups report the same error; there it means that the group " + number.meaning + "."
 	case number == nil:
-		e.meaning = "This number is on no list that we know. By its group it concerns " + part.meaning + ". We do not know the exact cause."
+		e.meaning = "This number is on no known list. By its group it concerns " + part.meaning + ". We do not know the exact cause."
 	default:
-		e.meaning = fmt.Sprintf("This number is on no list that we know. Put together from its two halves it says that %s %s. We do not know the exact cause.",
+		e.meaning = fmt.Sprintf("This number is on no known list. Its two halves together say that %s %s. We do not know the exact cause.",
 			part.meaning, number.meaning)
 	}
 	return e, false

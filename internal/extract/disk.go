@@ -87,7 +87,7 @@ func dumpTable(r io.ReaderAt, size int64) (*gpt.Table, []string, error) {
 	if found.Table == nil {
 		return nil, nil, err
 	}
-	return found.Table, []string{fmt.Sprintf("the dump's partition table is damaged (%v); the places are those of its other copy", err)}, nil
+	return found.Table, []string{fmt.Sprintf("the dump's partition table is damaged (%v); the offsets are from its other copy", err)}, nil
 }
 
 // partition writes one partition as a raw image.
@@ -152,6 +152,6 @@ func identityWarning(label string) string {
 	if !inspect.BelongsToOnePhone(label) {
 		return ""
 	}
-	return fmt.Sprintf("%s belongs to the one phone it was read from. This very copy, written to a second phone, has killed that phone: "+
+	return fmt.Sprintf("%s belongs to the one phone it was read from. Writing such a copy to a second phone has killed that phone: "+
 		"red light, no USB in any mode, no way back. Keep it as a backup, and never flash it to another phone.", label)
 }

@@ -16,7 +16,7 @@ func (e *FormatError) Error() string {
 	if e.Title == "unknown" {
 		return e.Path + ": unknown file format"
 	}
-	return fmt.Sprintf("%s: it is %s: there is nothing to take out of it", e.Path, text.WithArticle(e.Title))
+	return fmt.Sprintf("%s: it is %s: there is nothing in it to unpack", e.Path, text.WithArticle(e.Title))
 }
 
 // OptionError is an option that means nothing for the file at hand.
@@ -36,7 +36,7 @@ type SpaceError struct {
 }
 
 func (e *SpaceError) Error() string {
-	return fmt.Sprintf("%s has %s free, and at least %s are needed", e.Dir, text.Size(e.Have), text.Size(e.Need))
+	return fmt.Sprintf("%s has %s free, but unpacking needs at least %s", e.Dir, text.Size(e.Have), text.Size(e.Need))
 }
 
 // Unwrap makes errors.Is(err, syscall.ENOSPC) work.

@@ -113,7 +113,7 @@ func (in *inspector) android(_ context.Context, rep *Report, data []byte) error 
 		if m.Need > rep.Size {
 			rep.truncated(m.Need, fmt.Sprintf("its header asks for %d bytes, the file ends after %d", m.Need, rep.Size))
 		}
-		rep.unproven("it is larger than any boot partition that xflash knows, so only its header was looked at")
+		rep.unproven("it is larger than any boot partition that xflash knows, so only its header was checked")
 		return nil
 	case err != nil:
 		rep.truncated(m.Need, err.Error())
@@ -158,18 +158,18 @@ func (r *Report) bootID(m *bootimg.Image) {
 	switch m.CheckID() {
 	case bootimg.IDRight:
 		r.Boot.ID = "right"
-		r.whole("the id in its header is that of its sections")
+		r.whole("the id in its header matches its sections")
 	case bootimg.IDWithoutDT:
 		r.Boot.ID = "without-dt"
-		r.unproven("the id in its header is right for kernel and ramdisk; the device tree table is not covered by it")
+		r.unproven("the id in its header matches kernel and ramdisk, and does not cover the device tree table")
 	case bootimg.IDOther:
 		r.Boot.ID = "other"
 		// Loaders ignore the id, and packers of the time left wrong ones
 		// (fastboot/bootimg/FORMAT.md §1.5).
-		r.unproven("the id in its header is not that of its sections: it was changed after it was made, or its maker did not care")
+		r.unproven("the id in its header does not match its sections: it was changed later, or the tool that made it wrote a wrong id")
 	default:
 		r.Boot.ID = "none"
-		r.unproven("all sections are there; its header has no id that could prove them")
+		r.unproven("all sections are there; its header has no id to check them with")
 	}
 }
 
@@ -181,14 +181,14 @@ func (r *Report) trailing(b []byte, at int64) {
 		return
 	}
 	if footer, ok := bootimg.FindAVBFooter(b); ok {
-		r.Notes = append(r.Notes, fmt.Sprintf("it ends with a footer of Android verified boot for %d bytes, which phones of the S1 time ignore", footer.OriginalSize))
+		r.Notes = append(r.Notes, fmt.Sprintf("it ends with a footer of Android verified boot for %d bytes, which phones of the S1 era ignore", footer.OriginalSize))
 		if size := uint64(len(b)); footer.VBMetaOffset < uint64(at) || footer.VBMetaOffset-uint64(at) > size || footer.VBMetaSize > size ||
 			!bytes.HasPrefix(b[footer.VBMetaOffset-uint64(at):], []byte("AVB0")) {
-			r.wrong("malformed", at+int64(len(b))-avbFooterSize, fmt.Sprintf("its footer of Android verified boot says that there is a vbmeta at %#x, and there is none", footer.VBMetaOffset))
+			r.wrong("malformed", at+int64(len(b))-avbFooterSize, fmt.Sprintf("its footer of Android verified boot points to a vbmeta at %#x, where there is none", footer.VBMetaOffset))
 		}
 		return
 	}
-	r.Notes = append(r.Notes, fmt.Sprintf("%d bytes of something else follow the image at %#x", len(b), at))
+	r.Notes = append(r.Notes, fmt.Sprintf("%d other bytes follow the image at %#x", len(b), at))
 }
 
 // bootFault records a failure that a parser of bootimg found.
@@ -334,7 +334,7 @@ func (in *inspector) vendorBoot(_ context.Context, rep *Report, data []byte) err
 	if len(v.DTB) > 0 {
 		rep.addTree(v.DTB, "device tree section")
 	}
-	rep.unproven("all sections are there; the format has nothing that proves them")
+	rep.unproven("all sections are there; the format has no checksum for them")
 	return nil
 }
 
@@ -365,7 +365,7 @@ func (in *inspector) qcdt(_ context.Context, rep *Report, data []byte) error {
 		rep.bootFault(err)
 	}
 	rep.bootPhones()
-	rep.unproven("every tree is there and starts right; the format has nothing that proves them")
+	rep.unproven("every tree is there and starts correctly; the format has no checksum for them")
 	return nil
 }
 
@@ -399,7 +399,7 @@ func (in *inspector) tree(_ context.Context, rep *Report, data []byte) error {
 	if rest := len(data); rest > 0 {
 		rep.Notes = append(rep.Notes, fmt.Sprintf("%d bytes follow the last tree", rest))
 	}
-	rep.unproven("all of it is there; the format has nothing that proves it")
+	rep.unproven("the file is complete; the format has no checksum")
 	return nil
 }
 

@@ -55,7 +55,7 @@ func (in *inspector) bundle(ctx context.Context, rep *Report, b *ftf.Bundle) err
 		rep.Notes = append(rep.Notes, n.String())
 	}
 	if b.Manifest.Cmd25 {
-		rep.Notes = append(rep.Notes, "whoever packed it wishes the phone's final verification off (command 25); xflash does not do that")
+		rep.Notes = append(rep.Notes, "it asks to switch off the phone's final verification (command 25); xflash does not do that")
 	}
 	contents := Layout{Of: "contents"}
 	reports := map[*ftf.Member]*Report{} // the walk has another order than the bundle
@@ -90,7 +90,7 @@ func (in *inspector) bundle(ctx context.Context, rep *Report, b *ftf.Bundle) err
 		rep.leftOut(path.Join(b.Inside, n.Member), n.Text)
 	}
 	if lost := b.LostFiles(); len(lost) > 0 {
-		rep.Notes = append(rep.Notes, fmt.Sprintf("boot_delivery.xml names %s not in it: %s", text.Count(len(lost), "file"), strings.Join(lost, ", ")))
+		rep.Notes = append(rep.Notes, fmt.Sprintf("boot_delivery.xml names %s that the bundle lacks: %s", text.Count(len(lost), "file"), strings.Join(lost, ", ")))
 	}
 	rep.together(len(b.Members))
 	return nil
@@ -129,7 +129,7 @@ func (r *Report) together(members int) {
 		r.Whole.Text = fmt.Sprintf("%d of %s damaged", bad, text.Count(members, "file"))
 		return
 	}
-	r.whole(fmt.Sprintf("nothing is wrong with any of its %s", text.Count(members, "file")))
+	r.whole(fmt.Sprintf("no fault found in any of its %s", text.Count(members, "file")))
 }
 
 // member inspects one member of a bundle.

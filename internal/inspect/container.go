@@ -22,7 +22,7 @@ const maxUnpacked = 64 << 30
 
 // tar reads a tar archive that is not a SIN: a backup, sources, an Odin package.
 func (in *inspector) tar(ctx context.Context, rep *Report, s source) error {
-	rep.Kind, rep.Title = KindTar, "tar archive, not firmware of Sony"
+	rep.Kind, rep.Title = KindTar, "tar archive, not Sony firmware"
 	r, err := s.open()
 	if err != nil {
 		return err
@@ -123,11 +123,11 @@ func (in *inspector) json(_ context.Context, rep *Report, data []byte) error {
 	for _, key := range []string{"error", "errors", "message", "status", "code"} {
 		if _, ok := fields[key]; ok {
 			rep.Kind = KindOtherFile
-			rep.wrong("not firmware", 0, "it is the answer of a server: the download gave an error instead of the file")
+			rep.wrong("not firmware", 0, "it is a server's answer: the download gave an error instead of the file")
 			return nil
 		}
 	}
-	rep.unproven("nothing that xflash can check")
+	rep.unproven("of a kind that xflash cannot check")
 	return nil
 }
 

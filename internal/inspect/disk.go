@@ -59,7 +59,7 @@ func (in *inspector) disk(ctx context.Context, rep *Report, s source) error {
 	end := s.size
 	if bad == nil {
 		entries, rep.Disk.GUID = table.Entries, table.DiskGUID.String()
-		rep.whole("both partition tables have the right checksums and agree; they do not cover what is in the partitions")
+		rep.whole("both partition tables have the right checksums and agree; they do not cover the content of the partitions")
 	} else if entries, end, err = in.salvage(rep, s, bad); err != nil {
 		return err
 	}
@@ -67,7 +67,7 @@ func (in *inspector) disk(ctx context.Context, rep *Report, s source) error {
 	if family != nil {
 		rep.Disk.Family = family.Name
 		rep.For = append(rep.For, Match{Family: family.Name, Platform: family.SoC, Models: codes(family.Models),
-			Because: "the labels of its partitions are those of this family; other families may have the same"})
+			Because: "its partition labels are those of this family; other families may have the same"})
 	}
 	rep.Disk.Partitions = partitions(entries, family)
 	rep.Layouts = []Layout{tableLayout("disk", uint64(end)/gpt.SectorSize, entries)}
@@ -117,7 +117,7 @@ func diskWarning(identity []string) string {
 	if len(identity) > 0 {
 		text += ": " + strings.Join(identity, ", ") + " belong to the one phone it was read from"
 	}
-	return text + ". This very copy, phone to phone, has killed one: red light, no USB in any mode, no way back"
+	return text + ". Such a copy from phone to phone has killed one: red light, no USB in any mode, no way back"
 }
 
 // partitions lists the used entries with their class.
@@ -131,7 +131,7 @@ func partitions(entries []gpt.Entry, family *phone.Family) []Partition {
 		if known, ok := knownPartition(family, e.Name); ok {
 			p.Class, p.Verdict, p.Note = string(known.Class), string(known.Verdict), known.Note
 			if belongsToOnePhone(known) {
-				p.Warning = "belongs to the one phone it was read from; never write it to another one"
+				p.Warning = "belongs to the one phone it was read from; never write it to another"
 			}
 		}
 		out = append(out, p)
@@ -245,9 +245,9 @@ func (in *inspector) salvage(rep *Report, s source, first *gpt.Error) (entries [
 	rep.Disk.GUID = found.Table.DiskGUID.String()
 	switch end = found.End; {
 	case end > s.size:
-		rep.wrong("truncated", s.size, fmt.Sprintf("the table is that of a disk of %d bytes, the dump ends after %d", end, s.size))
+		rep.wrong("truncated", s.size, fmt.Sprintf("the table is for a disk of %d bytes, the dump ends after %d", end, s.size))
 	case end < s.size:
-		rep.wrong("trailing data", end, fmt.Sprintf("the table is that of a disk of %d bytes, the dump has %d", end, s.size))
+		rep.wrong("trailing data", end, fmt.Sprintf("the table is for a disk of %d bytes, the dump has %d", end, s.size))
 		end = s.size
 	default:
 		rep.wrong("bad partition table", first.Offset, first.Error())

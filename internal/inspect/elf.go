@@ -35,7 +35,7 @@ func (in *inspector) sonyELF(ctx context.Context, rep *Report, s source) error {
 	if !kernel { // a program, or a loader of the boot chain; damage shows there as well
 		return in.elf(ctx, rep, s)
 	}
-	rep.Kind, rep.Title = KindSonyELF, "boot image in Sony's ELF form"
+	rep.Kind, rep.Title = KindSonyELF, "boot image in Sony's ELF format"
 	rep.Boot = &Boot{Cmdline: in.cmdline(e.Cmdline())}
 	l := Layout{Of: "file", Size: s.size}
 	l.add(RegionHeader, "", 0, 52+32*int64(len(e.Segments)))
@@ -54,7 +54,7 @@ func (in *inspector) sonyELF(ctx context.Context, rep *Report, s source) error {
 	l.arrange()
 	rep.Layouts = []Layout{l}
 	rep.bootPhones()
-	rep.unproven("all segments are there; the format has nothing that proves them")
+	rep.unproven("all segments are there; the format has no checksum for them")
 	return nil
 }
 
@@ -93,10 +93,10 @@ func (in *inspector) elf(_ context.Context, rep *Report, s source) error {
 	l.arrange()
 	rep.Layouts = []Layout{l}
 	if end > s.size {
-		rep.truncated(end, fmt.Sprintf("its segments end at %d bytes, the file after %d", end, s.size))
+		rep.truncated(end, fmt.Sprintf("its segments end at byte %d, the file ends after %d", end, s.size))
 		return nil
 	}
-	rep.unproven("all segments are there; the format has nothing that proves them")
+	rep.unproven("all segments are there; the format has no checksum for them")
 	return nil
 }
 

@@ -126,16 +126,16 @@ func (in *inspector) ext(_ context.Context, rep *Report, s source) error {
 			return nil
 		}
 	}
-	rep.unproven("all of it is there; whether its content is right only a check with e2fsck tells")
+	rep.unproven("the file is complete; only e2fsck can tell whether its content is right")
 	return nil
 }
 
 func extStateText(state uint16, incompat uint32) string {
 	switch {
 	case incompat&extRecover != 0:
-		return "was in use when it was read: its journal holds changes"
+		return "was in use when it was copied: its journal holds changes"
 	case state&extStateErrors != 0:
-		return "has errors, as the system that used it noted"
+		return "has errors, recorded by the system that used it"
 	case state&extStateClean != 0:
 		return "clean"
 	}
@@ -221,7 +221,7 @@ func (in *inspector) fat(_ context.Context, rep *Report, s source) error {
 		rep.truncated(fs.Size, fmt.Sprintf("the file system has %d bytes, the file ends after %d", fs.Size, s.size))
 	default:
 		l.add(RegionTrailing, "", fs.Size, s.size-fs.Size)
-		rep.unproven("all of it is there; its format has nothing that proves its content")
+		rep.unproven("the file is complete; the format has no checksum for its content")
 	}
 	return nil
 }
@@ -258,6 +258,6 @@ func (in *inspector) yaffs2(_ context.Context, rep *Report, s source) error {
 		rep.wrong("truncated", s.size, fmt.Sprintf("%d pages of %d bytes, and %d bytes of another one", pages, unit, rest))
 		return nil
 	}
-	rep.unproven(fmt.Sprintf("%d whole pages; nothing that is known of the format proves their content", pages))
+	rep.unproven(fmt.Sprintf("%d complete pages; the known parts of the format have no checksum for their content", pages))
 	return nil
 }

@@ -26,7 +26,7 @@ func (in *inspector) bareKernel(_ context.Context, rep *Report, data []byte) err
 	rep.kernel(data, false)
 	rep.bootPhones()
 	rep.Notes = append(rep.Notes, "boot loaders start it only inside a boot image, with a ramdisk")
-	rep.unproven("all of it is there; nothing proves its content")
+	rep.unproven("the file is complete; it has no checksum for its content")
 	return nil
 }
 
@@ -36,9 +36,9 @@ const vbmetaHeader, dtboHeader = 256, 32
 
 var dtboMagic = []byte("\xd7\xb7\xab\x1e")
 
-// vbmeta inspects the verification data of phones after the S1 time.
+// vbmeta inspects the verification data for phones after the S1 era.
 func (in *inspector) vbmeta(_ context.Context, rep *Report, s source) error {
-	rep.Kind, rep.Title = KindVBMeta, "vbmeta image (Android verified boot), of phones after the S1 time"
+	rep.Kind, rep.Title = KindVBMeta, "vbmeta image (Android verified boot), for phones after the S1 era"
 	head, err := s.head()
 	if err != nil {
 		return err
@@ -50,13 +50,13 @@ func (in *inspector) vbmeta(_ context.Context, rep *Report, s source) error {
 		}
 	}
 	if want > s.size {
-		rep.truncated(want, fmt.Sprintf("its header asks for %d bytes, the file ends after %d", want, s.size))
+		rep.truncated(want, fmt.Sprintf("its header needs %d bytes, the file ends after %d", want, s.size))
 		return nil
 	}
 	if flags := binary.BigEndian.Uint32(head[120:]); flags&2 != 0 {
 		rep.Notes = append(rep.Notes, "its flags switch verification off")
 	}
-	rep.unproven("all of it is there; its signature is not checked")
+	rep.unproven("the file is complete; its signature is not checked")
 	return nil
 }
 
@@ -86,6 +86,6 @@ func (in *inspector) dtbo(_ context.Context, rep *Report, data []byte) error {
 		}
 	}
 	rep.Title += ", " + text.Count(int(count), "entry")
-	rep.unproven("every tree is there; the format has nothing that proves them")
+	rep.unproven("every tree is there; the format has no checksum for them")
 	return nil
 }

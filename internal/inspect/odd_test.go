@@ -49,7 +49,7 @@ func TestOddFiles(t *testing.T) {
 		"f6-cut.ftf":            {IntactNo, ""},
 		"f7-zeros.ftf":          {IntactNo, ""},
 		"f7-noise.ftf":          {IntactNo, ""},
-		"f8-missing.ftf":        {IntactYes, "not in it"},
+		"f8-missing.ftf":        {IntactYes, "that the bundle lacks"},
 		"f14-prefix.ftf":        {IntactNo, "before the archive"},
 		"f14-behind.ftf":        {IntactNo, "70000 bytes after its end"},
 	} {

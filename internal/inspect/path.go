@@ -171,7 +171,7 @@ func (in *inspector) folder(ctx context.Context, name string) (*Report, error) {
 	}
 	if len(others) >= maxFiles {
 		rep.unread = true
-		rep.Notes = append(rep.Notes, fmt.Sprintf("only %d of the files were looked at", maxFiles))
+		rep.Notes = append(rep.Notes, fmt.Sprintf("only %d of the files were checked", maxFiles))
 	}
 	in.learn(ctx, root, others)
 	for _, file := range others {
@@ -188,7 +188,7 @@ func (in *inspector) folder(ctx context.Context, name string) (*Report, error) {
 	}
 	total := len(rep.Contents)
 	if total == 0 {
-		rep.unproven("there is no file in it")
+		rep.unproven("it holds no file")
 	}
 	if rep.Kind == KindFolder && len(rep.Contents) > 0 {
 		rep.together(total)
@@ -221,7 +221,7 @@ func (r *Report) unprovenFiles() {
 		}
 	}
 	if n > 0 && !r.Damaged() {
-		r.Whole = &Integrity{State: StateUnproven, Text: fmt.Sprintf("nothing is wrong with any of its %s, but of %d of them nothing proves that", text.Count(len(r.Contents), "file"), n)}
+		r.Whole = &Integrity{State: StateUnproven, Text: fmt.Sprintf("no fault found in any of its %s, but %d of them have nothing to prove it", text.Count(len(r.Contents), "file"), n)}
 	}
 }
 
@@ -254,7 +254,7 @@ func loose(root *os.Root, known map[string]bool) (files, odd []looseEntry, err e
 		info, err := root.Stat(name) // follows links inside the folder
 		switch {
 		case err != nil:
-			leave(name, "a link that leads out of the folder or nowhere")
+			leave(name, "a link that leads out of the folder, or nowhere")
 			return nil
 		case info.IsDir():
 			leave(name, "a link to a folder")
@@ -347,7 +347,7 @@ func Learn(ctx context.Context, name string, roots *sin.RootSet) error {
 }
 
 // ErrNoLoader is the error of Learn for a file without roots.
-var ErrNoLoader = errors.New("it is not a loader that carries a known root")
+var ErrNoLoader = errors.New("it is not a loader that contains a known root")
 
 func learn(ctx context.Context, f io.ReaderAt, size int64, roots *sin.RootSet) error {
 	head := make([]byte, sin.DetectSize)

@@ -105,7 +105,7 @@ func (r *Report) sinFaults(found *sin.Report, err error) {
 		return
 	}
 	if found.Header.Version <= 3 && found.Unsendable != "" {
-		r.Notes = append(r.Notes, "a phone in flash mode must not get it: "+found.Unsendable)
+		r.Notes = append(r.Notes, "never send it to a phone in flash mode: "+found.Unsendable)
 	}
 	for _, d := range found.Damaged {
 		r.fault(Fault{Reason: d.Reason.String(), Offset: d.Offset, Block: d.Block, Text: d.Error()})
@@ -116,11 +116,11 @@ func (r *Report) sinFaults(found *sin.Report, err error) {
 	}
 	switch version := found.Header.Version; version {
 	case 5:
-		r.unproven("the archive is complete, but nothing that is understood proves its content")
+		r.unproven("the archive is complete, but no part that xflash understands proves its content")
 	case 4:
 		r.whole("the archive is complete, and its checksum is right")
 	default:
-		r.whole(fmt.Sprintf("%s in %s, every one with the hash that the signed header gives", text.Size(found.Header.PayloadSize()), text.Count(len(found.Header.Blocks), "block")))
+		r.whole(fmt.Sprintf("%s in %s, each with the hash from the signed header", text.Size(found.Header.PayloadSize()), text.Count(len(found.Header.Blocks), "block")))
 	}
 }
 
@@ -135,10 +135,10 @@ func genuine(found *sin.Report, err error) *Genuine {
 			}
 		}
 		g.Proof, g.Text = ProofNone, "nothing is proven: "+sigErr.Error()
-		g.NotProven = []string{"that the header is what was signed", "who signed it"}
+		g.NotProven = []string{"that the header is the one that was signed", "who signed it"}
 		return g
 	}
-	signer := fmt.Sprintf("the header with its list of hashes is what the key of %s signed", h.Signer())
+	signer := fmt.Sprintf("the key of %s signed the header with its list of hashes", h.Signer())
 	g.Proven = []string{signer}
 	chain := fmt.Sprintf("that %s made the certificate of %s", h.Issuer(), h.Signer())
 	switch trust.State {
@@ -149,24 +149,24 @@ func genuine(found *sin.Report, err error) *Genuine {
 			g.Text = "signed for development: its root is Sony's test root " + trust.Root + "; phones on sale refuse it"
 		}
 	case sin.TrustSupplied:
-		g.Proof, g.Text = ProofSupplied, "signed by "+h.Signer()+" under the root "+trust.Root+" that was given, which is not known as one of Sony's"
+		g.Proof, g.Text = ProofSupplied, "signed by "+h.Signer()+" under the root "+trust.Root+" that you supplied, which is not a known root of Sony's"
 		g.Proven = append(g.Proven, fmt.Sprintf("%s made the certificate of %s", trust.Root, h.Signer()))
 		g.NotProven = []string{"that " + trust.Root + " is one of Sony's roots"}
 	case sin.TrustCarried:
-		g.Proof, g.Text = ProofCarried, "signed by "+h.Signer()+" under "+trust.Root+", whose certificate the firmware itself carries"
+		g.Proof, g.Text = ProofCarried, "signed by "+h.Signer()+" under "+trust.Root+", whose certificate is in the firmware itself"
 		g.Proven = append(g.Proven, fmt.Sprintf("%s made the certificate of %s", trust.Root, h.Signer()))
-		g.NotProven = []string{"that this " + trust.Root + " is Sony's: nobody has told its fingerprint"}
+		g.NotProven = []string{"that this " + trust.Root + " is Sony's: its fingerprint is not public"}
 	case sin.TrustByName:
-		g.Proof, g.Text = ProofNamed, "signed by "+h.Signer()+", not proven: it names Sony's root "+trust.Root+", whose certificate is not at hand"
+		g.Proof, g.Text = ProofNamed, "signed by "+h.Signer()+", not proven: it names Sony's root "+trust.Root+", whose certificate is not available"
 		g.NotProven = []string{chain}
 		if trust.Known != nil && trust.Known.Test {
 			g.Text = "signed for development: it names Sony's test root " + trust.Root + "; phones on sale refuse it"
 		}
 	case sin.TrustUnknown:
-		g.Proof, g.Text = ProofUnknown, "signed by "+h.Signer()+", not proven: nobody knows the root "+trust.Root
+		g.Proof, g.Text = ProofUnknown, "signed by "+h.Signer()+", not proven: it names the unknown root "+trust.Root
 		g.NotProven = []string{chain, "that " + trust.Root + " is one of Sony's roots"}
 	default:
-		g.Proof, g.Text = ProofNone, "signed, but the chain does not hold"
+		g.Proof, g.Text = ProofNone, "signed, but the certificate chain does not verify"
 		if err != nil {
 			g.Text += ": " + err.Error()
 		}
@@ -181,8 +181,8 @@ func (r *Report) archive(found *sin.Report) {
 	form := map[int]string{4: "gzip of a tar archive", 5: "tar archive"}[found.Header.Version]
 	r.Title += " (" + form + "), partition data for a phone of 2017 or later"
 	r.SIN = &SIN{Version: found.Header.Version}
-	r.Genuine = &Genuine{Proof: ProofUnread, Text: "not verified: how the signature of this version binds its content is not known",
-		NotProven: []string{"that the content is what was signed", "who signed it"}}
+	r.Genuine = &Genuine{Proof: ProofUnread, Text: "not verified: it is unknown how the signature of this version covers the content",
+		NotProven: []string{"that the content is the one that was signed", "who signed it"}}
 	r.Payload = &Payload{Partition: a.Name}
 	if c := a.CMS; c != nil {
 		r.SIN.SigHash = shortHash(c.Digest)

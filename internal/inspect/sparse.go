@@ -67,7 +67,7 @@ func (in *inspector) sparse(ctx context.Context, rep *Report, s source) error {
 	case rep.Sparse.Kinds[sparse.CRC32.String()] > 0:
 		rep.whole("the checksum in it is right")
 	default:
-		rep.unproven("every chunk is there; it has no checksum that could prove its content")
+		rep.unproven("every chunk is there; the image has no checksum for its content")
 	}
 	if rep.Sparse == nil || rep.Damaged() || in.depth >= maxDepth {
 		return nil
@@ -120,7 +120,7 @@ func (in *inspector) chunks(rep *Report, r io.Reader, size int64) (head []byte, 
 	h := z.Header()
 	rep.Sparse = &Sparse{BlockSize: h.BlockSize, Blocks: h.Blocks, Chunks: h.Chunks, Expanded: h.Size(), Kinds: map[string]int64{}}
 	if !h.Plain() {
-		rep.Notes = append(rep.Notes, "its headers are longer than usual, which boot loaders of 2015 and later refuse")
+		rep.Notes = append(rep.Notes, "its headers are longer than usual; boot loaders of 2015 and later refuse that")
 	}
 	rep.Layouts = []Layout{{Of: "file", Size: size}, {Of: "partition", Size: h.Size()}}
 	file, image := &rep.Layouts[0], &rep.Layouts[1]

@@ -79,7 +79,7 @@ func (in *inspector) manifest(_ context.Context, rep *Report, data []byte) error
 	}
 	rep.Firmware = firmwareOf(m)
 	rep.forModel(m.Device, "it names this model")
-	rep.unproven("it can be read; nothing proves it")
+	rep.unproven("it is readable; it has no checksum")
 	return nil
 }
 
@@ -118,16 +118,16 @@ func (in *inspector) script(_ context.Context, rep *Report, data []byte) error {
 	for _, n := range script.Notes {
 		rep.Notes = append(rep.Notes, n.Text)
 	}
-	rep.unproven("it can be read; nothing proves it")
+	rep.unproven("it is readable; it has no checksum")
 	return nil
 }
 
 // firmwareXML names the other lists of XperiFirm by their root element (ftf/FORMAT.md §7).
 var firmwareXML = map[string]string{
-	"PARTITION_DELIVERY": "partition delivery: which partition layouts belong to the firmware",
-	"UPDATE":             "update list: what an update leaves alone",
-	"FWINFO":             "firmware facts, as XperiFirm writes them",
-	"FIRMWARE":           "firmware facts, as XperiFirm writes them",
+	"PARTITION_DELIVERY": "partition delivery: lists the partition layouts of the firmware",
+	"UPDATE":             "update list: names the files that an update leaves alone",
+	"FWINFO":             "firmware facts, written by XperiFirm",
+	"FIRMWARE":           "firmware facts, written by XperiFirm",
 }
 
 // xml inspects a boot delivery, or names another XML file of firmware.
@@ -154,17 +154,17 @@ func (in *inspector) xml(_ context.Context, rep *Report, data []byte) error {
 			return rep.textFault(err)
 		}
 		rep.Firmware = &Firmware{NoErase: names}
-		rep.Title = "update list, names nothing to leave alone"
+		rep.Title = "update list: leaves nothing alone"
 		if len(names) > 0 {
 			rep.Title = "update list: leaves " + strings.Join(names, ", ") + " alone"
 		}
 	}
-	rep.unproven("it is well-formed; nothing proves it")
+	rep.unproven("it is well-formed; it has no checksum")
 	return nil
 }
 
 func (r *Report) delivery(data []byte) error {
-	r.Kind, r.Title = KindDelivery, "boot delivery: which boot chain is for which phone"
+	r.Kind, r.Title = KindDelivery, "boot delivery: assigns boot chains to phones"
 	d, err := ftf.ParseBootDelivery(bytes.NewReader(data))
 	if err != nil {
 		return r.textFault(err)
@@ -186,7 +186,7 @@ func (r *Report) delivery(data []byte) error {
 	for _, n := range d.Notes {
 		r.Notes = append(r.Notes, n.String())
 	}
-	r.unproven("it can be read; nothing proves it")
+	r.unproven("it is readable; it has no checksum")
 	return nil
 }
 
@@ -222,7 +222,7 @@ func (in *inspector) recognizeOther(head []byte) looker {
 	if name := ftf.OtherArchive(head); name != "" {
 		return func(_ context.Context, rep *Report, _ source) error {
 			rep.Kind, rep.Title, rep.unread = KindOtherFile, name, true
-			rep.unproven("xflash cannot look into it: unpack it first")
+			rep.unproven("xflash cannot read its content: unpack it first")
 			return nil
 		}
 	}
@@ -236,7 +236,7 @@ func (in *inspector) recognizeOther(head []byte) looker {
 		case bootimg.KindHTML:
 			rep.wrong("not firmware", 0, "it is a web page: the download gave an error page or a login page instead of the file")
 		default:
-			rep.unproven("xflash has nothing to check it with")
+			rep.unproven("xflash cannot check this kind of file")
 		}
 		return nil
 	}
@@ -245,6 +245,6 @@ func (in *inspector) recognizeOther(head []byte) looker {
 // empty is for files without a byte.
 func (in *inspector) empty(_ context.Context, rep *Report, _ source) error {
 	rep.Kind, rep.Title = KindEmpty, "empty file"
-	rep.wrong("truncated", 0, "there is not one byte in it")
+	rep.wrong("truncated", 0, "it has no content")
 	return nil
 }

@@ -69,7 +69,7 @@ func (in *inspector) trimArea(ctx context.Context, rep *Report, s source) error 
 		rep.wrong("truncated", rep.Size, fmt.Sprintf("it has %d bytes of %d", rep.Size, int64(trimarea.ImageSize)))
 		return nil
 	case s.size != trimarea.ImageSize && s.size != trimarea.LargeImageSize:
-		rep.wrong("trailing data", trimarea.ImageSize, fmt.Sprintf("it has %d bytes, a trim area exactly %d (%d on newer phones)",
+		rep.wrong("trailing data", trimarea.ImageSize, fmt.Sprintf("it has %d bytes; a trim area has exactly %d (%d on newer phones)",
 			rep.Size, int64(trimarea.ImageSize), int64(trimarea.LargeImageSize)))
 		return nil
 	}
@@ -91,7 +91,7 @@ func (in *inspector) trimArea(ctx context.Context, rep *Report, s source) error 
 	}
 	rep.Layouts = []Layout{l}
 	in.trimBackup(rep, found)
-	rep.whole(text.Count(len(found.Blocks), "block") + " in use, every one with the right checksum")
+	rep.whole(text.Count(len(found.Blocks), "block") + " in use, each with the right checksum")
 	return nil
 }
 
@@ -105,9 +105,9 @@ func (in *inspector) trimFolder(ctx context.Context, name string) (*Report, erro
 		Warning: "a trim area belongs to one phone; xflash never writes one", TrimArea: &TrimArea{}}
 	in.trimBackup(rep, found)
 	if found.Sums {
-		rep.whole("every file has the checksum that was noted when the backup was made")
+		rep.whole("every file has the checksum recorded when the backup was made")
 	} else {
-		rep.unproven("it keeps the grammar; it has no checksums")
+		rep.unproven("its syntax is correct; it has no checksums")
 	}
 	return rep, nil
 }

@@ -64,7 +64,7 @@ func (in *inspector) zip(ctx context.Context, rep *Report, s source) error {
 	rep.Layouts = []Layout{l}
 	rep.romZip(names, metadata)
 	if len(rep.Contents) == 0 {
-		rep.unproven("there is no file in it")
+		rep.unproven("it holds no file")
 	}
 	rep.together(len(rep.Contents))
 	ta, err := trimarea.Read(ctx, s.at, s.size, in.Roots)
@@ -91,7 +91,7 @@ func (in *inspector) zipMember(ctx context.Context, at io.ReaderAt, f *zip.File,
 	child := &Report{Name: f.Name, Kind: KindUnknown, Title: "member", Size: int64(min(f.UncompressedSize64, 1<<62))}
 	if child.Size > left {
 		child.unread = true
-		child.unproven("too large to look into it inside an archive; unpack it first")
+		child.unproven("too large to check inside an archive; unpack it first")
 		return child, nil, nil
 	}
 	r, err := f.Open()

@@ -118,7 +118,7 @@ func Assemble(ctx context.Context, b *ftf.Bundle, opt AssembleOptions) (*Assembl
 		return nil, a.rival
 	}
 	if len(a.out.Files) == 0 {
-		return nil, &RefusedError{b.Path, "nothing that may go into a bundle is in it"}
+		return nil, &RefusedError{b.Path, "it holds no file that may go into a bundle"}
 	}
 	slices.SortStableFunc(a.out.Files, func(x, y Packed) int { return a.position(parts, x) - a.position(parts, y) })
 	a.missing(b)

@@ -264,7 +264,7 @@ func TestForeignRootAndOldLoaderAreTold(t *testing.T) {
 	dir := xperiFirm(t, func(name string) bool { return name == "loader.sin" }, map[string]string{"loader.sin": string(loader)})
 	a := mustAssemble(t, dir, AssembleOptions{Device: "D5803", Version: "1"})
 	told := strings.Join(a.Notes, "\n")
-	for _, want := range []string{"signed by S1_Root_cafe, while a D5803 takes S1_Root_9c84", "is too old for compressed images"} {
+	for _, want := range []string{"signed by S1_Root_cafe, but a D5803 accepts only S1_Root_9c84", "is too old for compressed images"} {
 		if !strings.Contains(told, want) {
 			t.Errorf("%q is not in %s", want, told)
 		}

@@ -84,14 +84,14 @@ func (a *assembler) foreignRoots() {
 		if n := len(files) - 1; n > 0 {
 			more = fmt.Sprintf(" and %d more", n)
 		}
-		a.note("%s%s: signed by %s, while a %s takes %s and refuses others", files[0], more, root, a.model.Code, strings.Join(a.family.Roots, " or "))
+		a.note("%s%s: signed by %s, but a %s accepts only %s", files[0], more, root, a.model.Code, strings.Join(a.family.Roots, " or "))
 	}
 }
 
 // oldLoader notes images that the loader at hand cannot unpack (sin/FORMAT.md §4.3).
 func (a *assembler) oldLoader() {
 	if a.loader != nil && len(a.packed) > 0 && !a.loader.Supports(string(sin.TagLZ4A)) {
-		a.note("the loader %s is too old for compressed images such as %s: take the loader of a newer firmware", a.loader.Version, a.packed[0])
+		a.note("the loader %s is too old for compressed images such as %s: take the loader from newer firmware", a.loader.Version, a.packed[0])
 	}
 }
 

@@ -23,21 +23,21 @@ type Missing struct {
 var needs = map[string]Missing{
 	"loader": {Item: "loader", Why: "the flash program: without it the phone accepts no image at all",
 		Next: "take loader.sin from another bundle of the same model, or name it with --loader when you restore"},
-	"partition table": {Item: "partition layout", Why: "the other images find their place by it",
+	"partition table": {Item: "partition layout", Why: "it gives the other images their places",
 		Next: "XperiFirm delivers it as partition-image…sin or partition.zip: download the firmware again"},
 	"boot chain": {Item: "boot set", Why: "a system on an older boot chain may not start",
 		Next: "XperiFirm delivers it as boot.zip: put that, or the folder boot/ it was unpacked to, beside the other files"},
-	"modem": {Item: "modem set", Why: "with the modem files of another firmware the phone may loop or find no network",
-		Next: "take these files from the same firmware, never as a copy from a phone"},
+	"modem": {Item: "modem set", Why: "with modem files from other firmware the phone may loop or find no network",
+		Next: "take these files from the same firmware, never from a phone"},
 	"label": {Item: "elabel", Why: "the regulatory label of the model",
-		Next: "Sony delivers it apart, and a phone starts without it: continue when you cannot get it"},
+		Next: "Sony delivers it separately, and a phone starts without it: continue if you cannot get it"},
 	"kernel": {Item: "kernel", Why: "the kernel must be that of the system, or the phone does not start",
 		Next: "take these files from the same firmware"},
 	"system": {Item: "system", Why: "it is Android itself", Next: "take system.sin from the same firmware"},
-	"cache": {Item: "cache", Why: "an old cache can stop a fresh system",
-		Next: "take cache.sin from the same firmware, or erase the cache with fastboot where the boot loader is unlocked"},
+	"cache": {Item: "cache", Why: "an old cache can stop a new system from starting",
+		Next: "take cache.sin from the same firmware, or erase the cache with fastboot if the boot loader is unlocked"},
 	"user data": {Item: "user data", Why: "only a restore with --wipe writes it",
-		Next: "nothing, as long as the data of the phone are to stay", Optional: true},
+		Next: "nothing, if you want to keep the data of the phone", Optional: true},
 }
 
 // extras are images that older firmware of a family does not have at all.
@@ -46,12 +46,12 @@ var extras = []string{"ramdump"}
 // missing compares the bundle with a complete flash of the model.
 func (a *assembler) missing(b *ftf.Bundle) {
 	if a.family == nil {
-		a.note("nothing is known of the model %q, so what a full restore needs is unknown", a.out.Manifest.Device)
+		a.note("the model %q is unknown, and so are the files that a full restore needs", a.out.Manifest.Device)
 		return
 	}
 	order, ok := a.family.Order(a.model)
 	if !ok {
-		a.note("the flash order of a %s is not known, so what a full restore needs is unknown", a.model.Code)
+		a.note("the flash order of a %s is unknown, and so are the files that a full restore needs", a.model.Code)
 		return
 	}
 	lack := lacking{family: a.family, have: map[string]bool{}, list: []Missing{}}
@@ -116,7 +116,7 @@ func (l *lacking) image(short string) {
 		need = Missing{Item: short, Why: img.Reason, Next: "take it from the same firmware"}
 	}
 	if slices.Contains(extras, short) {
-		need = Missing{Item: short, Why: img.Reason, Next: "nothing: many firmwares do not have it", Optional: true}
+		need = Missing{Item: short, Why: img.Reason, Next: "nothing: much firmware does not have it", Optional: true}
 	}
 	l.miss(need, short)
 }
@@ -154,7 +154,7 @@ func (l *lacking) resets(order phone.Order) {
 		})
 		if wanted && !l.have[name] {
 			l.miss(Missing{Item: "resets", Why: "without them the phone continues with the state of the old firmware",
-				Next: "nothing: xflash writes them by itself when it restores; for other programs take the .ta files of the same firmware", Optional: file.Data != nil}, name)
+				Next: "nothing: xflash writes them itself when it restores; for other programs, take the .ta files from the same firmware", Optional: file.Data != nil}, name)
 		}
 	}
 }

@@ -134,9 +134,9 @@ func (f *Family) commandProof(m Model) Verification {
 
 // commandSentence is Sentence for a model that is restored in the protocol of 2017.
 func (f *Family) commandSentence(m Model) string {
-	s := fmt.Sprintf("%s (%s), %s: restored by xflash, tried on simulated phones only, never on a real one", m.Name, m.Code, f.Name)
+	s := fmt.Sprintf("%s (%s), %s: restored by xflash, tested on simulated phones only, never on a real one", m.Name, m.Code, f.Name)
 	if m.ByName {
-		s += "; the model is known by its name only"
+		s += "; only the name of the model is known"
 	}
 	return s
 }

@@ -74,7 +74,7 @@ func (f *Family) Image(short string) (Image, bool) {
 		case img.Send == SendNever, img.Send == SendRefuse:
 		case len(img.Partitions) == 0:
 			img.Send = SendNever
-			img.Reason = fmt.Sprintf("no partition for it is known on phones of the family %s", f.Name)
+			img.Reason = fmt.Sprintf("it has no known partition on phones of the family %s", f.Name)
 		case img.Send == SendDelivery && !img.TopLevel && f.NoBootSet != "":
 			img.Send, img.Reason = SendNever, "boot chain: "+f.NoBootSet
 		}

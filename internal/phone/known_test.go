@@ -134,7 +134,7 @@ func TestREADME(t *testing.T) {
 // readmeTable has a row for each family and proof, the restored ones first.
 func readmeTable() string {
 	say := map[Verification]string{ByLoader: "yes", BySister: "yes, after one question",
-		Simulated: "yes, tried on simulated phones only", NameOnly: "yes, tried on simulated phones only; known by name only"}
+		Simulated: "yes, tested on simulated phones only", NameOnly: "yes, tested on simulated phones only; known by name only"}
 	var b strings.Builder
 	b.WriteString("| phones | family | restored by xflash |\n|---|---|---|\n")
 	for _, proof := range []Verification{ByLoader, BySister, Simulated, NameOnly, Unproven} {

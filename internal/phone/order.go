@@ -70,7 +70,7 @@ func (f *Family) Sentence(m Model) string {
 	proof := f.Proof(m)
 	if proof == Unproven {
 		if f.Elsewhere == "" {
-			return name + "not restored by xflash, because " + m.whyNot + "; no free program that can is known"
+			return name + "not restored by xflash, because " + m.whyNot + "; no known free program can"
 		}
 		return name + "not restored by xflash, because " + m.whyNot + "; " + f.Elsewhere + " can"
 	}
@@ -83,7 +83,7 @@ func (f *Family) Sentence(m Model) string {
 	}
 	if proof == BySister {
 		l, _ := f.Loader(m)
-		done += " after one question: its loader " + l.Version + " was never run in our tests, but has the tables of " + l.SisterOf + ", which was"
+		done += " after one question: our tests never ran its loader, " + l.Version + ", but it has the tables of " + l.SisterOf + ", which they did run"
 	}
 	return name + done
 }

@@ -22,7 +22,7 @@ func UnitVerdict(number uint32) Unit {
 			return Unit{number, r.verdict, true, r.reason}
 		}
 	}
-	return Unit{number, Never, false, "not known: units that are not on the list are never written"}
+	return Unit{number, Never, false, "unknown: xflash never writes units that are not on the list"}
 }
 
 // TAFile is what a .ta file of a bundle means, by its name.

@@ -50,7 +50,7 @@ func (j *judge) chooseBoot() (c bootChoice) {
 		return c
 	}
 	if j.ph == nil {
-		c.why = "which boot set this phone gets is decided when it is connected"
+		c.why = "xflash chooses the boot set for this phone when it is connected"
 		c.problems = j.anyBootSet()
 		return c
 	}
@@ -65,7 +65,7 @@ func (j *judge) chooseBoot() (c bootChoice) {
 		for _, v := range verdicts {
 			why = append(why, v.String())
 		}
-		c.problems = Problems{{Kind: PolicyRefusal, Item: "boot_delivery.xml", What: "no boot set of this bundle is certain to fit the phone", Why: strings.Join(why, "; "),
+		c.problems = Problems{{Kind: PolicyRefusal, Item: "boot_delivery.xml", What: "no boot set in this bundle is certain to fit the phone", Why: strings.Join(why, "; "),
 			Next: "the bundle may be for another phone; if you only need the rest of it, leave the boot set out: --skip " + j.fw.bootName()}}
 		return c
 	}
@@ -144,7 +144,7 @@ func (j *judge) bootFiles(c *ftf.Configuration) (files []*Item, absent []string,
 			continue
 		case 1:
 		default:
-			refuse(found[0].Member, fmt.Sprintf("boot set %s names %s, which could be %s or %s", c.Name, path, found[0].Member, found[1].Member), "nobody can say which of them is meant")
+			refuse(found[0].Member, fmt.Sprintf("boot set %s names %s, which could be %s or %s", c.Name, path, found[0].Member, found[1].Member), "it is unclear which of them is meant")
 			continue
 		}
 		it := found[0]
@@ -154,7 +154,7 @@ func (j *judge) bootFiles(c *ftf.Configuration) (files []*Item, absent []string,
 			continue
 		}
 		if other, twice := shorts[img.Short]; twice && it.Kind == ItemSIN {
-			refuse(it.Member, fmt.Sprintf("boot set %s has another file for %s: %s", c.Name, img.Short, other), "nobody can say which of them is meant")
+			refuse(it.Member, fmt.Sprintf("boot set %s has a second file for %s: %s", c.Name, img.Short, other), "it is unclear which of them is meant")
 		}
 		shorts[img.Short] = it.Member
 		files = append(files, it)

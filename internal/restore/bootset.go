@@ -170,6 +170,6 @@ func notInForceProblem(bundle string, row *phone.Loader, missing []string) Probl
 		which = "the loader " + row.Version
 	}
 	return Problems{{Kind: PolicyRefusal, Item: bundle, What: "the boot set lacks " + strings.Join(missing, ", "),
-		Why:  which + " uses a boot set only when all of its images were written, and otherwise keeps the old one without a word",
+		Why:  which + " uses a boot set only if all of its images were written, and otherwise silently keeps the old one",
 		Next: "leave the boot set out: --skip " + bootName}}
 }

@@ -83,10 +83,10 @@ func (b *builder) model() (phone.Order, bool) {
 		if m, ok := b.modelGiven(); ok {
 			b.plan.Evidence = []string{"--model says " + m.Code}
 			if m.Code != model.Code {
-				b.refuse(b.fw.Name, fmt.Sprintf("it is for a %s, and the phone is a %s", model.Code, m.Code), foreignReason(m, model), "get the bundle for a "+m.Code)
+				b.refuse(b.fw.Name, fmt.Sprintf("it is for a %s, but the phone is a %s", model.Code, m.Code), foreignReason(m, model), "get the bundle for a "+m.Code)
 			}
 		} else if b.p.Model != "" {
-			b.refuse(b.fw.Name, fmt.Sprintf("the model %q given with --model is not known", b.p.Model), "", "check the name printed on the phone")
+			b.refuse(b.fw.Name, fmt.Sprintf("--model names an unknown model, %q", b.p.Model), "", "check the model printed on the phone")
 		}
 	} else {
 		var ps Problems
@@ -218,7 +218,7 @@ func (b *builder) add(ta bool, steps []Step) {
 func (b *builder) unitStep(unit uint32, first bool) (Step, bool) {
 	switch {
 	case unit == unitFlashState && first:
-		return flashState(1, "a flash is in progress: the phone stays in flash mode until it is complete"), true
+		return flashState(1, "a flash is in progress: the phone stays in flash mode until the flash is complete"), true
 	case unit == unitFlashState:
 		return flashState(0, "the flash is complete"), true
 	case unit == unitTimestamp:
@@ -297,17 +297,17 @@ func (b *builder) finish(order phone.Order) {
 	if len(b.problems) == 0 && !phoneDecides && !slices.ContainsFunc(b.plan.Steps, func(s Step) bool {
 		return s.Kind == StepImage || s.Kind == StepUnit && s.Unit != unitFlashState
 	}) {
-		b.refuse(b.fw.Name, "nothing of it is left to flash", b.whyNothing(), "look at --only, --skip and --wipe: xflash restore FILE --dry-run lists what is left out and why")
+		b.refuse(b.fw.Name, "nothing in it is left to flash", b.whyNothing(), "check --only, --skip and --wipe: xflash restore FILE --dry-run lists what is left out and why")
 	}
 	if b.sel.all {
 		for _, short := range []string{"kernel", "system"} {
 			if b.fw.image(short) == nil {
-				b.note("the bundle has no %s.sin: this is not a complete firmware", short)
+				b.note("the bundle has no %s.sin: it is not complete firmware", short)
 			}
 		}
 	}
 	if b.fw.Manifest.Cmd25 {
-		b.note("the bundle asks to switch off the phone's own check of what was written (cmd25); xflash leaves the check on")
+		b.note("the bundle asks to switch off the phone's own check of the written data (cmd25); xflash leaves the check on")
 	}
 	b.plan.Notes = append(b.plan.Notes, compareScript(b.fw.Script, order, b.fw)...)
 }

@@ -100,8 +100,8 @@ func (fw *Firmware) identify(b *ftf.Bundle, p Request) error {
 		ok = true
 	}
 	if !ok {
-		return Problems{{Kind: PolicyRefusal, Item: fw.Name, What: fmt.Sprintf("it is for the model %q, and nothing is known of it", code),
-			Why:  "without knowing a model's partitions nothing can be written safely",
+		return Problems{{Kind: PolicyRefusal, Item: fw.Name, What: fmt.Sprintf("it is for the unknown model %q", code),
+			Why:  "xflash cannot write safely without knowing the partitions of the model",
 			Next: "check the model name; models can be added as data in internal/phone"}}
 	}
 	fw.Family, fw.Model = family, model

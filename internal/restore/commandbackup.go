@@ -24,7 +24,7 @@ const maxSaved = 64 << 20
 // that the phone refuses to give is left out; a trim area of which it shows nothing is an error.
 func (s Store) SaveBefore(ctx context.Context, c *command.Session, plan *Plan, facts *Facts, by string) (folder string, err error) {
 	if facts.Identity == "" {
-		return "", errors.New("the phone does not tell its serial number, so the copy could not be told from that of another phone")
+		return "", errors.New("the phone does not tell its serial number, so its copy could be confused with another phone's")
 	}
 	folder = strings.TrimSuffix(s.file(facts.Identity), ".json") + "-before"
 	trim := filepath.Join(folder, "trim-area")

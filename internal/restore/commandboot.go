@@ -21,11 +21,11 @@ func (j *judge) chooseCommandBoot() (c bootChoice) {
 	}
 	d := j.fw.Delivery
 	if d == nil {
-		return refuse("the bundle has none, so nobody can say which boot loader this phone gets",
+		return refuse("the bundle has none, so xflash cannot choose the boot loader for this phone",
 			"new firmware on an old boot loader may not start; downloads have it in boot/ or boot.zip")
 	}
 	if j.ph == nil {
-		c.why = "which boot loader this phone gets is decided when it is connected"
+		c.why = "xflash chooses the boot loader for this phone when it is connected"
 		c.problems = j.anyBootSet()
 		return c
 	}
@@ -36,9 +36,9 @@ func (j *judge) chooseCommandBoot() (c bootChoice) {
 		for _, v := range verdicts {
 			why = append(why, v.String())
 		}
-		what := "no boot loader of this bundle is certain to fit the phone"
+		what := "no boot loader in this bundle is certain to fit the phone"
 		if e, ok := err.(*ftf.MatchError); ok && len(e.Ambiguous) > 0 {
-			what = "several boot loaders of this bundle fit the phone: " + strings.Join(e.Ambiguous, ", ")
+			what = "several boot loaders in this bundle fit the phone: " + strings.Join(e.Ambiguous, ", ")
 		}
 		return refuse(what, strings.Join(why, "; "))
 	}
@@ -52,10 +52,10 @@ func (j *judge) chooseCommandBoot() (c bootChoice) {
 		return c
 	case relation == ftf.Older:
 		return refuse(fmt.Sprintf("its boot loader %s is older than the phone's, %s", d.Version, facts.BootVersion),
-			"nobody knows what a phone does with an older boot loader")
+			"it is unknown what a phone does with an older boot loader")
 	case relation == ftf.Unrelated:
-		return refuse(fmt.Sprintf("nobody can say whether its boot loader %s is older than the phone's, %s", d.Version, facts.BootVersion),
-			"nobody knows what a phone does with an older boot loader")
+		return refuse(fmt.Sprintf("it is unknown whether its boot loader %s is older than the phone's, %s", d.Version, facts.BootVersion),
+			"it is unknown what a phone does with an older boot loader")
 	}
 	c.files, _, c.problems = j.bootFiles(config)
 	c.notes = append(c.notes, fmt.Sprintf("boot loader: configuration %s, version %s; the phone has %s", config.Name, d.Version, facts.BootVersion))

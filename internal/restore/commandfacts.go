@@ -98,7 +98,7 @@ func (r *factsReader) storage(c *CommandFacts) {
 				c.LUNs[l.Number] = l.Size()
 			}
 			if l.Enabled && c.SectorSize > 0 && c.SectorSize != l.BlockSize {
-				c.StorageError = fmt.Sprintf("it says that a sector has %d bytes, and that a block of logical unit %d has %d", c.SectorSize, l.Number, l.BlockSize)
+				c.StorageError = fmt.Sprintf("it gives a sector of %d bytes, but for logical unit %d a block of %d", c.SectorSize, l.Number, l.BlockSize)
 			}
 		}
 		return

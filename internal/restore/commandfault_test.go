@@ -46,17 +46,17 @@ func TestCommandRefusedFacts(t *testing.T) {
 		{"1", "var=current-slot:@*", ""}, // not told: slot a anyway
 		{"1", "novar=slot-count@*", "does not say that it has two slots"},
 		{"1", "novar=has-slot:boot@*", "does not say whether boot has two slots"},
-		{"1", "hash=other@*", "no boot loader of this bundle is certain"},
-		{"1", "hash=20@*", "no boot loader of this bundle is certain"},
-		{"1", "hash=0@*", "no boot loader of this bundle is certain"},
-		{"1", "var=Platform-id:30FFFFE1@*", "no boot loader of this bundle is certain"},
+		{"1", "hash=other@*", "no boot loader in this bundle is certain"},
+		{"1", "hash=20@*", "no boot loader in this bundle is certain"},
+		{"1", "hash=0@*", "no boot loader in this bundle is certain"},
+		{"1", "var=Platform-id:30FFFFE1@*", "no boot loader in this bundle is certain"},
 		{"1", "var=Default-security:OFF@*", "several boot loaders"},
 		{"1", "var=version-bootloader:1315-2591_X_Boot_SM8150_LA2.0_R_2@*", "is older than the phone's"},
 		{"1", "lun=0:62480388@*", "none of its tables fit logical unit 0"},
 		{"1", "lun=1:8192@*", "none of its tables fit logical unit 1"},
-		{"1", "var=Sector-size:512@*", "not known, so no table can be chosen"},
-		{"1", "var=max-download-size:65536@*", "the phone accepts 65536 at once"},
-		{"1", "fail=x@Get-ufs-info", "no table can be chosen"},
+		{"1", "var=Sector-size:512@*", "unknown, so xflash cannot choose a table"},
+		{"1", "var=max-download-size:65536@*", "the phone accepts at most 65536 at once"},
+		{"1", "fail=x@Get-ufs-info", "cannot choose a table"},
 	} {
 		t.Run(c.spec+"/"+c.fault, func(t *testing.T) {
 			k := *folder[c.spec]
@@ -108,7 +108,7 @@ func TestCommandRollback(t *testing.T) {
 	list := len(older.journal())
 	_, err := older.run(restore.Request{}, false, restore.RunOptions{})
 	var problems restore.Problems
-	if !errors.As(err, &problems) || !strings.Contains(problemText(problems), "rollback index is 6, and the phone starts nothing below 7") {
+	if !errors.As(err, &problems) || !strings.Contains(problemText(problems), "rollback index is 6, but the phone starts nothing below 7") {
 		t.Fatalf("%v", err)
 	}
 	if len(older.journal()) != list {
@@ -169,8 +169,8 @@ func TestCommandPeersFaults(t *testing.T) {
 		folder xperifirm.Options
 		says   string // part of the refusal; "": the restore is done
 	}{
-		{"no boot delivery", "1", xperifirm.Options{Boot: xperifirm.BootAbsent}, "nobody can say which boot loader"},
-		{"no configuration matches", "1", xperifirm.Options{Boot: xperifirm.BootNone}, "no boot loader of this bundle is certain"},
+		{"no boot delivery", "1", xperifirm.Options{Boot: xperifirm.BootAbsent}, "cannot choose the boot loader"},
+		{"no configuration matches", "1", xperifirm.Options{Boot: xperifirm.BootNone}, "no boot loader in this bundle is certain"},
 		{"two configurations match", "1", xperifirm.Options{Boot: xperifirm.BootTwo}, "several boot loaders"},
 		{"the boot loader is missing", "1", xperifirm.Options{Boot: xperifirm.BootIncomplete}, "not in the bundle"},
 		{"an older boot loader", "1", xperifirm.Options{Boot: xperifirm.BootOlder}, "is older than the phone's"},

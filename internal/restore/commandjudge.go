@@ -47,7 +47,7 @@ func (j *judge) aimArchive(it *Item) (ps Problems) {
 	}
 	img, known := j.fw.Family.Image(it.Short)
 	if known && img.Send == phone.SendRefuse {
-		refuse(fmt.Sprintf("no firmware has a file called %s", it.Short), img.Reason)
+		refuse(fmt.Sprintf("firmware never contains a file called %s", it.Short), img.Reason)
 		return ps
 	}
 	if it.Archive == nil {
@@ -61,7 +61,7 @@ func (j *judge) aimArchive(it *Item) (ps Problems) {
 	case isProtected:
 		refuse(fmt.Sprintf("it would write the protected partition %s", name), protected)
 	case known:
-		refuse(fmt.Sprintf("it is called %s, but would write %s", it.Short, name), "the phone goes by the name inside the file, not by its own")
+		refuse(fmt.Sprintf("it is called %s, but would write %s", it.Short, name), "the phone uses the name inside the file, not the file's own")
 	}
 	return ps
 }
@@ -91,14 +91,14 @@ func (j *judge) contentArchive(it *Item) (ps Problems) {
 	}
 	if it.table {
 		if m := innerTable.FindStringSubmatch(it.Archive.Name); len(it.Archive.Chunks) != 1 || m == nil {
-			refuse("it is not one partition table", "it has another form than every known one", again)
+			refuse("it is not a single partition table", "its format differs from every known table", again)
 		} else if f, ok := tableOf(it); ok && m[1] != fmt.Sprint(f.lun) {
-			refuse(fmt.Sprintf("its name says logical unit %d, its content %s", f.lun, m[1]), "nobody can say which is meant", again)
+			refuse(fmt.Sprintf("its name says logical unit %d, its content %s", f.lun, m[1]), "it is unclear which is meant", again)
 		}
 	}
 	if partition, _ := j.target(it, img); !it.table {
 		if room, told := j.tableSize(partition); told && it.end > room {
-			refuse(fmt.Sprintf("it writes %d bytes into %s, which has room for %d", it.end, partition, room), "the file is not made for this phone", again)
+			refuse(fmt.Sprintf("it writes %d bytes to %s, which holds %d", it.end, partition, room), "the file is not for this phone", again)
 		}
 	}
 	if j.ph == nil {
@@ -108,7 +108,7 @@ func (j *judge) contentArchive(it *Item) (ps Problems) {
 	limit := cmp.Or(facts.MaxDownload, smallestDownload)
 	for _, c := range it.Archive.Chunks {
 		if c.Size > limit {
-			refuse(fmt.Sprintf("%s has %d bytes, and the phone accepts %d at once", c.Name, c.Size, limit), "the file is not made for this phone", again)
+			refuse(fmt.Sprintf("%s has %d bytes, but the phone accepts at most %d at once", c.Name, c.Size, limit), "the file is not for this phone", again)
 			break
 		}
 	}
@@ -117,8 +117,8 @@ func (j *judge) contentArchive(it *Item) (ps Problems) {
 	}
 	if it.avb != nil {
 		if lowest, told := facts.rollback(it.avb.location); told && it.avb.index < lowest {
-			refuse(fmt.Sprintf("its rollback index is %d, and the phone starts nothing below %d", it.avb.index, lowest),
-				"the phone would call itself corrupt and not start any more", "get newer firmware for this model")
+			refuse(fmt.Sprintf("its rollback index is %d, but the phone starts nothing below %d", it.avb.index, lowest),
+				"the phone would report itself as corrupt and no longer start", "get newer firmware for this model")
 		}
 	}
 	return ps
@@ -131,19 +131,19 @@ const smallestDownload = 104857600
 // slotProblem refuses an image when it is not certain which partition it belongs to.
 func (j *judge) slotProblem(it *Item, img phone.Image) Problems {
 	facts := j.ph.Command
-	p := Problem{Kind: PolicyRefusal, Item: it.Member, Why: "an image in the wrong slot makes a phone that does not start",
+	p := Problem{Kind: PolicyRefusal, Item: it.Member, Why: "with an image in the wrong slot the phone does not start",
 		Next: "unplug the phone, put it into flash mode again and retry"}
 	switch answer := facts.HasSlot[img.Partitions[0]]; {
 	case facts.Slots != 0 && facts.Slots != 2:
-		p.What = fmt.Sprintf("the phone says it has %d slots, and every known one has two", facts.Slots)
+		p.What = fmt.Sprintf("the phone says it has %d slots, but every known phone with slots has two", facts.Slots)
 	case facts.Slots == 0 && img.Slots && j.fw.Model.Form != phone.FormOne:
-		p.What = "the phone does not say that it has two slots, and its model has"
+		p.What = "the phone does not say that it has two slots, but its model has two"
 	case facts.Slots == 2 && answer != "yes" && answer != "no":
 		p.What = fmt.Sprintf("the phone does not say whether %s has two slots", img.Partitions[0])
 	case facts.Slots == 2 && answer == "no" && img.Slot != "":
-		p.What = fmt.Sprintf("it is for the other slot of %s, which has none", img.Partitions[0])
+		p.What = fmt.Sprintf("it is for the other slot of %s, which has no slots", img.Partitions[0])
 	case facts.Slots == 2 && j.otherSlots(img, answer):
-		p.What = fmt.Sprintf("the phone answers %q when it is asked whether %s has two slots, and by the partition tables of the bundle that is wrong", answer, img.Partitions[0])
+		p.What = fmt.Sprintf("asked whether %[2]s has two slots, the phone answers %[1]q, which contradicts the partition tables of the bundle", answer, img.Partitions[0])
 	default:
 		return nil
 	}
@@ -171,7 +171,7 @@ func (j *judge) staysBehindArchive(it *Item) string {
 			return img.Reason + " (" + why + ")"
 		}
 	case img.Short == "metadata" && !j.wants("userdata"):
-		return "it holds the keys of the user data, and the bundle replaces no userdata"
+		return "it holds the keys of the user data, but the bundle does not replace userdata"
 	}
 	return ""
 }
@@ -194,7 +194,7 @@ func (j *judge) keepsUnits(it *Item) string {
 	case !j.p.Wipe && slices.ContainsFunc(meaning.Units, func(u uint32) bool { return j.fw.Family.Unit(u).Verdict == phone.Wipe }):
 		return meaning.Reason + " (--wipe)"
 	case !j.p.Wipe && has(j.fw.Manifest.NoErase, it.Short):
-		return "the bundle asks to keep it unless data are wiped (--wipe)"
+		return "the bundle asks to keep it unless you wipe data (--wipe)"
 	}
 	return ""
 }

@@ -25,7 +25,7 @@ func (b *builder) buildCommand() {
 	b.judgeAll()
 	b.problems = b.problems.join(b.boot.problems).join(b.tables.problems)
 
-	b.step(flashState(1, "a flash is in progress: until it is complete, the phone is not to start"))
+	b.step(flashState(1, "a flash is in progress: the phone should not start until it is complete"))
 	images, last := b.fw.Family.CommandOrder(b.fw.Model)
 	b.tableSteps()
 	b.commandImages(images)
@@ -54,9 +54,9 @@ func (b *builder) hasSlots() bool {
 // commandModel decides whether the bundle is for the phone: it says itself which one it is.
 func (b *builder) commandModel() bool {
 	want := b.fw.Model
-	b.plan.Untried = "never on a real phone, only on simulated ones. The phone judges the signature of each image before anything of it is erased."
+	b.plan.Untried = "tested on simulated phones only, never on a real phone. The phone judges the signature of each image before it erases anything for it."
 	if want.ByName {
-		b.plan.Untried += " Of this model nothing but its name is known."
+		b.plan.Untried += " Only the name of this model is known."
 	}
 	if b.fw.Family.Proof(want) == phone.Unproven {
 		b.refuse(b.fw.Name, b.fw.Family.Sentence(want), "", "inspect, verify and unpack read this bundle")
@@ -83,7 +83,7 @@ func (b *builder) commandModel() bool {
 	}
 	if !strings.EqualFold(is, want.Code) {
 		_, m, _ := phone.ByModel(is)
-		b.refuse(b.fw.Name, fmt.Sprintf("it is for a %s, and the phone is a %s", want.Code, is), foreignReason(m, want), "get the firmware for a "+is)
+		b.refuse(b.fw.Name, fmt.Sprintf("it is for a %s, but the phone is a %s", want.Code, is), foreignReason(m, want), "get the firmware for a "+is)
 	}
 	return true
 }
@@ -186,7 +186,7 @@ func (b *builder) finishCommand() {
 		return s.Kind == StepImage || s.Kind == StepTable || s.Kind == StepUnit && s.Unit != unitFlashState
 	})
 	if len(b.problems) == 0 && !sends && (b.ph != nil || b.sel.leavesOut(theBootSet) != "") {
-		b.refuse(b.fw.Name, "nothing of it is left to flash", b.whyNothing(), "look at --only, --skip and --wipe: xflash restore FILE --dry-run lists what is left out and why")
+		b.refuse(b.fw.Name, "nothing in it is left to flash", b.whyNothing(), "check --only, --skip and --wipe: xflash restore FILE --dry-run lists what is left out and why")
 	}
 	if why := b.partial(b.noCore()); b.sel.all && why != "" {
 		b.note("this is not a complete firmware: %s", why)
@@ -203,20 +203,20 @@ func (b *builder) finishCommand() {
 		b.note("an earlier flash of this phone was not finished; this one starts from the beginning and repairs that")
 	}
 	if facts.Slots == 2 && facts.Slot != "a" {
-		b.note("the phone starts from %s now; its firmware is made for slot a, which is written and starts afterwards", orUnknownSlot(facts.Slot))
+		b.note("the phone now starts from %s; its firmware is made for slot a, which is written and starts afterwards", orUnknownSlot(facts.Slot))
 		if !b.sel.all {
-			b.ask("The phone starts from %s, and this writes parts of slot a only, which starts afterwards. Only a complete restore is certain to start. Continue anyway?", orUnknownSlot(facts.Slot))
+			b.ask("The phone starts from %s, but this writes only parts of slot a, which starts afterwards. Only a complete restore is certain to start. Continue anyway?", orUnknownSlot(facts.Slot))
 		}
 	}
 	switch battery, told := command.ParseBattery(facts.Battery); {
 	case told && battery.Low():
-		b.ask("The battery is at %s. A phone that goes off in the middle does not start until it is restored. Continue anyway?", battery)
+		b.ask("The battery is at %s. If the phone switches off during the flash, it does not start until you restore it. Continue anyway?", battery)
 	case facts.Battery == "":
-		b.note("this phone does not tell its battery in flash mode: charge it to at least half before")
+		b.note("this phone does not tell its battery level in flash mode: charge it to at least half first")
 	}
 	for location := range maps.Keys(facts.Rollback) {
 		if _, told := facts.rollback(location); !told {
-			b.note("the phone does not tell which firmware is too old for it (rollback index %d); older firmware than the phone's may not start", location)
+			b.note("the phone does not tell which firmware is too old for it (rollback index %d); firmware older than the phone's may not start", location)
 		}
 	}
 }
@@ -250,12 +250,12 @@ func (b *builder) mixedKeys() {
 		for _, key := range keys[1:] {
 			rest = append(rest, fmt.Sprintf("%s (key %s)", strings.Join(byKey[key], ", "), key))
 		}
-		b.refuse(b.fw.Name, fmt.Sprintf("most files are made with key %s, and these are not: %s", keys[0], strings.Join(rest, "; ")),
-			"they are from firmware for another phone or operator, and the phone would refuse them in the middle of the flash", "download the firmware for exactly this phone again")
+		b.refuse(b.fw.Name, fmt.Sprintf("most files are made with key %s, but these are not: %s", keys[0], strings.Join(rest, "; ")),
+			"they come from firmware for another phone or operator, and the phone would refuse them in the middle of the flash", "download the firmware for exactly this phone again")
 		return
 	}
 	if own := b.fw.Model.Keys; len(keys) == 1 && len(own) > 0 && !slices.Contains(own, keys[0]) {
-		b.note("the files are made with key %s, and those known for a %s with %s: the phone will probably refuse the first of them, with nothing erased", keys[0], b.fw.Model.Code, strings.Join(own, " or "))
+		b.note("the files are made with key %s, but known firmware for a %s uses %s: the phone will probably refuse the first of them, before it erases anything", keys[0], b.fw.Model.Code, strings.Join(own, " or "))
 	}
 }
 
@@ -273,10 +273,10 @@ func (b *builder) noteSignatures() {
 	switch {
 	case all == 0:
 	case listed == all:
-		b.note("signatures: each file's content agrees with the digests in its signature. The signatures are not verified offline; the phone judges them.")
+		b.note("signatures: the content of each file agrees with the digests in its signature. xflash does not verify the signatures themselves; the phone judges them.")
 	case listed > 0:
-		b.note("signatures: the content of %d of %d files agrees with the digests in their signature. The signatures are not verified offline; the phone judges them.", listed, all)
+		b.note("signatures: the content of %d of %d files agrees with the digests in their signature. xflash does not verify the signatures themselves; the phone judges them.", listed, all)
 	default:
-		b.note("signatures are not verified offline; the phone judges them")
+		b.note("xflash does not verify signatures; the phone judges them")
 	}
 }

@@ -76,7 +76,7 @@ func (r *commandRun) step(i int, step Step) error {
 	case StepEnd:
 		return r.s.End(r.ctx, command.PowerDown)
 	}
-	return fmt.Errorf("the plan has a step of the unknown kind %q", step.Kind)
+	return fmt.Errorf("the plan has a step of unknown kind %q", step.Kind)
 }
 
 func (r *commandRun) unit(step Step) error {

@@ -76,7 +76,7 @@ func (j *judge) chooseTables() (c tableChoice) {
 		}
 		f, ok := tableOf(it)
 		if !ok {
-			refuse(fmt.Sprintf("the name of %s does not say for which storage it is made", it.Member), "a table for another storage leaves a phone that does not start")
+			refuse(fmt.Sprintf("the name of %s does not say which storage it is made for", it.Member), "with a table for another storage the phone does not start")
 			continue
 		}
 		if why := f.contradicts(); why != "" {
@@ -95,7 +95,7 @@ func (j *judge) chooseTables() (c tableChoice) {
 		return c
 	}
 	if j.ph == nil {
-		c.why = "which partition tables this phone gets is decided by the size of its storage when it is connected"
+		c.why = "xflash chooses the partition tables by the size of the phone's storage when it is connected"
 		return c
 	}
 	facts := j.ph.Command
@@ -104,14 +104,14 @@ func (j *judge) chooseTables() (c tableChoice) {
 		if facts.StorageError != "" {
 			why = facts.StorageError
 		}
-		refuse("the size of the phone's storage is not known, so no table can be chosen", why)
+		refuse("the size of the phone's storage is unknown, so xflash cannot choose a table", why)
 		return c
 	}
 	c.files = map[*Item]int{}
 	for _, lun := range slices.Sorted(maps.Keys(byLUN)) {
 		size, there := facts.LUNs[lun]
 		if !there {
-			refuse(fmt.Sprintf("it has a table for logical unit %d, which the phone does not have", lun), "the firmware is not made for this phone")
+			refuse(fmt.Sprintf("it has a table for logical unit %d, which the phone does not have", lun), "the firmware is not for this phone")
 			continue
 		}
 		var fit []tableFile
@@ -163,7 +163,7 @@ func (c tableChoice) leavesOut(it *Item) string {
 		return c.why
 	}
 	if _, ok := c.files[it]; !ok {
-		return "it is made for another storage than this phone's"
+		return "it is made for a storage size other than this phone's"
 	}
 	return ""
 }

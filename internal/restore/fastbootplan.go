@@ -99,7 +99,7 @@ func (fw *Firmware) bootImage(ctx context.Context, it *Item, t bootcheck.Target)
 	}
 	size := it.unpackedSize()
 	if size > bootcheck.MaxImage {
-		return BootImage{}, refuse(fmt.Errorf("it makes %d bytes, more than any boot image has", size), "leave it out: --skip "+it.Short)
+		return BootImage{}, refuse(fmt.Errorf("it unpacks to %d bytes, more than any boot image", size), "leave it out: --skip "+it.Short)
 	}
 	payload := memory{make([]byte, size)}
 	if err := it.unpack(ctx, &payload, nil); err != nil {
@@ -114,7 +114,7 @@ func (fw *Firmware) bootImage(ctx context.Context, it *Item, t bootcheck.Target)
 	}
 	fixed, err := bootcheck.Repair(d, t)
 	if err == nil && fixed.Diagnosis.AcceptedBy() == "none" {
-		err = errors.New("no boot loader finds a device tree in it")
+		err = errors.New("no boot loader would find a device tree in it")
 	}
 	if err != nil {
 		return BootImage{}, refuse(err, "leave it out: --skip "+it.Short+`; "xflash unpack" and "xflash inspect" show what it is`)
@@ -174,11 +174,11 @@ func BuildFastboot(fw *Firmware, ph *FastbootFacts, boots map[string]BootImage, 
 		b.loaderStep(o.short, o.partition, ph, boots)
 	}
 	if len(b.plan.Steps) == 0 && len(b.problems) == 0 {
-		b.refuse(fw.Name, "nothing of it is left to flash", "fastboot writes kernel, fotakernel, system, cache and userdata only", "look at --only and --skip")
+		b.refuse(fw.Name, "nothing in it is left to flash", "fastboot writes kernel, fotakernel, system, cache and userdata only", "check --only and --skip")
 	}
 	b.plan.Steps = append(b.plan.Steps, session(StepReboot))
-	b.note("fastboot leaves the trim area, the radio and the boot chain as they are. If flash mode works again one day, restore the same bundle there too.")
-	b.note("that a loader of this phone starts a stock kernel in this form is likely, and not proven; if it does not, fastboot mode still works, and a custom recovery can be started")
+	b.note("fastboot leaves the trim area, the radio and the boot chain unchanged. If flash mode ever works again, restore the same bundle there too.")
+	b.note("the loader of this phone will probably start a stock kernel in this form, but that is not proven; if it does not, fastboot mode still works, and you can start a custom recovery")
 	return b.plan, b.problems.orNil()
 }
 
@@ -213,7 +213,7 @@ func (b *builder) loaderModel(ph *FastbootFacts) {
 		b.refuse(b.fw.Name, "the phone does not say which model it is", fmt.Sprintf("getvar product says %q", said),
 			fmt.Sprintf("look at the label under the SIM-card flap; if it says %s, run this again with --model %s", want.Code, want.Code))
 	case given.Code != want.Code:
-		b.refuse(b.fw.Name, fmt.Sprintf("it is for a %s, and the phone is a %s", want.Code, given.Code), foreignReason(given, want), "get the bundle for a "+given.Code)
+		b.refuse(b.fw.Name, fmt.Sprintf("it is for a %s, but the phone is a %s", want.Code, given.Code), foreignReason(given, want), "get the bundle for a "+given.Code)
 	}
 }
 
@@ -221,7 +221,7 @@ func (b *builder) loaderModel(ph *FastbootFacts) {
 func (b *builder) loaderStep(short, partition string, ph *FastbootFacts, boots map[string]BootImage) {
 	part, ok := b.fw.Family.FastbootPartition(partition)
 	if !ok {
-		b.note("which partition of a %s fastboot calls %s is not known, so %s is left out", b.fw.Model.Code, partition, short)
+		b.note("it is unknown which partition of a %s fastboot calls %s, so %s is left out", b.fw.Model.Code, partition, short)
 		return
 	}
 	var step Step
@@ -237,7 +237,7 @@ func (b *builder) loaderStep(short, partition string, ph *FastbootFacts, boots m
 		}
 		step = flashStep(*c, short, partition, part.Label, image.Data)
 		if room := ph.room(b.fw, partition); room > 0 && step.Bytes > room {
-			b.refuse(c.item.Member, fmt.Sprintf("it makes %d bytes, and %s has room for %d", step.Bytes, step.Partitions[0], room), "the file is not made for this phone", "")
+			b.refuse(c.item.Member, fmt.Sprintf("it unpacks to %d bytes, but %s holds %d", step.Bytes, step.Partitions[0], room), "the file is not for this phone", "")
 		}
 	}
 	b.plan.Wipes = b.plan.Wipes || part.Verdict == phone.Wipe

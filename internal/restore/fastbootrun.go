@@ -154,7 +154,7 @@ func (r *fastbootRun) step(i int, step Step) error {
 	case StepReboot:
 		return r.c.Reboot(r.ctx, "")
 	}
-	return fmt.Errorf("the plan has a step of the unknown kind %q", step.Kind)
+	return fmt.Errorf("the plan has a step of unknown kind %q", step.Kind)
 }
 
 // flash sends one image. It can be stopped between two pieces: --resume writes the partition

@@ -94,14 +94,14 @@ func (r *flashRun) step(i int, step Step) error {
 		}
 		return r.s.End(r.ctx)
 	}
-	return fmt.Errorf("the plan has a step of the unknown kind %q", step.Kind)
+	return fmt.Errorf("the plan has a step of unknown kind %q", step.Kind)
 }
 
 // StateError is a phone whose flash state is not what the flash left there.
 type StateError struct{ Value []byte }
 
 func (e *StateError) Error() string {
-	return fmt.Sprintf("unit %d reads %X after the flash, not 00: the phone did not store that the flash is complete", unitFlashState, e.Value)
+	return fmt.Sprintf("unit %d reads %X after the flash, not 00: the phone did not record the flash as complete", unitFlashState, e.Value)
 }
 
 // cleared reads the flash state back after it was stored: a phone on which it is not 0 goes

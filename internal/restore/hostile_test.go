@@ -119,7 +119,7 @@ var hostileCases = []hostileCase{
 	{name: "protect_s aimed at system", edit: func(b *madeBundle) { extra("protect_s.sin", "never", aimed("system"))(b, nil) }, want: refused, says: "system"},
 	{name: "proinfo", changes: changed("proinfo.sin"), want: done, not: []string{"proinfo.sin"}},
 	{name: "only persist", changes: changed("persist.sin"), request: only("persist"), want: refused, says: "calibration of this one phone"},
-	{name: "a kernel past the end of boot", edit: func(b *madeBundle) { b.find("kernel").data = b.imageFile(b.t, good, "S1_SW", "boot", tooLong) }, want: refused, says: "has room for"},
+	{name: "a kernel past the end of boot", edit: func(b *madeBundle) { b.find("kernel").data = b.imageFile(b.t, good, "S1_SW", "boot", tooLong) }, want: refused, says: "which holds"},
 
 	// Doubt.
 	{name: "two files for one image", edit: func(b *madeBundle) {
@@ -130,7 +130,7 @@ var hostileCases = []hostileCase{
 	}, request: skip("sub/system.sin"), want: done, sent: []string{"system.sin"}, not: []string{"sub/system.sin"}},
 	{name: "two partition tables", changes: changed("a partition table in a folder"), want: refused, says: "nobody can say"},
 	{name: "two boot files of one name", changes: changed("two boot files of one name"), want: refused, says: "which could be"},
-	{name: "two boot files for one partition", changes: changed("two boot files for one partition"), want: refused, says: "another file for sbl1"},
+	{name: "two boot files for one partition", changes: changed("two boot files for one partition"), want: refused, says: "a second file for sbl1"},
 	{name: "two values for one unit", changes: changed("another fota-reset"), want: refused, says: "another value"},
 
 	// Damage.
@@ -154,7 +154,7 @@ var hostileCases = []hostileCase{
 
 	// Origin.
 	{name: "another family's root", edit: signedBy("kernel", foreign, "S1_SW", "boot"), want: refused, says: "rhine"},
-	{name: "an invented root", edit: signedBy("kernel", unknown, "S1_SW", "boot"), want: refused, says: "a root nobody knows"},
+	{name: "an invented root", edit: signedBy("kernel", unknown, "S1_SW", "boot"), want: refused, says: "an unknown root"},
 	{name: "another signer", edit: signedBy("kernel", good, "S1_Boot", "boot"), want: refused, says: "signed by S1_Boot"},
 	{name: "no loader", changes: changed("no loader"), want: refused, says: "no loader.sin"},
 	{name: "no loader, while one runs", changes: changed("no loader"), phone: phoneKind{loaderRuns: true}, want: refused, says: "after every restart"},
@@ -165,7 +165,7 @@ var hostileCases = []hostileCase{
 	{name: "a boot set without tz", changes: changed("no tz in the delivery"), want: refused, says: "lacks tz"},
 	{name: "a boot set without the file of tz", changes: changed("no tz in the boot set's folder"), want: refused, says: "not in the bundle"},
 	{name: "two boot sets with different files", edit: otherBootSet, want: done, sent: []string{tzFile}, not: []string{"boot/tz_AID_9.sin"}},
-	{name: "a boot set for other fuses", phone: phoneKind{strangeFuse: true}, want: refused, says: "no boot set of this bundle"},
+	{name: "a boot set for other fuses", phone: phoneKind{strangeFuse: true}, want: refused, says: "no boot set in this bundle"},
 
 	// Modem reset files.
 	{name: "modem files alone", request: only("amss_fs_1"), want: refused, says: "complete firmware"},

@@ -46,7 +46,7 @@ func DefaultStore() (Store, error) {
 	}
 	home, err := os.UserHomeDir()
 	if err != nil || !filepath.IsAbs(home) {
-		return Store{}, errors.New("no place to keep the journal: neither XDG_STATE_HOME nor HOME is set")
+		return Store{}, errors.New("no place for the journal: neither XDG_STATE_HOME nor HOME is set")
 	}
 	return Store{filepath.Join(home, ".local", "state", "xflash")}, nil
 }
@@ -139,7 +139,7 @@ func readAtMost(path string, most int64) (data []byte, err error) {
 func parseJournal(path string, data []byte) (*Journal, error) {
 	j := Journal{}
 	if err := json.Unmarshal(data, &j); err != nil {
-		return nil, &JournalError{path, "it is damaged or cut off (" + err.Error() + ")"}
+		return nil, &JournalError{path, "it is damaged or truncated (" + err.Error() + ")"}
 	}
 	switch {
 	case j.Version != journalVersion:
@@ -178,10 +178,10 @@ func (j *Journal) save() error {
 		return err
 	}
 	if err := os.MkdirAll(filepath.Dir(j.path), 0o700); err != nil {
-		return fmt.Errorf("the journal folder cannot be made: %w", err)
+		return fmt.Errorf("cannot make the journal folder: %w", err)
 	}
 	if err := replaceFile(j.path, append(data, '\n')); err != nil {
-		return fmt.Errorf("the journal cannot be written: %w", err)
+		return fmt.Errorf("cannot write the journal: %w", err)
 	}
 	return nil
 }

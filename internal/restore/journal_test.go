@@ -66,7 +66,7 @@ func TestJournalIsRefused(t *testing.T) {
 		{"another bundle", func(t *testing.T, b *bench, _ string) { b.fw.Identity = "another" }, "another bundle"},
 		{"another plan", func(t *testing.T, _ *bench, file string) {
 			rewrite(t, file, func(d []byte) []byte { return bytes.Replace(d, []byte(`"plan_hash": "`), []byte(`"plan_hash": "0`), 1) })
-		}, "another plan"},
+		}, "a different plan"},
 		{"more steps done", func(t *testing.T, _ *bench, file string) {
 			rewrite(t, file, func(d []byte) []byte {
 				return regexp.MustCompile(`"done": (\d+)`).ReplaceAll(d, []byte(`"done": ${1}0`))

@@ -54,7 +54,7 @@ func (j *judge) judge(it *Item) verdict {
 	}
 	if it.blind {
 		ps := damage(it)
-		ps[0].Why = "nobody can say what this file would overwrite, so the bundle is not to be trusted"
+		ps[0].Why = "it is unknown what this file would overwrite, so do not trust the bundle"
 		ps[0].Next += "; or " + j.leaveOut(it)
 		return verdict{refused: ps}
 	}
@@ -95,7 +95,7 @@ func (j *judge) leftOut(it *Item) string {
 	case it.Kind == ItemOther:
 		return "it is not a firmware image"
 	case it.Replaced:
-		return "--loader names another one"
+		return "--loader names another loader"
 	case it.Kind == ItemUnits && j.p.Route == RouteFastboot:
 		return "fastboot cannot write the trim area"
 	case it.Boot && j.p.Route == RouteFastboot:
@@ -120,11 +120,11 @@ func (j *judge) leftOut(it *Item) string {
 	img, known := j.fw.Family.Image(it.Short)
 	switch {
 	case !known:
-		return fmt.Sprintf("no image of this name is known for %s phones", j.fw.Family.Name)
+		return fmt.Sprintf("unknown image name for %s phones", j.fw.Family.Name)
 	case img.Send == phone.SendNever:
 		return img.Reason
 	case j.p.Route == RouteFastboot && !slices.ContainsFunc(fastbootOrder, func(o fastbootTarget) bool { return o.short == img.Short }):
-		return "fastboot does not write it: it stays on the phone as it is"
+		return "fastboot does not write it: it stays unchanged on the phone"
 	case img.Send == phone.SendLoader:
 		if j.sel.skips(it.thing()) {
 			return "left out by --skip"
@@ -140,9 +140,9 @@ func (j *judge) leftOut(it *Item) string {
 	case img.Send == phone.SendWipe && !j.p.Wipe:
 		return img.Reason + " (--wipe)"
 	case img.Send != phone.SendWipe && !j.p.Wipe && has(j.fw.Manifest.NoErase, it.Short):
-		return "the bundle asks to keep it unless data are wiped (--wipe)"
+		return "the bundle asks to keep it unless you wipe data (--wipe)"
 	case j.order != nil && img.Writes != phone.ToMemory && !inOrder(*j.order, img.Short):
-		return "the flash order of this model has no place for it"
+		return "the flash order of this model does not include it"
 	}
 	return ""
 }
@@ -165,10 +165,10 @@ func (j *judge) aim(it *Item) (ps Problems) {
 		refuse("it would replace the phone's hardware configuration", phone.UnitVerdict(unitHWConf).Reason)
 		return ps
 	case known && img.Send == phone.SendRefuse:
-		refuse(fmt.Sprintf("no firmware has a file called %s", it.Short), img.Reason)
+		refuse(fmt.Sprintf("firmware never contains a file called %s", it.Short), img.Reason)
 	case known && img.Send == phone.SendDelivery && !it.Boot && !img.TopLevel:
 		refuse("it would write the boot chain without a boot delivery",
-			"only the set that Sony's boot delivery chooses for this phone may be written there; a wrong one leaves a phone that does not start at all")
+			"only the set that Sony's boot delivery selects for this phone may be written there; with a wrong one the phone does not start at all")
 		return ps
 	}
 	for _, t := range it.Targets {
@@ -185,7 +185,7 @@ func (j *judge) aim(it *Item) (ps Problems) {
 				cmp.Or(part.Note, "it is not on the list of partitions that a rescue may write"))
 		default:
 			refuse(fmt.Sprintf("it is called %s, but would write the partition %s", it.Short, label),
-				"the phone goes by the identifier inside the file, not by its name")
+				"the phone uses the identifier inside the file, not the file's name")
 		}
 	}
 	return ps

@@ -16,7 +16,7 @@ func (j *judge) content(it *Item) (ps Problems) {
 	}
 	img, _ := j.fw.Family.Image(it.Short)
 	if same := j.rivals(it); len(same) > 0 && !it.table {
-		refuse(fmt.Sprintf("the bundle has another file for %s: %s", img.Short, strings.Join(same, ", ")),
+		refuse(fmt.Sprintf("the bundle has a second file for %s: %s", img.Short, strings.Join(same, ", ")),
 			"nobody can say which of them is meant", j.leaveOut(it))
 	}
 	switch {
@@ -27,7 +27,7 @@ func (j *judge) content(it *Item) (ps Problems) {
 		return append(ps, j.contentArchive(it)...)
 	case it.Type != payloadFor(img.Writes):
 		refuse(fmt.Sprintf("it is called %s, but its content is of type %s", it.Short, it.Type),
-			"the phone goes by the content, not by the name", j.skipHint(it))
+			"the phone uses the content, not the name", j.skipHint(it))
 		return ps
 	case img.Signer != "" && it.Signer != img.Signer:
 		refuse(fmt.Sprintf("it is signed by %s, and %s files are signed by %s", cmp.Or(it.Signer, "nobody"), img.Short, img.Signer),
@@ -42,10 +42,10 @@ func (j *judge) content(it *Item) (ps Problems) {
 		case place.Label == "" && j.modem(it) != "":
 			// It stays behind, with a better reason.
 		case place.Label == "":
-			refuse(fmt.Sprintf("it would write a partition that is not known (%s)", t),
-				"the bundle has no partition layout that names it, so nobody can say what would be overwritten", j.skipHint(it))
+			refuse(fmt.Sprintf("it would write an unknown partition (%s)", t),
+				"no partition layout in the bundle names it, so it is unknown what it would overwrite", j.skipHint(it))
 		case why != "":
-			refuse(why, "the file is not made for this phone", j.skipHint(it))
+			refuse(why, "the file is not for this phone", j.skipHint(it))
 		}
 	}
 	switch {

@@ -60,9 +60,9 @@ func (fw *Firmware) judgeStorage(on *Storage, send []*Item) (ps Problems, notes 
 	}
 	switch {
 	case sent && on == nil:
-		notes = append(notes, "whether the partition layout leaves this phone's own partitions in their places is compared with the phone before anything is written")
+		notes = append(notes, "before it writes anything, xflash checks that the partition layout leaves this phone's own partitions in place")
 	case sent && !own:
-		notes = append(notes, "the phone does not tell its partition table, so the partition layout was compared only with what is known of "+fw.Family.Name+" phones")
+		notes = append(notes, "the phone does not tell its partition table, so the partition layout was compared only with the known layout of "+fw.Family.Name+" phones")
 	}
 	if sent && on != nil && on.Sectors == 0 {
 		notes = append(notes, "the phone does not tell the size of its storage, so the images were compared with every table of the partition layout")
@@ -103,7 +103,7 @@ func (fw *Firmware) room(on *Storage, sent bool, send []*Item) (worst Problems) 
 					why = fw.misnamed(on.Entries, target)
 				}
 				if why != "" {
-					ps = append(ps, Problem{Kind: PolicyRefusal, Item: it.Member, What: why, Why: "the file is not made for this phone",
+					ps = append(ps, Problem{Kind: PolicyRefusal, Item: it.Member, What: why, Why: "the file is not for this phone",
 						Next: "get the bundle for this model from another source"})
 				}
 			}

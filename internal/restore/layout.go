@@ -137,7 +137,7 @@ func (p Place) fits(target sin.Target) string {
 	case p.Missing:
 		return fmt.Sprintf("it writes the partition %s, which is not in the partition table", target)
 	case p.Size > 0 && target.End > p.Size:
-		return fmt.Sprintf("it writes %d bytes into %s, which has room for %d", target.End, p.Label, p.Size)
+		return fmt.Sprintf("it writes %d bytes to %s, which holds %d", target.End, p.Label, p.Size)
 	}
 	return ""
 }

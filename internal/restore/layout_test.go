@@ -155,7 +155,7 @@ func TestLayoutOfThisPhone(t *testing.T) {
 		on   *Storage
 		says string
 	}{
-		{"no phone", nil, "compared with the phone before anything is written"},
+		{"no phone", nil, "before it writes anything, xflash checks"},
 		{"phone", &Storage{Sectors: testDisk / 512, Entries: z3c(t, testDisk)}, ""},
 		{"phone without a readable table", &Storage{Sectors: testDisk / 512}, "does not tell its partition table"},
 		{"phone that does not tell its size", &Storage{Entries: z3c(t, testDisk)}, "every table"},
@@ -259,8 +259,8 @@ func TestTableThatIsTaken(t *testing.T) {
 	}{
 		{"no phone: one table has room", nil, ""},
 		{"phone that accepts the one with room", on(testDisk), ""},
-		{"phone that accepts the other", on(32 << 30), "room for 4194304"},
-		{"phone that does not say", &Storage{}, "room for 4194304"},
+		{"phone that accepts the other", on(32 << 30), "which holds 4194304"},
+		{"phone that does not say", &Storage{}, "which holds 4194304"},
 		{"phone that is too small for both", on(8 << 30), "801C003D"},
 		{"phone with no room for the second table", on(testDisk + 512 - 33*512), "second copy of the table"},
 	} {
@@ -271,7 +271,7 @@ func TestTableThatIsTaken(t *testing.T) {
 	}
 	// Neither has room: said without the phone.
 	fw = bundleWith(t, large, large)
-	if ps, _ := fw.judgeStorage(nil, fw.Items); !strings.Contains(ps.Error(), "room for 4194304") {
+	if ps, _ := fw.judgeStorage(nil, fw.Items); !strings.Contains(ps.Error(), "which holds 4194304") {
 		t.Errorf("no table has room: %v", ps)
 	}
 	// Two tables of one size that differ: nobody can say which one is taken.

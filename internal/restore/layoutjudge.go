@@ -35,7 +35,7 @@ func (j *layoutJudge) layout(l *sin.Layout, on *Storage, written func(label stri
 	own := on != nil && len(on.Entries) > 0
 	for _, table := range l.Tables {
 		if table.Device != storageDevice {
-			j.refuse(fmt.Sprintf("it has a partition table for device %d", table.Device), "these phones have one storage, device 0, and would refuse the file")
+			j.refuse(fmt.Sprintf("it has a partition table for device %d", table.Device), "these phones have one storage device, 0, and would refuse the file")
 			continue
 		}
 		j.againstFamily(table.Entries, own)
@@ -137,7 +137,7 @@ func (j *layoutJudge) name(e gpt.Entry, own bool) {
 	case known != "" && (listed || ours && !own):
 		j.refuse(fmt.Sprintf("it calls the partition %s %q", known, e.Name), "by its identifier it is "+known)
 	case known == "" && !proven.IsZero() && slices.Contains(j.required(own), e.Name):
-		j.refuse(fmt.Sprintf("its partition %s has the identifier %s instead of %s", e.Name, e.Unique, proven), "the loader goes by the identifier and would not find it")
+		j.refuse(fmt.Sprintf("its partition %s has the identifier %s instead of %s", e.Name, e.Unique, proven), "the loader uses the identifier and would not find the partition")
 	}
 }
 
@@ -185,8 +185,8 @@ func (j *layoutJudge) againstPhone(table, own []gpt.Entry, written func(string) 
 			j.refuse(fmt.Sprintf("it calls this phone's partition %s %q", e.Name, table[i].Name), "")
 		case chain && (written(strings.TrimPrefix(label, alternate)) || table[i].First == e.First && table[i].Last >= e.Last):
 		case table[i].First != e.First || table[i].Last != e.Last:
-			j.refuse(fmt.Sprintf("it has the partition %s at sectors %d to %d, and on this phone it is at %d to %d",
-				e.Name, table[i].First, table[i].Last, e.First, e.Last), "what is stored there would be lost, and a rescue cannot bring it back")
+			j.refuse(fmt.Sprintf("it has the partition %s at sectors %d to %d; on this phone it is at %d to %d",
+				e.Name, table[i].First, table[i].Last, e.First, e.Last), "its content would be lost, and a rescue cannot bring it back")
 		}
 	}
 	// Nor may one of another place be given a protected name.
@@ -216,7 +216,7 @@ func (j *layoutJudge) taken(l *sin.Layout, on *Storage) *sin.LayoutTable {
 	}
 	for i := range l.Tables {
 		if t := &l.Tables[i]; t.Device == storageDevice && t.End() == taken.End() && !slices.Equal(t.Entries, taken.Entries) {
-			j.refuse("two of its partition tables are for storage of the same size and differ", "nobody can say which one the phone would accept")
+			j.refuse("two of its partition tables are for storage of the same size and differ", "it is unknown which one the phone would accept")
 		}
 	}
 	return taken

@@ -22,21 +22,21 @@ func matchModel(fw *Firmware, ph *Facts, p Request) (model phone.Model, evidence
 	}
 	if p.Model != "" {
 		if _, m, ok := phone.ByModel(p.Model); !ok {
-			refuse(fmt.Sprintf("nothing is known of the model %q given with --model", p.Model), "", "check the name printed on the phone")
+			refuse(fmt.Sprintf("--model names an unknown model, %q", p.Model), "", "check the model printed on the phone")
 			return want, nil, ps
 		} else if known && m.Code != named.Code {
 			refuse(fmt.Sprintf("--model says %s, the phone says %s", m.Code, named.Code),
 				"trim-area unit 2210 can be read and names a real model, so it counts", "leave --model out, and get the bundle for a "+named.Code)
 			return want, nil, ps
 		} else if m.Code != want.Code {
-			refuse(fmt.Sprintf("it is for a %s, and the phone is a %s", want.Code, m.Code), foreignReason(m, want),
+			refuse(fmt.Sprintf("it is for a %s, but the phone is a %s", want.Code, m.Code), foreignReason(m, want),
 				"get the bundle for a "+m.Code)
 			return want, nil, ps
 		}
 	}
 	if known {
 		if named.Code != want.Code {
-			refuse(fmt.Sprintf("it is for a %s, and the phone is a %s", want.Code, named.Code), foreignReason(named, want), "get the bundle for a "+named.Code)
+			refuse(fmt.Sprintf("it is for a %s, but the phone is a %s", want.Code, named.Code), foreignReason(named, want), "get the bundle for a "+named.Code)
 			return want, nil, ps
 		}
 		return named, []string{"trim-area unit 2210 reads " + named.Code}, nil
@@ -50,7 +50,7 @@ func matchModel(fw *Firmware, ph *Facts, p Request) (model phone.Model, evidence
 	}
 	for _, root := range splitList(ph.Info["S1_ROOT"]) {
 		for _, f := range phone.ByRoot(root) {
-			evidence = append(evidence, fmt.Sprintf("the phone trusts the root %s, which is that of %s phones", root, f.Name))
+			evidence = append(evidence, fmt.Sprintf("the phone trusts the root %s, the root of %s phones", root, f.Name))
 		}
 	}
 	if v := ph.Units[unitBootVersion]; v != "" {
@@ -73,7 +73,7 @@ func matchModel(fw *Firmware, ph *Facts, p Request) (model phone.Model, evidence
 
 func foreignReason(is, want phone.Model) string {
 	if is.Folder == want.Folder && is.Folder != "" {
-		return "they are sisters, but radio and customization differ"
+		return "the two are closely related, but radio and customization differ"
 	}
-	return "another model's firmware does not start on it, and may leave it without radio"
+	return "another model's firmware does not start on this phone, and may leave it without radio"
 }

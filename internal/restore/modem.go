@@ -44,13 +44,13 @@ func (j *judge) partial(missing []string) string {
 func (j *judge) unfit(it *Item) string {
 	switch {
 	case !j.byFamily(it):
-		return "nothing proves that it is from Sony"
+		return "it is not proven to be from Sony"
 	case it.Signer != "S1_SW":
 		return "it is signed by " + cmp.Or(it.Signer, "nobody") + ", not by S1_SW"
 	}
 	for _, t := range it.Targets {
 		if j.place(t).Size == 0 {
-			return "the size of its partition is not known"
+			return "the size of its partition is unknown"
 		}
 	}
 	return ""
@@ -83,7 +83,7 @@ func (j *judge) incomplete() []string {
 		}
 	}
 	if why := j.noWholeBootSet(); why != "" {
-		missing = append(missing, fmt.Sprintf("a whole boot set (%s)", why))
+		missing = append(missing, fmt.Sprintf("a complete boot set (%s)", why))
 	}
 	return missing
 }

@@ -22,16 +22,16 @@ func (j *judge) origin(it *Item) (ps Problems) {
 	}
 	root, family := it.Trust.Root, j.fw.Family
 	bundleFor := "get the bundle for a " + j.fw.Model.Code
-	accepts := fmt.Sprintf("a %s accepts files of %s only", j.fw.Model.Code, strings.Join(family.Roots, ", "))
+	accepts := fmt.Sprintf("a %s accepts only files signed under %s", j.fw.Model.Code, strings.Join(family.Roots, ", "))
 	switch others := phone.ByRoot(root); {
 	case it.Trust.State == sin.TrustSupplied, it.testRoot():
 	case len(others) > 0 && !slices.Contains(others, family):
 		refuse(fmt.Sprintf("signed by %s, the root of %s phones (%s)", root, others[0].Name, others[0].SoC), accepts, bundleFor)
 	case !slices.Contains(family.Roots, root):
-		refuse(fmt.Sprintf("signed by %s, a root nobody knows", root), accepts, bundleFor)
+		refuse(fmt.Sprintf("signed by %s, an unknown root", root), accepts, bundleFor)
 	case !it.Proven:
-		refuse(fmt.Sprintf("nothing proves that %s signed it, as it says", root),
-			"the certificate of that root comes with every loader.sin from Sony, and this bundle's has none",
+		refuse(fmt.Sprintf("it says that %s signed it, but that is not proven", root),
+			"every loader.sin from Sony contains the certificate of that root, but the one in this bundle does not",
 			"get the bundle from a source you trust, or add --loader FILE with a loader.sin from Sony")
 	}
 	if j.ph == nil || len(ps) > 0 || it.testRoot() {
@@ -39,7 +39,7 @@ func (j *judge) origin(it *Item) (ps Problems) {
 	}
 	trusted := splitList(j.ph.Info["S1_ROOT"])
 	if len(trusted) > 0 && !has(trusted, it.Issuer) && !has(trusted, root) {
-		refuse(fmt.Sprintf("signed by %s, and the phone trusts %s", it.Issuer, strings.Join(trusted, ", ")), "the phone would refuse it", bundleFor)
+		refuse(fmt.Sprintf("signed by %s, but the phone trusts %s", it.Issuer, strings.Join(trusted, ", ")), "the phone would refuse it", bundleFor)
 	}
 	return ps
 }

@@ -64,7 +64,7 @@ func newJournal(store Store, fw *Firmware, facts *Facts, p Request, plan *Plan) 
 func (j *Journal) continues(plan *Plan) error {
 	switch {
 	case j.PlanHash != plan.Hash():
-		return &JournalError{j.path, "this version of xflash makes another plan from it"}
+		return &JournalError{j.path, "this version of xflash makes a different plan from it"}
 	case j.Done >= len(plan.Steps):
 		return &JournalError{j.path, "it counts more steps than the plan has"}
 	case j.Doing != plan.Steps[j.Done].Title():
@@ -82,5 +82,5 @@ func (j *Journal) unflashed(plan *Plan, now *Facts) error {
 	if from <= set.last || from >= clear.first || now.Flashing {
 		return nil
 	}
-	return &JournalError{j.path, "this phone was flashed since: unit 10100 says that no flash is unfinished"}
+	return &JournalError{j.path, "this phone was flashed since then: unit 10100 says that no flash is unfinished"}
 }

@@ -35,10 +35,10 @@ func (b *builder) proof(order phone.Order) {
 	if !order.Of(model) {
 		sister, _, _ := strings.Cut(order.Scripts[0], "/")
 		_, m, _ := phone.Find(sister)
-		b.note("the order is that of its sister %s (%s)", m.Name, sister)
+		b.note("the order is that of the related model %s (%s)", m.Name, sister)
 	}
 	if family.Proof(model) == phone.BySister {
-		b.ask("The loader of the %s, %s, was never run in our tests. Its tables are those of %s, which was. Restore this phone anyway?",
+		b.ask("Our tests never ran the loader of the %s, %s. Its tables are those of %s, which they did run. Restore this phone anyway?",
 			model.Name, known.Version, known.SisterOf)
 	}
 	loader := b.knownLoader()
@@ -46,13 +46,13 @@ func (b *builder) proof(order phone.Order) {
 		loader = &known
 	}
 	if loader.StopsUnplugged {
-		b.note("the loader of this phone switches it off when the cable is pulled: put it into flash mode again before --resume")
+		b.note("when the cable is pulled, the loader switches this phone off: put it into flash mode again before --resume")
 	}
 	if loader.HeaderChecksum {
 		b.note("the loader of this phone answers nothing more after a packet that was damaged in the cable: then switch the phone off, and put it into flash mode again before --resume")
 	}
 	if chain := b.bootChain(); len(chain) > 0 && loader.Verified != phone.Unproven && len(loader.Sets) == 0 {
-		b.ask("The loader %s keeps no second copy of the boot chain: a stop while it writes %s leaves a phone that does not start. Write the boot chain? \"--skip %s\" leaves it out.",
+		b.ask("The loader %s keeps no second copy of the boot chain: if it stops while it writes %s, the phone no longer starts. Write the boot chain? \"--skip %s\" leaves it out.",
 			loader.Version, strings.Join(chain, ", "), b.skipChain())
 	}
 }

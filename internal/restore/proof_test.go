@@ -140,7 +140,7 @@ func TestPlanSaysWhatIsNotProven(t *testing.T) {
 			if len(plan.Questions) != map[bool]int{true: 1, false: 0}[c.question != ""] || !strings.Contains(strings.Join(plan.Questions, "\n"), c.question) {
 				t.Errorf("questions %q, want %q", plan.Questions, c.question)
 			}
-			if !strings.Contains(strings.Join(plan.Notes, "\n"), c.note) || c.note == "" && strings.Contains(strings.Join(plan.Notes, "\n"), "its sister X") && c.device == "D5803" {
+			if !strings.Contains(strings.Join(plan.Notes, "\n"), c.note) || c.note == "" && strings.Contains(strings.Join(plan.Notes, "\n"), "the related model X") && c.device == "D5803" {
 				t.Errorf("notes %q, want %q", plan.Notes, c.note)
 			}
 			if c.question != "" && !strings.Contains(plan.Text(), "Not proven:") {

@@ -97,7 +97,7 @@ func (r *receiver) refuses(f imageForm) string {
 	case n.MidFill:
 		return "it has a FILL tag of 29 to 31 bytes, which no loader accepts"
 	case n.ShortFill && n.LongFill:
-		return "it has FILL tags of 28 bytes and longer ones, and every loader accepts only one of the two"
+		return "it has FILL tags of 28 bytes and longer ones, but each loader accepts only one of the two"
 	case r == nil:
 		return ""
 	}
@@ -108,13 +108,13 @@ func (r *receiver) refuses(f imageForm) string {
 		if k == sin.TagLZ4A {
 			return r.name + " cannot unpack the compressed blocks of this image (LZ4A): it is older than the firmware"
 		}
-		return fmt.Sprintf("%s does not know the tag %s of this image", r.name, k)
+		return fmt.Sprintf("%s does not know the tag %s in this image", r.name, k)
 	}
 	switch {
 	case n.ShortFill && !r.fill.Accepts(28):
-		return r.name + " accepts FILL tags of 32 bytes and more only, and the image has shorter ones"
+		return r.name + " accepts only FILL tags of 32 bytes and more, but the image has shorter ones"
 	case n.LongFill && !r.fill.Accepts(32):
-		return r.name + " accepts FILL tags of exactly 28 bytes only, and the image has longer ones"
+		return r.name + " accepts only FILL tags of exactly 28 bytes, but the image has longer ones"
 	case !r.lz4a && n.LastFill && (n.ShortFill || n.LongFill):
 		return r.name + " refuses an image that ends with a FILL tag"
 	case r.fill == phone.FillErased && n.FillWord:
@@ -123,7 +123,7 @@ func (r *receiver) refuses(f imageForm) string {
 		return r.name + " refuses an image whose map is not in the first hash block"
 	// A packet can lie in two blocks, so one more than fits is kept at either end.
 	case f.largest/smallestPacket+2 > int64(r.packets):
-		return fmt.Sprintf("%s would hang: it keeps %d packets of a hash block, and the image has a block of %d bytes", r.name, r.packets, f.largest)
+		return fmt.Sprintf("%s would hang: it keeps %d packets of a hash block, but the image has a block of %d bytes", r.name, r.packets, f.largest)
 	}
 	return ""
 }

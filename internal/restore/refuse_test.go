@@ -175,7 +175,7 @@ func TestRefusedBeforeThePhoneIsOpened(t *testing.T) {
 			change: func(t *testing.T, _ *ftf.Manifest, b bundle) {
 				b["hwconf.sin"] = signed(t, authority(), "S1_HWConf", sin.TypeHWConf, sin.BytesPayload(make([]byte, 64)))
 			}},
-		{name: "image larger than its partition", kind: restore.PolicyRefusal, says: []string{"kernel.sin", "room"},
+		{name: "image larger than its partition", kind: restore.PolicyRefusal, says: []string{"kernel.sin", "which holds"},
 			change: func(t *testing.T, _ *ftf.Manifest, b bundle) { b["kernel.sin"] = tooLarge(t) }},
 	}
 	for _, tt := range tests {

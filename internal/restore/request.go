@@ -58,11 +58,11 @@ func (e *SelectorError) Error() string {
 	case e.Part != "":
 		return fmt.Sprintf("%s %s names one file of the boot set, which is written whole or not at all; use %s %s", e.Flag, e.Selector, e.Flag, e.Part)
 	case len(e.Fits) > 0:
-		return fmt.Sprintf("%s %s fits several files of the bundle: %s; give the path of one", e.Flag, e.Selector, strings.Join(e.Fits, ", "))
+		return fmt.Sprintf("%s %s matches several files in the bundle: %s; give the path of one", e.Flag, e.Selector, strings.Join(e.Fits, ", "))
 	case len(e.Near) > 0:
-		return fmt.Sprintf("%s %s fits nothing in the bundle; did you mean %s?", e.Flag, e.Selector, strings.Join(e.Near, " or "))
+		return fmt.Sprintf("%s %s matches nothing in the bundle; did you mean %s?", e.Flag, e.Selector, strings.Join(e.Near, " or "))
 	}
-	return fmt.Sprintf("%s %s fits nothing in the bundle; \"xflash restore FILE --dry-run\" lists what it holds", e.Flag, e.Selector)
+	return fmt.Sprintf("%s %s matches nothing in the bundle; \"xflash restore FILE --dry-run\" lists its content", e.Flag, e.Selector)
 }
 
 // selects finds what the selectors of a request mean.

@@ -49,12 +49,12 @@ func compareScript(script *ftf.Script, order phone.Order, fw *Firmware) []string
 		}
 	}
 	if len(unknown) > 0 {
-		notes = append(notes, "the flash script names what the order of this model does not have: "+strings.Join(unknown, ", "))
+		notes = append(notes, "the flash script names files that the order of this model lacks: "+strings.Join(unknown, ", "))
 	}
 	if a, b := common(ours, theirs), common(theirs, ours); !slices.Equal(a, b) {
 		for i := range a {
 			if i >= len(b) || a[i] != b[i] {
-				notes = append(notes, fmt.Sprintf("the flash script has another order than this model's (%s comes where the script has %s); the model's order is used", a[i], at(b, i)))
+				notes = append(notes, fmt.Sprintf("the flash script differs from the order of this model (%s comes where the script has %s); xflash uses the model's order", a[i], at(b, i)))
 				break
 			}
 		}

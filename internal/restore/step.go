@@ -70,7 +70,7 @@ type load struct {
 }
 
 // errNothingCleared is a defect of the program: a step that no constructor made.
-var errNothingCleared = errors.New("the step carries nothing that was cleared for this phone")
+var errNothingCleared = errors.New("the step carries no file that was cleared for this phone")
 
 // open opens the SIN file of the step and reads its header, which must be the one that was
 // checked. The reader is left at the first byte of the payload. It may be closed while a
@@ -273,9 +273,9 @@ func (s Step) Title() string {
 	case StepTable:
 		return "writing the partition table of " + strings.Join(s.Partitions, ", ")
 	case StepSlot:
-		return "making slot a the one that starts"
+		return "making slot a the active slot"
 	case StepSync:
-		return "waiting until the phone has stored everything"
+		return "waiting for the phone to store everything"
 	}
 	return "ending the session"
 }

@@ -27,19 +27,19 @@ func (p *Plan) TextFor(width, done int) string {
 	} else {
 		block("your data  ", "Apps, photos and settings are kept.")
 	}
-	block("takes      ", fmt.Sprintf("%s for %s; the cable must stay in until the end", duration(left), text.Size(left)))
+	block("takes      ", fmt.Sprintf("%s for %s; leave the cable in until the end", duration(left), text.Size(left)))
 	if p.Untried != "" {
 		block("not proven ", p.Untried)
 	} else if n := len(p.Questions); n > 0 {
-		block("not proven ", fmt.Sprintf("%s, asked before anything is written", text.Count(n, "thing")))
+		block("not proven ", fmt.Sprintf("%s; xflash asks before it writes anything", text.Count(n, "thing")))
 	} else {
-		block("not proven ", "on a real phone: xflash was tried on executed loader code and simulated phones")
+		block("not proven ", "on a real phone: xflash was tested on executed loader code and simulated phones")
 	}
 	for _, e := range p.Evidence[min(len(p.Evidence), 1):] {
 		block("because    ", e)
 	}
 	if p.Route == RouteFastboot {
-		block("way        ", "through fastboot, which works only with unlocked phones")
+		block("way        ", "through fastboot, which works only on unlocked phones")
 	}
 	if done > 0 {
 		b.WriteString("\nStill to be written, in this order:\n")
@@ -112,7 +112,7 @@ func (s Step) line() (lead, to string) {
 	case StepTable:
 		return fmt.Sprintf("%-16s %10s", "partition-image", text.Size(s.Bytes)), "to the partition table of " + strings.Join(s.Partitions, ", ")
 	case StepSlot:
-		return fmt.Sprintf("%-16s %10s", "slot a", ""), "becomes the one that starts"
+		return fmt.Sprintf("%-16s %10s", "slot a", ""), "becomes the active slot"
 	case StepErase:
 		return fmt.Sprintf("%-16s %10s", s.Name, ""), "erased"
 	case StepUnit:

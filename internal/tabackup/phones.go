@@ -46,7 +46,7 @@ func (s1Phone) refused(err error) string {
 	return cmp.Or(r.Raw, noReason)
 }
 
-const missingCommand = "the device key, which flash mode shows to Sony's service only. " +
+const missingCommand = "the device key, which flash mode shows only to Sony's service tools. " +
 	"This backup does not replace a dump of the partition made before the boot loader was unlocked."
 
 // greeting are the variables that say which phone it is, and in which state.

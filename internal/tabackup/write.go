@@ -131,9 +131,9 @@ func (p *Partition) text(about About) ([]byte, error) {
 	var head strings.Builder
 	say := func(format string, a ...any) { fmt.Fprintf(&head, "// "+format+"\n", a...) }
 	say("Trim-area partition %d, read in flash mode by %s, %s.", p.Number, about.By, about.Created.Format(time.RFC3339))
-	say("%d units. SHA-256 of %d.bin, the same as the phone sent it: %x", len(p.Units), p.Number, sha256.Sum256(p.Stream))
+	say("%d units. SHA-256 of %d.bin, the partition as the phone sent it: %x", len(p.Units), p.Number, sha256.Sum256(p.Stream))
 	if p.Partial != "" {
-		say("PARTIAL: the phone did not give the partition as a whole, so known units were asked for one by one.")
+		say("PARTIAL: the phone did not send the whole partition, so xflash asked for known units one by one.")
 	}
 	say("Not in it: %s", about.Missing)
 	say("Lengths from 00010000 on have eight digits. Flashtool cuts them to four and cannot read such units back.")

@@ -105,10 +105,10 @@ func (b *Backup) judge() {
 		wrong(reason, f.Offset, "%s", what)
 	}
 	if b.MD5 != "" && b.MD5 != b.Sum {
-		wrong("wrong checksum", -1, "the backup's own MD5 is %s, the image has %s: it changed after it was made", b.MD5, b.Sum)
+		wrong("wrong checksum", -1, "the backup's own MD5 is %s, but the image has %s: it changed after it was made", b.MD5, b.Sum)
 	}
 	if b.Dump.Serial != "" && b.ID.Serial != "" && b.Dump.Serial != b.ID.Serial {
-		wrong("two phones", -1, "the serial number that the backup notes is not the one in its unit 4900: image and note are of two phones")
+		wrong("two phones", -1, "the serial number recorded with the backup is not the one in its unit 4900: image and record are of two phones")
 	}
 	for _, p := range []int{Trim, Misc} {
 		if b.HasBlocks() && !b.HasPartition(p) {
@@ -144,7 +144,7 @@ func (b *Backup) HardwareText() string {
 	case !r.Present:
 		return "missing: a phone with this trim area refuses all firmware in flash mode (80080021)"
 	case r.Later:
-		return "not judged: its form on phones of 2017 and later is not known"
+		return "not checked: its format on phones of 2017 and later is unknown"
 	case r.Err != nil:
 		return "damaged: " + r.Err.Error()
 	}
@@ -153,7 +153,7 @@ func (b *Backup) HardwareText() string {
 	case sin.TrustPinned:
 		out += ", genuine: signed under Sony's root " + r.Trust.Root
 	case sin.TrustSupplied:
-		out += ", signed under the root " + r.Trust.Root + " that was given"
+		out += ", signed under the root " + r.Trust.Root + " that you supplied"
 	default:
 		out += ", signature not proven"
 		if r.Trust.Root != "" {

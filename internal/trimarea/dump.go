@@ -33,9 +33,9 @@ const (
 
 // Causes in an error of Find.
 var (
-	ErrNoImage  = errors.New("no trim-area image in it: a backup has TA.img or ta.dd")
-	ErrTwo      = errors.New("several trim-area images in it, so it is not clear which one counts")
-	ErrNoTA     = errors.New("the disk has no partition with the name TA")
+	ErrNoImage  = errors.New("it holds no trim-area image: a backup has TA.img or ta.dd")
+	ErrTwo      = errors.New("it holds several trim-area images, and it is unclear which one counts")
+	ErrNoTA     = errors.New("the disk has no partition named TA")
 	ErrArchive  = errors.New("the zip archive is damaged")
 	ErrMembers  = errors.New("too many files for a backup of a trim area")
 	ErrTooLarge = errors.New("larger than any trim area (8 MiB), and no disk with a partition table")

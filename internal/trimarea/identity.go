@@ -122,7 +122,7 @@ func Belongs(a, b Identity) (Belonging, []string) {
 	}
 	switch {
 	case a.Serial == "" || b.Serial == "":
-		reasons = append(reasons, "the serial number (unit 4900) is not known on both sides")
+		reasons = append(reasons, "the serial number (unit 4900) is not known for both")
 	case a.Serial != b.Serial:
 		differ("the serial numbers differ")
 	default:
@@ -131,7 +131,7 @@ func Belongs(a, b Identity) (Belonging, []string) {
 	}
 	switch {
 	case len(a.IMEIs) == 0 || len(b.IMEIs) == 0:
-		reasons = append(reasons, "the IMEI is not known on both sides")
+		reasons = append(reasons, "the IMEI is not known for both")
 	case !sameIMEI(a.IMEIs, b.IMEIs):
 		differ("the IMEIs differ")
 	default:

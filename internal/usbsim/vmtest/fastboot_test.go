@@ -162,7 +162,7 @@ func TestFastboot(t *testing.T) {
 	b.gone()
 	// What was started comes onto the bus, at the same port.
 	b.plugConn(usbsim.Android(b.phone.Serial()), usbsim.Idle(), usbsim.Watch{})
-	contains(t, (<-ended).want(t, 0).stdout, "The phone took the image", "It runs")
+	contains(t, (<-ended).want(t, 0).stdout, "The phone accepted the image", "It runs")
 	b.unplug()
 	if aboot.Started != "boot" || aboot.Outcome != simphone.OutcomeRuns {
 		t.Errorf("the phone does %q: %s", aboot.Started, aboot.Outcome)
