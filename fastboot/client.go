@@ -112,7 +112,7 @@ func Open(ctx context.Context, c usbproto.Conn, opt Options) (*Client, error) {
 		case errors.As(err, &refusal) && try == 0:
 			cl.log("the first command was refused (" + refusal.Text + "); asking again")
 		case errors.As(err, &odd) && try < 3:
-			cl.log("an answer that belongs to an earlier command: " + odd.Got)
+			cl.log("an answer to an earlier command: " + odd.Got)
 		case errors.As(err, &refusal):
 			return cl, nil // it answers, and does not know the variable
 		case err != nil:
@@ -149,7 +149,7 @@ func (c *Client) drain(ctx context.Context) error {
 		n, err := c.conn.Read(short, c.buf[:])
 		cancel()
 		if n > 0 {
-			c.log(fmt.Sprintf("a left-over answer was thrown away: %.80q", c.buf[:n]))
+			c.log(fmt.Sprintf("discarded a leftover answer: %.80q", c.buf[:n]))
 			c.version = ""
 		}
 		if err != nil {
@@ -178,7 +178,7 @@ func (c *Client) commandWithin(ctx context.Context, command string, limit time.D
 	}
 	reply, size, err := c.answer(ctx, command, limit)
 	if err == nil && size >= 0 {
-		err = &ProtocolError{command, fmt.Sprintf("DATA%08x", size), "no data belong to this command"}
+		err = &ProtocolError{command, fmt.Sprintf("DATA%08x", size), "this command has no data"}
 	}
 	return reply, err
 }
@@ -238,11 +238,11 @@ func (c *Client) answer(ctx context.Context, command string, limit time.Duration
 		case "DATA":
 			n, err := strconv.ParseUint(strings.TrimRight(text, "\x00"), 16, 32)
 			if err != nil || len(text) < 8 {
-				return reply, -1, &ProtocolError{command, string(message), "DATA is followed by eight hexadecimal digits"}
+				return reply, -1, &ProtocolError{command, string(message), "DATA must be followed by eight hexadecimal digits"}
 			}
 			return reply, int64(n), nil
 		default:
-			return reply, -1, &ProtocolError{command, string(message), "that is not an answer of the protocol"}
+			return reply, -1, &ProtocolError{command, string(message), "that is not a fastboot answer"}
 		}
 	}
 	return reply, -1, &ProtocolError{command, "", fmt.Sprintf("%d lines and no answer", maxInfo)}
@@ -275,7 +275,7 @@ func (c *Client) message(ctx context.Context, command string, limit time.Duratio
 			}
 		}
 	}
-	return nil, &ProtocolError{command, "", "nothing but empty messages"}
+	return nil, &ProtocolError{command, "", "only empty messages"}
 }
 
 // watch tells of a silence until the returned function is called, which waits for a running

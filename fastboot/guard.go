@@ -38,7 +38,7 @@ type Question struct {
 	command string // normalised
 }
 
-func (e *Question) Error() string { return fmt.Sprintf("%q needs a yes: %s", e.Command, e.Why) }
+func (e *Question) Error() string { return fmt.Sprintf("%q needs confirmation: %s", e.Command, e.Why) }
 
 // Agree lets the command of a question pass from now on.
 func (c *Client) Agree(q *Question) { c.agreed = append(c.agreed, q.command) }
@@ -90,13 +90,13 @@ func Judge(command string) error {
 		case !ok, !strings.HasSuffix(word, ":") && name != "":
 			continue
 		case (word == "flash:" || word == "erase:") && protected(name):
-			return &Forbidden{shown, HazardIdentity, "the partition holds the identity of this one phone, and nothing brings it back"}
+			return &Forbidden{shown, HazardIdentity, "the partition holds the identity of this one phone, and nothing can restore it"}
 		}
 		return nil
 	}
-	hazard, why := HazardUnknown, "nobody here knows what the loader does on it"
+	hazard, why := HazardUnknown, "it is unknown what the loader does on it"
 	if strings.HasPrefix(line, "delete-") || strings.HasPrefix(line, "snapshot-update") || strings.HasPrefix(line, "gsi") || strings.HasPrefix(line, "update-super") {
-		hazard, why = HazardErase, "it takes a system off the phone"
+		hazard, why = HazardErase, "it removes a system from the phone"
 	}
 	return &Question{shown, hazard, why, line}
 }
@@ -130,17 +130,17 @@ func judgeMaker(line, rest, shown string) error {
 	}
 	switch {
 	case identity && (erase || write):
-		return &Forbidden{shown, HazardIdentity, "it names what holds the identity of this one phone, and nothing brings that back"}
+		return &Forbidden{shown, HazardIdentity, "it names data that holds the identity of this one phone, and nothing can restore it"}
 	case lock:
-		return &Forbidden{shown, HazardLock, "a locked loader starts Sony's own kernel only, so a phone with another one would not start any more"}
+		return &Forbidden{shown, HazardLock, "a locked loader starts only Sony's own kernel, so a phone with another kernel would no longer start"}
 	case unlock:
 		return &Question{shown, HazardUnlock, "unlocking erases the phone and its DRM keys for good", line}
 	case erase:
-		return &Question{shown, HazardErase, "it erases something, and the loader does not ask", line}
+		return &Question{shown, HazardErase, "it erases something, and the loader does not ask first", line}
 	case write:
-		return &Question{shown, HazardWrite, "it writes something that xflash cannot look at", line}
+		return &Question{shown, HazardWrite, "it writes data that xflash cannot check", line}
 	}
-	return &Question{shown, HazardUnknown, "it is a command of the maker's own, and nobody here knows what it does", line}
+	return &Question{shown, HazardUnknown, "it is a command of the maker, and its effect is unknown", line}
 }
 
 // has tells whether one of the stems is in a word.

@@ -33,15 +33,15 @@ func (c *Client) Download(ctx context.Context, r io.Reader, size int64) error {
 	case err != nil:
 		return err
 	case told < 0:
-		return &ProtocolError{command, "OKAY", "DATA should come before any byte was sent"}
+		return &ProtocolError{command, "OKAY", "DATA must come before any byte is sent"}
 	case told != size:
-		return &ProtocolError{command, fmt.Sprintf("DATA%08x", told), fmt.Sprintf("it wants another number of bytes than %08x", size)}
+		return &ProtocolError{command, fmt.Sprintf("DATA%08x", told), fmt.Sprintf("it asks for a number of bytes other than %08x", size)}
 	}
 	if err := c.sendData(ctx, command, r, size); err != nil {
 		return err
 	}
 	if _, told, err = c.answer(ctx, command, workTime); err == nil && told >= 0 {
-		err = &ProtocolError{command, "DATA", "OKAY should come after the data"}
+		err = &ProtocolError{command, "DATA", "OKAY must come after the data"}
 	}
 	return err
 }
@@ -185,10 +185,10 @@ func (c *Client) receive(ctx context.Context, command string, w io.Writer, most 
 		return 0, err
 	}
 	if size < 0 {
-		return 0, &ProtocolError{command, "OKAY", "DATA should come first"}
+		return 0, &ProtocolError{command, "OKAY", "DATA must come first"}
 	}
 	if size > most {
-		return 0, &ProtocolError{command, fmt.Sprintf("DATA%08x", size), fmt.Sprintf("there are at most %08x bytes", most)}
+		return 0, &ProtocolError{command, fmt.Sprintf("DATA%08x", size), fmt.Sprintf("the limit is %08x bytes", most)}
 	}
 	buf := make([]byte, 64<<10)
 	got := int64(0)
@@ -197,7 +197,7 @@ func (c *Client) receive(ctx context.Context, command string, w io.Writer, most 
 		n, err := c.conn.Read(short, buf)
 		cancel()
 		if got+int64(n) > size {
-			return got, &ProtocolError{command, "", fmt.Sprintf("more than the %d bytes that it said", size)}
+			return got, &ProtocolError{command, "", fmt.Sprintf("more than the %d bytes that it announced", size)}
 		}
 		if n > 0 {
 			if _, err := w.Write(buf[:n]); err != nil {

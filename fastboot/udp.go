@@ -79,7 +79,7 @@ func (u *udpConn) begin(ctx context.Context) error {
 	}
 	theirs := int(binary.BigEndian.Uint16(answer[2:]))
 	if theirs < udpLeast {
-		return fmt.Errorf("it takes packets of %d bytes, %d are the least", theirs, udpLeast)
+		return fmt.Errorf("it accepts packets of %d bytes; the minimum is %d", theirs, udpLeast)
 	}
 	u.max = min(theirs, udpOwnMax)
 	return nil
@@ -120,7 +120,7 @@ func (u *udpConn) exchange(ctx context.Context, id, flags byte, data []byte) (an
 				continue
 			}
 			if buf[0] == udpError {
-				return nil, false, fmt.Errorf("the phone reports an error of the connection: %.80q", buf[udpHeader:n])
+				return nil, false, fmt.Errorf("the phone reports a connection error: %.80q", buf[udpHeader:n])
 			}
 			if id != udpQuery { // whose answer says where to start
 				u.seq++

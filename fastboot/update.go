@@ -38,7 +38,7 @@ func (e *Unmet) Error() string {
 	if e.Reject {
 		verb = "must not be"
 	}
-	return fmt.Sprintf("the update is not for this phone: %s %s %s, and the phone says %q", e.Name, verb, strings.Join(e.Values, " or "), e.Has)
+	return fmt.Sprintf("the update is not for this phone: %s %s %s, but the phone says %q", e.Name, verb, strings.Join(e.Values, " or "), e.Has)
 }
 
 // ParseRequirements reads android-info.txt. A line that cannot be understood is an error:
@@ -62,7 +62,7 @@ func ParseRequirements(r io.Reader) ([]Requirement, error) {
 		case strings.HasPrefix(word, "require-for-product:"):
 			q.Product = strings.TrimPrefix(word, "require-for-product:")
 		default:
-			return nil, fmt.Errorf("android-info.txt, line %d: %.60q starts with none of require, reject, require-for-product", n, line)
+			return nil, fmt.Errorf("android-info.txt, line %d: %.60q does not start with require, reject or require-for-product", n, line)
 		}
 		name, values, found := strings.Cut(rest, "=")
 		if q.Name = strings.TrimSpace(name); !ok || !found || q.Name == "" {
@@ -141,7 +141,7 @@ type Update struct {
 }
 
 // ErrNoUpdate is the error for files that are not updates.
-var ErrNoUpdate = errors.New("no update: android-info.txt and an image are missing")
+var ErrNoUpdate = errors.New("not an update: android-info.txt and an image are missing")
 
 // infoFile says, in updates of 2023 and later, which image goes where.
 const infoFile = "fastboot-info.txt"
@@ -203,7 +203,7 @@ func (u *Update) measure() error {
 		}
 		image.Size = st.Size()
 		if total += image.Size; image.Size < 0 || total > maxUpdate || total < 0 {
-			return fmt.Errorf("%s: the images have more than %d bytes together", image.File, int64(maxUpdate))
+			return fmt.Errorf("%s: the images together exceed %d bytes", image.File, int64(maxUpdate))
 		}
 	}
 	return nil
@@ -233,7 +233,7 @@ func (u *Update) follow(r io.Reader) error {
 			}
 			u.Images = append(u.Images, image)
 		default:
-			return fmt.Errorf("%s, line %d: %.60q cannot be followed on these phones", infoFile, n, lines.Text())
+			return fmt.Errorf("%s, line %d: these phones do not support %.60q", infoFile, n, lines.Text())
 		}
 	}
 	return lines.Err()
@@ -247,7 +247,7 @@ func (u *Update) Copy(w io.Writer, image UpdateImage) error {
 	}
 	n, err := io.Copy(w, io.LimitReader(f, image.Size+1))
 	if err == nil && n != image.Size {
-		err = fmt.Errorf("%s has another size than its %d bytes", image.File, image.Size)
+		err = fmt.Errorf("%s does not have its announced size of %d bytes", image.File, image.Size)
 	}
 	return errors.Join(err, f.Close())
 }

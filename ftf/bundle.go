@@ -184,7 +184,7 @@ func (b *Bundle) addArchive(r io.ReaderAt, size int64, prefix string, limits Lim
 		// Old zip programs wrote names in the code page of their system.
 		name := strings.ToValidUTF8(e.name, "\uFFFD")
 		if name != e.name {
-			b.note(name, "the name is not UTF-8; letters of it are replaced")
+			b.note(name, "the name is not UTF-8; some letters are replaced")
 		}
 		m := b.add(prefix+name, e.size)
 		m.crc = e.crc

@@ -80,7 +80,7 @@ func place(f File) int {
 
 func checkFiles(files []File) error {
 	if len(files) >= maxMembers {
-		return fail(TooMany, "%d files, at most %d are accepted", len(files), maxMembers-1)
+		return fail(TooMany, "%d files; the limit is %d", len(files), maxMembers-1)
 	}
 	seen := map[string]bool{foldName(manifestName): true}
 	for _, f := range files {
@@ -91,7 +91,7 @@ func checkFiles(files []File) error {
 			return fail(UnsafeName, "%q is a folder", f.Name)
 		}
 		if seen[foldName(f.Name)] {
-			return fail(Duplicate, "there are two files %q", f.Name)
+			return fail(Duplicate, "two files are named %q", f.Name)
 		}
 		seen[foldName(f.Name)] = true
 	}

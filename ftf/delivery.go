@@ -87,13 +87,13 @@ func ParseBootDelivery(r io.Reader) (*BootDelivery, error) {
 		d.Configurations = append(d.Configurations, c)
 	}
 	if len(d.Configurations) == 0 {
-		return nil, failLine(BadXML, root.line, 0, "no configuration in it")
+		return nil, failLine(BadXML, root.line, 0, "it has no configuration")
 	}
 	return d, nil
 }
 
 func (d *BootDelivery) unknown(e *element) {
-	d.Notes = append(d.Notes, Note{Text: "line " + strconv.Itoa(e.line) + ": element " + strconv.Quote(e.name) + " is not known"})
+	d.Notes = append(d.Notes, Note{Text: "line " + strconv.Itoa(e.line) + ": element " + strconv.Quote(e.name) + " is unknown"})
 }
 
 func (d *BootDelivery) configuration(e *element) (*Configuration, error) {
@@ -138,7 +138,7 @@ func (d *BootDelivery) files(e *element, list []string, want Kind) ([]string, er
 			return nil, err
 		}
 		if kindOf(name) != want {
-			return nil, failLine(BadXML, f.line, 0, "%.80q in %s is no %s", name, e.name, want)
+			return nil, failLine(BadXML, f.line, 0, "%.80q in %s is not a %s", name, e.name, want)
 		}
 		if len(list) >= maxDeliveryFiles {
 			return nil, failLine(TooLarge, f.line, 0, "more than %d files in one configuration", maxDeliveryFiles)

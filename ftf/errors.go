@@ -35,7 +35,7 @@ const (
 var reasonNames = [...]string{"", "not a firmware bundle", "the file ends early", "malformed archive",
 	"unsafe member name", "duplicate", "not a regular file", "encrypted", "archive headers disagree",
 	"members overlap", "too many members", "too large", "unsupported packing", "corrupt contents",
-	"malformed text", "malformed XML", "missing", "ambiguous", "bytes that do not belong to the archive"}
+	"malformed text", "malformed XML", "missing", "ambiguous", "bytes outside the archive"}
 
 // Error names the reason in a few words.
 func (r Reason) Error() string {

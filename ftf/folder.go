@@ -206,7 +206,7 @@ func (l *folderLister) addZips() error {
 			unpacked = unpacked || strings.HasPrefix(foldName(m.Name), prefix)
 		}
 		if unpacked {
-			l.bundle.note(name, "not used, its contents are in %s", prefix)
+			l.bundle.note(name, "not used: its content is in %s", prefix)
 			continue
 		}
 		if err := l.addZip(name, prefix); err != nil {
@@ -241,7 +241,7 @@ func (r *fileReader) Read(p []byte) (int, error) {
 	n, err := r.file.Read(p)
 	r.done += int64(n)
 	if r.done > r.member.Size || errors.Is(err, io.EOF) && r.done < r.member.Size {
-		e := fail(Corrupt, "it had %d bytes when the bundle was opened, now it has %s", r.member.Size, r.now())
+		e := fail(Corrupt, "it had %d bytes when the bundle was opened, and now has %s", r.member.Size, r.now())
 		return 0, within(e, r.member.bundle.Path, r.member.Name)
 	}
 	return n, err

@@ -19,7 +19,7 @@ func (b *Bundle) interpret() error {
 		if slices.ContainsFunc(b.Members, func(m *Member) bool { return strings.HasPrefix(m.Name, "META-INF/com/google/android/") }) {
 			return fail(NotBundle, "it is a system update, which a recovery installs")
 		}
-		return fail(NotBundle, "there is no image (.sin) and no trim-area file (.ta) in it")
+		return fail(NotBundle, "it holds no image (.sin) and no trim-area file (.ta)")
 	}
 	for _, step := range []func() error{b.readManifest, b.readDelivery, b.readTables, b.readScript} {
 		if err := step(); err != nil {
@@ -84,9 +84,9 @@ func (b *Bundle) readManifest() error {
 		}
 		if ok && b.Folder {
 			b.Manifest = m
-			b.note("", "no manifest and no fwinfo.xml: model and version come from the folder's name")
+			b.note("", "no manifest and no fwinfo.xml: model and version come from the name of the folder")
 		} else {
-			b.note("", "no manifest: model and version are not known")
+			b.note("", "no manifest: model and version are unknown")
 		}
 	}
 	for _, m := range b.named("update.xml", false) {
@@ -105,7 +105,7 @@ func (b *Bundle) readManifest() error {
 // contents concern more than one text: they stay failures.
 func (b *Bundle) tolerate(m *Member, err error) error {
 	if errors.Is(err, BadXML) || errors.Is(err, BadText) || errors.Is(err, TooLarge) {
-		b.note(m.Name, "not used, it cannot be read: %v", err)
+		b.note(m.Name, "not used: it cannot be read: %v", err)
 		m.Err = err
 		return nil
 	}
@@ -145,7 +145,7 @@ func (b *Bundle) readDelivery() error {
 		}
 	}
 	if b.Delivery == nil && slices.ContainsFunc(b.Members, func(m *Member) bool { return m.Boot && m.Kind == KindSIN }) {
-		b.note("", "images in boot/ without a boot_delivery.xml that says which phone gets which: not used")
+		b.note("", "images in boot/ without a boot_delivery.xml that assigns them to phones: not used")
 	}
 	return nil
 }

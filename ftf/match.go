@@ -46,16 +46,16 @@ func (c Check) String() string {
 	case Agrees:
 		return fmt.Sprintf("%s agrees (%s)", c.Key, c.Phone)
 	case NotWanted:
-		return c.Key + " is not asked for"
+		return c.Key + " is not required"
 	case Silent:
-		return fmt.Sprintf("%s should be %s, the phone does not tell its own", c.Key, c.Wanted)
+		return fmt.Sprintf("%s should be %s, but the phone does not tell its own", c.Key, c.Wanted)
 	case Barred:
 		return fmt.Sprintf("%s %q is for development phones", c.Key, c.Wanted)
 	}
 	if c.Wanted == "" {
-		return fmt.Sprintf("%s is left open, so nothing ties the configuration to this phone (%s)", c.Key, c.Phone)
+		return fmt.Sprintf("%s is not set, so nothing ties the configuration to this phone (%s)", c.Key, c.Phone)
 	}
-	return fmt.Sprintf("%s should be %s, the phone has %s", c.Key, c.Wanted, c.Phone)
+	return fmt.Sprintf("%s should be %s, but the phone has %s", c.Key, c.Wanted, c.Phone)
 }
 
 // Verdict is what became of one configuration.

@@ -127,10 +127,10 @@ func TestMatchSurvivors(t *testing.T) {
 func TestVerdictTexts(t *testing.T) {
 	for text, c := range map[string]Check{
 		"OTP_DATA_1 agrees (1)":                         {"OTP_DATA_1", "1", "1", Agrees},
-		"PLF_ROOT_1 is not asked for":                   {"PLF_ROOT_1", "", "1", NotWanted},
-		"OTP_DATA_1 should be 1, the phone has 2":       {"OTP_DATA_1", "1", "2", Differs},
+		"PLF_ROOT_1 is not required":                   {"PLF_ROOT_1", "", "1", NotWanted},
+		"OTP_DATA_1 should be 1, but the phone has 2":       {"OTP_DATA_1", "1", "2", Differs},
 		"IDCODE_1 is left open":                         {"IDCODE_1", "", "2", Differs},
-		"SPACE_ID should be 1, the phone does not tell": {"SPACE_ID", "1", "", Silent},
+		"SPACE_ID should be 1, but the phone does not tell": {"SPACE_ID", "1", "", Silent},
 		`NAME "DEVELOPMENT" is for development phones`:  {"NAME", "DEVELOPMENT", "", Barred},
 	} {
 		if !strings.HasPrefix(c.String(), text) || c.Fails() != (c.Outcome != Agrees && c.Outcome != NotWanted) {
@@ -142,7 +142,7 @@ func TestVerdictTexts(t *testing.T) {
 		t.Error(v)
 	}
 	v.Checks = append(v.Checks, Check{"B", "1", "2", Differs}, Check{"C", "1", "", Silent})
-	if v.String() != "C: B should be 1, the phone has 2; C should be 1, the phone does not tell its own" {
+	if v.String() != "C: B should be 1, but the phone has 2; C should be 1, but the phone does not tell its own" {
 		t.Error(v)
 	}
 }

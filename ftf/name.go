@@ -42,7 +42,7 @@ func checkName(name string) *Error {
 	case name == "":
 		return fail(UnsafeName, "a member has no name")
 	case len(name) > maxName:
-		return fail(UnsafeName, "%.40q… is %d bytes long, at most %d are accepted", name, len(name), maxName)
+		return fail(UnsafeName, "%.40q… is %d bytes long; the limit is %d", name, len(name), maxName)
 	case strings.HasPrefix(name, "/"):
 		return bad("is an absolute path")
 	case strings.Contains(name, `\`):

@@ -153,7 +153,7 @@ func (s *Script) note(line int, format string, args ...any) {
 	case n < maxScriptNotes:
 		s.Notes = append(s.Notes, Note{Text: fmt.Sprintf("line %d: ", line) + fmt.Sprintf(format, args...)})
 	case n == maxScriptNotes:
-		s.Notes = append(s.Notes, Note{Text: fmt.Sprintf("line %d: here and below are more malformed lines", line)})
+		s.Notes = append(s.Notes, Note{Text: fmt.Sprintf("line %d: more malformed lines from here on", line)})
 	}
 }
 
@@ -211,7 +211,7 @@ func (s *Script) add(line int, text string) {
 		a.Number = uint32(n)
 	case UploadImage:
 		if a.Parameter == "" {
-			problem = "the image's name is missing"
+			problem = "the name of the image is missing"
 		}
 	case SetLoaderConfig:
 		for _, field := range strings.FieldsFunc(a.Parameter, func(r rune) bool { return r == ' ' || r == ',' || r == '\t' }) {

@@ -44,7 +44,7 @@ func ParseTA(r io.Reader) (*TAFile, error) {
 		line, rest, _ := bytes.Cut(data, []byte("\n"))
 		data = rest
 		if len(line) > maxTALine {
-			return nil, failLine(TooLarge, number, 0, "a line of %d bytes, at most %d are accepted", len(line), maxTALine)
+			return nil, failLine(TooLarge, number, 0, "a line of %d bytes; the limit is %d", len(line), maxTALine)
 		}
 		if err := p.line(number, strings.TrimSuffix(string(line), "\r")); err != nil {
 			return nil, err
@@ -128,7 +128,7 @@ func (p *taParser) line(number int, text string) error {
 	}
 	// Every byte takes three characters, so a larger size cannot be in the text.
 	if int64(size) > maxText/3 {
-		return failLine(TooLarge, number, column, "unit %d claims %d bytes, more than a text can hold", unit, size)
+		return failLine(TooLarge, number, column, "unit %d announces %d bytes, more than a text can hold", unit, size)
 	}
 	p.units[unit] = number
 	p.file.Units = append(p.file.Units, TAUnit{Unit: unit, Data: []byte{}, Line: number})
@@ -138,10 +138,10 @@ func (p *taParser) line(number int, text string) error {
 
 func (p *taParser) partition(number int, field string) error {
 	if p.file.Partition != 0 {
-		return failLine(BadText, number, 1, "%q starts a line: a second partition, or bytes that lack the blank before them", field)
+		return failLine(BadText, number, 1, "%q starts a line: a second partition, or bytes without a space before them", field)
 	}
 	if field != "01" && field != "02" {
-		return failLine(BadText, number, 1, "partition %q, there are only 01 and 02", field)
+		return failLine(BadText, number, 1, "partition %q; there are only 01 and 02", field)
 	}
 	p.file.Partition = int(field[1] - '0')
 	if rest, column := p.scanner.next(); rest != "" {
@@ -180,7 +180,7 @@ func (p *taParser) complete() error {
 	}
 	switch unit := p.file.Units[len(p.file.Units)-1]; {
 	case len(unit.Data) < p.size:
-		return failLine(BadText, unit.Line, 0, "unit %d announces %d bytes, only %d follow", unit.Unit, p.size, len(unit.Data))
+		return failLine(BadText, unit.Line, 0, "unit %d announces %d bytes, but only %d follow", unit.Unit, p.size, len(unit.Data))
 	case p.surplus != nil && (len(unit.Data)-p.size)%0x10000 != 0:
 		return p.surplus
 	}
@@ -209,7 +209,7 @@ func hexField(line, column int, field, what string, least, most int) (uint32, er
 // would cut them.
 func (f *TAFile) Encode() ([]byte, error) {
 	if f.Partition != 1 && f.Partition != 2 {
-		return nil, fail(BadText, "trim-area partition %d, there are only 1 and 2", f.Partition)
+		return nil, fail(BadText, "trim-area partition %d; there are only 1 and 2", f.Partition)
 	}
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "%02X\n", f.Partition)

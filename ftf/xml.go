@@ -75,7 +75,7 @@ func parseXML(r io.Reader) (*element, error) {
 		if strings.EqualFold(charset, "us-ascii") {
 			return in, nil
 		}
-		return nil, fail(BadXML, "it is written in %.40q, only UTF-8 is read", charset)
+		return nil, fail(BadXML, "its encoding is %.40q; xflash reads only UTF-8", charset)
 	}
 	t := tree{decoder: d}
 	if err := t.read(); err != nil {
@@ -93,7 +93,7 @@ func parseXML(r io.Reader) (*element, error) {
 		return nil, own
 	}
 	if t.root == nil {
-		return nil, failLine(BadXML, 1, 0, "there is no element in it")
+		return nil, failLine(BadXML, 1, 0, "it has no element")
 	}
 	return t.root, nil
 }
@@ -101,7 +101,7 @@ func parseXML(r io.Reader) (*element, error) {
 func plainUTF8(data []byte) error {
 	for _, bom := range []string{"\xff\xfe", "\xfe\xff", "<\x00", "\x00<"} {
 		if bytes.HasPrefix(data, []byte(bom)) {
-			return failLine(BadXML, 1, 1, "it is written in UTF-16, only UTF-8 is read")
+			return failLine(BadXML, 1, 1, "its encoding is UTF-16; xflash reads only UTF-8")
 		}
 	}
 	return nil

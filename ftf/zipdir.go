@@ -78,7 +78,7 @@ func readFull(r io.ReaderAt, offset int64, n int) ([]byte, error) {
 	b := make([]byte, n)
 	if _, err := r.ReadAt(b, offset); err != nil && (err != io.EOF || n > 0) {
 		if errors.Is(err, io.EOF) {
-			return nil, failAt(Malformed, offset, "the file ends where %d more bytes should be", n)
+			return nil, failAt(Malformed, offset, "the file ends %d bytes early", n)
 		}
 		return nil, err
 	}
@@ -96,9 +96,9 @@ func readDirectory(r io.ReaderAt, size int64) ([]*zipEntry, zipDirectory, error)
 	}
 	switch {
 	case dir.count > maxMembers:
-		return nil, dir, failAt(TooMany, dir.offset, "%d members, at most %d are accepted", dir.count, maxMembers)
+		return nil, dir, failAt(TooMany, dir.offset, "%d members; the limit is %d", dir.count, maxMembers)
 	case dir.size > maxDirectory:
-		return nil, dir, failAt(TooLarge, dir.offset, "a directory of %d bytes, at most %d are accepted", dir.size, maxDirectory)
+		return nil, dir, failAt(TooLarge, dir.offset, "a directory of %d bytes; the limit is %d", dir.size, maxDirectory)
 	}
 	data, err := readFull(r, dir.offset, int(dir.size))
 	if err != nil {
@@ -128,7 +128,7 @@ func parseCentral(data []byte, at int64) (*zipEntry, int, error) {
 	nameLen, extraLen, commentLen := int(le16(data, 28)), int(le16(data, 30)), int(le16(data, 32))
 	n := sizeCentral + nameLen + extraLen + commentLen
 	if n > len(data) {
-		return nil, 0, failAt(Malformed, at, "a directory entry of %d bytes where %d are left", n, len(data))
+		return nil, 0, failAt(Malformed, at, "a directory entry of %d bytes, but only %d are left", n, len(data))
 	}
 	e := &zipEntry{
 		name:   string(data[sizeCentral : sizeCentral+nameLen]),

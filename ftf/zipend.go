@@ -65,7 +65,7 @@ func findDirectory64(r io.ReaderAt, size int64, short zipDirectory, locator int6
 				return dir, truncated(size, size+int64(offset)-direct)
 			}
 		}
-		return dir, failAt(Malformed, locator, "the zip64 end record should lie at %#x, after its own locator", offset)
+		return dir, failAt(Malformed, locator, "the zip64 end record would be at %#x, after its own locator", offset)
 	}
 	at := int64(offset)
 	rec, err := readFull(r, at, sizeEnd64)
@@ -84,12 +84,12 @@ func findDirectory64(r io.ReaderAt, size int64, short zipDirectory, locator int6
 		long  uint64
 	}{{&dir.size, le64(rec, 40)}, {&dir.offset, le64(rec, 48)}} {
 		if f.long > 1<<61 || *f.short != full32 && uint64(*f.short) != f.long {
-			return dir, failAt(Disagreement, at, "the two end records place the directory differently")
+			return dir, failAt(Disagreement, at, "the two end records disagree on the place of the directory")
 		}
 		*f.short = int64(f.long)
 	}
 	if short.count != 0xFFFF && short.count != dir.count {
-		return dir, failAt(Disagreement, at, "the two end records count %d and %d members", short.count, dir.count)
+		return dir, failAt(Disagreement, at, "the two end records disagree on the number of members: %d and %d", short.count, dir.count)
 	}
 	return dir, dir.place(size, at)
 }
@@ -98,7 +98,7 @@ func findDirectory64(r io.ReaderAt, size int64, short zipDirectory, locator int6
 func (d *zipDirectory) place(size, end int64) error {
 	switch after := d.offset + d.size; {
 	case after-end > maxShort:
-		return failAt(Malformed, end, "the directory should lie at %#x, far past the end of the file", d.offset)
+		return failAt(Malformed, end, "the directory would be at %#x, far past the end of the file", d.offset)
 	case after > end:
 		return truncated(size, size+after-end)
 	case after < end:

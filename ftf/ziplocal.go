@@ -54,7 +54,7 @@ func checkEntries(entries []*zipEntry, archive int64, limits Limits) error {
 }
 
 func tooLarge(have, limit int64, what string) *Error {
-	e := fail(TooLarge, "%s would unpack to %d bytes, at most %d are accepted", what, have, limit)
+	e := fail(TooLarge, "%s would unpack to %d bytes; the limit is %d", what, have, limit)
 	e.Have, e.Want = have, limit
 	return e
 }
@@ -123,9 +123,9 @@ func checkLocals(r io.ReaderAt, entries []*zipEntry, limit int64) error {
 func checkLocal(r io.ReaderAt, e *zipEntry, next, limit int64) error {
 	switch {
 	case e.header > limit-sizeLocal:
-		return failAt(Malformed, e.header, "its header would lie in the directory or past the file")
+		return failAt(Malformed, e.header, "its header would be inside the directory or past the end of the file")
 	case e.header+sizeLocal > next:
-		return failAt(Overlap, e.header, "its header shares bytes with that of another member")
+		return failAt(Overlap, e.header, "its header overlaps that of another member")
 	}
 	h, err := readFull(r, e.header, sizeLocal)
 	if err != nil {
@@ -179,7 +179,7 @@ func checkLocal(r io.ReaderAt, e *zipEntry, next, limit int64) error {
 	}
 	end := e.body + e.packed
 	if e.packed > limit-e.body || end > next {
-		return failAt(Overlap, e.body, "its %d bytes reach into what follows at %#x", e.packed, min(next, limit))
+		return failAt(Overlap, e.body, "its %d bytes overlap the data at %#x", e.packed, min(next, limit))
 	}
 	if untold {
 		return checkDescriptor(r, e, end, next)
@@ -204,5 +204,5 @@ func checkDescriptor(r io.ReaderAt, e *zipEntry, at, next int64) error {
 			return nil
 		}
 	}
-	return failAt(Disagreement, at, "the descriptor after it does not repeat the CRC-32 and sizes of the directory")
+	return failAt(Disagreement, at, "the descriptor after it disagrees with the CRC-32 and sizes in the directory")
 }

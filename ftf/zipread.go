@@ -86,11 +86,11 @@ func (m *memberReader) ended() error {
 			return m.broken(err)
 		}
 		if _, err := m.packed.ReadByte(); err != io.EOF {
-			return failAt(Corrupt, m.entry.body, "its data end before the %d packed bytes it declares", m.entry.packed)
+			return failAt(Corrupt, m.entry.body, "its data ends before the %d packed bytes it declares", m.entry.packed)
 		}
 	}
 	if m.crc != m.entry.crc {
-		return failAt(Corrupt, m.entry.body, "the CRC-32 is %08X, it should be %08X; download the bundle again", m.crc, m.entry.crc)
+		return failAt(Corrupt, m.entry.body, "the CRC-32 is %08X instead of %08X; download the bundle again", m.crc, m.entry.crc)
 	}
 	return io.EOF
 }
@@ -100,7 +100,7 @@ func (m *memberReader) broken(err error) error {
 	var damaged flate.CorruptInputError
 	switch {
 	case errors.As(err, &damaged):
-		e := failAt(Corrupt, m.entry.body+int64(damaged), "the packed data are damaged; download the bundle again")
+		e := failAt(Corrupt, m.entry.body+int64(damaged), "the packed data is damaged; download the bundle again")
 		e.Err = err
 		return e
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):

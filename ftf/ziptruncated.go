@@ -130,7 +130,7 @@ func shortfall(r io.ReaderAt, size int64) error {
 			return e
 		}
 	}
-	e := fail(Truncated, "%d bytes and then no directory of members; download it again", size)
+	e := fail(Truncated, "%d bytes without a directory of members at the end; download it again", size)
 	e.Have = size
 	// Download programs often reserve the whole size first.
 	tail, err := readFull(r, size-min(size, 4096), int(min(size, 4096)))

@@ -56,7 +56,7 @@ func checkArchive(ctx context.Context, version int, r *bufio.Reader, opt CheckOp
 	c := &archiveCheck{ctx: ctx, opt: opt, to: to, a: &Archive{}, size: -1}
 	c.rep = &Report{Header: &Header{Version: version}, Archive: c.a}
 	c.rep.Unsendable = c.rep.Header.Unsendable()
-	c.rep.Header.sigErr = fail(SignatureDamaged, -1, "how version %d is signed is not known, so it cannot be verified", version)
+	c.rep.Header.sigErr = fail(SignatureDamaged, -1, "it is unknown how version %d is signed, so it cannot be verified", version)
 	counted := &countedReader{ctx: ctx, r: r, progress: opt.Progress}
 	if version == 5 {
 		return c.rep, inFile(c.read(version, counted), opt.Name)
@@ -162,10 +162,10 @@ func (c *archiveCheck) content(e ArchiveChunk, in *bufio.Reader) error {
 	z, err := sparse.NewReader(in)
 	if err == nil {
 		if !z.Header().Plain() {
-			return fail(BadData, e.Offset, "%q has a sparse header of another size than 28 and 12 bytes", e.Name)
+			return fail(BadData, e.Offset, "%q has sparse headers of a size other than 28 and 12 bytes", e.Name)
 		}
 		if c.size >= 0 && c.size != z.Header().Size() || len(c.a.Chunks) > 0 && !c.a.Chunks[0].Sparse {
-			return fail(BadArchive, e.Offset, "%q is for a partition of %d bytes, the chunk before it for %d", e.Name, z.Header().Size(), c.size)
+			return fail(BadArchive, e.Offset, "%q is for a partition of %d bytes, but the chunk before it is for %d", e.Name, z.Header().Size(), c.size)
 		}
 		if err = c.begin(e, z.Header().Size()); err == nil {
 			err = z.Apply(c.out)
@@ -186,11 +186,11 @@ func (c *archiveCheck) begin(e ArchiveChunk, size int64) error {
 	limit := cmp.Or(c.opt.MaxOutput, DefaultMaxOutput)
 	t := Target{Name: c.a.Name, End: size}
 	if size > limit {
-		return fail(BadData, e.Offset, "%q makes %d bytes, allowed are %d", e.Name, size, limit)
+		return fail(BadData, e.Offset, "%q unpacks to %d bytes; the limit is %d", e.Name, size, limit)
 	}
 	if c.opt.PartitionSize != nil {
 		if have, known := c.opt.PartitionSize(t); known && size > have {
-			return fail(BadData, e.Offset, "%q makes %d bytes, the partition has %d", e.Name, size, have)
+			return fail(BadData, e.Offset, "%q unpacks to %d bytes, but the partition has %d", e.Name, size, have)
 		}
 	}
 	out, err := c.to.output(t)
@@ -235,10 +235,10 @@ func (o *archiveOutput) WriteAt(data []byte, at int64) (int, error) {
 // nobody else does.
 func (c *archiveCheck) rawAgain(e ArchiveChunk) error {
 	if c.to != nil {
-		return fail(BadArchive, e.Offset, "%q is raw, though it is not the only chunk: where it belongs is not known", e.Name)
+		return fail(BadArchive, e.Offset, "%q is raw, but not the only chunk: its place is unknown", e.Name)
 	}
 	if len(c.a.Chunks) == 1 {
-		c.rep.Notes = append(c.rep.Notes, Note{Offset: e.Offset, Text: "it has several raw chunks, and only the phone knows where the later ones belong"})
+		c.rep.Notes = append(c.rep.Notes, Note{Offset: e.Offset, Text: "it has several raw chunks, and only the phone knows the place of the later ones"})
 	}
 	return nil
 }

@@ -52,7 +52,7 @@ func openTar(version int, r io.Reader) (*ArchiveReader, error) {
 	e, ext, err := a.member()
 	switch {
 	case err == io.EOF:
-		return a, fail(BadArchive, 0, "there is no .cms container")
+		return a, fail(BadArchive, 0, "the .cms container is missing")
 	case err != nil:
 		return a, err
 	case ext != ".cms":
@@ -82,7 +82,7 @@ func (a *ArchiveReader) next() (ArchiveChunk, error) {
 	e, ext, err := a.member()
 	switch {
 	case err == io.EOF && a.chunks == 0:
-		return ArchiveChunk{}, fail(BadArchive, a.tar.pos, "there is no chunk of the partition")
+		return ArchiveChunk{}, fail(BadArchive, a.tar.pos, "it has no chunk of the partition")
 	case err != nil:
 		return ArchiveChunk{}, err
 	case strings.TrimSuffix(e.name, ext) != a.Name:

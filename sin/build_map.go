@@ -90,7 +90,7 @@ type ImageOptions struct {
 func (b *MapBuilder) Image(src io.ReaderAt, size int64, opt ImageOptions) error {
 	chunk := cmp.Or(opt.Chunk, DefaultChunk)
 	if chunk < 4 || chunk%4 != 0 || chunk > maxLZ4 {
-		return fmt.Errorf("an image cannot be cut in chunks of %d bytes", chunk)
+		return fmt.Errorf("an image cannot be split into chunks of %d bytes", chunk)
 	}
 	buf := make([]byte, chunk)
 	for at := int64(0); at < size; at += chunk {

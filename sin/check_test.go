@@ -198,7 +198,7 @@ func TestSeveralPartitionsNeedOutputs(t *testing.T) {
 	}
 	file := build(t, Builder{Type: TypeImage, Blob: dummyBlob}, p)
 	_, err = Unpack(context.Background(), bytes.NewReader(file), -1, &memFile{}, UnpackOptions{})
-	if err == nil || !strings.Contains(err.Error(), "there is one output only") {
+	if err == nil || !strings.Contains(err.Error(), "there is only one output") {
 		t.Error(err)
 	}
 }

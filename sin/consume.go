@@ -31,7 +31,7 @@ func newFlashConsumer(c *checker) (*flashConsumer, error) {
 // limits checks the destinations against what the caller allows.
 func (e *flashConsumer) limits() error {
 	if limit := e.c.maxOutput(); e.end > limit {
-		return fail(Malformed, fixed12, "it writes up to byte %d, allowed are %d", e.end, limit)
+		return fail(Malformed, fixed12, "it writes up to byte %d; the limit is %d", e.end, limit)
 	}
 	return nil
 }

@@ -76,13 +76,13 @@ func (e *mapConsumer) limits(m *Map) error {
 	limit := e.c.maxOutput()
 	for _, t := range m.Targets {
 		if t.End > limit {
-			return fail(BadMap, m.Offset, "it writes %s up to byte %d, allowed are %d", t, t.End, limit)
+			return fail(BadMap, m.Offset, "it writes %s up to byte %d; the limit is %d", t, t.End, limit)
 		}
 		if e.c.opt.PartitionSize == nil {
 			continue
 		}
 		if size, known := e.c.opt.PartitionSize(t); known && t.End > size {
-			return fail(BadMap, m.Offset, "it writes %s up to byte %d, the partition has %d", t, t.End, size)
+			return fail(BadMap, m.Offset, "it writes %s up to byte %d, but the partition has %d", t, t.End, size)
 		}
 	}
 	return nil
@@ -112,7 +112,7 @@ func (e *mapConsumer) begin(m *Map) error {
 			}
 		case TagMTKM:
 			if e.c.to != nil {
-				return fail(BadMap, t.Offset, "the layout of an MTKM piece is not known, so it cannot be unpacked")
+				return fail(BadMap, t.Offset, "the layout of an MTKM piece is unknown, so it cannot be unpacked")
 			}
 		}
 	}

@@ -92,7 +92,7 @@ func (h *Header) Issuer() string {
 // tells, whole and genuine as it may be; "" when nothing speaks against it.
 func (h *Header) Unsendable() string {
 	if h.Version > 3 {
-		return fmt.Sprintf("version %d is for phones of 2017 and later, which have another protocol", h.Version)
+		return fmt.Sprintf("version %d is for phones of 2017 and later, which speak another protocol", h.Version)
 	}
 	if h.Version == 3 && h.HashType == SHA1 {
 		return "SHA-1 block hashes in a version 3 header crash the loader"
@@ -118,7 +118,7 @@ func ReadHeader(r io.Reader, size int64) (*Header, error) {
 	if err := hr.need(4); err != nil {
 		right, seen := looksLike12(hr.buf)
 		if errors.Is(err, Because(Truncated)) && !bytes.HasPrefix(magic3, hr.buf) && right < seen {
-			return nil, fail(NotSIN, 0, "only %d bytes, without the marks of any version", len(hr.buf))
+			return nil, fail(NotSIN, 0, "only %d bytes, without the magic number of any version", len(hr.buf))
 		}
 		return nil, err
 	}
@@ -130,7 +130,7 @@ func ReadHeader(r io.Reader, size int64) (*Header, error) {
 	case bytes.HasPrefix(hr.buf, magicGzip):
 		return nil, fail(NotSIN, 0, "a gzip file; versions 4 and 5 are archives without their own header")
 	}
-	return nil, fail(NotSIN, 0, "the first bytes % x belong to no version", hr.buf)
+	return nil, fail(NotSIN, 0, "the first bytes % x match no version", hr.buf)
 }
 
 // sections reads the rest of a header whose list of listLen bytes follows its fixed
@@ -169,18 +169,18 @@ func (h *Header) finish(hr *headerReader, problem *Error) (*Header, error) {
 	}
 	if whole := h.Raw[h.CertOffset:]; problem == nil && h.Slack > 0 && h.Signature == nil {
 		if s, _ := parseSignature(whole, int64(h.CertOffset)); s != nil {
-			problem = fail(Malformed, int64(h.CertOffset)-4, "the certificate blob has %d bytes, its length says %d", len(whole), len(h.Blob))
+			problem = fail(Malformed, int64(h.CertOffset)-4, "the certificate blob has %d bytes, but its length says %d", len(whole), len(h.Blob))
 		}
 	}
 	if h.Slack > 0 {
 		h.note(int64(len(h.Raw)-h.Slack), "%d unused bytes between certificate and payload", h.Slack)
 	}
 	if problem == nil && hr.size >= 0 && hr.size < h.Size() {
-		problem = fail(Truncated, hr.size, "the file has %d bytes, its header says %d", hr.size, h.Size())
+		problem = fail(Truncated, hr.size, "the file has %d bytes, but its header says %d", hr.size, h.Size())
 		problem.Block = h.blockAt(hr.size)
 	}
 	if problem == nil && hr.size > h.Size() {
-		problem = fail(Trailing, h.Size(), "the file has %d bytes, its header says %d", hr.size, h.Size())
+		problem = fail(Trailing, h.Size(), "the file has %d bytes, but its header says %d", hr.size, h.Size())
 	}
 	if problem == nil {
 		return h, nil

@@ -41,11 +41,11 @@ func ParseLayout(payload []byte, at int64) (*Layout, error) {
 		return nil, fail(BadLayout, at, "a layout of %d bytes", len(payload))
 	}
 	if payload[0] != 2 || payload[2] != 1 {
-		return nil, fail(BadLayout, at, "the form is %d/%d, only 2/1 is known to work", payload[0], payload[2])
+		return nil, fail(BadLayout, at, "the format is %d/%d; only 2/1 is known to work", payload[0], payload[2])
 	}
 	count := le.Uint32(payload[4:])
 	if count == 0 {
-		return nil, fail(BadLayout, at+4, "there is no partition table")
+		return nil, fail(BadLayout, at+4, "it has no partition table")
 	}
 	l, pos := &Layout{}, 8
 	for i := range count {

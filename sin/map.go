@@ -77,7 +77,7 @@ func (h *Header) ReadMap(payload io.Reader) (*Map, error) {
 // tag list.
 func mapLength(frame []byte, at, payload int64) (int64, error) {
 	if !bytes.HasPrefix(frame, magicMap) {
-		return 0, fail(BadMap, at, "there is no MMCF mark")
+		return 0, fail(BadMap, at, "it does not start with MMCF")
 	}
 	n := int64(binary.BigEndian.Uint32(frame[4:]))
 	if n > maxMap || n > payload-mapFrame {
@@ -118,10 +118,10 @@ func parseMap(list []byte, at, end int64) (*Map, error) {
 		case next < 0 && t.Data > m.DataOffset:
 			m.note(m.DataOffset, "%d bytes of data before the first piece", t.Data-m.DataOffset)
 		case next >= 0 && t.Data != next:
-			return nil, fail(BadMap, t.Offset, "the data of %s start at %#x, those before it end at %#x", t.Kind, t.Data, next)
+			return nil, fail(BadMap, t.Offset, "the data of %s starts at %#x, but the data before it ends at %#x", t.Kind, t.Data, next)
 		}
 		if t.Data > end || t.DataLen > end-t.Data {
-			return nil, fail(BadMap, t.Offset, "the data of %s end past the file", t.Kind)
+			return nil, fail(BadMap, t.Offset, "the data of %s ends past the end of the file", t.Kind)
 		}
 		next = t.Data + t.DataLen
 	}

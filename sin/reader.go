@@ -78,7 +78,7 @@ func (b *blockReader) piece() ([]byte, error) {
 // corrupt is the failure of a block whose hash is wrong.
 func corrupt(h *Header, block int) *Error {
 	b := h.Blocks[block]
-	e := fail(CorruptBlock, b.Offset, "%d bytes have another %s than the header says", b.Length, h.HashType)
+	e := fail(CorruptBlock, b.Offset, "the %[2]s of %[1]d bytes differs from the header's", b.Length, h.HashType)
 	e.Block = block
 	return e
 }

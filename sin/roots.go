@@ -98,7 +98,7 @@ func (s TrustState) String() string {
 	case TrustByName:
 		return "names a known root, not proven"
 	case TrustCarried:
-		return "proven by a root that the firmware carries"
+		return "proven by a root in the firmware itself"
 	case TrustSupplied:
 		return "proven by a supplied root"
 	case TrustPinned:
@@ -183,7 +183,7 @@ func (s *RootSet) AddPEM(data []byte) error {
 		added = true
 	}
 	if !added {
-		return errors.New("no certificate in PEM form found")
+		return errors.New("no PEM certificate found")
 	}
 	return nil
 }

@@ -66,9 +66,9 @@ func parseSignature(blob []byte, offset int64) (*Signature, error) {
 	n, key := int(binary.BigEndian.Uint16(blob[end+1:])), s.Chain[0].Key.Size()
 	switch {
 	case n != len(s.Value):
-		return nil, fail(SignatureDamaged, offset+int64(end)+1, "the signature has a length of %d and room for %d", n, len(s.Value))
+		return nil, fail(SignatureDamaged, offset+int64(end)+1, "the signature has %d bytes, but room for %d", n, len(s.Value))
 	case n != key:
-		return nil, fail(CertificateDamaged, offset+4, "the key has %d bytes, the signature %d", key, n)
+		return nil, fail(CertificateDamaged, offset+4, "the key has %d bytes, but the signature has %d", key, n)
 	}
 	return s, nil
 }
@@ -100,9 +100,9 @@ func (h *Header) VerifySignature() error {
 	case sigGood:
 		return nil
 	case sigOther:
-		return fail(HeaderChanged, -1, "the signature is whole, but header or certificate are not what was signed")
+		return fail(HeaderChanged, -1, "the signature is intact, but the header or the certificate is not the one that was signed")
 	}
-	return fail(SignatureDamaged, s.Offset, "signature and key do not belong together")
+	return fail(SignatureDamaged, s.Offset, "the signature does not match the key")
 }
 
 // VerifyChain finds the root that signed the certificate.
@@ -142,7 +142,7 @@ func (h *Header) VerifyChain(roots *RootSet) (Trust, error) {
 	}
 	switch {
 	case named != nil:
-		return Trust{}, fail(ForgedRoot, int64(h.CertOffset), "%s is named as issuer but did not sign the certificate", top.Issuer)
+		return Trust{}, fail(ForgedRoot, int64(h.CertOffset), "the certificate names %s as issuer, but %[1]s did not sign it", top.Issuer)
 	case known != nil:
 		return Trust{State: TrustByName, Root: top.Issuer, Known: known}, nil
 	}
@@ -171,9 +171,9 @@ func (h *Header) Verify(roots *RootSet) (Trust, error) {
 	case trust.Proven():
 		e := sigErr.(*Error)
 		if e.Reason == HeaderChanged {
-			return Trust{}, fail(HeaderChanged, -1, "certificate and signature are whole, but the header is not what was signed")
+			return Trust{}, fail(HeaderChanged, -1, "certificate and signature are intact, but the header is not the one that was signed")
 		}
-		return Trust{}, fail(SignatureDamaged, e.Offset, "the certificate is whole, but its key did not make this signature")
+		return Trust{}, fail(SignatureDamaged, e.Offset, "the certificate is intact, but its key did not make this signature")
 	}
 	return Trust{}, sigErr
 }

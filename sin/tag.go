@@ -74,7 +74,7 @@ func (m *Map) tagAt(pos int, note func(int64, string, ...any)) (Tag, int, error)
 			note(t.Offset+40, "the destination length %d is not the uncompressed length %d", again, t.DestLen)
 		}
 		if t.DestLen < 1 || t.DestLen > maxLZ4 || t.DataLen < 1 || t.DataLen > maxLZ4 {
-			return t, 0, fail(BadMap, t.Offset, "an LZ4A piece of %d in %d bytes is outside 1 byte to 16 MiB", t.DestLen, t.DataLen)
+			return t, 0, fail(BadMap, t.Offset, "an LZ4A piece of %d in %d bytes is not between 1 byte and 16 MiB", t.DestLen, t.DataLen)
 		}
 	case TagFILL:
 		t.Dest, t.DestLen = f.u63(8), f.u63(16)

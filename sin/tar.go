@@ -123,7 +123,7 @@ func parseTarHead(head []byte, at int64) (tarEntry, error) {
 	case !ok || want != sum:
 		return tarEntry{}, fail(BadArchive, at+148, "the checksum of a member's header is wrong")
 	case !bytes.HasPrefix(head[ustarAt:], ustar):
-		return tarEntry{}, fail(BadArchive, at+ustarAt, "a member without the mark of a tar archive")
+		return tarEntry{}, fail(BadArchive, at+ustarAt, "a member without the tar magic number")
 	}
 	e := tarEntry{name: text(0, 100), kind: head[156]}
 	if prefix := text(345, 500); prefix != "" && head[ustarAt+5] == 0 {

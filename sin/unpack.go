@@ -33,7 +33,7 @@ func Unpack(ctx context.Context, r io.Reader, size int64, w io.WriterAt, opt Unp
 		taken := false
 		open = func(t Target) (io.WriterAt, error) {
 			if taken {
-				return nil, fmt.Errorf("%s: it also writes %s, but there is one output only", opt.Name, t)
+				return nil, fmt.Errorf("%s: it also writes %s, but there is only one output", opt.Name, t)
 			}
 			taken = true
 			return w, nil

@@ -60,7 +60,7 @@ func readHeader12(hr *headerReader) (*Header, error) {
 	err := hr.need(fixed12 + 9)
 	right, seen := looksLike12(hr.buf)
 	if right < min(seen, 3) {
-		return nil, fail(NotSIN, 0, "the first byte is that of version %d, the rest is not", hr.buf[0])
+		return nil, fail(NotSIN, 0, "the first byte is that of version %d, but the rest is not", hr.buf[0])
 	}
 	if err != nil {
 		return nil, err
@@ -69,7 +69,7 @@ func readHeader12(hr *headerReader) (*Header, error) {
 	headerLen, listLen := int64(be.Uint32(hr.buf[2:])), int64(be.Uint32(hr.buf[11:]))
 	switch {
 	case headerLen < minimum12 || headerLen > maxHeader:
-		return nil, fail(Malformed, 2, "the header length is %d, possible are %d to %d", headerLen, minimum12, maxHeader)
+		return nil, fail(Malformed, 2, "the header length is %d; it must be %d to %d", headerLen, minimum12, maxHeader)
 	case minimum12+listLen > headerLen:
 		return nil, fail(Malformed, 11, "a hash list of %d bytes does not fit in a header of %d", listLen, headerLen)
 	}
@@ -86,7 +86,7 @@ func (h *Header) parse12(list []byte) *Error {
 	}
 	switch {
 	case h.Raw[1] != 0:
-		return fail(Malformed, 1, "a second header is announced, which no known file has")
+		return fail(Malformed, 1, "it announces a second header, which no known file has")
 	case h.Type > maxType12:
 		return fail(Malformed, 6, "payload type %#02x does not exist in version %d", uint8(h.Type), h.Version)
 	}
@@ -99,7 +99,7 @@ func (h *Header) parse12(list []byte) *Error {
 		entry, offset := list[at:at+size], int64(fixed12+at)
 		dest, length := binary.BigEndian.Uint32(entry), binary.BigEndian.Uint32(entry[4:])
 		if int(entry[8]) != h.HashType.Size() {
-			return fail(Malformed, offset+8, "a hash has %d bytes, those of version %d have %d", entry[8], h.Version, h.HashType.Size())
+			return fail(Malformed, offset+8, "a hash has %d bytes, but hashes of version %d have %d", entry[8], h.Version, h.HashType.Size())
 		}
 		if length > math.MaxUint32-dest {
 			return fail(Malformed, offset, "a block of %d bytes for %#x ends past 32 bits", length, dest)
@@ -136,7 +136,7 @@ func (h *Header) place12() *Error {
 		}
 		b.Dest += int64(i-first) * spare // a dump keeps the spare bytes of the blocks before
 		if b.Dest < end {
-			e := fail(Malformed, int64(fixed12+i*(9+h.HashType.Size())), "it goes to %#x, the one before ends at %#x", b.Dest, end)
+			e := fail(Malformed, int64(fixed12+i*(9+h.HashType.Size())), "it is at %#x, but the one before ends at %#x", b.Dest, end)
 			e.Block = i
 			return e
 		}

@@ -27,7 +27,7 @@ func readHeader3(hr *headerReader) (*Header, error) {
 	listLen := int64(be.Uint32(hr.buf[20:]))
 	switch {
 	case headerLen < minimum3 || headerLen > maxHeader:
-		return nil, fail(Malformed, 4, "the header length is %d, possible are %d to %d", headerLen, minimum3, maxHeader)
+		return nil, fail(Malformed, 4, "the header length is %d; it must be %d to %d", headerLen, minimum3, maxHeader)
 	case minimum3+listLen > headerLen:
 		return nil, fail(Malformed, 20, "a hash list of %d bytes does not fit in a header of %d", listLen, headerLen)
 	}

@@ -37,7 +37,7 @@ var (
 	// ErrStalled: the phone refuses transfers on this endpoint.
 	ErrStalled = errors.New("the phone halted the transfer")
 	// ErrOverflow: the phone sent more than fits the request.
-	ErrOverflow = errors.New("the phone sent more than was asked for")
+	ErrOverflow = errors.New("the phone sent more than requested")
 	// ErrClosed: the pipe was closed on this side.
 	ErrClosed = errors.New("the connection is closed")
 )

@@ -47,7 +47,7 @@ func ParseSelector(s string) (Selector, error) {
 	port, ok := strings.CutPrefix(s, "usb:")
 	if !ok {
 		if strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r == 0x7f }) {
-			return Selector{}, fmt.Errorf("%q is not a serial number: it has blanks in it", s)
+			return Selector{}, fmt.Errorf("%q is not a serial number: it contains spaces", s)
 		}
 		return Selector{Serial: s}, nil
 	}
@@ -58,7 +58,7 @@ func ParseSelector(s string) (Selector, error) {
 		}
 	}
 	if !ok {
-		return Selector{}, fmt.Errorf("%q is not a place on the USB bus: it looks like usb:1-2 or usb:1-2.3", s)
+		return Selector{}, fmt.Errorf("%q is not a USB port: write it like usb:1-2 or usb:1-2.3", s)
 	}
 	return Selector{Port: port}, nil
 }

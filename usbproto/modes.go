@@ -109,7 +109,7 @@ var modeNames = [...]string{
 	ModeEDL:       "Qualcomm's emergency mode (EDL)",
 	ModeDump:      "Qualcomm's memory-dump mode",
 	ModeGeneric:   "generic fastboot",
-	ModeOther:     "a mode that is not known",
+	ModeOther:     "an unknown mode",
 }
 
 // String is the short name, such as "flash mode".

@@ -36,7 +36,7 @@ func (e *NoPhoneError) Error() string {
 		case e.Selector.Port != "":
 			return "no phone is plugged in at usb:" + e.Selector.Port
 		case e.Selector.Serial != "":
-			return "no phone that is plugged in has the serial number " + e.Selector.Serial
+			return "no connected phone has the serial number " + e.Selector.Serial
 		}
 		return "no phone is plugged in"
 	case OtherMode:

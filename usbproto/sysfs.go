@@ -91,7 +91,7 @@ type NoBusError struct {
 
 func (e *NoBusError) Error() string {
 	if e.Err != nil {
-		return fmt.Sprintf("the USB bus of this machine cannot be used: %v", e.Err)
+		return fmt.Sprintf("cannot use the USB bus of this machine: %v", e.Err)
 	}
 	return "this machine has no USB bus, so no phone can be plugged in here"
 }

@@ -31,7 +31,7 @@ func TestCommandFailures(t *testing.T) {
 		"too large":        {&command.TooLargeError{Size: 9, Limit: 8}, exitPolicy, "too-large", "larger than the 8"},
 		"pending":          {&command.SilentError{Taken: true, Err: usbproto.ErrTimeout}, exitBroken, "silent", "rest of a download"},
 		"no answer":        {&command.BudgetError{Command: "Sync", Limit: 10 * time.Minute}, exitBroken, "broken", "did not answer Sync within 10m"},
-		"nonsense":         {&command.AnswerError{Command: "Sync", Got: "INFO\x1b", Reason: "an answer starts with OKAY"}, exitUnknown, "protocol", "unplug"},
+		"nonsense":         {&command.AnswerError{Command: "Sync", Got: "INFO\x1b", Reason: "an answer must start with OKAY"}, exitUnknown, "protocol", "unplug"},
 		"out of step":      {&command.StrayError{Command: "erase:boot_a", Got: "OKAY"}, exitUnknown, "protocol", "out of step"},
 		"unplugged":        {transfer(usbproto.ErrGone), exitBroken, "broken", "unplugged during flash:super"},
 		"stopped":          {transfer(context.Canceled), exitInterrupted, "stopped", "stopped at once"},

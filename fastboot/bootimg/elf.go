@@ -130,7 +130,7 @@ func ParseELF(data []byte) (*ELF, error) {
 		return nil, fail("Sony ELF image", reason, at, format, args...)
 	}
 	if !IsSonyELF(data) {
-		return bad(ErrWrongKind, 0, "no ELF file of a 32-bit ARM program")
+		return bad(ErrWrongKind, 0, "not an ELF file for 32-bit ARM")
 	}
 	if len(data) < elfHeaderLen {
 		return bad(ErrTruncated, int64(len(data)), "the header has %d bytes", elfHeaderLen)

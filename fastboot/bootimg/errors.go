@@ -10,7 +10,7 @@ var (
 	ErrWrongKind   = errors.New("not of this kind")
 	ErrTruncated   = errors.New("cut")
 	ErrMalformed   = errors.New("malformed")
-	ErrUnsupported = errors.New("of a version that is not known")
+	ErrUnsupported = errors.New("of an unknown version")
 	ErrTooLarge    = errors.New("too large for its header")
 )
 

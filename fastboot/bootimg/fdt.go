@@ -146,7 +146,7 @@ func (f *FDT) tokens(visit func(path []string, p *Property) error) error {
 		}
 		token := binary.BigEndian.Uint32(rest)
 		if len(path) == 0 && began && token != fdtEnd && token != fdtNop || !began && token != fdtBeginNode && token != fdtNop {
-			return bad(ErrMalformed, "token %#x outside of the root node", token)
+			return bad(ErrMalformed, "token %#x outside the root node", token)
 		}
 		rest = rest[4:]
 		switch token {
@@ -168,7 +168,7 @@ func (f *FDT) tokens(visit func(path []string, p *Property) error) error {
 			path = path[:len(path)-1]
 		case fdtProperty:
 			if len(rest) < 8 {
-				return bad(ErrTruncated, "a property is cut")
+				return bad(ErrTruncated, "a property is truncated")
 			}
 			size, name := int64(binary.BigEndian.Uint32(rest)), int64(binary.BigEndian.Uint32(rest[4:]))
 			if size > int64(len(rest)-8) {

@@ -206,7 +206,7 @@ func (m *Image) checkFields() error {
 		cmdlineMax = max(cmdlineMax, len(m.Cmdline))
 	}
 	if len(m.Cmdline) > cmdlineMax || len(m.Name) > nameLen {
-		return bad(ErrTooLarge, "a command line of %d and a name of %d bytes, %d and %d is the most", len(m.Cmdline), len(m.Name), cmdlineMax, nameLen)
+		return bad(ErrTooLarge, "a command line of %d and a name of %d bytes; the limits are %d and %d", len(m.Cmdline), len(m.Name), cmdlineMax, nameLen)
 	}
 	for _, p := range []struct {
 		name  string
@@ -218,7 +218,7 @@ func (m *Image) checkFields() error {
 		{"recovery dtbo", m.RecoveryDTBO, 1, 2}, {"dtb", m.DTB, 2, 2}, {"signature", m.Signature, 4, 4},
 	} {
 		if len(p.data) > 0 && (m.Version < p.since || m.Version > p.until) {
-			return bad(ErrMalformed, "header version %d has no place for a %s", m.Version, p.name)
+			return bad(ErrMalformed, "header version %d has no room for a %s", m.Version, p.name)
 		}
 		if int64(len(p.data)) > math.MaxUint32 {
 			return bad(ErrTooLarge, "a %s of %d bytes", p.name, len(p.data))

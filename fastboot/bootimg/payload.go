@@ -57,7 +57,7 @@ func (k *Kernel) Payload() (*Payload, error) {
 func (k *Kernel) searchPayload() (*Payload, error) {
 	body := k.data[:k.Bare]
 	var best *Payload
-	var bestErr error = fail("kernel", ErrMalformed, 0, "no compressed kernel is found in the %d bytes of the zImage", k.Bare)
+	var bestErr error = fail("kernel", ErrMalformed, 0, "no compressed kernel found in the %d bytes of the zImage", k.Bare)
 	budget := int64(attemptsMost)
 	at, f := unpack.Next(body, 0)
 	for attempts := 0; f != unpack.None && attempts < maxAttempts && budget > 0; attempts++ {

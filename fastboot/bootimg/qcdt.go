@@ -83,7 +83,7 @@ func (t *Table) DTB(e TableEntry) ([]byte, error) {
 	}
 	b := t.data[e.Offset:end:end]
 	if FDTSize(b) == 0 {
-		return nil, fail("QCDT table", ErrMalformed, int64(e.Offset), "no whole device tree of up to %d bytes is here for %v", e.Size, e.ID)
+		return nil, fail("QCDT table", ErrMalformed, int64(e.Offset), "no complete device tree of up to %d bytes here for %v", e.Size, e.ID)
 	}
 	return b, nil
 }
@@ -147,7 +147,7 @@ func BuildQCDT(version uint32, pageSize int, trees []Tree) ([]byte, error) {
 		}
 		for _, id := range t.IDs {
 			if version < 2 && id.Subtype != 0 || version < 3 && id.PMIC != [4]uint32{} {
-				return bad(ErrTooLarge, "a version %d entry cannot say %v", version, id)
+				return bad(ErrTooLarge, "an entry of version %d cannot hold %v", version, id)
 			}
 			entries = append(entries, TableEntry{ID: id, Offset: uint32(at), Size: uint32(size)})
 		}

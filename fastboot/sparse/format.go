@@ -111,7 +111,7 @@ func parseHeader(b []byte) (Header, error) {
 	}
 	switch major := le.Uint16(b[4:]); {
 	case major != 1:
-		return h, fail(ErrMalformed, 4, -1, "major version %d, only 1 is known", major)
+		return h, fail(ErrMalformed, 4, -1, "major version %d; only 1 is known", major)
 	case h.HeaderSize < headerLen:
 		return h, fail(ErrMalformed, 8, -1, "header size %d is below %d", h.HeaderSize, headerLen)
 	case h.ChunkHeaderSize < chunkLen:
@@ -121,7 +121,7 @@ func parseHeader(b []byte) (Header, error) {
 	case h.BlockSize > MaxBlockSize:
 		return h, fail(ErrTooLarge, 12, -1, "block size %d is above %d", h.BlockSize, MaxBlockSize)
 	case h.Size() > MaxSize:
-		return h, fail(ErrTooLarge, 16, -1, "%d blocks of %d bytes are above %d bytes", h.Blocks, h.BlockSize, int64(MaxSize))
+		return h, fail(ErrTooLarge, 16, -1, "%d blocks of %d bytes exceed %d bytes", h.Blocks, h.BlockSize, int64(MaxSize))
 	}
 	return h, nil
 }

@@ -79,7 +79,7 @@ func (z *Reader) next() error {
 		}
 		c.Value = binary.LittleEndian.Uint32(b[:])
 		if c.Type == CRC32 && !z.sum.matches(c.Value) {
-			return fail(ErrChecksum, at, c.Index, "%#08x is expected, the %d blocks before it have %#08x", c.Value, z.done, z.sum.counted)
+			return fail(ErrChecksum, at, c.Index, "expected %#08x, but the %d blocks before it have %#08x", c.Value, z.done, z.sum.counted)
 		}
 	case LZ4:
 		if err := z.unpack(c); err != nil {
@@ -159,7 +159,7 @@ func (z *Reader) finish() error {
 		return fail(ErrMalformed, z.offset, -1, "the %d chunks describe %d of %d blocks", z.head.Chunks, z.done, z.head.Blocks)
 	}
 	if z.head.Checksum != 0 && !z.sum.matches(z.head.Checksum) {
-		return fail(ErrChecksum, 24, -1, "the header says %#08x, the image has %#08x", z.head.Checksum, z.sum.counted)
+		return fail(ErrChecksum, 24, -1, "the header says %#08x, but the image has %#08x", z.head.Checksum, z.sum.counted)
 	}
 	if _, err := z.in.ReadByte(); err == nil {
 		return fail(ErrTrailing, z.offset, -1, "the last chunk ends here")

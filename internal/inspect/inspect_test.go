@@ -243,7 +243,7 @@ func TestWholeDisk(t *testing.T) {
 	}
 	for at, copies := range map[int64][2]string{ // a byte of a table: what is then said of the two copies
 		512 + 60:       {"header checksum is wrong", "ok"},
-		size - 512 + 9: {"ok", "header revision or size is not known"},
+		size - 512 + 9: {"ok", "unknown header revision or size"},
 	} {
 		if _, err := f.WriteAt([]byte{0x5A}, at); err != nil {
 			t.Fatal(err)

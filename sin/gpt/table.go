@@ -22,14 +22,14 @@ var (
 	ErrTruncated  = errors.New("disk is too small for a partition table")
 	ErrMBR        = errors.New("no protective MBR")
 	ErrSignature  = errors.New("no partition table here")
-	ErrHeader     = errors.New("header revision or size is not known")
+	ErrHeader     = errors.New("unknown header revision or size")
 	ErrHeaderCRC  = errors.New("header checksum is wrong")
-	ErrPlace      = errors.New("header describes another place or another disk size")
+	ErrPlace      = errors.New("header gives another position or disk size")
 	ErrEntryCount = errors.New("entry size or number of entries is out of range")
 	ErrEntriesCRC = errors.New("checksum of the entries is wrong")
 	ErrDiffer     = errors.New("primary and backup table differ")
 	ErrTooMany    = errors.New("more than 128 entries")
-	ErrUsable     = errors.New("a partition lies outside the usable sectors")
+	ErrUsable     = errors.New("a partition is outside the usable sectors")
 )
 
 // Error tells which structure on the disk is wrong and where it is.

@@ -13,5 +13,5 @@ func ExampleNewReader() {
 	_, err := capture.NewReader(strings.NewReader("\x0a\x0d\x0d\x0a and the rest of a pcapng file"))
 	var bad *capture.Error
 	fmt.Println(errors.As(err, &bad), bad.Reason)
-	// Output: true it is of the newer form pcapng; Wireshark can save it as pcap
+	// Output: true it is in the newer pcapng format; Wireshark can save it as pcap
 }

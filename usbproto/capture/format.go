@@ -131,9 +131,9 @@ func NewReader(r io.Reader) (*Reader, error) {
 	le := binary.LittleEndian
 	switch {
 	case le.Uint32(h[:]) == 0x0a0d0d0a:
-		return nil, c.bad("it is of the newer form pcapng; Wireshark can save it as pcap")
+		return nil, c.bad("it is in the newer pcapng format; Wireshark can save it as pcap")
 	case le.Uint32(h[:]) != magic:
-		return nil, c.bad("it is not a pcap file with times in microseconds")
+		return nil, c.bad("it is not a pcap file with microsecond timestamps")
 	case le.Uint32(h[20:])&0xffff != linkType:
 		return nil, c.bad(fmt.Sprintf("its link type is %d, not %d", le.Uint32(h[20:])&0xffff, linkType))
 	}
@@ -195,7 +195,7 @@ func (c *Reader) Next() (Event, error) {
 
 // cutOff is the error of a transfer of which the capture does not hold all data.
 func (c *Reader) cutOff(e Event) error {
-	return c.bad(fmt.Sprintf("it holds %d of the %d bytes of a transfer; capture with a greater snap length", len(e.Data), e.Length))
+	return c.bad(fmt.Sprintf("it holds %d of the %d bytes of a transfer; capture with a larger snap length", len(e.Data), e.Length))
 }
 
 // sameDevice refuses the bulk transfers of a second device: whose answer is whose?

@@ -128,7 +128,7 @@ func (p *Replay) next() error {
 			}
 			p.held += len(e.Data) - len(p.sent[e.ID].Data)
 			if p.sent[e.ID] = e; p.held > maxHeld {
-				return p.c.bad("more data are on the way than a kernel lets")
+				return p.c.bad("more data is in flight than the kernel allows")
 			}
 		case e.Kind == Complete && e.In():
 			if len(e.Data) < e.Length {
@@ -138,7 +138,7 @@ func (p *Replay) next() error {
 		case e.Kind == Complete:
 			s, ok := p.sent[e.ID]
 			if !ok {
-				return p.c.bad("a request is complete that was not submitted")
+				return p.c.bad("a request completed that was never submitted")
 			}
 			delete(p.sent, e.ID)
 			p.held -= len(s.Data)
@@ -223,7 +223,7 @@ func (p *Replay) Write(_ context.Context, b []byte) (int, error) {
 			return p.mismatch(done, p.c.packet, -1, "the recorded host sent nothing more")
 		}
 		if t.in {
-			return p.mismatch(done, t.packet, -1, "the recorded host waited for the phone, and this one sends")
+			return p.mismatch(done, t.packet, -1, "the recorded host waited for the phone, but this one sends")
 		}
 		want := t.data[p.used:]
 		n := min(len(want), len(b)-done)

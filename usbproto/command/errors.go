@@ -47,7 +47,7 @@ type StrayError struct {
 }
 
 func (e *StrayError) Error() string {
-	return fmt.Sprintf("before the answer to %s the phone sent %.40q, which nobody asked for: the answers are out of step", e.Command, e.Got)
+	return fmt.Sprintf("before the answer to %s the phone sent %.40q unrequested: the answers are out of step", e.Command, e.Got)
 }
 
 // TransferError is a transfer that failed, or a context that ended during a command. The session is over.
@@ -84,7 +84,7 @@ type SilentError struct {
 
 func (e *SilentError) Error() string {
 	if e.Taken {
-		return "the phone accepts commands and answers none: it probably waits for the rest of a download that another program did not finish"
+		return "the phone accepts commands but answers none: it probably waits for the rest of a download that another program did not finish"
 	}
 	return "the phone accepts no command: " + e.Err.Error()
 }

@@ -36,6 +36,6 @@ func Example() {
 	fmt.Println(s.Download(ctx, bytes.NewReader(nil), 200<<20, nil))
 	// Output:
 	// the phone refused signature: "Failed to verify cms"
-	// not possible now: erase:system_a comes once per image, after its signature and first chunk
+	// not possible now: send erase:system_a once per image, after its signature and first chunk
 	// a download of 209715200 bytes is larger than the 104857600 that the phone accepts
 }

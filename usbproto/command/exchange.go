@@ -29,7 +29,7 @@ func (s *Session) send(ctx context.Context, command string, changes bool) error 
 		}
 	}
 	if len(bytes.TrimLeft(s.in.buf, "\x00")) > 0 {
-		return s.broke(ctx, command, s.in.bad("nobody asked for it"), 0)
+		return s.broke(ctx, command, s.in.bad("it was not requested"), 0)
 	}
 	short, cancel := context.WithTimeout(ctx, s.opt.Answer)
 	defer cancel()
@@ -77,7 +77,7 @@ func (s *Session) run(ctx context.Context, command string, limit time.Duration, 
 	}
 	r, err := s.receive(ctx, command, limit, false)
 	if err == nil && r.kind != "OKAY" {
-		err = s.end(&AnswerError{command, r.String(), "no data belong to this command"})
+		err = s.end(&AnswerError{command, r.String(), "this command has no data"})
 	}
 	return r.text, err
 }
@@ -92,9 +92,9 @@ func (s *Session) upload(ctx context.Context, command string, data io.Reader, n 
 	case err != nil:
 		return err
 	case r.kind != "DATA":
-		return s.end(&AnswerError{command, r.String(), "DATA should come before any byte was sent"})
+		return s.end(&AnswerError{command, r.String(), "DATA must come before any byte is sent"})
 	case r.size != n:
-		return s.end(&AnswerError{command, r.String(), fmt.Sprintf("it wants another number of bytes than %08x", n)})
+		return s.end(&AnswerError{command, r.String(), fmt.Sprintf("it asks for a number of bytes other than %08x", n)})
 	}
 	source := s.deliver(ctx, command, data, n, progress)
 	var unread *SourceError
@@ -105,7 +105,7 @@ func (s *Session) upload(ctx context.Context, command string, data io.Reader, n 
 		return err
 	}
 	if r.kind != "OKAY" {
-		return s.end(&AnswerError{command, r.String(), "OKAY should come after the data"})
+		return s.end(&AnswerError{command, r.String(), "OKAY must come after the data"})
 	}
 	return source
 }
@@ -162,11 +162,11 @@ func (s *Session) fetch(ctx context.Context, command string, w io.Writer, most i
 		case r.kind == "OKAY" && sections > 0:
 			return total, nil
 		case r.kind == "OKAY":
-			reason = "DATA should come first"
+			reason = "DATA must come first"
 		case sections == maxSections:
 			reason = fmt.Sprintf("more than %d DATA in one answer", maxSections)
 		case r.size > most-total:
-			reason = fmt.Sprintf("there are at most %d bytes", most)
+			reason = fmt.Sprintf("the limit is %d bytes", most)
 		}
 		if reason != "" {
 			return total, s.end(&AnswerError{command, r.String(), reason})

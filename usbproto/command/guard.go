@@ -49,7 +49,7 @@ func CheckUnit(unit uint32, data []byte) error {
 	}
 	switch {
 	case unit == UnitUpdate && (len(data) != 1 || data[0] > 1):
-		return no("the only contents known are 00 and 01")
+		return no("the only known contents are 00 and 01")
 	case unit == unitCustomer && (len(data) > maxCustomer || !printable(strings.TrimRight(string(data), "\x00"))):
 		return no("a customer id is a short ASCII text")
 	}
@@ -77,11 +77,11 @@ func CheckPartition(partition string) error {
 	base, slot := splitSlot(partition)
 	switch lower := strings.ToLower(base); {
 	case lower == "ta", lower == "persist":
-		return no("it holds keys and calibration of this one phone, and no file brings them back")
+		return no("it holds keys and calibration of this one phone, and no file can restore them")
 	case !slices.Contains(writablePartitions, base):
 		return no("it is not on the list of partitions that a restore writes")
 	case slot == "b" && !slices.Contains(otherSlot, base):
-		return no("a restore writes slot a: a phone that starts from slot b after it does not start at all")
+		return no("a restore writes slot a: a phone set to slot b afterwards does not start at all")
 	}
 	return nil
 }

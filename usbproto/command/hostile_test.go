@@ -39,26 +39,26 @@ func TestBrokenAnswers(t *testing.T) {
 		answers []string
 		reason  string
 	}{
-		"another word":               {getvar, ask, []string{"INFOstill here"}, "an answer starts with"},
-		"lower case":                 {getvar, ask, []string{"okay"}, "an answer starts with"},
+		"another word":               {getvar, ask, []string{"INFOstill here"}, "an answer must start with"},
+		"lower case":                 {getvar, ask, []string{"okay"}, "an answer must start with"},
 		"DATA in place of a value":   {getvar, ask, []string{"DATA00000010"}, "no data belong"},
 		"endless value":              {getvar, ask, []string{"OKAY" + strings.Repeat("x", 6000)}, "does not end"},
-		"only zeros":                 {getvar, ask, []string{strings.Repeat("\x00", 6000)}, "nothing but zeros"},
-		"a value in place of DATA":   {hash, askHash, []string{"OKAY2"}, "DATA should come first"},
-		"OKAY in place of DATA":      {hash, askHash, []string{"OKAY"}, "DATA should come first"},
+		"only zeros":                 {getvar, ask, []string{strings.Repeat("\x00", 6000)}, "only zeros"},
+		"a value in place of DATA":   {hash, askHash, []string{"OKAY2"}, "DATA must come first"},
+		"OKAY in place of DATA":      {hash, askHash, []string{"OKAY"}, "DATA must come first"},
 		"digits that are none":       {hash, askHash, []string{"DATA0000x020"}, "eight hexadecimal digits"},
 		"a sign":                     {hash, askHash, []string{"DATA+0000020"}, "eight hexadecimal digits"},
 		"4 GiB":                      {hash, askHash, []string{"DATAffffffff"}, "at most 64 bytes"},
 		"more than there is":         {hash, askHash, []string{"DATA00000041"}, "at most 64 bytes"},
 		"more in several DATA":       {hash, askHash, []string{"DATA00000020" + strings.Repeat("x", 32), "DATA00000021"}, "at most 64 bytes"},
 		"DATA for ever":              {hash, askHash, []string{strings.Repeat("DATA00000000", 30)}, "more than 16 DATA"},
-		"OKAY before the bytes":      {send, askSend, []string{"OKAY"}, "DATA should come before"},
-		"another number of bytes":    {send, askSend, []string{"DATA00000011"}, "another number of bytes"},
-		"DATA of 4 GiB":              {send, askSend, []string{"DATAffffffff"}, "another number of bytes"},
-		"DATA after the bytes":       {send, askSend, []string{"DATA00000010", "take", "DATA00000010"}, "OKAY should come after"},
+		"OKAY before the bytes":      {send, askSend, []string{"OKAY"}, "DATA must come before"},
+		"another number of bytes":    {send, askSend, []string{"DATA00000011"}, "a number of bytes other than"},
+		"DATA of 4 GiB":              {send, askSend, []string{"DATAffffffff"}, "a number of bytes other than"},
+		"DATA after the bytes":       {send, askSend, []string{"DATA00000010", "take", "DATA00000010"}, "OKAY must come after"},
 		"a probe that wants bytes":   {form, askForm, []string{"DATA00000010"}, "DATA00000000 or FAIL"},
 		"a probe that says OKAY":     {form, askForm, []string{"OKAY"}, "DATA00000000 or FAIL"},
-		"a probe with DATA and DATA": {form, askForm, []string{"DATA00000000", "DATA00000000"}, "OKAY should come after"},
+		"a probe with DATA and DATA": {form, askForm, []string{"DATA00000000", "DATA00000000"}, "OKAY must come after"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inSession(t, func(p *phone) {

@@ -39,13 +39,13 @@ func (s *Session) SignatureForm(ctx context.Context) (Form, error) {
 	case err != nil:
 		return FormUnknown, err
 	case r.kind != "DATA" || r.size != 0:
-		return FormUnknown, s.end(&AnswerError{command, r.String(), "DATA00000000 or FAIL should come"})
+		return FormUnknown, s.end(&AnswerError{command, r.String(), "DATA00000000 or FAIL must come"})
 	}
 	// An empty signature may be refused: what matters is that the form was understood.
 	if r, err = s.receive(ctx, command, s.opt.Work, false); err != nil && !errors.As(err, &refused) {
 		return FormUnknown, err
 	} else if err == nil && r.kind != "OKAY" {
-		return FormUnknown, s.end(&AnswerError{command, r.String(), "OKAY should come after the data"})
+		return FormUnknown, s.end(&AnswerError{command, r.String(), "OKAY must come after the data"})
 	}
 	s.form = FormDirect
 	return s.form, nil
@@ -111,7 +111,7 @@ func (s *Session) Erase(ctx context.Context, partition string) error {
 		return err
 	}
 	if !s.phone.signed || !s.phone.loaded || s.phone.erased != "" {
-		return fmt.Errorf("%w: erase:%s comes once per image, after its signature and first chunk", ErrState, partition)
+		return fmt.Errorf("%w: send erase:%s once per image, after its signature and first chunk", ErrState, partition)
 	}
 	err := s.change(ctx, "erase:"+partition, s.opt.Work)
 	if err == nil {
@@ -126,7 +126,7 @@ func (s *Session) Flash(ctx context.Context, partition string) error {
 		return err
 	}
 	if !s.phone.signed || !s.phone.loaded || s.phone.erased != partition {
-		return fmt.Errorf("%w: flash:%s comes after its signature, its erase and one download", ErrState, partition)
+		return fmt.Errorf("%w: send flash:%s after its signature, its erase and one download", ErrState, partition)
 	}
 	s.phone.loaded = false
 	return s.step(s.change(ctx, "flash:"+partition, s.opt.Work))
@@ -141,7 +141,7 @@ func (s *Session) Repartition(ctx context.Context, lun int) error {
 		return fmt.Errorf("%w: there is no logical unit %d", ErrState, lun)
 	}
 	if !s.phone.signed || !s.phone.loaded || s.phone.erased != "" {
-		return fmt.Errorf("%w: Repartition comes after a signature and a download", ErrState)
+		return fmt.Errorf("%w: send Repartition after a signature and a download", ErrState)
 	}
 	s.phone.loaded, s.phone.signed = false, false
 	return s.step(s.change(ctx, fmt.Sprintf("Repartition:%d", lun), s.opt.Work))

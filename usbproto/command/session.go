@@ -124,7 +124,7 @@ func (s *Session) discard(ctx context.Context) (string, error) {
 	s.in.buf = s.in.buf[:0]
 	switch {
 	case errors.As(err, &bad):
-		s.log(fmt.Sprintf("an answer to an earlier program was thrown away: %.40q", bad.got))
+		s.log(fmt.Sprintf("discarded an answer to an earlier program: %.40q", bad.got))
 		return bad.got, nil
 	case err != nil:
 		return "", &TransferError{"listening to the phone", err}

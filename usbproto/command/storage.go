@@ -49,7 +49,7 @@ func ParseUFS(raw []byte) (*UFS, error) {
 	for at := int(raw[0]); len(u.LUNs) < count; {
 		rest := raw[at:]
 		if len(rest) < minUnit || int(rest[0]) < minUnit || int(rest[0]) > len(rest) {
-			return nil, fmt.Errorf("the UFS description breaks off at byte %d, in unit %d of %d", at, len(u.LUNs)+1, count)
+			return nil, fmt.Errorf("the UFS description ends at byte %d, in unit %d of %d", at, len(u.LUNs)+1, count)
 		}
 		shift, blocks := rest[10], binary.BigEndian.Uint64(rest[11:])
 		if shift > 20 || bits.Len64(blocks)+int(shift) > 62 {

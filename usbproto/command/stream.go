@@ -91,7 +91,7 @@ func (s *stream) answer(ctx context.Context, fromPhone bool) (reply, error) {
 		}
 		n, err := strconv.ParseUint(string(s.buf[4:12]), 16, 32)
 		if err != nil {
-			return reply{}, s.bad("DATA is followed by eight hexadecimal digits")
+			return reply{}, s.bad("DATA must be followed by eight hexadecimal digits")
 		}
 		s.use(12)
 		if err := s.dropNUL(ctx, int64(n), fromPhone); err != nil {
@@ -99,7 +99,7 @@ func (s *stream) answer(ctx context.Context, fromPhone bool) (reply, error) {
 		}
 		return reply{kind: kind, size: int64(n)}, nil
 	}
-	return reply{}, s.bad("an answer starts with OKAY, FAIL or DATA")
+	return reply{}, s.bad("an answer must start with OKAY, FAIL or DATA")
 }
 
 // atLeast waits for n bytes of an answer. A NUL before it is what a DATA answer in parts left.
@@ -112,7 +112,7 @@ func (s *stream) atLeast(ctx context.Context, n int) error {
 			return nil
 		}
 		if came > maxAnswer {
-			return s.bad("nothing but zeros")
+			return s.bad("only zeros")
 		}
 		if err := s.fill(ctx, 1); err != nil {
 			return err
@@ -230,7 +230,7 @@ func (s *stream) quiet(ctx context.Context, limit time.Duration) error {
 		}
 	}
 	if trimmed := bytes.TrimLeft(s.buf, "\x00"); len(trimmed) > 0 {
-		return s.bad("nobody asked for it")
+		return s.bad("it was not requested")
 	}
 	s.buf = s.buf[:0]
 	return nil

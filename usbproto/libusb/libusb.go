@@ -129,7 +129,7 @@ func (g *gousbBulk) open(ctx context.Context) error {
 	}
 	setting, in, out, ok := bulkSetting(g.config.Desc)
 	if !ok {
-		return g.openError(errors.New("the phone offers no pair of bulk endpoints"))
+		return g.openError(errors.New("the phone has no pair of bulk endpoints"))
 	}
 	err = retryBusy(ctx, func() (err error) {
 		g.iface, err = g.config.Interface(setting.Number, setting.Alternate)
@@ -252,7 +252,7 @@ func (g *gousbBulk) read(ctx context.Context, p []byte) (int, error) {
 func (g *gousbBulk) write(ctx context.Context, p []byte) (int, error) {
 	n, err := g.out.WriteContext(ctx, p)
 	if err == nil && n < len(p) {
-		err = fmt.Errorf("the phone took %d of %d bytes", n, len(p))
+		err = fmt.Errorf("the phone accepted %d of %d bytes", n, len(p))
 	}
 	return n, g.cause(ctx, err)
 }
@@ -313,7 +313,7 @@ func (g *gousbBulk) cause(ctx context.Context, err error) error {
 		}
 		return fmt.Errorf("the transfer broke on the cable or in the port (%w)", err)
 	}
-	return fmt.Errorf("this computer's USB does not carry the transfer out (%w)", err)
+	return fmt.Errorf("this computer's USB did not complete the transfer (%w)", err)
 }
 
 // present says whether the phone is still on the bus, where it was and not plugged in again.

@@ -187,7 +187,7 @@ func TestBedNoInterface(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := bus.Open(t.Context(), bedPhone); err == nil || !strings.Contains(err.Error(), "usb:1-2: the phone offers no pair of bulk endpoints") {
+	if _, err := bus.Open(t.Context(), bedPhone); err == nil || !strings.Contains(err.Error(), "usb:1-2: the phone has no pair of bulk endpoints") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -244,7 +244,7 @@ func TestBedNoLibusb(t *testing.T) {
 	}
 	_, err = bus.Open(t.Context(), bedPhone)
 	var noBus *usbproto.NoBusError
-	if !errors.As(err, &noBus) || !strings.HasPrefix(err.Error(), "the USB bus of this machine cannot be used: libusb: ") {
+	if !errors.As(err, &noBus) || !strings.HasPrefix(err.Error(), "cannot use the USB bus of this machine: libusb: ") {
 		t.Errorf("got %v", err)
 	}
 }

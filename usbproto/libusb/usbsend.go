@@ -35,7 +35,7 @@ func (c *usbConn) Send(ctx context.Context, r io.Reader, size int64, o usbproto.
 		err = cmp.Or(err, s.flush())
 		sent = s.before
 		if err == nil && source == nil && sent < size {
-			err = fmt.Errorf("the phone took %d of %d bytes", sent, size)
+			err = fmt.Errorf("the phone accepted %d of %d bytes", sent, size)
 		}
 		return int(sent), err
 	})

@@ -70,7 +70,7 @@ func (r *reader) read(buf []byte, at int64) error {
 	}
 	switch _, err := io.ReadFull(r.image.Data, make([]byte, 1)); {
 	case err == nil:
-		return fail(errors.New("there is more than announced"))
+		return fail(errors.New("there is more data than announced"))
 	case err != io.EOF:
 		return fail(err)
 	}

@@ -83,7 +83,7 @@ type MismatchError struct {
 }
 
 func (e *MismatchError) Error() string {
-	return fmt.Sprintf("%d bytes were written and %d are read back, different from byte %d on", e.Wrote, e.Read, e.Offset)
+	return fmt.Sprintf("%d bytes were written and %d read back; they differ from byte %d on", e.Wrote, e.Read, e.Offset)
 }
 
 var (

@@ -59,7 +59,7 @@ func (s *Session) command(ctx context.Context, at At, data []byte) error {
 func (s *Session) confirm(ctx context.Context, at At, flags uint32, data []byte, limit time.Duration) error {
 	reply, err := s.exchange(ctx, at, flags, data, limit)
 	if err == nil && reply.more() {
-		return s.broke(at, &PacketError{Index: s.link.parser.index - 1, Reason: "it says that more follows, but there is nothing to fetch"})
+		return s.broke(at, &PacketError{Index: s.link.parser.index - 1, Reason: "it says that more follows, but there is no more to read"})
 	}
 	return err
 }
@@ -102,7 +102,7 @@ func (s *Session) idle() error {
 		return s.ended
 	}
 	if s.uploading {
-		return fmt.Errorf("%w: an unfinished upload has to be cancelled first", ErrState)
+		return fmt.Errorf("%w: an unfinished upload must be cancelled first", ErrState)
 	}
 	return nil
 }

@@ -46,7 +46,7 @@ func (s *Session) SendImage(ctx context.Context, image Image, progress func(sent
 // (PROTOCOL.md §1.6).
 func (s *Session) SendLoader(ctx context.Context, image Image, progress func(sent int64)) error {
 	if s.Stage() == StageLoader {
-		return fmt.Errorf("%w: a loader runs already", ErrState)
+		return fmt.Errorf("%w: a loader is already running", ErrState)
 	}
 	if err := s.upload(ctx, image, min(loaderChunk, s.info.MaxPacket()), progress); err != nil {
 		return err

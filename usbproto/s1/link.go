@@ -79,10 +79,10 @@ func (l *link) trade(ctx context.Context, p Packet, doing string, limit time.Dur
 			return reply, nil
 		case reply.Command != CmdInfo && (reply.Command != late || late == 0) && !l.searching:
 			return Packet{}, &PacketError{Index: l.parser.index - 1,
-				Reason: fmt.Sprintf("it answers %s, but %s was sent", reply.Command, p.Command)}
+				Reason: fmt.Sprintf("it answers %s, but the command was %s", reply.Command, p.Command)}
 		}
 	}
-	return Packet{}, &PacketError{Index: l.parser.index - 1, Reason: "it is one of many that nobody asked for"}
+	return Packet{}, &PacketError{Index: l.parser.index - 1, Reason: "it is one of many unrequested packets"}
 }
 
 // greeting waits for a packet of command 1 that nobody asked for and that is wanted.

@@ -151,7 +151,7 @@ func TestParserRefuses(t *testing.T) {
 		{"CRC zero", change(wire(12, 1, []byte("D5803\x00")), 19, 0, 0, 0, 0), "checksum 00000000 instead of 18972F62"},
 		{"CRC of nothing", change(wire(9, 1, nil), 13, 0, 0, 0, 1), "checksum 00000001 instead of 00000000"},
 		{"flags", wire(9, 8, nil), "flags 00000008"},
-		{"one too long", wire(12, 1, pattern(1001)), "1001 bytes, and at most 1000"},
+		{"one too long", wire(12, 1, pattern(1001)), "1001 bytes; the limit is 1000"},
 		// Only the header has come: the length is refused before anything is kept for it.
 		{"4 GiB", fromHex(t, "0000000C 00000001 FFFFFFFF 14"), "4294967295 bytes"},
 		{"2 GiB", fromHex(t, "0000000C 00000001 80000000 94"), "2147483648 bytes"},

@@ -61,7 +61,7 @@ func (p *Parser) Next() (Packet, bool, error) {
 	}
 	length := binary.BigEndian.Uint32(have[8:])
 	if int64(length) > int64(p.MaxData) {
-		return Packet{}, false, p.fail("it announces %d bytes, and at most %d are possible", length, p.MaxData)
+		return Packet{}, false, p.fail("it announces %d bytes; the limit is %d", length, p.MaxData)
 	}
 	end := headerSize + int(length)
 	if len(have) < end+crcSize {
@@ -69,7 +69,7 @@ func (p *Parser) Next() (Packet, bool, error) {
 	}
 	pk.Data = slices.Clone(have[headerSize:end])
 	if sum, got := CRC(pk.Data), binary.BigEndian.Uint32(have[end:]); sum != got {
-		return Packet{}, false, p.fail("its data have the checksum %08X instead of %08X", got, sum)
+		return Packet{}, false, p.fail("its data has the checksum %08X instead of %08X", got, sum)
 	}
 	p.at += end + crcSize
 	p.index++

@@ -23,7 +23,7 @@ func (e *Refusal) Error() string {
 	case said == "":
 		said = "it gives no reason"
 	case e.Severity == "NONE":
-		said += " (an earlier fatal error, whose reason was fetched before)"
+		said += " (an earlier fatal error, whose reason was read before)"
 	}
 	return fmt.Sprintf("the phone refused %s: %s", e.Doing, said)
 }

@@ -121,7 +121,7 @@ func (s *Session) Refresh(ctx context.Context) (*Info, error) {
 	}
 	info := ParseInfo(text)
 	if len(info.keys) == 0 {
-		return nil, s.broke(at, &PacketError{Index: s.link.parser.index - 1, Reason: "there is no information in it"})
+		return nil, s.broke(at, &PacketError{Index: s.link.parser.index - 1, Reason: "it holds no information"})
 	}
 	s.info = info
 	return info, nil

@@ -16,7 +16,7 @@ import (
 const maxEntries = 1024
 
 // ErrTable is the cause when what a phone sent is not a partition table.
-var ErrTable = errors.New("the phone's partition table does not hold together")
+var ErrTable = errors.New("the phone's partition table is inconsistent")
 
 // ReadTable asks the running loader for the partition table of the phone's storage
 // (command 21), which needs no rights and writes nothing. The entries have the order of
@@ -28,7 +28,7 @@ var ErrTable = errors.New("the phone's partition table does not hold together")
 // because nobody knows what it answers.
 func (s *Session) ReadTable(ctx context.Context) ([]gpt.Entry, error) {
 	if s.Stage() != StageLoader {
-		return nil, fmt.Errorf("%w: only a loader tells the partition table", ErrState)
+		return nil, fmt.Errorf("%w: only a loader shows the partition table", ErrState)
 	}
 	at := At{Command: CmdReadTable, Doing: "reading the partition table"}
 	data, err := s.fetch(ctx, at, nil, 8+maxEntries*gpt.EntrySize)

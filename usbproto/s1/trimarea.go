@@ -44,7 +44,7 @@ func (s *Session) OpenTA(ctx context.Context, partition int) error {
 		return fmt.Errorf("%w: there is no trim-area partition %d", ErrState, partition)
 	}
 	if s.ta != 0 {
-		return fmt.Errorf("%w: trim-area partition %d is open already", ErrState, s.ta)
+		return fmt.Errorf("%w: trim-area partition %d is already open", ErrState, s.ta)
 	}
 	at := At{Command: CmdOpenTA, Doing: fmt.Sprintf("opening trim-area partition %d", partition)}
 	open := func() error { return s.command(ctx, at, []byte{byte(partition)}) }
@@ -158,7 +158,7 @@ func ParseUnits(dump []byte) ([]Unit, error) {
 		}
 		number, length := binary.BigEndian.Uint32(rest), int64(binary.BigEndian.Uint32(rest[4:]))
 		if length > int64(len(rest)-8) {
-			return nil, fmt.Errorf("unit %d at byte %d of the dump announces %d bytes, and %d are left", number, at, length, len(rest)-8)
+			return nil, fmt.Errorf("unit %d at byte %d of the dump announces %d bytes, but %d are left", number, at, length, len(rest)-8)
 		}
 		end := 8 + int(length)
 		units = append(units, Unit{Number: number, Data: slices.Clone(rest[8:end])})

@@ -10,8 +10,8 @@ var (
 	ErrUnsupported = errors.New("cannot be decompressed by xflash")
 	ErrLimit       = errors.New("expands beyond the limit")
 	ErrDictionary  = errors.New("needs a dictionary above the limit")
-	ErrTruncated   = errors.New("compressed data end early")
-	ErrCorrupt     = errors.New("compressed data are damaged")
+	ErrTruncated   = errors.New("the compressed data ends early")
+	ErrCorrupt     = errors.New("the compressed data is damaged")
 	ErrTrailing    = errors.New("other bytes follow the compressed data")
 )
 

@@ -38,7 +38,7 @@ func openLegacy(src *source) (io.Reader, func() (io.Reader, error), error) {
 	if err != nil {
 		b, _ := src.peek(len(legacyMagic))
 		src.ended = len(b) < len(legacyMagic)
-		err = errors.New("no magic of the legacy format")
+		err = errors.New("no magic number of the legacy format")
 	}
 	return z, next, err
 }

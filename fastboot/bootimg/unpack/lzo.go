@@ -31,7 +31,7 @@ const (
 )
 
 // errLZOMethod reports a container with something in it that is not plain LZO1X.
-var errLZOMethod = errors.New("a method, filter or form of lzop that is not in use")
+var errLZOMethod = errors.New("an lzop method, filter or format that is not in use")
 
 // lzoReader decodes the blocks of one container.
 type lzoReader struct {
@@ -54,7 +54,7 @@ func openLZO(src *source) (io.Reader, func() (io.Reader, error), error) {
 	if err == io.EOF || errors.Is(err, errTrailing) {
 		b, _ := src.peek(len(lzoMagic))
 		src.ended = len(b) < len(lzoMagic)
-		err = errors.New("no magic of lzop")
+		err = errors.New("no lzop magic number")
 	}
 	return z, next, err
 }
@@ -163,7 +163,7 @@ func (z *lzoReader) next() error {
 		return err
 	}
 	if size > lzoBlockMost || packed == 0 || packed > size {
-		return fmt.Errorf("a block of %d bytes that is packed in %d", size, packed)
+		return fmt.Errorf("a block of %d bytes packed in %d", size, packed)
 	}
 	var sums [4]uint32 // Adler-32 and CRC-32 of the data, the same of the packed bytes
 	for i, flag := range [4]uint32{lzoAdlerData, lzoCRCData, lzoAdlerPacked, lzoCRCPacked} {

@@ -5,10 +5,10 @@ import "errors"
 // The errors of a block that is not one.
 var (
 	errLZOShort    = errors.New("a block ends before its end mark")
-	errLZOFull     = errors.New("a block gives more than it announced")
+	errLZOFull     = errors.New("a block unpacks to more than it announced")
 	errLZODistance = errors.New("a match points before the start of its block")
 	errLZOEnd      = errors.New("a block does not end where its length says")
-	errLZOSize     = errors.New("a block gives less than it announced")
+	errLZOSize     = errors.New("a block unpacks to less than it announced")
 )
 
 // lzo1x decodes a block of LZO1X, which gives size bytes, and appends them to dst. Nothing
