@@ -71,7 +71,7 @@ func TestFetchBelievesNoSizeBeyondThePartition(t *testing.T) {
 			var got bytes.Buffer
 			_, err = c.Fetch(t.Context(), "boot", &got)
 			var broken *ProtocolError
-			if !errors.As(err, &broken) || !strings.Contains(broken.Problem, "at most") {
+			if !errors.As(err, &broken) || !strings.Contains(broken.Problem, "the limit") {
 				t.Errorf("got %v", err)
 			}
 			if got.Len() > 0 {

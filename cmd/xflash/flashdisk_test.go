@@ -78,7 +78,7 @@ func TestFlashOnTheDisk(t *testing.T) {
 		{"flash --yes recovery lineage.img", exitOK, "Volume Down and Power", "FOTAKernel", lineage, false},
 		{"flash system whole.simg", exitPolicy, "boot image inside", "system", whole, true},
 		{"flash boot whole.simg", exitOK, "boot is written", "boot", whole, false},
-		{"flash recovery cut.img", exitFile, "is cut", "FOTAKernel", lineage, false},
+		{"flash recovery cut.img", exitFile, "is truncated", "FOTAKernel", lineage, false},
 		{"flash boot leo.img", exitPolicy, "that of another model", "boot", whole, false},
 		{"boot leo.img", exitOK, "display_status=on", "boot", whole, false},
 		{"boot plain.img --check --model D5803", exitOK, `unless it is of 2015 and later: that one refuses it with "dtb not found"`, "", nil, false},

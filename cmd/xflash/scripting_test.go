@@ -19,6 +19,7 @@ import (
 
 	"xflash/fastboot/bootimg/imagetest"
 	"xflash/fastboot/bootimg/unpack"
+	"xflash/internal/restore"
 )
 
 var updateScripting = flag.Bool("update-scripting", false, "renew the examples of docs/scripting.md")
@@ -47,7 +48,14 @@ func TestScriptingDocument(t *testing.T) {
 	renewed := example.ReplaceAllStringFunc(string(text), func(block string) string {
 		ran++
 		m := example.FindStringSubmatch(block)
+		demo := m[1] == "xflash demo --json"
+		if demo && testing.Short() {
+			return block
+		}
 		got := values(t, m[1], printed(t, dir, b, strings.Fields(m[1])[1:]))
+		if demo { // the rest is as a restore prints it
+			got = slices.DeleteFunc(got, func(v map[string]any) bool { return v["type"] != "screen" && v["type"] != "refused" })
+		}
 		if *updateScripting {
 			return "```console\n$ " + m[1] + "\n" + shown(got) + "```"
 		}
@@ -62,6 +70,36 @@ func TestScriptingDocument(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// reports is the block of values that depend on the clock, a signal or a full disk.
+var reports = regexp.MustCompile("(?s)```json\n(.*?)```")
+
+// TestScriptingReports makes the events by hand and compares what is printed of them.
+func TestScriptingReports(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	p := newProgress(&terminal{out: &out, json: true})
+	for _, e := range []restore.Event{restore.Unpacking{Name: "system", Done: 1 << 20, Total: 1 << 20}, restore.Stalled{Doing: "sending system"},
+		restore.Finishing{Until: "sending system"}, restore.JournalLeft{Err: errors.New("read-only file system")}} {
+		p.event(e)
+	}
+	got := values(t, "reports", out.Bytes())
+	text, err := os.ReadFile(scriptingDocument)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := reports.FindStringSubmatch(string(text))
+	if m == nil || len(got) != 4 {
+		t.Fatalf("%d reports, and in the document %q", len(got), m)
+	}
+	if *updateScripting {
+		if err := os.WriteFile(scriptingDocument, []byte(strings.Replace(string(text), m[0], "```json\n"+shown(got)+"```", 1)), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	compare(t, "reports", values(t, "reports", []byte(m[1])), got)
 }
 
 // scriptingFolder holds the files that the examples name.

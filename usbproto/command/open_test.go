@@ -101,7 +101,7 @@ func TestOpenAfterAnotherProgram(t *testing.T) {
 				if n, _ := s.MaxDownload(); n != 104857600 {
 					t.Errorf("the limit is %d", n)
 				}
-				if !slices.ContainsFunc(log, func(s string) bool { return strings.Contains(s, "thrown away") }) {
+				if !slices.ContainsFunc(log, func(s string) bool { return strings.Contains(s, "discarded") }) {
 					t.Errorf("not said: %q", log)
 				}
 			})

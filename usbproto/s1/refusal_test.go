@@ -206,7 +206,7 @@ func TestBrokenReplies(t *testing.T) {
 			for range 100 {
 				p.greet(bootText)
 			}
-		}, "nobody asked for"},
+		}, "unrequested"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			reading(t, func(p *phone) {
