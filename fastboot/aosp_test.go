@@ -94,7 +94,7 @@ func (r *recorder) note(what string) {
 	r.heard = append(r.heard, what)
 }
 
-// take gives what was heard since the last time, but for questions: what a client asks
+// take returns what was heard since the last time, but for questions: what a client asks
 // before it acts is its own business.
 func (r *recorder) take() []string {
 	r.mu.Lock()

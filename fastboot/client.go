@@ -71,7 +71,7 @@ func (e *Refusal) Error() string {
 }
 
 // ProtocolError is an answer that the protocol does not allow here. The state of the
-// session is not known afterwards.
+// session is unknown afterwards.
 type ProtocolError struct {
 	Command string
 	Got     string // as far as it matters

@@ -122,7 +122,7 @@ func soon(t *testing.T) context.Context {
 
 func nothing(string) []string { return nil }
 
-// Test 14 of docs/contributing.md §5: an answer of an earlier session is thrown away, whether it
+// Test 14 of docs/contributing.md §5: an answer of an earlier session is discarded, whether it
 // is there before the first command or comes after it.
 func TestLateAnswers(t *testing.T) {
 	l := &loader{t: t, answer: usual, queue: [][]byte{[]byte("INFOold"), []byte("OKAYold")}}

@@ -79,7 +79,7 @@ func (t *tcpConn) Write(ctx context.Context, p []byte) (int, error) {
 	return t.Conn.Write(ctx, p)
 }
 
-// Read gives as much of the current message as fits. What came before a deadline passed
+// Read returns as much of the current message as fits. What came before a deadline passed
 // counts for the next call.
 func (t *tcpConn) Read(ctx context.Context, p []byte) (int, error) {
 	for t.left == 0 {

@@ -159,7 +159,7 @@ func (u *uboot) serve(ctx context.Context, network string, dial func(context.Con
 	return client
 }
 
-// read gives the first bytes of a partition on the card.
+// read returns the first bytes of a partition on the card.
 func (u *uboot) read(partition string, size int) []byte {
 	u.t.Helper()
 	f, err := os.Open(u.disk)

@@ -202,7 +202,7 @@ func (b *Bundle) add(name string, size int64) *Member {
 	return m
 }
 
-// Images gives the SIN images outside boot/, the loader among them, in the order
+// Images returns the SIN images outside boot/, the loader among them, in the order
 // of the bundle.
 func (b *Bundle) Images() (out []*Member) {
 	for _, m := range b.Members {

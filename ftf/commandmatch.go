@@ -19,7 +19,7 @@ type CommandKeys struct {
 }
 
 // MatchCommand is Match for phones of 2017 and later (FORMAT.md §5.3). Each attribute that a
-// configuration names must equal the phone's, in any order; one that is not known rules it
+// configuration names must equal the phone's, in any order; one that is unknown rules it
 // out. PLF_ROOT_HASH must be named, and exactly one configuration may fit. The one for
 // development phones is never taken, and where it fits, none is.
 func (d *BootDelivery) MatchCommand(phone CommandKeys) (*Configuration, []Verdict, error) {

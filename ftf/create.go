@@ -195,7 +195,7 @@ func writeFile(path string, write func(io.Writer) error) (err error) {
 	return root.Rename(temporary, filepath.Base(path))
 }
 
-// Files gives the members as files for Create, without the manifest. Members of an
+// Files returns the members as files for Create, without the manifest. Members of an
 // archive keep their names. Those of a folder get the names Flashtool gives them
 // (FORMAT.md §2): short names at the top, except where two would be the
 // same; long names in boot/ with a protecting b; update.xml and fwinfo.xml are left

@@ -45,7 +45,7 @@ func (c *Configuration) attribute(key string) (string, bool) {
 	return "", false
 }
 
-// Files gives all files of the configuration, sorted: what two configurations
+// Files returns all files of the configuration, sorted: what two configurations
 // have in common when either may be taken.
 func (c *Configuration) Files() []string {
 	return slices.Sorted(slices.Values(slices.Concat(c.Config, c.Images)))

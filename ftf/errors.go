@@ -59,7 +59,7 @@ type Error struct {
 	Err    error // cause, may be nil
 }
 
-// Error gives one line: file, member, place, reason and detail.
+// Error returns one line: file, member, place, reason and detail.
 func (e *Error) Error() string {
 	var b strings.Builder
 	for _, part := range []string{e.File, e.Member} {
@@ -86,7 +86,7 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
-// Unwrap gives the cause.
+// Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
 // Is reports whether target is the Reason of this error.
@@ -124,7 +124,7 @@ type Note struct {
 	Text   string
 }
 
-// String gives the note with the member it is about.
+// String returns the note with the member it is about.
 func (n Note) String() string {
 	if n.Member == "" {
 		return n.Text

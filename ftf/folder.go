@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// folderParts are the folders of a bundle that are looked into, besides its top.
+// folderParts are the folders of a bundle that are examined, besides its top.
 var folderParts = []string{"boot", "partition", "META-INF"}
 
 // loadFolder lists a folder as if it were an archive. Everything goes through

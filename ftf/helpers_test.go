@@ -67,7 +67,7 @@ func openBytes(t *testing.T, data []byte) (*Bundle, error) {
 	return b, err
 }
 
-// mustOpen opens a bundle that has to be good.
+// mustOpen opens a bundle that must be good.
 func mustOpen(t *testing.T, path string) *Bundle {
 	t.Helper()
 	b, err := Open(path)

@@ -45,7 +45,7 @@ type Manifest struct {
 // (usbproto/s1/PROTOCOL.md §4.9).
 var defaultNoErase = []string{"APPS_LOG", "USERDATA", "SSD", "DIAG", "B2B"}
 
-// KeptCategories gives the categories to leave alone unless asked: those of the
+// KeptCategories returns the categories to leave alone unless asked: those of the
 // manifest, else Flashtool's five.
 func (m Manifest) KeptCategories() []string {
 	if len(m.NoErase) > 0 {
@@ -113,7 +113,7 @@ func parseNoErase(list string) []string {
 	return categories(strings.Split(list, ","), list != strings.ToUpper(list))
 }
 
-// categories gives each category once; file names are shortened first.
+// categories returns each category once; file names are shortened first.
 func categories(list []string, files bool) []string {
 	var out []string
 	seen := map[string]bool{}
@@ -137,7 +137,7 @@ type textLine struct {
 	text   string
 }
 
-// unfold gives the main section's lines with continuations joined. Bytes are
+// unfold returns the main section's lines with continuations joined. Bytes are
 // joined before they are read as UTF-8, because folding may split a letter.
 func unfold(data []byte) []textLine {
 	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
@@ -164,7 +164,7 @@ func valid(lines []textLine) []textLine {
 	return lines
 }
 
-// Encode gives the manifest as Flashtool writes it: CRLF, lines of at most 72
+// Encode returns the manifest as Flashtool writes it: CRLF, lines of at most 72
 // bytes. The result depends on the fields only. An empty NoErase makes Flashtool erase
 // the data of the phone; see KeptCategories.
 func (m Manifest) Encode() ([]byte, error) {
@@ -206,7 +206,7 @@ func fold(b *bytes.Buffer, line string) {
 	b.WriteString(line + "\r\n")
 }
 
-// FileName gives the name Flashtool would give the bundle:
+// FileName returns the name Flashtool would give the bundle:
 // device_version_(cda or branding)[_revision].ftf, with characters that a file
 // name cannot have replaced, and at most 255 bytes.
 func (m Manifest) FileName() string {

@@ -87,7 +87,7 @@ type MatchError struct {
 	Ambiguous []string // names of several survivors with different files
 }
 
-// Error gives one line with every configuration's reason.
+// Error returns one line with every configuration's reason.
 func (e *MatchError) Error() string {
 	if len(e.Ambiguous) > 0 {
 		return "several boot configurations with different files fit this phone: " + strings.Join(e.Ambiguous, ", ")

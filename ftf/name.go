@@ -118,7 +118,7 @@ func inFolder(name, folder string) bool {
 // _X-FLASH.
 var cuts = []string{"_AID", "_PLATFORM", "_S1", "_X-", "_X_BOOT", "_X_Boot"}
 
-// ShortName gives the name by which scripts and planners call a file:
+// ShortName returns the name by which scripts and planners call a file:
 // "kernel_S1-SW-LIVE-9C84-0004-MMC.sin" is "kernel". Of a .ta file only the
 // ending goes. Sources: FORMAT.md §3, §3.
 func ShortName(base string) string {

@@ -64,7 +64,7 @@ type Action struct {
 	Line      int
 }
 
-// String gives the action as a line of a script.
+// String returns the action as a line of a script.
 func (a Action) String() string {
 	if a.Parameter == "" {
 		return a.Name

@@ -204,7 +204,7 @@ func hexField(line, column int, field, what string, least, most int) (uint32, er
 	return uint32(v), nil
 }
 
-// Encode gives the file as Flashtool writes backups: 16 bytes a line, continued
+// Encode returns the file as Flashtool writes backups: 16 bytes a line, continued
 // under the first byte. Sizes from 64 KiB on get eight digits, where Flashtool
 // would cut them.
 func (f *TAFile) Encode() ([]byte, error) {

@@ -26,7 +26,7 @@ type element struct {
 	line     int
 }
 
-// attr gives an attribute's value, empty when it is not there. Names count in
+// attr returns an attribute's value, empty when it is not there. Names count in
 // any case.
 func (e *element) attr(name string) string {
 	for _, a := range e.attrs {
@@ -37,7 +37,7 @@ func (e *element) attr(name string) string {
 	return ""
 }
 
-// all gives the children of a name, in any case.
+// all returns the children of a name, in any case.
 func (e *element) all(name string) []*element {
 	var out []*element
 	for _, c := range e.children {

@@ -70,7 +70,7 @@ func (m *rawMember) pack() []byte {
 	return m.data
 }
 
-// sizes gives packed and unpacked size as the short fields have them, and the
+// sizes returns packed and unpacked size as the short fields have them, and the
 // zip64 extra field.
 func (m *rawMember) sizes(central bool) (packed, size uint32, extra []byte) {
 	packed, size = uint32(len(m.pack())), uint32(len(m.data))

@@ -75,7 +75,7 @@ func (m *memberReader) finish() {
 	}
 }
 
-// ended gives io.EOF when everything is right.
+// ended returns io.EOF when everything is right.
 func (m *memberReader) ended() error {
 	if m.packed != nil {
 		var one [1]byte

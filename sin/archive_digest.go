@@ -54,7 +54,7 @@ func (h chunkHash) in(der []byte) bool {
 
 // digests judges the chunks by what of their digests was found in the signature. Where some
 // are listed and others are not, the others are not what was signed; where none is, the form
-// of the container is not known, and nothing follows.
+// of the container is unknown, and nothing follows.
 func (a *Archive) digests() error {
 	listed := 0
 	for _, c := range a.Chunks {

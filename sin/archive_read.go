@@ -72,7 +72,7 @@ func (a *ArchiveReader) Next() (ArchiveChunk, error) {
 	return c, gzipFailure(err)
 }
 
-// Read gives the bytes of the chunk that Next went to, and io.EOF after its last.
+// Read returns the bytes of the chunk that Next went to, and io.EOF after its last.
 func (a *ArchiveReader) Read(p []byte) (int, error) {
 	n, err := a.tar.Read(p)
 	return n, gzipFailure(err)

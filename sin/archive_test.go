@@ -89,7 +89,7 @@ func TestVectorTar(t *testing.T) {
 			if Detect(file[:DetectSize]) != version || report.Header.Version != version || a.Name != "system" || len(a.Chunks) != 2 || !a.Chunks[1].Sparse || a.Chunks[1].Size != 106 {
 				t.Errorf("version %d: %+v", version, a)
 			}
-			// The vector's CMS is a stub, and nobody knows how a real one binds the chunks.
+			// The vector's CMS is a stub, and it is unknown how a real one binds the chunks.
 			if a.CMS != nil || len(report.Notes) != 1 || report.Trust.Proven() || report.Header.VerifySignature() == nil || report.Unsendable == "" {
 				t.Errorf("version %d: %+v, %v", version, a.CMS, report.Notes)
 			}

@@ -15,7 +15,7 @@ import (
 // testAuthority is one authority for all tests: keys take time.
 var testAuthority = sync.OnceValues(func() (*Authority, error) { return NewTestAuthority("S1_Root_Test_0000") })
 
-// signer gives a signer of the test authority and a set with its root.
+// signer returns a signer of the test authority and a set with its root.
 func signer(t testing.TB, subject string, revision int64) (*Signer, *RootSet) {
 	t.Helper()
 	a, err := testAuthority()

@@ -6,7 +6,7 @@ import (
 )
 
 // CMS is what can be read of the container that comes first in versions 4 and 5. How it
-// binds the chunks is not known, so nothing is verified with it (FORMAT.md §6).
+// binds the chunks is unknown, so nothing is verified with it (FORMAT.md §6).
 type CMS struct {
 	Size         int    // bytes
 	Digest       string // SHA-256; the object identifier in hexadecimal when it has no name here

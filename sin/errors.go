@@ -49,7 +49,7 @@ type Error struct {
 	Err    error  // cause, may be nil
 }
 
-// Error gives one line: file, place, reason and detail.
+// Error returns one line: file, place, reason and detail.
 func (e *Error) Error() string {
 	var b strings.Builder
 	if e.File != "" {
@@ -73,7 +73,7 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
-// Unwrap gives the cause.
+// Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
 // Is reports whether target is an *Error with the same reason and, where target

@@ -89,7 +89,7 @@ func (h *Header) Issuer() string {
 }
 
 // Unsendable says why a phone in S1 flash mode must not get the file, as far as its header
-// tells, whole and genuine as it may be; "" when nothing speaks against it.
+// tells, whole and genuine as it may be; "" when nothing contradicts it.
 func (h *Header) Unsendable() string {
 	if h.Version > 3 {
 		return fmt.Sprintf("version %d is for phones of 2017 and later, which speak another protocol", h.Version)
@@ -108,7 +108,7 @@ func (h *Header) note(offset int64, format string, args ...any) {
 }
 
 // ReadHeader reads exactly the header of a SIN of version 1, 2 or 3 from r. size is
-// the size of the whole file in bytes, or -1 when it is not known.
+// the size of the whole file in bytes, or -1 when it is unknown.
 //
 // The header's own lengths, the hash list and size must agree. When they do not and
 // the signature proves that the header is not what was signed, that is the reason

@@ -116,7 +116,7 @@ func (p *pipeline) idlest() *worker {
 	return best
 }
 
-// buffer gives a free one with one user, the caller.
+// buffer returns a free one with one user, the caller.
 func (p *pipeline) buffer(ctx context.Context) (*buffer, error) {
 	select {
 	case pc := <-p.buffers:

@@ -10,7 +10,7 @@ import (
 // Sony's blocks have 512 KiB; of a longer one only the last piece is held back.
 const heldPiece = 1 << 20
 
-// NewReader gives the payload read from payload, block by block, each one only after
+// NewReader returns the payload read from payload, block by block, each one only after
 // its hash was found right (of blocks above 1 MiB the last MiB). So what is sent to a
 // phone in a second pass is what was checked in the first.
 //
@@ -93,7 +93,7 @@ func (h *Header) readFailure(err error, offset int64) error {
 	return e
 }
 
-// expectEnd gives io.EOF when r is at its end, and a failure at the file offset when not.
+// expectEnd returns io.EOF when r is at its end, and a failure at the file offset when not.
 func expectEnd(r io.Reader, offset int64) error {
 	var one [1]byte
 	switch n, err := io.ReadFull(r, one[:]); {

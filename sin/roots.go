@@ -50,7 +50,7 @@ var knownRoots = []KnownRoot{
 // four digits after.
 var oldTestRoots = []string{"S1_Loader_test_Root_", "S1_SW_test_Root_"}
 
-// RootByName looks a root up by its common name; nil when it is not known. The phone
+// RootByName looks a root up by its common name; nil when it is unknown. The phone
 // reports the names of its roots as S1_ROOT of its loader info (usbproto/s1/PROTOCOL.md §4.2).
 func RootByName(name string) *KnownRoot {
 	for _, prefix := range oldTestRoots {
@@ -111,7 +111,7 @@ func (s TrustState) String() string {
 type Trust struct {
 	State TrustState
 	Root  string     // the root that signed, or the name given as issuer
-	Known *KnownRoot // what is known of that root, may be nil
+	Known *KnownRoot // the known facts about that root, may be nil
 }
 
 // Proven reports whether a root's key vouches for the file.

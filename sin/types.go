@@ -17,13 +17,13 @@ const (
 	TypeHWConf PayloadType = 0x22 // hardware configuration, stored whole in unit 2003
 	TypeLayout PayloadType = 0x24 // partition layouts, Layout
 	TypeImage  PayloadType = 0x27 // partition data, Map
-	TypeRaw    PayloadType = 0x2A // accepted by the phone and thrown away (usbproto/s1/PROTOCOL.md §11.13)
+	TypeRaw    PayloadType = 0x2A // accepted by the phone and discarded (usbproto/s1/PROTOCOL.md §11.13)
 )
 
 // The range of types whose header a phone accepts (FORMAT.md §3.2).
 const minType, maxType = 0x20, 0x2A
 
-// String gives the number and, where known, the use.
+// String returns the number and, where known, the use.
 func (t PayloadType) String() string {
 	name := map[PayloadType]string{
 		TypeLoader: "loader", TypeHWConf: "hardware configuration", TypeLayout: "partition layout",

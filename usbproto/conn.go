@@ -59,5 +59,5 @@ func (e *TransferError) Error() string {
 	return fmt.Sprintf("%s %s: %v", e.Op, e.Device, e.Err)
 }
 
-// Unwrap gives the cause.
+// Unwrap returns the cause.
 func (e *TransferError) Unwrap() error { return e.Err }

@@ -25,7 +25,7 @@ type NoPhoneError struct {
 	Err      error    // for NoAccess and Busy: what the system said
 }
 
-// Unwrap gives what the system said.
+// Unwrap returns what the system said.
 func (e *NoPhoneError) Unwrap() error { return e.Err }
 
 // Error is one line, lower case.

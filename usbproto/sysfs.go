@@ -96,5 +96,5 @@ func (e *NoBusError) Error() string {
 	return "this machine has no USB bus, so no phone can be plugged in here"
 }
 
-// Unwrap gives what libusb said.
+// Unwrap returns what libusb said.
 func (e *NoBusError) Unwrap() error { return e.Err }

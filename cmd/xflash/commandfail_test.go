@@ -25,7 +25,7 @@ func TestCommandFailures(t *testing.T) {
 	}{
 		"a known text":     {&command.Refusal{Command: "signature", Text: "Failed to verify cms"}, exitRefused, "refused", "another model"},
 		"an unknown text":  {&command.Refusal{Command: "flash:super", Text: "sim: full"}, exitRefused, "refused", `"sim: full"`},
-		"an unknown one":   {&command.Refusal{Command: "flash:super", Text: "sim: full"}, exitRefused, "refused", "on no list"},
+		"an unknown one":   {&command.Refusal{Command: "flash:super", Text: "sim: full"}, exitRefused, "refused", "on no known list"},
 		"control bytes":    {&command.Refusal{Command: "Sync", Text: "\x1b[31mred"}, exitRefused, "refused", "Sync"},
 		"a forbidden unit": {command.CheckUnit(2010, nil), exitPolicy, "forbidden", "SIM lock"},
 		"too large":        {&command.TooLargeError{Size: 9, Limit: 8}, exitPolicy, "too-large", "larger than the 8"},

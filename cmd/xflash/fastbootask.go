@@ -53,7 +53,7 @@ func (a *app) getvar(ctx context.Context, c *fastbootConn, name string) error {
 	return nil
 }
 
-// prepareMaker asks what has to be asked before a command of the maker's own, or "flashing",
+// prepareMaker asks what must be asked before a command of the maker's own, or "flashing",
 // is sent.
 func (a *app) prepareMaker(ctx context.Context, c *fastbootConn, word, rest string, yes bool) (func(context.Context) error, error) {
 	command := word + " " + rest

@@ -95,7 +95,7 @@ func (c *fastbootConn) safe(ctx context.Context, name, model string) (bootcheck.
 	return target, p, err
 }
 
-// prepareFlash looks at an image and asks what has to be asked; what it gives writes it.
+// prepareFlash looks at an image and asks what must be asked; what it gives writes it.
 func (a *app) prepareFlash(ctx context.Context, c *fastbootConn, name string, image imageFile, o flashOptions) (func(context.Context) error, error) {
 	target, p, err := c.safe(ctx, name, o.model)
 	if err != nil {

@@ -58,7 +58,7 @@ func (a *app) admitImage(ctx context.Context, c *fastbootConn, target bootcheck.
 }
 
 // fits says why a file must not be written to a partition that holds a file system, nil when
-// it may. A sparse image is looked into.
+// it may. A sparse image is examined.
 func fits(ctx context.Context, p phone.Partition, image imageFile) error {
 	r, size, shut, err := image.open()
 	if err != nil {

@@ -35,7 +35,7 @@ func (i imageFile) short() string {
 	return i.name()
 }
 
-// open gives the contents and their size, and what closes them.
+// open returns the contents and their size, and what closes them.
 func (i imageFile) open() (r io.ReaderAt, size int64, shut func() error, err error) {
 	if i.path == "" {
 		return bytes.NewReader(i.made), int64(len(i.made)), func() error { return nil }, nil

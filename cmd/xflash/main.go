@@ -33,7 +33,7 @@ func run(args []string, ui *terminal) int {
 	if err != nil {
 		f = classify(err)
 		if s := in.lastSignal(); s != nil && f.exit == exitInterrupted {
-			f.exit = s.exit() // which signal it was is not known where a run stops
+			f.exit = s.exit() // which signal it was is unknown where a run stops
 		}
 		ui.fail(f)
 	}

@@ -287,7 +287,7 @@ func (c *restoreCommand) offerResume(store restore.Store, err error) error {
 	return f
 }
 
-// clock gives the time that is written into the phone: now, or what SOURCE_DATE_EPOCH says,
+// clock returns the time that is written into the phone: now, or what SOURCE_DATE_EPOCH says,
 // so that a trace can be played back.
 func clock() func() time.Time {
 	if n, err := strconv.ParseInt(os.Getenv("SOURCE_DATE_EPOCH"), 10, 64); err == nil {

@@ -104,7 +104,7 @@ data-fail, data-size=N, early-okay, info=LINES, text, long, garbage and empty.`,
 	return cmd
 }
 
-// servePipe gives the byte pipe of a simulated phone to one client after the other.
+// servePipe serves the byte pipe of a simulated phone to one client after the other.
 func (a *app) servePipe(ctx context.Context, phone *simphone.Phone, address string) error {
 	l, err := net.Listen("tcp", address)
 	if err != nil {
@@ -127,7 +127,7 @@ func (a *app) listening(address net.Addr, phone *simphone.Phone, mode string) er
 	return nil
 }
 
-// serveFastbootTCP gives the phone's fastboot mode to one client after the other.
+// serveFastbootTCP serves the phone's fastboot mode to one client after the other.
 func (a *app) serveFastbootTCP(ctx context.Context, phone *simphone.Phone, address string) error {
 	l, err := net.Listen("tcp", address)
 	if err != nil {

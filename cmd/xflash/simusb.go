@@ -24,7 +24,7 @@ func (a *app) plugIn(ctx context.Context, phone *simphone.Phone) error {
 	return err
 }
 
-// serveUSBIP gives a simulated phone to "usbip attach", until it leaves or ctx ends.
+// serveUSBIP serves a simulated phone to "usbip attach", until it leaves or ctx ends.
 func (a *app) serveUSBIP(ctx context.Context, phone *simphone.Phone, address string) error {
 	l, err := net.Listen("tcp", address)
 	if err != nil {

@@ -22,7 +22,7 @@ func (a ID) Compare(b ID) int {
 		cmp.Compare(a.Rev, b.Rev), slices.Compare(a.PMIC[:], b.PMIC[:]))
 }
 
-// String gives the numbers in the spelling of device tree sources.
+// String returns the numbers in the spelling of device tree sources.
 func (a ID) String() string {
 	text := fmt.Sprintf("platform %d, board %#x subtype %d, revision %#x", a.Platform, a.Variant, a.Subtype, a.Rev)
 	if a.PMIC != [4]uint32{} {

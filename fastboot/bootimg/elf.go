@@ -102,7 +102,7 @@ func NewSegment(k SegmentKind, addr uint32, data []byte) Segment {
 	return s
 }
 
-// Find gives the first segment of a kind.
+// Find returns the first segment of a kind.
 func (e *ELF) Find(k SegmentKind) (Segment, bool) {
 	for _, s := range e.Segments {
 		if s.Kind() == k {

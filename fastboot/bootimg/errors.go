@@ -22,12 +22,12 @@ type Error struct {
 	Detail string // what was found
 }
 
-// Error gives one line: part, reason, place and detail.
+// Error returns one line: part, reason, place and detail.
 func (e *Error) Error() string {
 	return fmt.Sprintf("%s is %v at offset %#x: %s", e.Part, e.Reason, e.Offset, e.Detail)
 }
 
-// Unwrap gives the reason.
+// Unwrap returns the reason.
 func (e *Error) Unwrap() error { return e.Reason }
 
 func fail(part string, reason error, offset int64, format string, args ...any) *Error {

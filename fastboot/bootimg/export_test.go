@@ -14,7 +14,7 @@ func NewOSVersion(a, b, c, year, month int) OSVersion {
 	return OSVersion(a<<25 | b<<18 | c<<11 | (year-2000)<<4 | month)
 }
 
-// Walk gives every property with the names of the nodes that lead to it, the root's own one
+// Walk visits every property with the names of the nodes that lead to it, the root's own one
 // (normally "") first.
 func (f *FDT) Walk(visit func(path []string, p Property) error) error {
 	return f.tokens(func(path []string, p *Property) error {

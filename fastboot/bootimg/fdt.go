@@ -114,7 +114,7 @@ func (p Property) Words() []uint32 {
 // errStop ends a walk early.
 var errStop = errors.New("stop")
 
-// Root gives the properties of the root node. Anything after the first node below it is not looked at.
+// Root returns the properties of the root node. Anything after the first node below it is not looked at.
 func (f *FDT) Root() ([]Property, error) {
 	var root []Property
 	err := f.tokens(func(path []string, p *Property) error {

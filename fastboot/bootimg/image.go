@@ -1,6 +1,6 @@
 // Package bootimg takes apart and puts together what a phone boots: Android
 // boot images of all header versions, vendor_boot images, Sony's ELF images,
-// QCDT tables and appended device trees; and it looks into the kernel and the
+// QCDT tables and appended device trees; and it examines the kernel and the
 // ramdisk in them. Every parser has its builder beside it.
 //
 // It says what is in an image, not whether a phone accepts it.
@@ -65,7 +65,7 @@ type section struct {
 	size uint32 // as stored
 }
 
-// sections gives the parts of this version in their order, with the sizes stored in the header h.
+// sections returns the parts of this version in their order, with the sizes stored in the header h.
 func (m *Image) sections(h []byte) []section {
 	le := binary.LittleEndian
 	if m.Version >= 3 {
@@ -137,12 +137,12 @@ func roundUp(n, unit int64) int64 { return (n + unit - 1) / unit * unit }
 // (FORMAT.md §1.4); 0 means not set.
 type OSVersion uint32
 
-// Version gives the three parts of the version.
+// Version returns the three parts of the version.
 func (v OSVersion) Version() (a, b, c int) {
 	return int(v >> 25), int(v >> 18 & 127), int(v >> 11 & 127)
 }
 
-// Patch gives year and month of the patch level, 0 and 0 when there is none.
+// Patch returns year and month of the patch level, 0 and 0 when there is none.
 func (v OSVersion) Patch() (year, month int) {
 	if v&0x7ff == 0 {
 		return 0, 0

@@ -13,7 +13,7 @@ import (
 	"xflash/internal/samples"
 )
 
-// TestSampleX10 compares with what is known of a real Sony Ericsson image (its header as abootimg prints it).
+// TestSampleX10 compares with the known facts about a real Sony Ericsson image (its header as abootimg prints it).
 func TestSampleX10(t *testing.T) {
 	b := samples.Read(t, "boot-v0-x10.img")
 	m, err := bootimg.Parse(b)

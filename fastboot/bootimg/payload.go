@@ -32,7 +32,7 @@ type Payload struct {
 	marks  map[unpack.Format]bool
 }
 
-// Payload unpacks the kernel and looks into it (FORMAT.md §6.2). In a
+// Payload unpacks the kernel and examines it (FORMAT.md §6.2). In a
 // zImage, whose beginning is the code that unpacks it, every magic is tried; the
 // first stream that gives a megabyte or more with a banner is the kernel.
 //
@@ -106,7 +106,7 @@ func probeStream(body []byte, at int, f unpack.Format, limit int64) (*Payload, e
 
 var versionOf = regexp.MustCompile(`^Linux version (\d{1,4})\.(\d{1,4})(?:\.(\d{1,4}))?`)
 
-// Version gives the kernel version of the banner, false when it has none.
+// Version returns the kernel version of the banner, false when it has none.
 func (p *Payload) Version() (v [3]int, ok bool) {
 	m := versionOf.FindStringSubmatch(p.Banner)
 	if m == nil {

@@ -74,7 +74,7 @@ func ParseQCDT(data []byte) (*Table, error) {
 	return t, nil
 }
 
-// DTB gives the tree of an entry, its filling included, and checks that it lies
+// DTB returns the tree of an entry, its filling included, and checks that it lies
 // within the table and starts a device tree that fits.
 func (t *Table) DTB(e TableEntry) ([]byte, error) {
 	end := int64(e.Offset) + int64(e.Size)
@@ -94,7 +94,7 @@ type Tree struct {
 	IDs []ID
 }
 
-// Trees gives each tree of the table once, in the order in which they are in it.
+// Trees returns each tree of the table once, in the order in which they are in it.
 func (t *Table) Trees() ([]Tree, error) {
 	var trees []Tree
 	seen := map[[2]uint32]int{} // place and size to index

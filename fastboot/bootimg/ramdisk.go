@@ -22,7 +22,7 @@ type Ramdisk struct {
 
 const maxNames = 4096
 
-// ParseRamdisk looks into a ramdisk (FORMAT.md §6.1, §5.2). The error says
+// ParseRamdisk examines a ramdisk (FORMAT.md §6.1, §5.2). The error says
 // why it could not be read to its end; what was learnt before it is returned.
 func ParseRamdisk(data []byte) (*Ramdisk, error) {
 	r := &Ramdisk{Format: unpack.Detect(data[:min(unpack.HeadSize, len(data))])}

@@ -26,7 +26,7 @@ type Error struct {
 	Detail string // what was found
 }
 
-// Error gives one line: reason, place and detail.
+// Error returns one line: reason, place and detail.
 func (e *Error) Error() string {
 	if e.Chunk < 0 {
 		return fmt.Sprintf("%v at offset %#x: %s", e.Reason, e.Offset, e.Detail)
@@ -34,7 +34,7 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("%v at offset %#x, chunk %d: %s", e.Reason, e.Offset, e.Chunk, e.Detail)
 }
 
-// Unwrap gives the reason.
+// Unwrap returns the reason.
 func (e *Error) Unwrap() error { return e.Reason }
 
 func fail(reason error, offset int64, chunk int, format string, args ...any) *Error {

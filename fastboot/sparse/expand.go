@@ -6,7 +6,7 @@ import (
 	"io"
 )
 
-// rotate gives the four bytes of a fill pattern as they are from byte at on.
+// rotate returns the four bytes of a fill pattern as they are from byte at on.
 func rotate(value uint32, at int64) (pattern [4]byte) {
 	var b [4]byte
 	binary.LittleEndian.PutUint32(b[:], value)
@@ -23,7 +23,7 @@ func repeat(p []byte, pattern [4]byte) {
 	}
 }
 
-// Expand gives the whole partition image as a stream, zeros where the image
+// Expand returns the whole partition image as a stream, zeros where the image
 // does not care. Call it before the first Next; it ends with io.EOF or with the
 // error that Next or Read gave.
 func (z *Reader) Expand() io.Reader { return expander{z} }

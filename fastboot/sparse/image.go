@@ -74,7 +74,7 @@ type extent struct {
 	data   int64  // Raw: where its bytes are in src
 }
 
-// cut gives the extent without its first n blocks.
+// cut returns the extent without its first n blocks.
 func (e extent) cut(n, blockSize int64) extent {
 	e.at.block += n
 	e.blocks -= n
@@ -96,7 +96,7 @@ type walker interface{ next() (extent, error) }
 // start is the position of the first block.
 func (m *Image) start() position { return position{offset: int64(m.head.HeaderSize)} }
 
-// walk gives the extents from a position up to block end. Both the planning and
+// walk returns the extents from a position up to block end. Both the planning and
 // the reading of a piece walk, so that neither needs a list of chunks.
 func (m *Image) walk(from position, end int64) walker {
 	if m.sparse {

@@ -7,7 +7,7 @@ import (
 	"io"
 )
 
-// Reader gives the bytes of the piece, exactly Size of them. Each call starts
+// Reader returns the bytes of the piece, exactly Size of them. Each call starts
 // again, so a piece can be sent twice. When the source is no longer what it was
 // while Split looked at it, reading ends with ErrChanged.
 func (p *Piece) Reader() io.Reader {

@@ -59,7 +59,7 @@ func (w *rawWalker) look(block int64) (ChunkType, uint32, error) {
 	return Fill, value, nil
 }
 
-// load gives the bytes of a block, filled up with zeros at the end of the image.
+// load returns the bytes of a block, filled up with zeros at the end of the image.
 func (w *rawWalker) load(block int64) ([]byte, error) {
 	bs := w.m.BlockSize()
 	if i := block - w.loaded; i >= 0 && (i+1)*bs <= int64(len(w.buf)) {

@@ -39,7 +39,7 @@ func NewReader(r io.Reader) (*Reader, error) {
 	return z, z.skip(int64(z.head.HeaderSize) - headerLen)
 }
 
-// Header gives the header.
+// Header returns the header.
 func (z *Reader) Header() Header { return z.head }
 
 // Next finishes the current chunk and goes to the next. After the last one it
@@ -90,7 +90,7 @@ func (z *Reader) next() error {
 	return nil
 }
 
-// Read gives the expanded bytes of the current chunk, zeros for a don't-care
+// Read returns the expanded bytes of the current chunk, zeros for a don't-care
 // chunk, and io.EOF at its end.
 func (z *Reader) Read(p []byte) (int, error) {
 	if z.err != nil {

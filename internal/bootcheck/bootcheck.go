@@ -43,7 +43,7 @@ const (
 	Info    Severity = "info"
 )
 
-// Target is the phone that the image is for. Zero values are not known.
+// Target is the phone that the image is for. Zero values are unknown.
 type Target struct {
 	Family *phone.Family
 	Model  phone.Model
@@ -67,7 +67,7 @@ func TargetFor(model string) (Target, bool) {
 // no device trees at all.
 func (t Target) foreseen() bool { return t.Family == nil || len(t.Family.Boards) > 0 }
 
-// board gives the ids that the phone's loader looks for.
+// board returns the ids that the phone's loader looks for.
 func (t Target) board() (phone.Board, bool) {
 	if t.Family == nil {
 		return phone.Board{}, false
@@ -93,7 +93,7 @@ type Finding struct {
 	Cure     bool     `json:"repairable,omitempty"` // Repair does away with it
 }
 
-// Diagnosis is what is known of an image and of what phones will do with it.
+// Diagnosis holds the known facts about an image and of what phones will do with it.
 type Diagnosis struct {
 	Kind     bootimg.Kind
 	Size     int64
@@ -178,7 +178,7 @@ func (d *Diagnosis) Improvable() bool {
 }
 
 // MaxImage is the largest file that is looked at, bytes: three times the largest boot
-// partition of the S1 time.
+// partition of the S1 era.
 const MaxImage = 64 << 20
 
 // Diagnose looks at an image. The only error is a *NotAnImage: what a phone can be sent

@@ -167,7 +167,7 @@ func matchAppended(kernel []byte, g Generation, b phone.Board) (*bootimg.DeviceT
 	return best, best != nil
 }
 
-// appendedRev gives the revision with which a loader accepts a tree, -1 for a tree without
+// appendedRev returns the revision with which a loader accepts a tree, -1 for a tree without
 // ids that it takes as a last choice, -2 when it does not accept it (§2.3).
 func appendedRev(d bootimg.DeviceTree, g Generation, b phone.Board) int64 {
 	const refused, lastChoice = -2, -1

@@ -276,7 +276,7 @@ func (d *Diagnosis) header(t Target) {
 	}
 }
 
-// addresses: H1 and H3. Most loaders put their own in place of them
+// addresses: H1 and H3. Most loaders put their own instead of them
 // (fastboot/bootimg/FORMAT.md §1.6).
 func (d *Diagnosis) addresses(m *bootimg.Image) {
 	type place struct {

@@ -83,7 +83,7 @@ func treeName(t bootimg.DeviceTree) string {
 	return strings.Join(t.Compatible, " ")
 }
 
-// socOption is the kernel option of a family's chip, empty when it is not known.
+// socOption is the kernel option of a family's chip, empty when it is unknown.
 func socOption(soc string) string {
 	if strings.Contains(soc, "MSM8974") {
 		return "ARCH_MSM8974"

@@ -75,11 +75,11 @@ func (f Facts) sessionRecord(e *Explanation) {
 		"Restart the phone in flash mode: it then reads its own record again.",
 		"Leave the hardware-configuration file out; firmware for owners does not need it.")
 	if f.Subject != hwConfigRole {
-		e.Confidence = Medium // what was sent is not known, or is no such file
+		e.Confidence = Medium // what was sent is unknown, or is no such file
 	}
 }
 
-// missing lists what has to be looked at when the facts do not decide.
+// missing lists what must be looked at when the facts do not decide.
 func (f Facts) missing(e *Explanation) {
 	steps := book().adviceFor("CHECKROOT")
 	e.Action, e.Next = "CHECKROOT", nil

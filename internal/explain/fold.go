@@ -94,7 +94,7 @@ func isWord(c byte) bool {
 	return c == '_' || '0' <= c && c <= '9' || 'a' <= c && c <= 'z'
 }
 
-// find gives the place of the text in a folded line, nil when it is not there.
+// find returns the place of the text in a folded line, nil when it is not there.
 func (t template) find(line string) []int {
 	if !strings.Contains(line, t.longest) {
 		return nil

@@ -64,7 +64,7 @@ func TestAnswersOfAllGenerations(t *testing.T) {
 	golden(t, "testdata/answers.golden", out.String())
 }
 
-// TestMajorIsFatal: after a MAJOR error the loader has to be restarted, and the text says so.
+// TestMajorIsFatal: after a MAJOR error the loader must be restarted, and the text says so.
 func TestMajorIsFatal(t *testing.T) {
 	n := 0
 	for _, a := range answers(t) {

@@ -41,7 +41,7 @@ func anyKeyOf(keys ...string) *regexp.Regexp {
 }
 
 // readable undoes what files, forums and other programs do to a text: UTF-16, JSON and
-// HTML escapes, marks of quoting, values that a line end cuts, O in place of 0.
+// HTML escapes, marks of quoting, values that a line end cuts, O instead of 0.
 func readable(s string) string {
 	s = html.UnescapeString(decode(s))
 	if strings.Contains(s, `\"`) || jsonKey.MatchString(s) {

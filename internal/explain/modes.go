@@ -40,7 +40,7 @@ var modeTexts = [...]ModeText{
 	usbproto.ModeOther:     {"The phone has an id of Sony's with no published meaning.", offByKeys},
 }
 
-// OfMode gives the words for a mode.
+// OfMode returns the words for a mode.
 func OfMode(m usbproto.Mode) ModeText {
 	if m < 0 || int(m) >= len(modeTexts) {
 		m = usbproto.ModeUnknown

@@ -20,7 +20,7 @@ type Role struct {
 	Flags uint16
 }
 
-// Facts are what is known when a phone refused something. All but Text may be missing.
+// Facts are the known facts when a phone refused something. All but Text may be missing.
 type Facts struct {
 	Text     string // of command 7
 	What     string // what was refused: a file, a unit

@@ -10,7 +10,7 @@ import (
 const maxReplies = 2000
 
 var (
-	// namePair is a status in the vendor's names outside of an answer.
+	// namePair is a status in the vendor's names outside an answer.
 	namePair = regexp.MustCompile(`\b(?:FAC_[A-Z0-9_]{2,40}|0x[0-9A-Fa-f]{4}) [-/] (?:[A-Z][A-Z0-9_]{2,40}|0x[0-9A-Fa-f]{4})\b`)
 	// numberAlone is a status without an answer around it, perhaps after its code.
 	numberAlone = regexp.MustCompile(`(?:\b([0-9A-Fa-f]{4})[ \t]{0,2}[/,: \t][ \t]{0,2})?\b(0[xX])?([0-9A-Fa-f]{8})\b`)

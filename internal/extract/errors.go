@@ -50,7 +50,7 @@ func (e *ExistsError) Error() string { return e.Path + " exists already" }
 // Unwrap makes errors.Is(err, fs.ErrExist) work.
 func (e *ExistsError) Unwrap() error { return fs.ErrExist }
 
-// stopped gives the reason why ctx ended instead of an error that came of it.
+// stopped returns the reason why ctx ended instead of an error that came of it.
 func stopped(ctx context.Context, err error) error {
 	if err != nil && ctx.Err() != nil {
 		return context.Cause(ctx)

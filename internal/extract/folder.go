@@ -14,7 +14,7 @@ import (
 	"xflash/internal/fileio"
 )
 
-// folder is where outputs go. Nothing outside of it can be written, whatever names and
+// folder is where outputs go. Nothing outside it can be written, whatever names and
 // links say.
 type folder struct {
 	path  string

@@ -70,7 +70,7 @@ func (u *unpacker) sparseImage(ctx context.Context) error {
 }
 
 // makeSparse writes a raw image as one Android sparse image. Zeros are written as such,
-// because what a phone holds in their place is not known. raw is read twice, and
+// because what a phone holds in their place is unknown. raw is read twice, and
 // progress, which may be nil, gets half of what was read.
 func (u *unpacker) makeSparse(ctx context.Context, raw io.ReaderAt, size int64, file File, progress func(int64)) error {
 	in := &fileio.ReaderAt{Context: ctx, R: raw}

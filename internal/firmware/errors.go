@@ -46,7 +46,7 @@ func (e *DamagedError) Error() string {
 	return fmt.Sprintf("%d files are damaged, the first is %s: %v", len(e.Files), e.Files[0].Name, e.Files[0].Err)
 }
 
-// Unwrap gives what is wrong with each file.
+// Unwrap returns what is wrong with each file.
 func (e *DamagedError) Unwrap() []error {
 	var errs []error
 	for _, d := range e.Files {

@@ -260,7 +260,7 @@ func (r *Report) ramdisk(data []byte, proven bool) {
 	}
 }
 
-// table looks into a QCDT table that is a part of something.
+// table examines a QCDT table that is a part of something.
 func (r *Report) table(data []byte, where string) {
 	t, err := bootimg.ParseQCDT(data)
 	if err == nil {

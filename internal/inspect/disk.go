@@ -161,7 +161,7 @@ func BelongsToOnePhone(label string) bool {
 	return modemIdentity[strings.ToLower(label)]
 }
 
-// knownPartition finds what is known of a label: in the family, else in any family.
+// knownPartition finds the known facts about a label: in the family, else in any family.
 func knownPartition(family *phone.Family, label string) (phone.Partition, bool) {
 	if family != nil {
 		if p, ok := family.Partition(label); ok {

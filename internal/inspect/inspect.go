@@ -36,7 +36,7 @@ type Options struct {
 	Progress func(name string, done, total int64)
 }
 
-// Limits of what is taken into memory to look into it, in bytes.
+// Limits of what is taken into memory to examine it, in bytes.
 const (
 	maxBoot   = 256 << 20 // boot images; those of 2024 have 96 MiB
 	maxMember = 8 << 20   // members of archives, which cannot be read at any place

@@ -136,7 +136,7 @@ func labelOf(g gpt.GUID) string {
 	return ""
 }
 
-// parts looks into what the image writes: boot images as a whole, of all else the first bytes.
+// parts examines what the image writes: boot images as a whole, of all else the first bytes.
 func (in *inspector) parts(ctx context.Context, rep *Report, s source, found *sin.Report) error {
 	if found.Loader != nil && rep.SIN.PayloadKind == string(sin.KindRaw) {
 		return nil // code of a version 1 or 2
@@ -198,7 +198,7 @@ func (h headReader) ReadAt(p []byte, off int64) (int, error) {
 	return len(p), nil
 }
 
-// unpackPart gives the bytes of one part of a SIN. The file was checked a moment ago.
+// unpackPart returns the bytes of one part of a SIN. The file was checked a moment ago.
 func unpackPart(ctx context.Context, s source, part sin.Part) ([]byte, error) {
 	r, err := s.open()
 	if err != nil {

@@ -157,7 +157,7 @@ type Proof string
 // Proofs, from none to full.
 const (
 	ProofNone     Proof = "none"         // the signature is wrong
-	ProofUnread   Proof = "not-verified" // there is a signature, nobody knows how to verify it
+	ProofUnread   Proof = "not-verified" // there is a signature, it is unknown how to verify it
 	ProofUnknown  Proof = "unknown-root" // signed; the root is one that nobody knows
 	ProofNamed    Proof = "root-named"   // signed; the root is known by name only
 	ProofCarried  Proof = "root-carried" // the chain ends at a root known by name, which the firmware carries

@@ -45,7 +45,7 @@ func loadSchema(t *testing.T) *schema {
 	return &s
 }
 
-// check gives everything in which a value differs from the schema.
+// check returns everything in which a value differs from the schema.
 func (s *schema) check(root *schema, at string, v any) []string {
 	if s.Ref != "" {
 		name, ok := strings.CutPrefix(s.Ref, "#/$defs/")

@@ -12,7 +12,7 @@ import (
 	"xflash/sin"
 )
 
-// sin inspects a SIN image: one pass over every byte, and a second one to look into a
+// sin inspects a SIN image: one pass over every byte, and a second one to examine a
 // boot image that it writes.
 func (in *inspector) sin(ctx context.Context, rep *Report, s source) error {
 	rep.Kind = KindSIN
@@ -175,7 +175,7 @@ func genuine(found *sin.Report, err error) *Genuine {
 	return g
 }
 
-// archive fills in what is known of versions 4 and 5, whose signature nobody understands.
+// archive fills in the known facts about versions 4 and 5, whose signature nobody understands.
 func (r *Report) archive(found *sin.Report) {
 	a := found.Archive
 	form := map[int]string{4: "gzip of a tar archive", 5: "tar archive"}[found.Header.Version]

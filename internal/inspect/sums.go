@@ -84,7 +84,7 @@ func (s *sums) file() (sha, md string) {
 	return hex.EncodeToString(s.sha.Sum(nil)), hex.EncodeToString(s.md.Sum(nil))
 }
 
-// payloadSum is the SHA-256 of what follows the header, empty when it is not known.
+// payloadSum is the SHA-256 of what follows the header, empty when it is unknown.
 func (s *sums) payloadSum() string {
 	if !s.on || s.begin < 0 {
 		return ""

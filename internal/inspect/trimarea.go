@@ -17,7 +17,7 @@ type TrimArea struct {
 	Serial string `json:"serial,omitempty"` // unit 4900, masked unless asked for
 	Trim   int    `json:"trim_units"`       // units of partition 1
 	Misc   int    `json:"misc_units"`       // of partition 2
-	// HWConf is what is known of the hardware configuration in unit 2003.
+	// HWConf holds the known facts about the hardware configuration in unit 2003.
 	HWConf string      `json:"hwconf"`
 	Blocks []TrimBlock `json:"blocks,omitempty"`
 }

@@ -52,7 +52,7 @@ type Packed struct {
 type LeftOut struct {
 	Name   string `json:"name"`
 	Reason string `json:"reason"`
-	Unread bool   `json:"unread,omitempty"` // nobody knows what it is; all else must not go in
+	Unread bool   `json:"unread,omitempty"` // it is unknown what it is; all else must not go in
 }
 
 // assembler is one run of Assemble.

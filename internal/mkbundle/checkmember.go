@@ -12,7 +12,7 @@ import (
 	"xflash/sin"
 )
 
-// check gives a reason when a file must not be bundled, which is intact.
+// check returns a reason when a file must not be bundled, which is intact.
 func (a *assembler) check(f firmware.File) string {
 	switch f.Kind {
 	case ftf.KindSIN:

@@ -145,7 +145,7 @@ func (l *lacking) boot(lost []string, delivery bool) {
 	}
 }
 
-// resets misses the trim-area files that the order writes outside of the boot delivery.
+// resets misses the trim-area files that the order writes outside the boot delivery.
 func (l *lacking) resets(order phone.Order) {
 	for _, name := range []string{"cust-reset", "fota-reset"} {
 		file, _ := phone.TAFileByName(name)

@@ -24,7 +24,7 @@ const (
 	FormLater Form = "H21" // 2021 and later: as H, and the signature is downloaded
 )
 
-// commandData is what is known of all phones of 2017 and later.
+// commandData holds the known facts about all phones of 2017 and later.
 type commandData struct {
 	images []imageData
 	orders []commandOrder
@@ -84,7 +84,7 @@ func (d imageData) called(short string) bool {
 		slices.ContainsFunc(d.Aliases, func(a string) bool { return strings.EqualFold(a, short) })
 }
 
-// CommandOrder gives the order in which Sony's tool writes the images of a model of 2017 and
+// CommandOrder returns the order in which Sony's tool writes the images of a model of 2017 and
 // later: tables and boot chain, the others, and after the trim-area units those of last.
 func (f *Family) CommandOrder(m Model) (images, last []string) {
 	for _, o := range loaded().command.orders {

@@ -48,7 +48,7 @@ const alternatePrefix = "alt_"
 
 // LabelOf names the partition with a unique GUID, by what loaders prove and then by the
 // family's own data; "" when neither knows it. Whatever a partition layout calls such a
-// partition, a loader goes by the GUID.
+// partition, a loader uses the GUID.
 func (f *Family) LabelOf(g gpt.GUID) string {
 	if g.IsZero() {
 		return ""

@@ -29,7 +29,7 @@ const (
 	SendRefuse   SendRule = "refuse"   // belongs to one phone: a bundle that has it is not to be trusted
 )
 
-// Image is what is known of the SIN image of one short name.
+// Image holds the known facts about the SIN image of one short name.
 type Image struct {
 	Short  string `json:"short"` // short name in a bundle, lower case
 	Writes Target `json:"writes"`

@@ -31,7 +31,7 @@ func (o Order) Of(m Model) bool {
 	return slices.ContainsFunc(o.Scripts, func(script string) bool { return path.Dir(script) == m.Folder })
 }
 
-// Order gives the order by which a model is flashed. false: the phone must not be
+// Order returns the order by which a model is flashed. false: the phone must not be
 // flashed, because none is known or because no loader of the model is proven.
 func (f *Family) Order(m Model) (Order, bool) {
 	if f.Proof(m) == Unproven {
@@ -40,7 +40,7 @@ func (f *Family) Order(m Model) (Order, bool) {
 	return f.KnownOrder(m)
 }
 
-// KnownOrder gives the order of a model to look at, whether or not the model may be
+// KnownOrder returns the order of a model to look at, whether or not the model may be
 // flashed by it.
 func (f *Family) KnownOrder(m Model) (Order, bool) {
 	at := slices.IndexFunc(f.orders, func(o Order) bool { return o.Of(Model{Folder: m.order}) })

@@ -1,4 +1,4 @@
-// Package phone holds what is known of each model, as data: which family a
+// Package phone holds the known facts about each model, as data: which family a
 // model belongs to, which partitions it has and what may be written to them,
 // which image of a firmware bundle writes which partition, in which order a
 // bundle is flashed, and which trim-area units may be written.
@@ -198,7 +198,7 @@ func ByRoot(name string) (families []*Family) {
 }
 
 // ByUSB finds the models whose USB product id in Android is pid, in any mode:
-// the low 12 bits decide. None when the id is not known.
+// the low 12 bits decide. None when the id is unknown.
 func ByUSB(pid uint16) []Model {
 	var models []Model
 	for _, f := range Families() {

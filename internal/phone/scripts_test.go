@@ -61,7 +61,7 @@ func TestScripts(t *testing.T) {
 	}
 }
 
-// A group is what is sent within one opening of the trim area; outside of one, each
+// A group is what is sent within one opening of the trim area; outside one, each
 // item is a separate group.
 type group struct {
 	ta    bool

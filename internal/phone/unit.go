@@ -14,7 +14,7 @@ type Unit struct {
 }
 
 // UnitVerdict tells whether a unit of trim-area partition 2 may be written
-// during a restore. It is an allow-list: a number that is not known is Never.
+// during a restore. It is an allow-list: a number that is unknown is Never.
 // Nothing in trim-area partition 1 is ever written.
 func UnitVerdict(number uint32) Unit {
 	for _, r := range loaded().units {

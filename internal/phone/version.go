@@ -8,7 +8,7 @@ import (
 )
 
 // QuestionVersion says why a firmware version looks mistyped for a model (PHONES.md §9.3); ""
-// when nothing speaks against it.
+// when nothing contradicts it.
 func (m Model) QuestionVersion(version string) string {
 	if len(m.Firmware) == 0 || version == "" {
 		return ""

@@ -312,7 +312,7 @@ func (b *builder) finish(order phone.Order) {
 	b.plan.Notes = append(b.plan.Notes, compareScript(b.fw.Script, order, b.fw)...)
 }
 
-// whyNothing gives the reasons why what --only names is not sent.
+// whyNothing returns the reasons why what --only names is not sent.
 func (b *builder) whyNothing() string {
 	var why []string
 	for _, it := range b.fw.Items {

@@ -36,7 +36,7 @@ type CheckOptions struct {
 // are read, because a bundle that aims at a protected partition is refused whole.
 //
 // An Item holds the faults of its file; Build judges it. The error is a *SelectorError,
-// Problems when the model is not known, or one of reading.
+// Problems when the model is unknown, or one of reading.
 func Check(ctx context.Context, b *ftf.Bundle, opt CheckOptions) (*Firmware, error) {
 	id, err := b.Identity()
 	if err != nil {

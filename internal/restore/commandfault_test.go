@@ -36,7 +36,7 @@ func TestCommandOddAnswers(t *testing.T) {
 	}
 }
 
-// What a phone tells that speaks against the restore is refused before anything is written.
+// What a phone tells that contradicts the restore is refused before anything is written.
 func TestCommandRefusedFacts(t *testing.T) {
 	t.Parallel()
 	folder := map[string]*commandKit{"1": newCommandKit(t, "1", xperifirm.Options{})}

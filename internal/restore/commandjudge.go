@@ -199,7 +199,7 @@ func (j *judge) keepsUnits(it *Item) string {
 	return ""
 }
 
-// unitRule is what is known of a unit of a file, in this restore.
+// unitRule holds the known facts about a unit of a file, in this restore.
 func (j *judge) unitRule(it *Item, u ftf.TAUnit) phone.Unit {
 	rule := j.fw.Family.Unit(u.Unit)
 	switch {

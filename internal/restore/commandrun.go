@@ -121,7 +121,7 @@ type ChunkError struct {
 
 func (e *ChunkError) Error() string { return fmt.Sprintf("%s, %s: %v", e.File, e.Chunk, e.Err) }
 
-// Unwrap gives the cause.
+// Unwrap returns the cause.
 func (e *ChunkError) Unwrap() error { return e.Err }
 
 // send sends one archive: its signature, and each chunk as a download and a flash. The

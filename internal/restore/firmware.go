@@ -24,7 +24,7 @@ type Firmware struct {
 	Name     string // of the file or folder
 	Identity string
 	Manifest ftf.Manifest
-	Family   *phone.Family // of the model the bundle is for, nil when it is not known
+	Family   *phone.Family // of the model the bundle is for, nil when it is unknown
 	Model    phone.Model
 	Items    []*Item // in the order of the bundle
 	Delivery *ftf.BootDelivery

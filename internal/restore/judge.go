@@ -39,7 +39,7 @@ func newJudge(fw *Firmware, ph *Facts, p Request) (*judge, error) {
 	return &judge{fw: fw, ph: ph, p: p, sel: sel}, nil
 }
 
-// judge gives the verdict on one item. The order of the questions matters: what a file aims
+// judge returns the verdict on one item. The order of the questions matters: what a file aims
 // at counts even when it would not be sent, because a bundle that aims at a protected
 // partition is not to be trusted; only --skip, by name, takes a file out of that.
 func (j *judge) judge(it *Item) verdict {

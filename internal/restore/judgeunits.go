@@ -36,7 +36,7 @@ func (j *judge) aimUnits(it *Item) (ps Problems) {
 	return ps
 }
 
-// units gives the verdict on a .ta file that is wanted. Of a file outside the boot set the
+// units returns the verdict on a .ta file that is wanted. Of a file outside the boot set the
 // units of the allow list are sent; a file of the boot set holds nothing but boot
 // configuration.
 func (j *judge) units(it *Item) verdict {

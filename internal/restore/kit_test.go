@@ -66,7 +66,7 @@ func kitOf(t *testing.T, phone string) *kit {
 	return &kit{phone: phone, facts: facts, table: table, recipe: slices.Concat(everywhere, recipes[phone])}
 }
 
-// target gives label and signer of an image.
+// target returns label and signer of an image.
 func (k *kit) target(image string) (label, signer string) {
 	for _, r := range k.recipe {
 		if r.short == image {

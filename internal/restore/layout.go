@@ -53,7 +53,7 @@ func (p *Plan) checkStorage(ctx context.Context, s *s1.Session) error {
 // Place is where an image writes.
 type Place struct {
 	Label string // the partition; "" when nobody knows it
-	Size  int64  // its room in bytes; 0 when that is not known
+	Size  int64  // its room in bytes; 0 when that is unknown
 	// Missing is set when there is a partition table and the partition is not in it. The
 	// loader refuses such an image with 801C003B.
 	Missing bool
@@ -89,7 +89,7 @@ func (fw *Firmware) tables(on *Storage, sent bool) Tables {
 }
 
 // place resolves a target: by the GUIDs that loaders prove and the family's data, then by the label that the tables
-// give the GUID. The loader goes by the GUID, too.
+// give the GUID. The loader uses the GUID, too.
 func (t Tables) place(target sin.Target) Place {
 	p := Place{Label: target.Name}
 	if p.Label == "" {

@@ -211,7 +211,7 @@ func TestLayoutOfASister(t *testing.T) {
 }
 
 // TestLayoutThatIsNotSent: it names the partitions of the images anyway, so where the
-// phone's own table is not known it is judged, and where it is, the two must agree.
+// phone's own table is unknown it is judged, and where it is, the two must agree.
 func TestLayoutThatIsNotSent(t *testing.T) {
 	swapped := changed(t, func(table []gpt.Entry) []gpt.Entry {
 		a, b := entry(t, table, "modemst1"), entry(t, table, "fsg")
@@ -274,7 +274,7 @@ func TestTableThatIsTaken(t *testing.T) {
 	if ps, _ := fw.judgeStorage(nil, fw.Items); !strings.Contains(ps.Error(), "which holds 4194304") {
 		t.Errorf("no table has room: %v", ps)
 	}
-	// Two tables of one size that differ: nobody can say which one is taken.
+	// Two tables of one size that differ: it is unclear which one is taken.
 	twin := z3c(t, testDisk)
 	entry(t, twin, "boot").Last--
 	fw = bundleWith(t, z3c(t, testDisk), twin)

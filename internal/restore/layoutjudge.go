@@ -91,7 +91,7 @@ func (j *layoutJudge) loaderTable() (labels []string) {
 // alternate is how the family's data call the second copies of the boot chain.
 const alternate = "alt_"
 
-// againstFamily compares a table with what is known of the family. Where the phone tells
+// againstFamily compares a table with the known facts about the family. Where the phone tells
 // its own table, a partition that it does not have is not missed.
 func (j *layoutJudge) againstFamily(table []gpt.Entry, own bool) {
 	names := map[string]bool{}

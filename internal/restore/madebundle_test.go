@@ -273,7 +273,7 @@ var bundleChanges = []bundleChange{
 	{"a file cut in its header", func(b *madeBundle, rng *rand.Rand) {
 		if m := b.any(rng, b.isImage); m.data != nil {
 			m.spoil("cut", m.data[:100])
-			m.vile = true // nobody can say what it aims at
+			m.vile = true // it is unclear what it aims at
 		}
 	}},
 	{"units that cannot be read", extra("extra.ta", "units", text("02\n0000"), vile)},

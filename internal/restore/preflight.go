@@ -57,7 +57,7 @@ func preflight(ctx context.Context, s *s1.Session, plan *Plan) error {
 }
 
 // granted reports whether the hardware configuration that the phone tells allows a file, or
-// does not speak against it.
+// does not contradict it.
 func granted(info *s1.Info, step Step) bool {
 	roles, told := info.HWConfig()
 	if off, _ := info.Get("DEF_SEC"); !told || off == "OFF" {

@@ -65,7 +65,7 @@ func (ps Problems) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// Unwrap gives the causes.
+// Unwrap returns the causes.
 func (ps Problems) Unwrap() []error {
 	var errs []error
 	for _, p := range ps {

@@ -12,7 +12,7 @@ import (
 // What the data do not prove is a question of the plan, answered before anything is
 // written.
 
-// knownLoader is what is known of the loader that will receive the images; nil when it is not
+// knownLoader holds the known facts about the loader that will receive the images; nil when it is not
 // in the data.
 func (j *judge) knownLoader() *phone.Loader {
 	version := ""

@@ -160,7 +160,7 @@ func (e *StepError) Error() string {
 	return fmt.Sprintf("step %d, %s: %v", e.Index+1, e.Step.Title(), e.Err)
 }
 
-// Unwrap gives the cause.
+// Unwrap returns the cause.
 func (e *StepError) Unwrap() error { return e.Err }
 
 // Stopped is a run that ended at a safe point because it was asked to.
@@ -193,5 +193,5 @@ func (e *RecordError) Error() string {
 	return "stopped before " + e.Step.Title() + ": " + e.Err.Error()
 }
 
-// Unwrap gives the cause.
+// Unwrap returns the cause.
 func (e *RecordError) Unwrap() error { return e.Err }

@@ -176,7 +176,7 @@ func (s Step) partition() (string, error) {
 // cleared is an item that may be sent. Only the judge makes one.
 type cleared struct {
 	item   *Item
-	img    phone.Image // what is known of a SIN file,
+	img    phone.Image // the known facts about a SIN file,
 	labels []string    // and the partitions it writes
 
 	partition string   // of phones of 2017 and later, with its slot; "" of a partition table

@@ -104,7 +104,7 @@ func (a *Aboot) treeInTable(table []byte) ([]byte, bool) {
 	return table[at : at+size], true
 }
 
-// pick gives the number of the entry that the loader accepts, or -1. In each round the exact
+// pick returns the number of the entry that the loader accepts, or -1. In each round the exact
 // revision ends the search, else the last older one is taken.
 func (a *Aboot) pick(entries []boardIDs) int {
 	own := z3cBoard

@@ -57,7 +57,7 @@ func (c *abootConn) Write(ctx context.Context, b []byte) (int, error) {
 	return n, err
 }
 
-// Read gives the next message, or the rest of one that did not fit. Empty messages are
+// Read returns the next message, or the rest of one that did not fit. Empty messages are
 // passed over: they are not bytes.
 func (c *abootConn) Read(ctx context.Context, b []byte) (int, error) {
 	gone := false

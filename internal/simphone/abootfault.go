@@ -86,7 +86,7 @@ func (a *Aboot) announced(n uint64) uint64 {
 // dropsData reports that the storage chip does not keep what it is given.
 func (a *Aboot) dropsData() bool { return a.fault(FaultCard) }
 
-// after gives the answers as a faulty phone sends them. Nothing is added to data that are
+// after returns the answers as a faulty phone sends them. Nothing is added to data that are
 // only a part.
 func (a *Aboot) after() ([][]byte, time.Duration) {
 	if a.fault(FaultKill) && a.phone.options.OnKill != nil {

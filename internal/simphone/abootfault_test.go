@@ -21,7 +21,7 @@ func loader(t testing.TB, o Options) *Aboot {
 	return openPhone(t, o).Fastboot()
 }
 
-// readAll gives the messages that come within limit each.
+// readAll returns the messages that come within limit each.
 func readAll(t testing.TB, c usbproto.Conn, limit time.Duration) (all []string, err error) {
 	t.Helper()
 	b := make([]byte, 4096)

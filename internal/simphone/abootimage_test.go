@@ -224,7 +224,7 @@ func FuzzAbootBoot(f *testing.F) {
 	})
 }
 
-// Whatever is flashed, there is one answer and nothing outside of the partition changes.
+// Whatever is flashed, there is one answer and nothing outside the partition changes.
 func FuzzAbootSparse(f *testing.F) {
 	le := binary.LittleEndian
 	image := func(block, total uint32, chunks ...[]byte) []byte {

@@ -21,7 +21,7 @@ const longestCommand = 4096
 // dataPiece is how much of a download is read at a time, in bytes.
 const dataPiece = 1 << 20
 
-// ServeTCP gives the phone to one client of the listener after the other, in the form of
+// ServeTCP serves the phone to one client of the listener after the other, in the form of
 // fastboot over TCP, until the phone leaves (nil) or ctx ends (its error). What a client
 // did not finish is forgotten with it. The listener is closed.
 func (a *Aboot) ServeTCP(ctx context.Context, l net.Listener) error {

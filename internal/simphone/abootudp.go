@@ -55,7 +55,7 @@ func (a *Aboot) ServeUDP(ctx context.Context, c net.PacketConn) error {
 	return nil
 }
 
-// packet gives the answer to one packet; nil when there is none.
+// packet returns the answer to one packet; nil when there is none.
 func (u *udpPhone) packet(ctx context.Context, b []byte) []byte {
 	if len(b) < udpHead {
 		return nil

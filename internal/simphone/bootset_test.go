@@ -114,7 +114,7 @@ func TestBootSetsOfOtherLoaders(t *testing.T) {
 			for i, label := range test.set {
 				wantBoot(t, p, false, test.set...)
 				sendBoot(t, p, h, label)
-				if i == 0 { // again, in place of the others
+				if i == 0 { // again, instead of the others
 					sendBoot(t, p, h, label)
 				}
 			}

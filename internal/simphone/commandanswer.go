@@ -60,7 +60,7 @@ func (s *commandSession) answer(b []byte) error {
 	return s.send([][]byte{b})
 }
 
-// send gives the answer that ends a command.
+// send sends the answer that ends a command.
 func (s *commandSession) send(transfers [][]byte) error {
 	if f := s.at(FaultLate); f != nil {
 		s.note("fault: answer late by " + f.delay.String())

@@ -23,7 +23,7 @@ func faulty(t *testing.T, spec string, faults ...string) (*simphone.Phone, *sess
 	return p, &session{rawHost: hostOf(t, p), newForm: name == "1iii", slots: name != "xz1"}
 }
 
-// reads gives the transfers of the answer, as single reads see them; of a phone that should
+// reads returns the transfers of the answer, as single reads see them; of a phone that should
 // not answer too.
 func (s *session) reads(command string, answers bool) (list []string) {
 	s.t.Helper()

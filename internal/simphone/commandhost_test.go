@@ -117,7 +117,7 @@ func (h *rawHost) get(wait time.Duration) (string, error) {
 	return string(b[:n]), err
 }
 
-// ask gives a command's one answer.
+// ask returns a command's one answer.
 func (h *rawHost) ask(command string) string {
 	h.t.Helper()
 	if err := h.put([]byte(command)); err != nil {

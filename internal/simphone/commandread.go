@@ -121,7 +121,7 @@ func (s *commandSession) emmcInfo(string) error {
 	return s.data(b)
 }
 
-// gptInfo gives the first copy of the table: a model, no tool looks at it.
+// gptInfo sends the first copy of the table: a model, no tool looks at it.
 func (s *commandSession) gptInfo(arg string) error {
 	luns := s.phone.command.luns
 	lun, err := strconv.Atoi(arg)
@@ -147,7 +147,7 @@ func (s *commandSession) readUnit(arg string) error {
 	return s.data(u.Data)
 }
 
-// readUnits gives everything but the device key.
+// readUnits sends everything but the device key.
 func (s *commandSession) readUnits(arg string) error {
 	partition, err := strconv.Atoi(arg)
 	if err != nil || partition != 1 && partition != 2 {

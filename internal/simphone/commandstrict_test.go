@@ -58,7 +58,7 @@ func tableOf(t testing.TB, phone string, unit int, kib int64) []byte {
 }
 
 // Each rule of the phone, as the words of its refusal. Real phones' words are only used for
-// what is known of them.
+// the known facts about them.
 func TestCommandStrict(t *testing.T) {
 	const cms = "FAILFailed to verify cms"
 	cases := []struct {

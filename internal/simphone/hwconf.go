@@ -119,7 +119,7 @@ func factoryHWConf(s settings) (*trimarea.HWConf, error) {
 }
 
 // hwAuthority signs hardware configurations of phones made by this process. Its
-// key is thrown away with the process.
+// key is discarded with the process.
 var hwAuthority = sync.OnceValues(func() (*sin.Authority, error) {
 	return sin.NewTestAuthority("S1_Root_SimPhone")
 })

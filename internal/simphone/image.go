@@ -3,7 +3,7 @@ package simphone
 import "bytes"
 
 // maxLoader bounds the payload of a loader, and maxSpecial that of a partition
-// layout or hardware configuration. The phone's own bounds are not known.
+// layout or hardware configuration. The phone's own bounds are unknown.
 const (
 	maxLoader  = 16 << 20
 	maxSpecial = 1 << 20
@@ -40,7 +40,7 @@ func (im *image) take(packet []byte, last bool) status {
 		return 0
 	}
 	if s.stage == StageLoader && im.held == s.model.packets {
-		// It keeps all packets of the block it is collecting, and waits for ever when
+		// It keeps all packets of the block it is collecting, and waits forever when
 		// one more is needed (usbproto/s1/PROTOCOL.md §12.1).
 		s.dead = true
 		return 0

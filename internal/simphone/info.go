@@ -45,7 +45,7 @@ func after(list []string, key string, more ...string) []string {
 }
 
 // bootInfo is what the boot stage tells (usbproto/s1/PROTOCOL.md §4.2, §10.2). It has
-// no IGNORE_CRC: whether a real one verifies packets is not known, this one does.
+// no IGNORE_CRC: whether a real one verifies packets is unknown, this one does.
 func (s *session) bootInfo() []byte {
 	all := s.infoValues()
 	all["TYPE"] = "S1_BOOT"

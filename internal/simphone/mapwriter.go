@@ -211,7 +211,7 @@ func (w *mapWriter) store(t *mapTag, data []byte, at uint64) status {
 func (w *mapWriter) finish() status {
 	s := w.image.session
 	if w.plan == nil || w.tag < len(w.plan.tags) {
-		s.dead = true // shorter than its map: it waits for ever
+		s.dead = true // shorter than its map: it waits forever
 		return 0
 	}
 	if s.config&configNoVerify == 0 {

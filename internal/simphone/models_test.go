@@ -308,7 +308,7 @@ func TestHeaderChecksum(t *testing.T) {
 	}
 }
 
-// A loader older than the fuses want is silent for ever before its hello, on every phone.
+// A loader older than the fuses want is silent forever before its hello, on every phone.
 func TestTooOldLoaderIsSilent(t *testing.T) {
 	p := openPhone(t, Options{Name: "z", FuseAID: 2})
 	h := connect(t, p)

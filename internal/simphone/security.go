@@ -20,7 +20,7 @@ type security struct {
 	conf       *trimarea.HWConf // nil: none
 }
 
-// addRoots trusts further roots: test roots by the name that the loader goes by,
+// addRoots trusts further roots: test roots by the name that the loader uses,
 // live ones otherwise.
 func (sec *security) addRoots(roots []*sin.Certificate) {
 	for _, root := range roots {

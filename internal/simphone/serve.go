@@ -10,7 +10,7 @@ import (
 	"xflash/usbproto"
 )
 
-// Serve gives the phone's byte pipe to one client of the listener after the
+// Serve serves the phone's byte pipe to one client of the listener after the
 // other, until the phone leaves the bus (nil) or ctx ends (its error). The phone
 // keeps its protocol state between clients. The listener is closed.
 func (p *Phone) Serve(ctx context.Context, l net.Listener) error {

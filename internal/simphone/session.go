@@ -39,7 +39,7 @@ type session struct {
 	bootDone map[string]bool // boot images written well in this run
 
 	next action // to do after the reply
-	dead bool   // crashed or waiting for ever: no reply any more
+	dead bool   // crashed or waiting forever: no reply any more
 	nak2 bool   // the refusal is sent twice
 	lose bool   // the card does not store what this packet carries
 }

@@ -137,7 +137,7 @@ func layout21(s *session, _ packetHeader, data []byte) ([]byte, *refusal) {
 }
 
 // layoutPart is how much a part of the answer has with the loaders that cut it. The
-// real number is not known; it is less than the 3464 bytes of 27 partitions.
+// real number is unknown; it is less than the 3464 bytes of 27 partitions.
 const layoutPart = 1024
 
 func layoutReply(kind uint32, table *gpt.Table) []byte {

@@ -34,7 +34,7 @@ type Partition struct {
 	// Refused is why the phone did not open the partition, "" when it did; Stream is nil then.
 	Refused string
 	// Partial is why the phone did not give the whole partition at once, "" when it did. The
-	// units were asked for one by one, and one whose number is not known can be missing.
+	// units were asked for one by one, and one whose number is unknown can be missing.
 	Partial string
 }
 
@@ -122,7 +122,7 @@ func (p *Partition) read(ctx context.Context, from phone, progress func(string))
 	return nil
 }
 
-// dump gives the units as a stream: with one command, or unit by unit where the phone
+// dump returns the units as a stream: with one command, or unit by unit where the phone
 // refuses that.
 func (p *Partition) dump(ctx context.Context, from phone) ([]byte, error) {
 	if p.Partial == "" {

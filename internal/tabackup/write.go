@@ -40,7 +40,7 @@ type AboutPartition struct {
 }
 
 // Files of a backup: the stream of each partition as the phone sent it, the same in the
-// text form of Flashtool, what is known of the backup, and the checksums of all of them.
+// text form of Flashtool, the known facts about the backup, and the checksums of all of them.
 const (
 	aboutFile = "backup.json"
 	sumsFile  = trimarea.SumsFile

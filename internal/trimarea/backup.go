@@ -135,7 +135,7 @@ func PartitionName(p int) string {
 	return "unknown"
 }
 
-// HardwareText says what is known of the record without which a phone refuses all firmware.
+// HardwareText describes the record without which a phone refuses all firmware.
 func (b *Backup) HardwareText() string {
 	r := b.Record
 	switch {

@@ -69,7 +69,7 @@ func (f *folder) fault(reason, format string, a ...any) {
 	f.wrong = append(f.wrong, Problem{reason, -1, fmt.Sprintf(format, a...)})
 }
 
-// read gives a file of the folder, nil when it is absent.
+// read returns a file of the folder, nil when it is absent.
 func (f *folder) read(name string) ([]byte, error) {
 	file, err := f.root.Open(name)
 	if errors.Is(err, fs.ErrNotExist) {

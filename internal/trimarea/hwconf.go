@@ -82,7 +82,7 @@ type hwReader struct {
 	err  error
 }
 
-// take gives the next n bytes and their offset in the payload.
+// take returns the next n bytes and their offset in the payload.
 func (r *hwReader) take(field string, n int) ([]byte, int) {
 	at := r.base
 	if r.err == nil && n > len(r.b) {
@@ -172,7 +172,7 @@ func ParseHWConf(b []byte) (*HWConf, error) {
 	return h, nil
 }
 
-// IMEIs gives the 14 digits of every IMEI in the record; the 15th is the check
+// IMEIs returns the 14 digits of every IMEI in the record; the 15th is the check
 // digit. Items of another length are left out.
 func (h *HWConf) IMEIs() []string {
 	var digits []string

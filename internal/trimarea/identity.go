@@ -12,7 +12,7 @@ import (
 )
 
 // Identity is what tells one phone from another, as a trim area or a phone gives it.
-// Empty fields are not known.
+// Empty fields are unknown.
 type Identity struct {
 	Model  string   // unit 2210
 	Serial string   // unit 4900
@@ -22,10 +22,10 @@ type Identity struct {
 // Record is the hardware configuration in unit 2003 and how far it can be believed.
 type Record struct {
 	Present bool
-	Later   bool        // of a phone of 2017 or later: its form is not known, and nothing is judged
+	Later   bool        // of a phone of 2017 or later: its form is unknown, and nothing is judged
 	Config  *HWConf     // nil when it cannot be read
 	Trust   sin.Trust   // of its signature; zero when it is not a SIN
-	Err     error       // damaged, or of a form that is not known
+	Err     error       // damaged, or of a form that is unknown
 	Report  *sin.Report // nil when it is not a SIN
 }
 
@@ -111,7 +111,7 @@ func (b Belonging) String() string {
 
 // Belongs compares two identities by the rules of FORMAT.md §5: a serial number
 // or an IMEI that differs means another phone; the same serial number, and no IMEI that
-// speaks against it, the same one. A model never makes two phones one. The reasons are for
+// contradicts it, the same one. A model never makes two phones one. The reasons are for
 // a person and hold no secret.
 func Belongs(a, b Identity) (Belonging, []string) {
 	var reasons []string

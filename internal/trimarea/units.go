@@ -12,7 +12,7 @@ const (
 	DangerNormal Danger = "normal" // harmless, or normal in a restore
 )
 
-// Meaning is what is known of a unit.
+// Meaning holds the known facts about a unit.
 type Meaning struct {
 	Partition int
 	Number    uint32
@@ -25,7 +25,7 @@ type Meaning struct {
 }
 
 // Describe tells what a unit is. ok is false for an unknown unit: it is then
-// never to be written, and masked, because nobody can say what it holds.
+// never to be written, and masked, because it is unclear what it holds.
 func Describe(partition int, number uint32) (m Meaning, ok bool) {
 	for _, m := range meanings {
 		if m.Partition == partition && m.Number <= number && number <= max(m.Number, m.last) {

@@ -22,7 +22,7 @@ var (
 	link     = regexp.MustCompile(`\[([^\]]*)\]\(([^)#\s]+)\)`)
 )
 
-// sources gives the names of the repository's files, without what is built in it.
+// sources returns the names of the repository's files, without what is built in it.
 func sources(t *testing.T) (files []string) {
 	t.Helper()
 	err := filepath.WalkDir(root, func(p string, e os.DirEntry, err error) error {
@@ -154,7 +154,7 @@ func TestLinksBetweenDocuments(t *testing.T) {
 				}
 			}
 		}
-		// Sections of a document itself: "§4.2" outside of a link and a name.
+		// Sections of a document itself: "§4.2" outside a link and a name.
 		plain := link.ReplaceAllString(string(text), "")
 		plain = citation.ReplaceAllString(plain, "")
 		for _, s := range section.FindAllStringSubmatch(plain, -1) {

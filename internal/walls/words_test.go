@@ -32,6 +32,17 @@ var words = []struct {
 	{regexp.MustCompile(`\bbest from another place\b`), "download it again, if possible from another source"},
 	{regexp.MustCompile(`\banew\b`), "again"},
 	{regexp.MustCompile(`\ball the same\b`), "anyway"},
+	{regexp.MustCompile(`\b(?:is|are) not known(?:[.,;:)]|$| (?:and|or|so|until|yet)\b)`), "is unknown"},
+	{regexp.MustCompile(`\bwhat is known of\b`), "the known facts about"},
+	{regexp.MustCompile(`\b[Nn]obody (?:can say|knows) (?:which|what|how|whether|who|where)\b`), "it is unclear, it is unknown"},
+	{regexp.MustCompile(`\bspeaks? (?:against|for) (?:it|them|this|that)\b`), "contradicts, supports"},
+	{regexp.MustCompile(`\b(?:looks?|looked) into\b`), "examines"},
+	{regexp.MustCompile(`\bfor ever\b`), "forever"},
+	{regexp.MustCompile(`\boutside of (?:the|its|a|it)\b`), "outside"},
+	{regexp.MustCompile(`\bS1 time\b`), "S1 era"},
+	{regexp.MustCompile(`\bhold(?:s)? together\b`), "is consistent"},
+	{regexp.MustCompile(`\bat most %d are (?:accepted|possible)\b`), "the limit is %d"},
+	{regexp.MustCompile(`\bthat (?:is|are) (?:there|here) already\b`), "existing"},
 	{regexp.MustCompile(`(?:^|[.:] )(What [a-z ]{1,40} is (?:told|said|known|there|left|not|in)\b)`), "a noun as the subject"},
 }
 

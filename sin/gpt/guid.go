@@ -45,7 +45,7 @@ func (g *GUID) swap() {
 	binary.LittleEndian.PutUint16(g[6:], binary.BigEndian.Uint16(g[6:]))
 }
 
-// String gives the canonical form in upper case.
+// String returns the canonical form in upper case.
 func (g GUID) String() string {
 	g.swap()
 	return fmt.Sprintf("%X-%X-%X-%X-%X", g[0:4], g[4:6], g[6:8], g[8:10], g[10:16])

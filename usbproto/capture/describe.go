@@ -53,7 +53,7 @@ H: descriptors=%[7]s
 `, sysPath, d.Bus, d.Address, d.VID, d.PID, product, hex.EncodeToString(descriptors))
 }
 
-// known fills in what is not known of a phone: that of a Z3 Compact at port 2 of bus 1.
+// known fills in what is unknown of a phone: that of a Z3 Compact at port 2 of bus 1.
 func known(d usbproto.Device) usbproto.Device {
 	if d.Bus == 0 {
 		d.Bus, d.Address = 1, 5

@@ -7,7 +7,7 @@
 //
 // Facts: usbproto/libusb/NOTES.md §6 (what umockdev can replay), the kernel's
 // Documentation/usb/usbmon.rst (the header of 64 bytes), usbproto/s1/PROTOCOL.md §2, §6.3 and
-// fastboot/PROTOCOL.md §1 (what has to be masked). All numbers are little-endian.
+// fastboot/PROTOCOL.md §1 (what must be masked). All numbers are little-endian.
 package capture
 
 import (
@@ -153,7 +153,7 @@ func (c *Reader) read(p []byte) error {
 // maxPacket bounds one packet of a file, bytes; usbfs takes no longer requests.
 const maxPacket = 16<<20 + eventHeader
 
-// Next gives the next event; io.EOF after the last one.
+// Next returns the next event; io.EOF after the last one.
 func (c *Reader) Next() (Event, error) {
 	var h [packetHead]byte
 	switch err := c.read(h[:]); {

@@ -76,7 +76,7 @@ func FuzzRead(f *testing.F) {
 }
 
 // Whatever a phone sends, in whatever pieces: the mask changes no length, keeps nothing
-// back for ever, and lets nothing through of what is not a packet.
+// back forever, and lets nothing through of what is not a packet.
 func FuzzMask(f *testing.F) {
 	f.Add([]byte("\x00\x00\x00\x01\x00\x00\x00\x01\x00\x00\x00\x00\x07\x00\x00\x00\x00"), uint64(1))
 	f.Add([]byte("\x00\x00\x00\x0c\x00\x00\x00\x01\x00\x00\x00\x04\x10secr\x00\x00\x00\x00"), uint64(2))

@@ -95,7 +95,7 @@ func TestMaskKeepsWhatARestoreWrites(t *testing.T) {
 	}
 }
 
-// A variable of which nobody knows what it holds is masked; versions and sizes are not.
+// A variable of which it is unknown what it holds is masked; versions and sizes are not.
 // A command after a refused download is a command again.
 func TestMaskOfVariablesAndRefusedDownloads(t *testing.T) {
 	for variable, kept := range map[string]bool{"Phone-id": false, "Device-id": false, "serialno": false, "imei2": false, "version-bootloader": true, "partition-size:system": true, "product": true} {

@@ -83,7 +83,7 @@ func TestCommandMask(t *testing.T) {
 	}
 }
 
-// unlike allows the fill character to differ: of a word that comes in pieces it is not known whether it is a number.
+// unlike allows the fill character to differ: of a word that comes in pieces it is unknown whether it is a number.
 func unlike(got, want string) bool {
 	return strings.Map(flat, got) == strings.Map(flat, want) && !strings.Contains(got, "SECRET")
 }

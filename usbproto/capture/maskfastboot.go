@@ -8,7 +8,7 @@ import (
 )
 
 // FastbootMask masks what goes over in fastboot: the values of variables that may identify
-// a phone, unlock codes, answers to commands that are not known, and everything that is
+// a phone, unlock codes, answers to commands that are unknown, and everything that is
 // read out of the phone's storage.
 func FastbootMask() Masker { return &fastbootMask{} }
 
@@ -43,7 +43,7 @@ var openCommands = []string{
 const maxCommand = 4096
 
 // Host follows commands; the data of a download are the host's own. Unlock codes, and what
-// is given to a command that is not known, are overwritten.
+// is given to a command that is unknown, are overwritten.
 func (m *fastbootMask) Host(b []byte) {
 	if m.download > 0 {
 		m.download -= min(m.download, int64(len(b)))
@@ -63,7 +63,7 @@ func (m *fastbootMask) Host(b []byte) {
 		m.list = string(argument) == "all"
 		m.secret = !m.list && !openVariable(argument)
 	case word == "oem", word == "flashing":
-		m.secret = word == "oem" // nobody knows what it tells
+		m.secret = word == "oem" // it is unknown what it tells
 		if at := bytes.IndexByte(argument, ' '); at >= 0 && bytes.HasPrefix(argument, []byte("unlock")) {
 			overwrite(argument[at:])
 		}

@@ -235,7 +235,7 @@ type FileError struct{ Err error }
 
 func (e *FileError) Error() string { return "the capture could not be written: " + e.Err.Error() }
 
-// Unwrap gives the cause.
+// Unwrap returns the cause.
 func (e *FileError) Unwrap() error { return e.Err }
 
 // sendRecorder is a recorder of a Conn that has several requests on the way.

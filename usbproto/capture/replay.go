@@ -182,7 +182,7 @@ func (p *Replay) fail(op string, n int, err error) (int, error) {
 	return n, &usbproto.TransferError{Op: op, Device: "replay", N: n, Err: err}
 }
 
-// Read gives what the phone sent next. When the capture has the host sending first, or
+// Read returns what the phone sent next. When the capture has the host sending first, or
 // ends, the phone keeps silent until the deadline.
 func (p *Replay) Read(ctx context.Context, b []byte) (int, error) {
 	switch {

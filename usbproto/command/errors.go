@@ -58,7 +58,7 @@ type TransferError struct {
 
 func (e *TransferError) Error() string { return fmt.Sprintf("%s: %v", e.Command, e.Err) }
 
-// Unwrap gives the cause.
+// Unwrap returns the cause.
 func (e *TransferError) Unwrap() error { return e.Err }
 
 // BudgetError is a command that the phone did not answer, or not completely, in its time. The session is over.
@@ -89,7 +89,7 @@ func (e *SilentError) Error() string {
 	return "the phone accepts no command: " + e.Err.Error()
 }
 
-// Unwrap gives the error of the last attempt.
+// Unwrap returns the error of the last attempt.
 func (e *SilentError) Unwrap() error { return e.Err }
 
 // Forbidden is a command that this package never sends. Nothing was sent, and the session continues.
@@ -116,7 +116,7 @@ type SourceError struct {
 
 func (e *SourceError) Error() string { return fmt.Sprintf("reading at byte %d: %v", e.Offset, e.Err) }
 
-// Unwrap gives the cause.
+// Unwrap returns the cause.
 func (e *SourceError) Unwrap() error { return e.Err }
 
 var (

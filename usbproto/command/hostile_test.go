@@ -24,7 +24,7 @@ func over(ctx context.Context, t *testing.T, s *command.Session) {
 	}
 }
 
-// Answers that break the protocol end the session: which one comes next is not known.
+// Answers that break the protocol end the session: which one comes next is unknown.
 func TestBrokenAnswers(t *testing.T) {
 	getvar := func(ctx context.Context, s *command.Session) error { _, err := s.Var(ctx, "product"); return err }
 	hash := func(ctx context.Context, s *command.Session) error { _, err := s.RootKeyHash(ctx); return err }
@@ -211,7 +211,7 @@ func TestSilenceAfterData(t *testing.T) {
 	})
 }
 
-// A phone that sends one byte at a time, each of them soon, does not keep a command for ever.
+// A phone that sends one byte at a time, each of them soon, does not keep a command forever.
 func TestOneByteForEver(t *testing.T) {
 	for name, stream := range map[string]string{"value": "x", "zeros": "\x00"} {
 		t.Run(name, func(t *testing.T) {

@@ -51,7 +51,7 @@ func (s *Session) SignatureForm(ctx context.Context) (Form, error) {
 	return s.form, nil
 }
 
-// Sign gives the phone the signature of the next image: the CMS of its SIN file, DER, whole. One that it does not accept
+// Sign sends the phone the signature of the next image: the CMS of its SIN file, DER, whole. One that it does not accept
 // is a *Refusal with Unsigned, and changes nothing in the phone. Earlier signatures no longer hold.
 func (s *Session) Sign(ctx context.Context, cms []byte) error {
 	if len(cms) == 0 {

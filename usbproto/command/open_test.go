@@ -67,7 +67,7 @@ func TestOpenLimit(t *testing.T) {
 	}
 }
 
-// Leftovers of an earlier program are thrown away and reported; a value that is in fact its answer is asked for again.
+// Leftovers of an earlier program are discarded and reported; a value that is in fact its answer is asked for again.
 func TestOpenAfterAnotherProgram(t *testing.T) {
 	const ask = "getvar:max-download-size"
 	for name, script := range map[string]func(*phone){

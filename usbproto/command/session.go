@@ -65,7 +65,7 @@ type state struct {
 	failed error  // the first step that failed in this session
 }
 
-// Open starts a session: answers that an earlier program did not read are thrown away, and the phone is asked for its
+// Open starts a session: answers that an earlier program did not read are discarded, and the phone is asked for its
 // download limit, which changes nothing. A phone that is silent is asked once more after Options.Wait; the error is a
 // *SilentError then.
 //
@@ -117,7 +117,7 @@ func Open(ctx context.Context, conn usbproto.Conn, opt Options) (*Session, error
 	}
 }
 
-// discard throws away what the phone sent before anything was asked, and returns the start of it.
+// discard discards what the phone sent before anything was asked, and returns the start of it.
 func (s *Session) discard(ctx context.Context) (string, error) {
 	var bad *badAnswer
 	err := s.in.quiet(ctx, pause)

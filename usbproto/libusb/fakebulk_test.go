@@ -36,7 +36,7 @@ type fakeBulk struct {
 // outLimit is how many bytes the phone accepts before it makes the host wait.
 const outLimit = 4 << 20
 
-// NewFakeBulk gives a Conn over fake endpoints with packets of 512 bytes, and the phone's
+// NewFakeBulk returns a Conn over fake endpoints with packets of 512 bytes, and the phone's
 // end of it.
 func NewFakeBulk(t *testing.T) (usbproto.Conn, *fakeBulk) {
 	f := &fakeBulk{t: t, packet: 512}

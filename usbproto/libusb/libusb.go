@@ -42,7 +42,7 @@ type Options struct {
 	SmallRequests bool
 }
 
-// NewUSB gives this machine's USB bus, or a *NoBusError. Open gives that error too when
+// NewUSB returns this machine's USB bus, or a *NoBusError. Open gives that error too when
 // libusb cannot use the bus.
 //
 // In a test bed of umockdev, which makes a USB bus for libusb but cannot make one for
@@ -340,8 +340,8 @@ func (g *gousbBulk) close() error {
 
 var libusbCode = regexp.MustCompile(`\[code (-[0-9]+)\]$`)
 
-// codeOf gives libusb's error number. gousb puts the error of some calls into a text, from
-// where it has to be fetched back.
+// codeOf returns libusb's error number. gousb puts the error of some calls into a text, from
+// where it must be fetched back.
 func codeOf(err error) gousb.Error {
 	var code gousb.Error
 	if err == nil || errors.As(err, &code) {

@@ -77,7 +77,7 @@ func (r *reader) read(buf []byte, at int64) error {
 	return nil
 }
 
-// next gives the next packet. A source that blocks, such as a network folder that does not
+// next returns the next packet. A source that blocks, such as a network folder that does not
 // answer, is given up when the image is to be stopped or the context ends.
 func (r *reader) next(ctx context.Context) ([]byte, error) {
 	select {

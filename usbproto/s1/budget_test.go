@@ -12,7 +12,7 @@ import (
 )
 
 // A unit whose answer comes in parts of one byte, each of them in time, does not keep the
-// session for ever.
+// session forever.
 func TestAnswerInTinyPartsHasABudget(t *testing.T) {
 	inLoader(t, func(p *phone) {
 		p.answer(9, []byte{2}, nil)

@@ -32,7 +32,7 @@ func (e *Error) Error() string {
 	return s
 }
 
-// Unwrap gives the cause.
+// Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
 // PacketError is a packet from the phone that breaks the protocol.
@@ -57,7 +57,7 @@ func (e *SourceError) Error() string {
 	return fmt.Sprintf("reading %s at byte %d of its data: %v", e.Image, e.Offset, e.Err)
 }
 
-// Unwrap gives the cause.
+// Unwrap returns the cause.
 func (e *SourceError) Unwrap() error { return e.Err }
 
 // UnitError is a trim-area unit that was not written as asked: it was refused here, before
@@ -72,7 +72,7 @@ func (e *UnitError) Error() string {
 	return fmt.Sprintf("unit %d of trim-area partition %d: %v", e.Unit, e.Partition, e.Err)
 }
 
-// Unwrap gives the reason.
+// Unwrap returns the reason.
 func (e *UnitError) Unwrap() error { return e.Err }
 
 // MismatchError is a unit that reads back differently than it was written. The contents

@@ -48,7 +48,7 @@ func ParseInfo(text []byte) *Info {
 // Keys are the names of all values in the order of the phone.
 func (i *Info) Keys() []string { return slices.Clone(i.keys) }
 
-// Get gives a value; false when the phone did not send the key.
+// Get returns a value; false when the phone did not send the key.
 func (i *Info) Get(key string) (string, bool) {
 	v, ok := i.values[key]
 	return v, ok

@@ -62,7 +62,7 @@ const (
 // HWConfig is the list of roles that the phone tells. A list that was sent and is empty
 // means that the phone has lost its hardware-configuration record and refuses all
 // images. told is false when the phone did not send the key, as boot stages do, or sent
-// a word such as UNKNOWN in place of a list: that says nothing. Entries that cannot be
+// a word such as UNKNOWN instead of a list: that says nothing. Entries that cannot be
 // read are left out.
 func (i *Info) HWConfig() (roles []HWRole, told bool) {
 	text, told := i.values["HW_CONFIG"]

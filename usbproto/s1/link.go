@@ -51,7 +51,7 @@ func newLink(conn usbproto.Conn, opt Options) *link {
 	return l
 }
 
-// search says whether the beginning of a packet has to be looked for.
+// search says whether the beginning of a packet must be looked for.
 func (l *link) search(on bool) {
 	l.searching = on
 	l.parser.MaxData = maxReply
@@ -121,7 +121,7 @@ func (l *link) send(ctx context.Context, p Packet) error {
 	return nil
 }
 
-// receive gives the next packet from the phone. The context bounds it as a whole.
+// receive returns the next packet from the phone. The context bounds it as a whole.
 func (l *link) receive(ctx context.Context) (Packet, error) {
 	for {
 		p, ok, err := l.parser.Next()

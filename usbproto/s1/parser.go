@@ -41,7 +41,7 @@ func (p *Parser) Missing() int {
 // Empty reports whether the stream stands between two packets.
 func (p *Parser) Empty() bool { return p.at == len(p.buf) }
 
-// Next gives the next whole packet; false when more bytes are needed. The announced
+// Next returns the next whole packet; false when more bytes are needed. The announced
 // length is compared with MaxData before anything is kept for it. After an error the
 // stream cannot be trusted any more, and the error stays, unless Skip is used.
 func (p *Parser) Next() (Packet, bool, error) {

@@ -197,7 +197,7 @@ func TestBrokenReplies(t *testing.T) {
 		"header damaged": {damage(7), "checksum"},
 		"data damaged":   {damage(14), "checksum"},
 		"CRC damaged":    {damage(22), "checksum"},
-		"other command":  {func(p *phone) { p.send(13, 1, nil) }, "it answers write unit (13), but read unit (12) was sent"},
+		"other command":  {func(p *phone) { p.send(13, 1, nil) }, "it answers write unit (13), but the command was read unit (12)"},
 		"other refusal":  {func(p *phone) { p.send(0x80, 0, nil) }, "command 128"},
 		"no command":     {func(p *phone) { p.send(0, 1, nil) }, "command 0"},
 		"too long":       {func(p *phone) { p.raw(fromHex(t, "0000000C 00000001 00800001 93")) }, "8388609 bytes"},

@@ -120,7 +120,7 @@ func TestImageStop(t *testing.T) {
 	})
 }
 
-// A context that ended between two packets leaves an upload, which has to be dropped
+// A context that ended between two packets leaves an upload, which must be dropped
 // before anything else.
 func TestImageCancelled(t *testing.T) {
 	inLoader(t, func(p *phone) {

@@ -25,7 +25,7 @@ var ErrTable = errors.New("the phone's partition table is inconsistent")
 //
 // The answer: u32 5, u32 count, then count GPT entries of 128 bytes, little-endian
 // (PROTOCOL.md §11.10). Older loaders send it in parts. The boot stage is not asked,
-// because nobody knows what it answers.
+// because it is unknown what it answers.
 func (s *Session) ReadTable(ctx context.Context) ([]gpt.Entry, error) {
 	if s.Stage() != StageLoader {
 		return nil, fmt.Errorf("%w: only a loader shows the partition table", ErrState)

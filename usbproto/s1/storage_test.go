@@ -63,7 +63,7 @@ func TestReadTable(t *testing.T) {
 	}
 }
 
-// An answer that does not hold together is refused, and the session continues.
+// An answer that is inconsistent is refused, and the session continues.
 func TestReadTableDamaged(t *testing.T) {
 	good := tableAnswer(t, partition(1, 256, 4351, "TA"))
 	change := func(at int, b byte) []byte {

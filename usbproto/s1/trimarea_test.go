@@ -270,8 +270,8 @@ func TestReadAllBroken(t *testing.T) {
 		want string
 	}{
 		"inside a head":  {append(written(2301, []byte{0}), 0, 0, 8), "ends at byte 12"},
-		"inside a unit":  {written(2301, pattern(20))[:20], "unit 2301 at byte 0 of the dump announces 20 bytes, and 12 are left"},
-		"one byte short": {written(2301, pattern(20))[:27], "announces 20 bytes, and 19 are left"},
+		"inside a unit":  {written(2301, pattern(20))[:20], "unit 2301 at byte 0 of the dump announces 20 bytes, but 12 are left"},
+		"one byte short": {written(2301, pattern(20))[:27], "announces 20 bytes, but 19 are left"},
 		"4 GiB unit":     {append(unit(2301), 0xFF, 0xFF, 0xFF, 0xFF), "announces 4294967295 bytes"},
 	} {
 		t.Run(name, func(t *testing.T) {

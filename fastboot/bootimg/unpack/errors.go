@@ -24,7 +24,7 @@ type Error struct {
 	Err    error // what the decoder said, may be nil
 }
 
-// Error gives one line: format, reason and place.
+// Error returns one line: format, reason and place.
 func (e *Error) Error() string {
 	text := fmt.Sprintf("%v: %v (input offset %#x)", e.Format, e.Reason, e.Offset)
 	if e.Err != nil {
@@ -33,7 +33,7 @@ func (e *Error) Error() string {
 	return text
 }
 
-// Unwrap gives the reason and the cause.
+// Unwrap returns the reason and the cause.
 func (e *Error) Unwrap() []error {
 	if e.Err == nil {
 		return []error{e.Reason}

@@ -38,7 +38,7 @@ func Open(data []byte, f Format, limit int64) (*Stream, error) {
 	return &Stream{out}, nil
 }
 
-// Read gives the decompressed bytes, io.EOF at the end of the stream.
+// Read returns the decompressed bytes, io.EOF at the end of the stream.
 func (s *Stream) Read(p []byte) (int, error) { return s.out.Read(p) }
 
 // Used is how many bytes of the slice the stream has taken; after io.EOF that is

@@ -37,7 +37,7 @@ const (
 	trailerSize = 4
 )
 
-// at gives the place of a transfer, and reads on in the stream.
+// at returns the place of a transfer, and reads on in the stream.
 func (f *follower) at(t usbsim.Transfer) place {
 	if t.In {
 		return place{f.packet, true}
