@@ -133,8 +133,8 @@ func TestFolderManifestSources(t *testing.T) {
 		note                  string
 	}{
 		{"manifest first", "fw", sin(map[string]string{"META-INF/MANIFEST.MF": "device: D6603\nversion: 1\n", "fwinfo.xml": fwinfoText}), "D6603", "1", "META-INF/MANIFEST.MF", ""},
-		{"folder name", "H4113_Customized FR_1312-1455_50.2.A.0.400_R5B", sin(map[string]string{}), "H4113", "50.2.A.0.400", "", "folder's name"},
-		{"nothing", "fw", sin(map[string]string{}), "", "", "", "not known"},
+		{"folder name", "H4113_Customized FR_1312-1455_50.2.A.0.400_R5B", sin(map[string]string{}), "H4113", "50.2.A.0.400", "", "name of the folder"},
+		{"nothing", "fw", sin(map[string]string{}), "", "", "", "are unknown"},
 		{"broken fwinfo", "D5803_Customized FR_1289-2865_23.5.A.1.291_R5B", sin(map[string]string{"fwinfo.xml": "<!DOCTYPE x>"}), "D5803", "23.5.A.1.291", "", "fwinfo.xml"},
 		{"fwinfo without model", "fw", sin(map[string]string{"fwinfo.xml": "<fwinfo><swVer>1</swVer></fwinfo>"}), "", "1", "fwinfo.xml", "does not name the model"},
 		{"escape in fwinfo", "fw", sin(map[string]string{"fwinfo.xml": "<fwinfo><model>D\u009b31m</model></fwinfo>"}), "", "", "", "control character"},
@@ -213,7 +213,7 @@ func TestFolderFileChanges(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, err := slurp(b.Members[0])
-		t.Run(name, func(t *testing.T) { want(t, err, Corrupt, "kernel.sin", "12 bytes", "now it has") })
+		t.Run(name, func(t *testing.T) { want(t, err, Corrupt, "kernel.sin", "12 bytes", "now has") })
 	}
 }
 

@@ -125,7 +125,7 @@ func TestHostileArchives(t *testing.T) {
 		{"several disks", &rawZip{members: plain().members, end: put16(4, 1)}, Unsupported, []string{"split"}},
 		{"count too small", &rawZip{members: plain(&rawMember{name: "x.ta"}).members, end: func(b []byte) { put16(8, 1)(b); put16(10, 1)(b) }}, Malformed, []string{"after its last member"}},
 		{"count too large", &rawZip{members: plain().members, end: func(b []byte) { put16(8, 9)(b); put16(10, 9)(b) }}, Malformed, nil},
-		{"prefix", &rawZip{members: plain().members, prefix: []byte("#!/bin/sh\n"), end: put32(16, 52)}, Surplus, []string{"do not belong"}},
+		{"prefix", &rawZip{members: plain().members, prefix: []byte("#!/bin/sh\n"), end: put32(16, 52)}, Surplus, []string{"outside the archive"}},
 		{"zip64 count differs", &rawZip{members: plain().members, zip64: true, end: func(b []byte) { put16(8, 7)(b); put16(10, 7)(b) }}, Disagreement, []string{"7"}},
 		{"zip64 offset differs", &rawZip{members: plain().members, zip64: true, end: put32(16, 7)}, Disagreement, nil},
 		{"zip64 huge count", &rawZip{members: plain().members, zip64: true, end64: func(b []byte) { put64(24, 1<<60)(b); put64(32, 1<<60)(b) }}, Malformed, nil},

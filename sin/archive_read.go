@@ -66,7 +66,7 @@ func openTar(version int, r io.Reader) (*ArchiveReader, error) {
 }
 
 // Next goes to the next chunk, whose bytes Read then gives; io.EOF after the last. Whether the
-// chunk is sparse is not known yet. The error is an *Error or that of the file.
+// chunk is sparse is still unknown. The error is an *Error or that of the file.
 func (a *ArchiveReader) Next() (ArchiveChunk, error) {
 	c, err := a.next()
 	return c, gzipFailure(err)

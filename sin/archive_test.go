@@ -240,7 +240,7 @@ func TestArchiveRules(t *testing.T) {
 		{"no mark", [][]byte{cms, func() []byte {
 			m := edit(edit(raw, ustarAt, 1), 0, 1) // 'u' becomes 't', 'b' becomes 'c': the sum stays
 			return m
-		}(), zero}, BadArchive, 1024 + ustarAt, "mark"},
+		}(), zero}, BadArchive, 1024 + ustarAt, "magic number"},
 		{"no container", [][]byte{raw, zero}, BadArchive, 512, "before the .cms"},
 		{"container only", [][]byte{cms, zero}, BadArchive, 2048, "no chunk"},
 		{"any other tar", [][]byte{member(t, "dir", '5', nil), zero}, NotSIN, 0, "no version"},
@@ -287,7 +287,7 @@ func TestArchiveRules(t *testing.T) {
 func TestArchiveBombs(t *testing.T) {
 	big := ArchiveBuilder{Name: "system", CMS: []byte{0}, Chunks: []*io.SectionReader{section(sparseImage(1<<27, sparseChunk{0xCAC2, 1 << 27, make([]byte, 4)}))}}
 	file := buildArchive(t, big)
-	if _, err := check(file, -1, nil); !errors.Is(err, Because(BadData)) || !strings.Contains(err.Error(), "allowed are") {
+	if _, err := check(file, -1, nil); !errors.Is(err, Because(BadData)) || !strings.Contains(err.Error(), "the limit is") {
 		t.Errorf("512 GiB of zeros: %v", err)
 	}
 	vector := buildArchive(t, vectorArchive())

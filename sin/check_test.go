@@ -68,7 +68,7 @@ func TestLimits(t *testing.T) {
 		want string
 	}{
 		{"exactly allowed", CheckOptions{MaxOutput: 0x5000}, ""},
-		{"a byte too much", CheckOptions{MaxOutput: 0x4FFF}, "allowed are 20479"},
+		{"a byte too much", CheckOptions{MaxOutput: 0x4FFF}, "the limit is 20479"},
 		{"exactly the partition", CheckOptions{PartitionSize: sizeOf(0x5000, true)}, ""},
 		{"partition too small", CheckOptions{PartitionSize: sizeOf(0x4FFF, true)}, "the partition has 20479"},
 		{"partition not known", CheckOptions{PartitionSize: sizeOf(1, false)}, ""},

@@ -78,8 +78,8 @@ func TestLayoutRules(t *testing.T) {
 		at     int64
 		want   string
 	}{
-		{"first byte 1", func(b []byte) { b[0] = 1 }, 0, "form is 1/1"},
-		{"older form", func(b []byte) { b[0], b[2] = 1, 2 }, 0, "form is 1/2"},
+		{"first byte 1", func(b []byte) { b[0] = 1 }, 0, "format is 1/1"},
+		{"older form", func(b []byte) { b[0], b[2] = 1, 2 }, 0, "format is 1/2"},
 		{"no table", set32(4, 0), 4, "no partition table"},
 		{"one table more", set32(4, 3), int64(len(good)), "ends before partition table 3"},
 		{"very many tables", set32(4, 0xFFFFFFFF), int64(len(good)), "ends before partition table 3"},

@@ -210,7 +210,7 @@ func TestRules(t *testing.T) {
 				t.Fatalf("got %v; want %v with %q", err, c.reason, c.text)
 			}
 			if e.Offset < 0 || e.Offset > int64(len(b)) {
-				t.Errorf("offset %d lies outside of the file of %d bytes", e.Offset, len(b))
+				t.Errorf("offset %d lies outside the file of %d bytes", e.Offset, len(b))
 			}
 		})
 	}

@@ -92,7 +92,7 @@ func TestUnknownLoaderIsNotForeseen(t *testing.T) {
 	for code, foreseen := range map[string]bool{"X10i": false, "LT26i": false, "F5121": false, "D5803": true} {
 		target, ok := TargetFor(code)
 		if !ok {
-			t.Fatalf("%s is not known", code)
+			t.Fatalf("%s is unknown", code)
 		}
 		d, err := Diagnose(image, target)
 		if err != nil {

@@ -33,7 +33,7 @@ func TestThreeCauses(t *testing.T) {
 		{"type not listed, issuer not known", Facts{HWConfig: HWConfigPresent, Roles: other, Subject: "S1_SW"}, UsageRefused, "HWCONF", High, "does not list files signed as S1_SW"},
 		{"no live bit", Facts{HWConfig: HWConfigPresent, Roles: has(0x0015), Issuer: live, Subject: "S1_SW"}, UsageRefused, "HWCONF", High, "does not accept Sony's production root for them (HW_CONFIG: S1_SW:0001:0015)"},
 		{"test build with its bit", Facts{HWConfig: HWConfigPresent, Roles: has(0x0015), Issuer: test, Subject: "S1_SW"}, SessionRecord, "POWERCYCLE", Medium, "allows this file"},
-		{"nothing speaks against it", Facts{HWConfig: HWConfigPresent, Roles: has(0x0003), Issuer: live, Subject: "S1_SW"}, SessionRecord, "POWERCYCLE", Medium, "S1_SW:0001:0003"},
+		{"nothing contradicts it", Facts{HWConfig: HWConfigPresent, Roles: has(0x0003), Issuer: live, Subject: "S1_SW"}, SessionRecord, "POWERCYCLE", Medium, "S1_SW:0001:0003"},
 		{"enforcement off", Facts{HWConfig: HWConfigPresent, Roles: has(0x0000), Issuer: live, Subject: "S1_SW"}, SessionRecord, "POWERCYCLE", Medium, "allows this file"},
 		{"nothing known", Facts{}, "", "CHECKROOT", High, "three possible causes"},
 		{"phone tells nothing", Facts{HWConfig: HWConfigAbsent, Issuer: live, Subject: "S1_SW"}, "", "CHECKROOT", High, "sent no HW_CONFIG"},

@@ -42,7 +42,7 @@ func (e *SpaceError) Error() string {
 // Unwrap makes errors.Is(err, syscall.ENOSPC) work.
 func (e *SpaceError) Unwrap() error { return syscall.ENOSPC }
 
-// ExistsError is an output that is there already. It is an fs.ErrExist.
+// ExistsError is an output that already exists. It is an fs.ErrExist.
 type ExistsError struct{ Path string }
 
 func (e *ExistsError) Error() string { return e.Path + " exists already" }

@@ -232,7 +232,7 @@ type looseEntry struct {
 	why  string // it cannot be looked at
 }
 
-// loose lists the regular files below a folder that are not known yet, by name, and apart
+// loose lists the regular files below a folder that are still unknown, by name, and apart
 // from them whatever else is there: links that lead out, pipes, folders that may not be read.
 func loose(root *os.Root, known map[string]bool) (files, odd []looseEntry, err error) {
 	leave := func(name, why string) {

@@ -38,7 +38,7 @@ func TestEveryCodeOfTheDatabase(t *testing.T) {
 		for _, code := range codes {
 			f, m, ok := Find(code)
 			if !ok {
-				t.Errorf("%s of %s is not known", code, folder)
+				t.Errorf("%s of %s is unknown", code, folder)
 				continue
 			}
 			if m.Folder != folder || string(f.Protocol) != protocol {

@@ -13,7 +13,7 @@ func mustFamily(t *testing.T, code string) (*Family, Model) {
 	t.Helper()
 	f, m, ok := ByModel(code)
 	if !ok {
-		t.Fatalf("model %s is not known", code)
+		t.Fatalf("model %s is unknown", code)
 	}
 	return f, m
 }

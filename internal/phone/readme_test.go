@@ -77,7 +77,7 @@ func TestReadmeNeverWritten(t *testing.T) {
 		}
 		for _, f := range Families() {
 			if p, ok := f.Partition(label); ok && p.Verdict != Bundle && p.Verdict != Never {
-				t.Errorf("%s: %s may be written outside of a complete bundle (%s)", f.Name, label, p.Verdict)
+				t.Errorf("%s: %s may be written outside a complete bundle (%s)", f.Name, label, p.Verdict)
 			}
 		}
 	}

@@ -14,7 +14,7 @@ func TestVersionsThatNoPhoneHas(t *testing.T) {
 		}
 		_, z1, _ := ByModel("C6903")
 		if got := z1.QuestionVersion(version); z1.Code != "C6903" || got != "" {
-			t.Errorf("%q of a %s, whose releases are not known: %q", version, z1.Code, got)
+			t.Errorf("%q of a %s, whose releases are unknown: %q", version, z1.Code, got)
 		}
 	}
 }

@@ -63,7 +63,7 @@ func TestBundleOfAnotherFamilyIsRefused(t *testing.T) {
 		own := kitOf(t, name)
 		family, _, ok := phone.ByModel(own.facts.Model)
 		if !ok {
-			t.Fatalf("%s is not known", own.facts.Model)
+			t.Fatalf("%s is unknown", own.facts.Model)
 		}
 		for _, maker := range makers {
 			b := newMadeBundleFor(t, maker)

@@ -202,7 +202,7 @@ func TestBrokenReplies(t *testing.T) {
 		"no command":     {func(p *phone) { p.send(0, 1, nil) }, "command 0"},
 		"too long":       {func(p *phone) { p.raw(fromHex(t, "0000000C 00000001 00800001 93")) }, "8388609 bytes"},
 		"unknown flags":  {func(p *phone) { p.send(12, 0x11, nil) }, "flags"},
-		"greetings for ever": {func(p *phone) {
+		"greetings forever": {func(p *phone) {
 			for range 100 {
 				p.greet(bootText)
 			}
