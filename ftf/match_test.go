@@ -129,7 +129,7 @@ func TestVerdictTexts(t *testing.T) {
 		"OTP_DATA_1 agrees (1)":                             {"OTP_DATA_1", "1", "1", Agrees},
 		"PLF_ROOT_1 is not required":                        {"PLF_ROOT_1", "", "1", NotWanted},
 		"OTP_DATA_1 should be 1, but the phone has 2":       {"OTP_DATA_1", "1", "2", Differs},
-		"IDCODE_1 is not set":                             {"IDCODE_1", "", "2", Differs},
+		"IDCODE_1 is not set":                               {"IDCODE_1", "", "2", Differs},
 		"SPACE_ID should be 1, but the phone does not tell": {"SPACE_ID", "1", "", Silent},
 		`NAME "DEVELOPMENT" is for development phones`:      {"NAME", "DEVELOPMENT", "", Barred},
 	} {

@@ -51,7 +51,7 @@ func TestBrokenAnswers(t *testing.T) {
 		"4 GiB":                      {hash, askHash, []string{"DATAffffffff"}, "the limit is 64 bytes"},
 		"more than there is":         {hash, askHash, []string{"DATA00000041"}, "the limit is 64 bytes"},
 		"more in several DATA":       {hash, askHash, []string{"DATA00000020" + strings.Repeat("x", 32), "DATA00000021"}, "the limit is 64 bytes"},
-		"DATA forever":              {hash, askHash, []string{strings.Repeat("DATA00000000", 30)}, "more than 16 DATA"},
+		"DATA forever":               {hash, askHash, []string{strings.Repeat("DATA00000000", 30)}, "more than 16 DATA"},
 		"OKAY before the bytes":      {send, askSend, []string{"OKAY"}, "DATA must come before"},
 		"another number of bytes":    {send, askSend, []string{"DATA00000011"}, "a number of bytes other than"},
 		"DATA of 4 GiB":              {send, askSend, []string{"DATAffffffff"}, "a number of bytes other than"},
