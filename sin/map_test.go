@@ -82,7 +82,7 @@ func TestMapRules(t *testing.T) {
 		{"hash type 3", 4, [][]byte{gptp(1), tag("ADDR", be64(0), be64(4), be64(0), be32(3))}, "hash type 3", 8 + 24 + 32},
 		{"gap in the data", 21, [][]byte{gptp(1), addr(0, 10, 0), addr(11, 10, 10)}, "starts at 0x", 8 + 24 + 36},
 		{"data twice", 10, [][]byte{gptp(1), addr(0, 10, 0), addr(0, 10, 10)}, "starts at 0x", 8 + 24 + 36},
-		{"data past the end of the file", 10, [][]byte{gptp(1), addr(0, 11, 0)}, "past the file", 8 + 24},
+		{"data past the end of the file", 10, [][]byte{gptp(1), addr(0, 11, 0)}, "past the end of the file", 8 + 24},
 		{"data left over", 11, [][]byte{gptp(1), addr(0, 10, 0)}, "1 bytes of data belong to no piece", 8 + 60 + 10},
 		{"data without pieces", 1, [][]byte{gptp(1)}, "1 bytes of data belong to no piece", 8 + 24},
 		{"LZ4A over 16 MiB", 10, [][]byte{gptp(1), lz4a(0, 16<<20+1, 10, 0)}, "not between 1 byte and 16 MiB", 8 + 24},
