@@ -230,7 +230,7 @@ func (g *inputs) otherFiles(base []member) {
 	one("around two.zip", zipOf(g.t, []member{{"a.ftf", ftf}, {"b.ftf", ftf}}), yes)
 	one("bundle.ftf.gz", gzipOf(ftf), yes)
 	one("bundle cut.ftf.gz", gzipOf(ftf[:5000]), no)
-	large := zipOf(g.t, with(base, "notes.bin", noise(9<<20))) // more than is looked into in memory
+	large := zipOf(g.t, with(base, "notes.bin", noise(9<<20))) // more than is examined in memory
 	one("large.ftf.gz", gzipOf(large), unknown)
 	one("around large.zip", zipOf(g.t, []member{{"D5803.ftf", large}}), yes)
 	one("around large cut.zip", zipOf(g.t, []member{{"D5803.ftf", large[:len(large)-5000]}}), no)

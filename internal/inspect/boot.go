@@ -215,7 +215,7 @@ func (r *Report) corrupt(what string, err error, proven bool) {
 	r.Notes = append(r.Notes, what+" cannot be read to its end: "+err.Error())
 }
 
-// kernel looks into a kernel section.
+// kernel examines a kernel section.
 func (r *Report) kernel(data []byte, proven bool) {
 	if len(data) == 0 {
 		return
@@ -240,7 +240,7 @@ func (r *Report) kernel(data []byte, proven bool) {
 	}
 }
 
-// ramdisk looks into a ramdisk section.
+// ramdisk examines a ramdisk section.
 func (r *Report) ramdisk(data []byte, proven bool) {
 	if len(data) == 0 {
 		return

@@ -77,7 +77,7 @@ func (in *inspector) zip(ctx context.Context, rep *Report, s source) error {
 	return ctx.Err()
 }
 
-// nested is an archive inside another file that is not looked into.
+// nested is an archive inside another file that is not examined.
 func (in *inspector) nested(_ context.Context, rep *Report, _ source) error {
 	rep.Kind, rep.Title, rep.unread = KindZip, "zip archive inside another file", true
 	rep.unproven("an archive inside an archive: unpack it first")

@@ -240,7 +240,7 @@ func (a *assembler) rivals(m *ftf.Member) {
 		}
 	}
 	if other, twice := a.images[short]; twice {
-		a.rival = &RefusedError{m.Name, fmt.Sprintf("%s is for %s too, and nobody can say which of them is meant; take one of them out of the folder, or choose with --only", other, short)}
+		a.rival = &RefusedError{m.Name, fmt.Sprintf("%s is for %s too, and it is unclear which of them is meant; take one of them out of the folder, or choose with --only", other, short)}
 	}
 	a.images[short] = m.Name
 }

@@ -28,7 +28,7 @@ type Loader struct {
 	Fill FillForm `json:"fill"`
 
 	// PacketsPerBlock is how many packets of one hash block the loader keeps; it
-	// waits for ever for a block that needs more.
+	// waits forever for a block that needs more.
 	PacketsPerBlock int `json:"packets_per_block"`
 
 	// HeaderUnit is the partition whose image leaves its SIN header in trim-area

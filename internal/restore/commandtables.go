@@ -84,7 +84,7 @@ func (j *judge) chooseTables() (c tableChoice) {
 		}
 		for _, o := range byLUN[f.lun] {
 			if o.kib == f.kib && o.emmc == f.emmc {
-				refuse(fmt.Sprintf("%s and %s are for the same storage", o.item.Member, it.Member), "nobody can say which of them is meant")
+				refuse(fmt.Sprintf("%s and %s are for the same storage", o.item.Member, it.Member), "it is unclear which of them is meant")
 			}
 		}
 		byLUN[f.lun] = append(byLUN[f.lun], f)

@@ -58,7 +58,7 @@ func TestCommandTables(t *testing.T) {
 		{name: "the table of another storage under its name", spec: "1", edit: copyTo(other, "partition/partition-image-LUN0_62480384_X-FLASH-ALL-A2CD.sin"),
 			says: "for a storage of 124960768 KiB instead of 62480384", dry: true},
 		{name: "two tables for one storage", spec: "1", edit: copyTo(other, filepath.Base(other)), says: "are for the same storage", dry: true},
-		{name: "an image larger than its partition", spec: "1", edit: large, says: "it writes 131072 bytes into vbmeta_a, which has room for 65536", dry: true},
+		{name: "an image larger than its partition", spec: "1", edit: large, says: "it writes 131072 bytes to vbmeta_a, which holds 65536", dry: true},
 		{name: "slots that the tables do not have", spec: "1iii", fault: "var=has-slot:super:yes@*", says: `the phone answers "yes"`},
 		{name: "no slots where the tables have them", spec: "1iii", fault: "var=has-slot:boot:no@*", says: `the phone answers "no"`},
 	} {

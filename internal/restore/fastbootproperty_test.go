@@ -211,7 +211,7 @@ func TestFastbootPlanKnowsFileSystems(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := restore.BuildFastboot(fw, nil, nil, c.request); !refusedFor(err, "no ext4 file system") {
+	if _, err := restore.BuildFastboot(fw, nil, nil, c.request); !refusedFor(err, "instead of an ext4 file system") {
 		t.Errorf("got %v", err)
 	}
 	wire := &fastbootRecorder{}

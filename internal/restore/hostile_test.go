@@ -124,11 +124,11 @@ var hostileCases = []hostileCase{
 	// Doubt.
 	{name: "two files for one image", edit: func(b *madeBundle) {
 		extra("sub/system.sin", "plain", func(b *madeBundle) []byte { return b.imageFile(b.t, good, "S1_SW", "system", 3) })(b, nil)
-	}, want: refused, says: "nobody can say"},
+	}, want: refused, says: "it is unclear"},
 	{name: "two files for one image, one skipped", edit: func(b *madeBundle) {
 		extra("sub/system.sin", "plain", func(b *madeBundle) []byte { return b.imageFile(b.t, good, "S1_SW", "system", 3) })(b, nil)
 	}, request: skip("sub/system.sin"), want: done, sent: []string{"system.sin"}, not: []string{"sub/system.sin"}},
-	{name: "two partition tables", changes: changed("a partition table in a folder"), want: refused, says: "nobody can say"},
+	{name: "two partition tables", changes: changed("a partition table in a folder"), want: refused, says: "it is unclear"},
 	{name: "two boot files of one name", changes: changed("two boot files of one name"), want: refused, says: "which could be"},
 	{name: "two boot files for one partition", changes: changed("two boot files for one partition"), want: refused, says: "a second file for sbl1"},
 	{name: "two values for one unit", changes: changed("another fota-reset"), want: refused, says: "another value"},

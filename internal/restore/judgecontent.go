@@ -17,7 +17,7 @@ func (j *judge) content(it *Item) (ps Problems) {
 	img, _ := j.fw.Family.Image(it.Short)
 	if same := j.rivals(it); len(same) > 0 && !it.table {
 		refuse(fmt.Sprintf("the bundle has a second file for %s: %s", img.Short, strings.Join(same, ", ")),
-			"nobody can say which of them is meant", j.leaveOut(it))
+			"it is unclear which of them is meant", j.leaveOut(it))
 	}
 	switch {
 	case !it.Checked:
@@ -50,9 +50,9 @@ func (j *judge) content(it *Item) (ps Problems) {
 	}
 	switch {
 	case j.p.Route == RouteFastboot && len(it.Targets) > 1:
-		refuse(fmt.Sprintf("it writes %d partitions, and fastboot writes one at a time", len(it.Targets)), "nobody can say which of them is meant", "leave it out: --skip "+it.Short)
+		refuse(fmt.Sprintf("it writes %d partitions, and fastboot writes one at a time", len(it.Targets)), "it is unclear which of them is meant", "leave it out: --skip "+it.Short)
 	case j.p.Route == RouteFastboot && holdsFiles(img.Short) && it.holds != sin.KindExt4:
-		refuse(fmt.Sprintf("it holds no ext4 file system, but %s", it.holds), "fastboot would write it as it is, and the phone could not use it", "leave it out: --skip "+it.Short)
+		refuse(fmt.Sprintf("it holds %s instead of an ext4 file system", it.holds), "fastboot would write it unchanged, and the phone could not use it", "leave it out: --skip "+it.Short)
 	case it.form != nil && j.p.Route != RouteFastboot:
 		if why := j.receiver().refuses(*it.form); why != "" {
 			refuse(why, "the phone would stop in the middle of this file", "if the loader is older than the firmware, take loader.sin from a newer bundle for this model and add --loader FILE")

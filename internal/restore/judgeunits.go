@@ -70,7 +70,7 @@ func (j *judge) units(it *Item) verdict {
 			}
 		default:
 			ps = append(ps, Problem{Kind: PolicyRefusal, Item: it.Member, What: fmt.Sprintf("it sets trim-area unit %d to another value than %s", u.Unit, other.Member),
-				Why: "nobody can say which of them is meant", Next: j.leaveOut(it)})
+				Why: "it is unclear which of them is meant", Next: j.leaveOut(it)})
 		}
 	}
 	switch {
