@@ -111,7 +111,7 @@ func (in *inspector) android(_ context.Context, rep *Report, data []byte) error 
 	switch {
 	case m.Need > maxBoot:
 		if m.Need > rep.Size {
-			rep.truncated(m.Need, fmt.Sprintf("its header asks for %d bytes, the file ends after %d", m.Need, rep.Size))
+			rep.truncated(m.Need, fmt.Sprintf("its header needs %d bytes, the file ends after %d", m.Need, rep.Size))
 		}
 		rep.unproven("it is larger than any boot partition that xflash knows, so only its header was checked")
 		return nil
@@ -323,7 +323,7 @@ func (r *Report) bootPhones() {
 
 // vendorBoot inspects the vendor half of a boot image.
 func (in *inspector) vendorBoot(_ context.Context, rep *Report, data []byte) error {
-	rep.Kind, rep.Title = KindVendor, "vendor_boot image, of phones after the S1 time"
+	rep.Kind, rep.Title = KindVendor, "vendor_boot image, for phones after the S1 era"
 	v, err := bootimg.ParseVendorBoot(data)
 	if err != nil {
 		rep.bootFault(err)

@@ -62,7 +62,7 @@ func (in *inspector) vbmeta(_ context.Context, rep *Report, s source) error {
 
 // dtbo inspects a table of device-tree overlays.
 func (in *inspector) dtbo(_ context.Context, rep *Report, data []byte) error {
-	rep.Kind, rep.Title = KindDTBO, "dtbo image (device-tree overlays), of phones after the S1 time"
+	rep.Kind, rep.Title = KindDTBO, "dtbo image (device-tree overlays), for phones after the S1 era"
 	if len(data) < dtboHeader {
 		rep.truncated(dtboHeader, "it ends within its header")
 		return nil
@@ -70,7 +70,7 @@ func (in *inspector) dtbo(_ context.Context, rep *Report, data []byte) error {
 	be := binary.BigEndian
 	total, size, count, at := int64(be.Uint32(data[4:])), int64(be.Uint32(data[12:])), int64(be.Uint32(data[16:])), int64(be.Uint32(data[20:]))
 	if total > int64(len(data)) {
-		rep.truncated(total, fmt.Sprintf("its header asks for %d bytes, the file ends after %d", total, rep.Size))
+		rep.truncated(total, fmt.Sprintf("its header needs %d bytes, the file ends after %d", total, rep.Size))
 		return nil
 	}
 	if size < 8 || at < dtboHeader || count > total/size || at+count*size > total {

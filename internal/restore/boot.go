@@ -74,7 +74,7 @@ func (j *judge) chooseBoot() (c bootChoice) {
 	if len(absent) > 0 {
 		c.notes = append(c.notes, "the boot set has no "+strings.Join(absent, ", ")+": the phone keeps its own")
 	}
-	c.notes = append(c.notes, fmt.Sprintf("boot set %s, version %s; the phone has %s", config.Name, d.BootVersion(), cmp.Or(installed, "an unknown one")))
+	c.notes = append(c.notes, fmt.Sprintf("boot set %s, version %s; the phone has %s", config.Name, d.BootVersion(), cmp.Or(installed, "an unknown set")))
 	return c
 }
 
@@ -87,7 +87,7 @@ func (j *judge) topLevel(it *Item) string {
 	}
 	switch why := j.partial(j.noCore()); {
 	case why != "":
-		return "it is written only as part of a complete firmware: " + why
+		return "xflash writes it only as part of complete firmware: " + why
 	case slices.ContainsFunc(j.boot.files, func(o *Item) bool { return o.Kind == ItemSIN && j.sameImage(o, it) }):
 		return "the boot set brings its own"
 	}

@@ -189,7 +189,7 @@ func (b *builder) finishCommand() {
 		b.refuse(b.fw.Name, "nothing in it is left to flash", b.whyNothing(), "check --only, --skip and --wipe: xflash restore FILE --dry-run lists what is left out and why")
 	}
 	if why := b.partial(b.noCore()); b.sel.all && why != "" {
-		b.note("this is not a complete firmware: %s", why)
+		b.note("this is not complete firmware: %s", why)
 	}
 	if b.tables.files != nil {
 		b.note("%s", b.tables.describe())

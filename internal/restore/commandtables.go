@@ -62,7 +62,7 @@ func (j *judge) chooseTables() (c tableChoice) {
 		return c
 	}
 	if why := j.partial(j.noCore()); why != "" {
-		c.why = "partition tables are written only by a complete restore: " + why
+		c.why = "only a complete restore writes partition tables: " + why
 		return c
 	}
 	refuse := func(what, why string) {
@@ -80,7 +80,7 @@ func (j *judge) chooseTables() (c tableChoice) {
 			continue
 		}
 		if why := f.contradicts(); why != "" {
-			refuse(it.Base+" "+why, "a table for another storage leaves a phone that does not start")
+			refuse(it.Base+" "+why, "with a table for another storage the phone does not start")
 		}
 		for _, o := range byLUN[f.lun] {
 			if o.kib == f.kib && o.emmc == f.emmc {
@@ -126,7 +126,7 @@ func (j *judge) chooseTables() (c tableChoice) {
 		}
 		if table := fit[0].item.lun; table != nil {
 			if why := table.unfit(size); why != "" {
-				refuse(fit[0].item.Base+" "+why, "a table for another storage leaves a phone that does not start")
+				refuse(fit[0].item.Base+" "+why, "with a table for another storage the phone does not start")
 			}
 		}
 		c.files[fit[0].item] = lun

@@ -182,7 +182,7 @@ func (j *judge) aim(it *Item) (ps Problems) {
 			// It says what it is, and it stays behind.
 		case !listed, part.Verdict == phone.Never, part.Class == phone.BootChain, part.Class == phone.Modem:
 			refuse(fmt.Sprintf("it would write the protected partition %s", label),
-				cmp.Or(part.Note, "it is not on the list of partitions that a rescue may write"))
+				cmp.Or(part.Note, "its partition is not on the list that a rescue may write"))
 		default:
 			refuse(fmt.Sprintf("it is called %s, but would write the partition %s", it.Short, label),
 				"the phone uses the identifier inside the file, not the file's name")

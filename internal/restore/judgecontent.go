@@ -30,7 +30,7 @@ func (j *judge) content(it *Item) (ps Problems) {
 			"the phone uses the content, not the name", j.skipHint(it))
 		return ps
 	case img.Signer != "" && it.Signer != img.Signer:
-		refuse(fmt.Sprintf("it is signed by %s, and %s files are signed by %s", cmp.Or(it.Signer, "nobody"), img.Short, img.Signer),
+		refuse(fmt.Sprintf("it is signed by %s, but %s files are signed by %s", cmp.Or(it.Signer, "nobody"), img.Short, img.Signer),
 			"the phone would refuse it", j.skipHint(it))
 	case img.Writes == phone.ToPartition && len(it.Targets) == 0:
 		refuse("it does not say which partition it writes", "the phone would refuse it", j.skipHint(it))

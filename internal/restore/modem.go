@@ -19,7 +19,7 @@ func (j *judge) modem(it *Item) string {
 	if !j.resetsModem(it) {
 		return ""
 	}
-	const only = "modem settings are written only as part of a complete firmware for this phone: "
+	const only = "xflash writes modem settings only as part of complete firmware for this phone: "
 	if j.fw.Manifest.Device == "" || j.fw.Manifest.Version == "" {
 		return only + "this bundle does not say its model and version"
 	}
