@@ -181,7 +181,7 @@ func (n *Needs) add(t Tag) {
 		n.LongFill = n.LongFill || t.Length >= 32
 		n.FillWord = n.FillWord || t.Fill != [4]byte{}
 		if t.DestLen == 0 {
-			never("writes 0 bytes, and no loader was seen to survive a piece of nothing")
+			never("writes 0 bytes, and no known loader survives an empty piece")
 		}
 		return
 	}

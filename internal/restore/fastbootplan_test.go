@@ -265,9 +265,9 @@ func TestFastbootRouteIsRefused(t *testing.T) {
 		"no name":             {facts: func(f *restore.FastbootFacts) { f.Product = "" }, want: "does not say which model"},
 		"no name, --model":    {facts: func(f *restore.FastbootFacts) { f.Product = "" }, request: restore.Request{Model: "D5803"}},
 		"--model contradicts": {request: restore.Request{Model: "D6603"}, want: "--model says D6603, the phone says D5803"},
-		"too large":           {facts: func(f *restore.FastbootFacts) { f.Sizes = map[string]int64{"system": 1 << 20} }, want: "has room for 1048576"},
+		"too large":           {facts: func(f *restore.FastbootFacts) { f.Sizes = map[string]int64{"system": 1 << 20} }, want: "holds 1048576"},
 		"kernel too large":    {facts: func(f *restore.FastbootFacts) { f.Sizes = map[string]int64{"boot": 64 << 10} }, want: "fastboot cannot write this kernel"},
-		"nothing left":        {request: restore.Request{Only: []string{"loader"}}, want: "nothing of it is left"},
+		"nothing left":        {request: restore.Request{Only: []string{"loader"}}, want: "nothing in it is left"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newLoaderBench(t, simphone.Options{}, c.request)

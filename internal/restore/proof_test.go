@@ -118,15 +118,15 @@ func TestPlanSaysWhatIsNotProven(t *testing.T) {
 		note          string
 	}{
 		{"z3c", "D5803", "", ""},
-		{"z3c", "SGP621", "MSM8974AB_27, was never run in our tests. Its tables are those of MSM8974AB_22", "the order is that of its sister Xperia Z2 (D65XX)"},
-		{"z2", "D6563", "MSM8974AB_17, was never run", "sister Xperia Z2"},
-		{"z1", "D5503", "", "the order is that of its sister Xperia Z1 (C69XX)"},
-		{"z5c", "E5823", "", "the order is that of its sister Xperia Z3+ (E65XX)"},
-		{"z5c", "E6853", "MSM8994_50, was never run", ""},
-		{"z", "C6603", "keeps no second copy of the boot chain", "sister Xperia ZL (C650X)"},
-		{"zr", "C5503", "", "sister Xperia ZL (C650X)"},
-		{"m4", "E2303", "", "switches it off when the cable is pulled"},
-		{"m", "C1905", "a stop while it writes rpm leaves", "answers nothing more after a packet that was damaged"},
+		{"z3c", "SGP621", "MSM8974AB_27. Its tables are those of MSM8974AB_22, which they did run", "the order is that of the related model Xperia Z2 (D65XX)"},
+		{"z2", "D6563", "never ran the loader of the Xperia Z2a, MSM8974AB_17", "related model Xperia Z2"},
+		{"z1", "D5503", "", "the order is that of the related model Xperia Z1 (C69XX)"},
+		{"z5c", "E5823", "", "the order is that of the related model Xperia Z3+ (E65XX)"},
+		{"z5c", "E6853", "never ran the loader of the Xperia Z5 Premium, MSM8994_50", ""},
+		{"z", "C6603", "keeps no second copy of the boot chain", "related model Xperia ZL (C650X)"},
+		{"zr", "C5503", "", "related model Xperia ZL (C650X)"},
+		{"m4", "E2303", "", "the loader switches this phone off"},
+		{"m", "C1905", "if it stops while it writes rpm,", "answers nothing more after a packet that was damaged"},
 	} {
 		t.Run(c.phone+" "+c.device, func(t *testing.T) {
 			t.Parallel()
