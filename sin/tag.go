@@ -157,7 +157,7 @@ type Needs struct {
 }
 
 // Unsendable says why no phone may get the image, whatever its loader; "" when nothing
-// speaks against it. These maps follow the format, and crash or hang every loader that was
+// contradicts it. These maps follow the format, and crash or hang every loader that was
 // executed, or are refused by it (usbproto/s1/PROTOCOL.md §12.5).
 func (m *Map) Unsendable() string { return m.Needs.unsendable }
 

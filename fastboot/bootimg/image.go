@@ -217,7 +217,7 @@ func (m *Image) CheckID() IDState {
 }
 
 // AVBFooter is the mark of Android verified boot at the very end of a partition
-// image (FORMAT.md §7.2), big-endian. Phones of the S1 time know nothing
+// image (FORMAT.md §7.2), big-endian. Phones of the S1 era know nothing
 // of it; it is read to tell it from damage.
 type AVBFooter struct {
 	OriginalSize uint64 // of the image before the footer was added, bytes
