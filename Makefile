@@ -48,7 +48,8 @@ test-install:
 #   make test-all   long runs, fuzzing, the virtual machine, U-Boot: CI runs most of it
 # gotestsum names each skipped test with its reason and counts them at the end.
 TOOL    = $(GO) tool -modfile=packaging/tools/go.mod
-GOTEST  = $(TOOL) gotestsum --format pkgname-and-test-fails --format-icons text --hide-summary=output -- -timeout 30m
+# Many tests wait for a simulated phone, so four run at a time on two cores.
+GOTEST  = $(TOOL) gotestsum --format pkgname-and-test-fails --format-icons text --hide-summary=output -- -timeout 30m -parallel 4
 # What runs in several goroutines is tested under the race detector; the program itself, whose
 # tests start many processes, only by test-all.
 RACE    = ./usbproto/... ./fastboot ./internal/restore ./internal/simphone

@@ -34,6 +34,7 @@ func (b *bench) pulledDuring(name string) error {
 // A run that continues inside the boot set sends all of it again, because the loader counts
 // its images in memory; one that continues after it sends none of it.
 func TestSetIsSentAgainWhole(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		during string
 		again  bool
@@ -184,6 +185,7 @@ func TestJournalThatCannotBeRemoved(t *testing.T) {
 // TestStateDiskFull: from some step on the journal cannot be written. The run stops at the
 // next place where that is safe, outside the boot set, and can be continued.
 func TestStateDiskFull(t *testing.T) {
+	t.Parallel()
 	for _, name := range []string{"flash state", "s1sbl", "kernel"} {
 		t.Run(name, func(t *testing.T) {
 			b := newBench(t, simphone.Options{})
@@ -317,6 +319,7 @@ func FuzzJournal(f *testing.F) {
 
 // TestJournalBeyondThePlan: a count past the plan is damage, not Done.
 func TestJournalBeyondThePlan(t *testing.T) {
+	t.Parallel()
 	for _, done := range []int{1000, -1} {
 		b := halfway(t)
 		file := journalFile(t, b)

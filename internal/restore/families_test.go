@@ -20,6 +20,7 @@ var kept = []string{"userdata", "apps_log", "diag", "ssd", "persist"}
 // A bundle in the form of each family restores its phone: every image arrives, the whole
 // new boot chain is in force, and what must stay stays.
 func TestRestoreEveryPhone(t *testing.T) {
+	t.Parallel()
 	names := simphone.LoaderNames()
 	if testing.Short() {
 		names = []string{"z1", "z5c"} // z3c is in every other test here

@@ -138,6 +138,7 @@ func (b *loaderBench) sameParts(sony, android []byte, label string) {
 var loaderLabels = []string{"boot", "FOTAKernel", "system", "cache"}
 
 func TestFastbootRoute(t *testing.T) {
+	t.Parallel()
 	for _, generation := range []string{simphone.Aboot2013, simphone.Aboot2014, simphone.Aboot2015} {
 		t.Run(generation, func(t *testing.T) {
 			b := newLoaderBench(t, simphone.Options{Aboot: generation}, restore.Request{})
@@ -205,6 +206,7 @@ func TestFastbootRouteInPieces(t *testing.T) {
 
 // A stop or a refusal at every step leaves a journal from which the restore completes.
 func TestFastbootRouteResumes(t *testing.T) {
+	t.Parallel()
 	for at := range 5 {
 		b := newLoaderBench(t, simphone.Options{}, restore.Request{})
 		stop := make(chan struct{})
@@ -255,6 +257,7 @@ func TestFastbootRouteRefusedByThePhone(t *testing.T) {
 }
 
 func TestFastbootRouteIsRefused(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		request restore.Request
 		facts   func(*restore.FastbootFacts)

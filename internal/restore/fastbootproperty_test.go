@@ -20,6 +20,7 @@ import (
 // nothing: what a phone was told to flash and to erase is read off the wire, over bundles
 // and requests made by chance. Layer: make check.
 func TestOnlyWhatMayBeSentIsSentThroughFastboot(t *testing.T) {
+	t.Parallel()
 	cases := uint64(250)
 	if !testing.Short() {
 		cases = 1500

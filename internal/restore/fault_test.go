@@ -156,6 +156,7 @@ func flash(conn usbproto.Conn, fw *restore.Firmware, store restore.Store, p rest
 // TestResumeAfterUnplug pulls the cable at some packets and continues with --resume, as
 // often as it takes. The end must be that of an undisturbed run.
 func TestResumeAfterUnplug(t *testing.T) {
+	t.Parallel()
 	fw, err := small()
 	if err != nil {
 		t.Fatal(err)
@@ -227,6 +228,7 @@ func identity(t *testing.T, b *bench) string {
 // TestStopAtSafePoint asks for a stop during each file. The run must end in time, leave
 // 10100 set and a journal, and not stop between two files of the boot set.
 func TestStopAtSafePoint(t *testing.T) {
+	t.Parallel()
 	fw, err := small()
 	if err != nil {
 		t.Fatal(err)

@@ -188,6 +188,7 @@ var hostileCases = []hostileCase{
 // TestHostileBundles runs every case against a phone that agrees to everything. Layer: make
 // check.
 func TestHostileBundles(t *testing.T) {
+	t.Parallel()
 	for _, h := range hostileCases {
 		t.Run(h.name, func(t *testing.T) {
 			c := &propertyCase{bundle: newMadeBundle(t), request: h.request, phone: h.phone}

@@ -46,6 +46,7 @@ func journalFile(t *testing.T, b *bench) string {
 // TestJournalIsRefused: a journal that is damaged, from a newer version, or about another
 // phone or bundle is not used, and the reason is given.
 func TestJournalIsRefused(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		name   string
 		change func(t *testing.T, b *bench, file string)

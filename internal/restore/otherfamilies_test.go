@@ -15,6 +15,7 @@ import (
 // phones of every family here, and the rest of the bundle is not refused for them.
 // Layer: make check.
 func TestIdentityFilesAreLeftOutWithTheReason(t *testing.T) {
+	t.Parallel()
 	reasons := map[string]string{
 		"persist": "calibration", "frp": "Google account", "config": "Google account", "nvram": "IMEI", "proinfo": "serial number",
 		"protect_f": "SIM lock", "protect_s": "SIM lock", "protect1": "SIM lock", "protect2": "SIM lock",
@@ -58,6 +59,7 @@ func planFor(fw *restore.Firmware, route string) (*restore.Plan, error) {
 // A bundle for a model of one family is refused by the phones of all others, whatever --model
 // says, and nothing is sent. Layer: make check.
 func TestBundleOfAnotherFamilyIsRefused(t *testing.T) {
+	t.Parallel()
 	makers := []string{"z3c", "z1", "zr", "z5c", "e3"}
 	for _, name := range simphone.LoaderNames() {
 		own := kitOf(t, name)
@@ -89,6 +91,7 @@ func TestBundleOfAnotherFamilyIsRefused(t *testing.T) {
 
 // TestHostileResume is what can happen to a bundle between a run and --resume. Layer: make check.
 func TestHostileResume(t *testing.T) {
+	t.Parallel()
 	for _, name := range []string{"z3c", "z1", "zr", "z5c", "e3"} {
 		for what, change := range map[string]func(b *madeBundle){
 			"nothing":              func(*madeBundle) {},

@@ -43,6 +43,7 @@ func familyBench(t *testing.T, name string, o simphone.Options) (*bench, *testfi
 
 // A bundle of one phone is refused for a sister in the same family.
 func TestSisterBundleRefused(t *testing.T) {
+	t.Parallel()
 	fw := bundleOf(t, "z2")
 	checked, err := check(t, fw.Bundle, restore.Request{})
 	if err != nil {
@@ -168,6 +169,7 @@ func (b *bench) plan(p restore.Request) (plan *restore.Plan, err error) {
 // A bundle for a phone that is only recognised is refused with the true sentence, and
 // nothing is written by its script alone.
 func TestRecognisedOnly(t *testing.T) {
+	t.Parallel()
 	fw := bundleOf(t, "z5c")
 	checked, err := check(t, fw.Bundle, restore.Request{})
 	if err != nil {
@@ -192,6 +194,7 @@ func TestRecognisedOnly(t *testing.T) {
 // Phones of viskan get no boot set, even from a bundle that has one: their loader writes
 // the boot chain in place.
 func TestNoBootSetForViskan(t *testing.T) {
+	t.Parallel()
 	b, _ := familyBench(t, "m", simphone.Options{})
 	checked, err := check(t, bundleOf(t, "z3c").Bundle, restore.Request{})
 	if err != nil {

@@ -106,6 +106,7 @@ func blobAt(h []byte) int    { return 24 + int(binary.BigEndian.Uint32(h[20:])) 
 func payloadAt(h []byte) int { return int(binary.BigEndian.Uint32(h[4:])) }
 
 func TestRefusedBeforeThePhoneIsOpened(t *testing.T) {
+	t.Parallel()
 	type bundle = map[string][]byte
 	manifest, _ := members(t)
 	z1 := func(t *testing.T) *sin.Authority { // another platform's root, by name

@@ -26,7 +26,7 @@ import (
 
 func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
-		for _, dir := range shared {
+		for _, dir := range shared.dirs {
 			if err := os.RemoveAll(dir); err != nil {
 				fmt.Fprintln(os.Stderr, err)
 				code = 1
@@ -54,7 +54,7 @@ var small = sync.OnceValues(func() (*testfirmware.Firmware, error) {
 	if err != nil {
 		return nil, err
 	}
-	shared = append(shared, dir)
+	shared.add(dir)
 	return testfirmware.Make(context.Background(), dir, testfirmware.Options{Authority: authority(), SystemSize: 8 << 20, SystemFill: 1 << 20, KernelSize: 256 << 10, Disk: disk})
 })
 
@@ -65,7 +65,7 @@ var factory = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	shared = append(shared, dir)
+	shared.add(dir)
 	phone, err := simphone.Open(simphone.Options{Dir: dir, Disk: disk})
 	if err != nil {
 		return "", err
@@ -74,7 +74,18 @@ var factory = sync.OnceValues(func() (string, error) {
 })
 
 // shared are folders that all tests use; TestMain removes them.
-var shared []string
+var shared sharedFolders
+
+type sharedFolders struct {
+	mu   sync.Mutex
+	dirs []string
+}
+
+func (s *sharedFolders) add(dir string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.dirs = append(s.dirs, dir)
+}
 
 // bench is a phone, a bundle and what is needed to restore one with the other.
 type bench struct {

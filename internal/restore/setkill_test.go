@@ -157,6 +157,7 @@ func (p *setPhone) complete() (missing []string) {
 // phones of three kinds, with the phone's power cut after it or not, and every second time
 // the run that continues too. The new boot chain is in force then, whole.
 func TestKilledInsideTheBootSet(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, simphone.Options{})
 	for name, sets := range map[string][][]string{
 		"one of six":   {{"sbl1", "s1sbl", "aboot", "tz", "rpm", "dbi"}},

@@ -69,6 +69,7 @@ func (m *mortalConn) Read(ctx context.Context, b []byte) (int, error) {
 // inside the boot set, with the phone's power cut after it or not. After --resume the new
 // chain is in force, whole, with every kind of set: one of six, four and rpm, none.
 func TestSimKilledInsideTheBootSet(t *testing.T) {
+	t.Parallel()
 	names, kills := []string{"z1"}, 4
 	if !testing.Short() {
 		names, kills = []string{"z3c", "z1", "z"}, 100
