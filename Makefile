@@ -48,8 +48,8 @@ test-install:
 #   make test-all   long runs, fuzzing, the virtual machine, U-Boot: CI runs most of it
 # gotestsum names each skipped test with its reason and counts them at the end.
 TOOL    = $(GO) tool -modfile=packaging/tools/go.mod
-# Many tests wait for a simulated phone, so four run at a time on two cores.
-GOTEST  = $(TOOL) gotestsum --format pkgname-and-test-fails --format-icons text --hide-summary=output -- -timeout 30m -parallel 4
+# Many tests wait for a simulated phone, so more of them run at a time than there are cores.
+GOTEST  = $(TOOL) gotestsum --format pkgname-and-test-fails --format-icons text --hide-summary=output -- -timeout 30m -p 3 -parallel 4
 # What runs in several goroutines is tested under the race detector; the program itself, whose
 # tests start many processes, only by test-all.
 RACE    = ./usbproto/... ./fastboot ./internal/restore ./internal/simphone
@@ -58,7 +58,7 @@ LONG    = ./internal/restore ./internal/simphone ./cmd/xflash
 OTHERS  = $$($(GO) list ./... | grep -vxF "$$($(GO) list $(RACE) ./cmd/xflash)")
 
 check: setup-test lint
-	$(GOTEST) -short $$($(GO) list ./... | grep -v /cmd/)
+	$(GOTEST) -short ./internal/restore ./internal/simphone $$($(GO) list ./... | grep -v /cmd/) # the longest first
 
 # Restores wait for one another in a phone and a program, so a second core has time to spare.
 test: setup-test lint build
