@@ -53,9 +53,9 @@ GOTEST  = $(TOOL) gotestsum --format pkgname-and-test-fails --format-icons text 
 # What runs in several goroutines is tested under the race detector; the program itself, whose
 # tests start many processes, only by test-all.
 RACE    = ./usbproto/... ./fastboot ./internal/restore ./internal/simphone
-# Tests that try something at every place, or with very large files, are short with -short.
-LONG    = ./internal/restore ./internal/simphone ./cmd/xflash
-OTHERS  = $$($(GO) list ./... | grep -vxF "$$($(GO) list $(RACE) ./cmd/xflash)")
+# The longest first. Tests that try something at every place, or with very large files, try
+# less with -short.
+OTHERS  = ./cmd/xflash $$($(GO) list ./... | grep -vxF "$$($(GO) list $(RACE))")
 
 check: setup-test lint
 	$(GOTEST) -short ./internal/restore ./internal/simphone $$($(GO) list ./... | grep -v /cmd/) # the longest first
@@ -68,8 +68,7 @@ test-concurrent:
 	$(GOTEST) -race -short $(RACE)
 
 test-rest:
-	$(GOTEST) -short ./cmd/xflash
-	$(GOTEST) $(OTHERS)
+	$(GOTEST) -short $(OTHERS)
 
 test-all: test test-long test-race fuzz
 	$(MAKE) test-uboot
@@ -78,7 +77,7 @@ test-all: test test-long test-race fuzz
 	$(MAKE) test-install
 
 test-long: setup-test
-	$(GOTEST) $(LONG)
+	$(GOTEST) ./internal/restore ./cmd/xflash ./...
 
 # The program under the race detector.
 test-race: setup-test
