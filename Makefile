@@ -41,8 +41,8 @@ test-deb:
 test-install:
 	packaging/test/install.sh $(SUITES)
 
-# Three layers by time; the goal on two cores with a warm cache is two and eight minutes for
-# the first two, which make test does not reach yet:
+# Three layers by time; on two cores with a warm cache the first two take about two and seven
+# minutes:
 #   make check      lint and unit tests: before every commit
 #   make test       everything a change can break: what README names
 #   make test-all   long runs, fuzzing, the virtual machine, U-Boot: CI runs most of it

@@ -41,7 +41,7 @@ func newRestoreCommand(a *app) *cobra.Command {
 		Long: `Restores a phone from a firmware bundle: an .ftf file, or the folder that XperiFirm
 makes, which phones of 2017 and later need.
 
-It checks every byte of the bundle before it asks the phone, then shows the plan. It
+It checks every byte that it will write before it asks the phone, then shows the plan. It
 writes nothing before you agree. It keeps apps, photos and settings unless you add
 --wipe. If Ctrl-C, a pulled cable or a crash stops a restore, --resume continues it;
 until then the phone stays in flash mode.

@@ -24,7 +24,7 @@ func newRootCommand(a *app) *cobra.Command {
 		Short: "restore Sony Xperia phones from Linux",
 		Long: `xflash brings a Sony Xperia that no longer starts back to life.
 
-It speaks Sony's flash mode over USB, checks every byte of a firmware bundle before
+It speaks Sony's flash mode over USB, checks every byte that it will write before
 it touches the phone, writes only what a rescue needs, and explains the phone's
 answers. Start with "xflash restore FILE.ftf --dry-run".`,
 		Example: `  xflash devices
