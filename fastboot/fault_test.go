@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"xflash/usbproto"
@@ -90,30 +91,36 @@ func job(t *testing.T, conn usbproto.Conn) error {
 
 // atEveryTransfer runs the job with the fault at every transfer, until it no longer strikes.
 func atEveryTransfer(t *testing.T, fault error, short bool) {
-	for at := 0; ; at++ {
-		conn := &faulty{loader: &loader{t: t, answer: usual}, left: at, err: fault, short: short}
-		begun := time.Now()
-		err := job(t, conn)
-		if conn.left >= 0 {
-			if err != nil || at < 10 {
-				t.Fatalf("%d transfers without a fault: %v", at, err)
-			}
-			return
-		}
-		// A phone that leaves after it was told to continue has done it.
-		if last := conn.heard[max(len(conn.heard)-1, 0):]; err == nil && len(last) == 1 && last[0] == "continue" && fault == usbproto.ErrGone {
-			continue
-		}
-		if !errors.Is(err, fault) {
-			t.Fatalf("transfer %d: %v, want %v", at, err, fault)
-		}
-		if took := time.Since(begun); took > 2*time.Second {
-			t.Errorf("transfer %d: it took %v", at, took)
-		}
-		if conn.after > 1 {
-			t.Errorf("transfer %d: %d writes were tried after the fault", at, conn.after)
-		}
+	for at, struck := 0, true; struck; at++ {
+		synctest.Test(t, func(t *testing.T) { struck = atTransfer(t, at, fault, short) })
 	}
+}
+
+// atTransfer runs the job with the fault at one transfer, and tells whether it struck.
+func atTransfer(t *testing.T, at int, fault error, short bool) bool {
+	conn := &faulty{loader: &loader{t: t, answer: usual}, left: at, err: fault, short: short}
+	begun := time.Now()
+	err := job(t, conn)
+	if conn.left >= 0 {
+		if err != nil || at < 10 {
+			t.Fatalf("%d transfers without a fault: %v", at, err)
+		}
+		return false
+	}
+	// A phone that leaves after it was told to continue has done it.
+	if last := conn.heard[max(len(conn.heard)-1, 0):]; err == nil && len(last) == 1 && last[0] == "continue" && fault == usbproto.ErrGone {
+		return true
+	}
+	if !errors.Is(err, fault) {
+		t.Fatalf("transfer %d: %v, want %v", at, err, fault)
+	}
+	if took := time.Since(begun); took > 2*time.Second {
+		t.Errorf("transfer %d: it took %v", at, took)
+	}
+	if conn.after > 1 {
+		t.Errorf("transfer %d: %d writes were tried after the fault", at, conn.after)
+	}
+	return true
 }
 
 func TestFault19Unplug(t *testing.T) { atEveryTransfer(t, usbproto.ErrGone, false) }
