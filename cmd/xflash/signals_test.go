@@ -201,7 +201,7 @@ func TestBlockedFileIsInterrupted(t *testing.T) {
 			if err := cmd.Start(); err != nil {
 				t.Fatal(err)
 			}
-			time.Sleep(300 * time.Millisecond)
+			time.Sleep(2 * time.Second) // a loaded computer takes long to start it
 			_ = cmd.Process.Signal(os.Interrupt)
 			ended := make(chan error, 1)
 			go func() { ended <- cmd.Wait() }()
