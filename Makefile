@@ -49,7 +49,7 @@ test-install:
 # gotestsum names each skipped test with its reason and counts them at the end.
 TOOL    = $(GO) tool -modfile=packaging/tools/go.mod
 # Many tests wait for a simulated phone, so more of them run at a time than there are cores.
-GOTEST  = $(TOOL) gotestsum --format pkgname-and-test-fails --format-icons text --hide-summary=output -- -timeout 30m -p 3 -parallel 4
+GOTEST  = $(TOOL) gotestsum --format pkgname-and-test-fails --format-icons text --hide-summary=output -- -timeout 45m -p 3 -parallel 4
 # What runs in several goroutines is tested under the race detector; the program itself, whose
 # tests start many processes, only by test-all.
 RACE    = ./usbproto/... ./fastboot ./internal/restore ./internal/simphone

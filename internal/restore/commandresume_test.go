@@ -38,6 +38,7 @@ func TestCommandResume(t *testing.T) {
 		}
 		for _, fault := range faults {
 			t.Run(spec+"/"+fault, func(t *testing.T) {
+				t.Parallel()
 				k := *kit
 				k.t = t
 				k.fresh()
