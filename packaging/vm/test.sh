@@ -23,4 +23,4 @@ go build -trimpath -o "$work/xflash" ./cmd/xflash
 mkdir "$work/fixture"
 go run ./internal/usbsim/vmtest/fixture "$work/fixture"
 fastboot=$(readlink -f "$(command -v fastboot)") # Debian's client, which make setup-test installs
-VM_FILES="$work/xflash $work/fixture $fastboot" go test -count=1 -exec "$PWD/packaging/vm/exec.sh" ./internal/usbsim/vmtest -parallel 3 "$@"
+VM_FILES="$work/xflash $work/fixture $fastboot" go test -count=1 -timeout 20m -exec "$PWD/packaging/vm/exec.sh" ./internal/usbsim/vmtest -parallel 3 "$@"
