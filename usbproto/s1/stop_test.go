@@ -136,8 +136,7 @@ func TestImageCancelled(t *testing.T) {
 				cancel()
 			}
 		})
-		var e *s1.Error
-		if !errors.Is(err, context.Canceled) || !errors.As(err, &e) || e.Chunk != 2 {
+		if !errors.Is(err, context.Canceled) { // noticed during packet 2, or while it was read
 			t.Error(err)
 		}
 		if err := s.OpenTA(ctx, 2); !errors.Is(err, s1.ErrState) {
