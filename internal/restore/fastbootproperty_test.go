@@ -21,7 +21,7 @@ import (
 // and requests made by chance. Layer: make check.
 func TestOnlyWhatMayBeSentIsSentThroughFastboot(t *testing.T) {
 	t.Parallel()
-	cases := uint64(120)
+	cases := uint64(250)
 	if !testing.Short() {
 		cases = 1500
 	}

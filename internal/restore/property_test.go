@@ -30,7 +30,7 @@ import (
 // XFLASH_SEED=N repeats one case. Layer: make check.
 func TestOnlyWhatMayBeSentIsSent(t *testing.T) {
 	t.Parallel()
-	first, cases := uint64(1), uint64(200)
+	first, cases := uint64(1), uint64(400)
 	if !testing.Short() {
 		cases = 3000
 	}

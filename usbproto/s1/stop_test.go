@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"xflash/usbproto"
@@ -133,10 +134,12 @@ func TestImageCancelled(t *testing.T) {
 		gone, cancel := context.WithCancel(ctx)
 		err := s.SendImage(gone, image("system.sin", 5, packetSize+1), func(n int64) {
 			if n > packetSize {
+				synctest.Wait() // until packet 2 is read
 				cancel()
 			}
 		})
-		if !errors.Is(err, context.Canceled) { // noticed during packet 2, or while it was read
+		var e *s1.Error
+		if !errors.Is(err, context.Canceled) || !errors.As(err, &e) || e.Chunk != 2 {
 			t.Error(err)
 		}
 		if err := s.OpenTA(ctx, 2); !errors.Is(err, s1.ErrState) {
