@@ -46,10 +46,11 @@ test-install:
 #   make check      lint and unit tests: before every commit
 #   make test       everything a change can break: what README names
 #   make test-all   long runs, fuzzing, the virtual machine, U-Boot: CI runs most of it
-# gotestsum names each skipped test with its reason and counts them at the end.
+# gotestsum names each skipped test with its reason and counts them at the end; CI does not let
+# one pass that was skipped for a missing tool.
 TOOL    = $(GO) tool -modfile=packaging/tools/go.mod
 # Many tests wait for a simulated phone, so more of them run at a time than there are cores.
-GOTEST  = $(TOOL) gotestsum --format pkgname-and-test-fails --format-icons text --hide-summary=output -- -timeout 45m -p 3 -parallel 4
+GOTEST  = $(TOOL) gotestsum --format pkgname-and-test-fails --format-icons text -- -timeout 45m -p 3 -parallel 4
 # What runs in several goroutines is tested under the race detector; the program itself, whose
 # tests start many processes, only by test-all.
 RACE    = ./usbproto/... ./fastboot ./internal/restore ./internal/simphone

@@ -5,7 +5,7 @@ set -eu
 
 need="gcc libc6-dev libusb-1.0-0-dev pkg-config e2fsprogs gdisk"
 if [ "${1:-build}" = test ]; then
-    need="$need dosfstools umockdev fastboot mkbootimg abootimg device-tree-compiler android-sdk-libsparse-utils xz-utils bzip2 lz4 lzop zstd zip unzip openssl time tshark git"
+    need="$need dosfstools umockdev fastboot mkbootimg abootimg device-tree-compiler android-sdk-libsparse-utils xz-utils bzip2 lz4 lzop zstd zip unzip openssl time tshark git dbus-daemon"
 fi
 
 # Go comes first: nothing is installed on a machine that could not build xflash afterwards.
