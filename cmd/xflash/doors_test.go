@@ -17,7 +17,9 @@ import (
 func door(t *testing.T, args ...string) (exit int, stdout, stderr string) {
 	t.Helper()
 	var out, talk bytes.Buffer
-	exit = run(args, &terminal{in: strings.NewReader(""), out: &out, err: &talk})
+	in := listen()
+	defer in.close()
+	exit = run(in, args, &terminal{in: strings.NewReader(""), out: &out, err: &talk})
 	return exit, out.String(), talk.String()
 }
 

@@ -6,14 +6,14 @@ import (
 	"os"
 )
 
-func main() { os.Exit(run(os.Args[1:], newTerminal())) }
+// Signals stay caught until the process is gone: after the last word the exit code is right,
+// too.
+func main() { os.Exit(run(listen(), os.Args[1:], newTerminal())) }
 
 // run executes one command line and returns the exit code. There is no other place
 // that decides an exit code, and none that ends the process.
-func run(args []string, ui *terminal) int {
-	in := listen()
-	defer in.close()
-	a := &app{ui: ui}
+func run(in *interrupts, args []string, ui *terminal) int {
+	a := &app{ui: ui, in: in}
 	a.trace.args = args
 	root := newRootCommand(a)
 	root.SetArgs(args)

@@ -22,6 +22,7 @@ const resumeHint = "continue with the same command and --resume"
 // finished is the only place that says Done. It is reached when the phone has acknowledged
 // the last step, and nothing that fails from here on takes that back.
 func (c *restoreCommand) finished(plan *restore.Plan, p restore.Request) {
+	c.in.settle()
 	left := len(p.Only)+len(p.Skip) > 0
 	if c.ui.json {
 		result := map[string]any{"type": "result", "state": "done", "partial": left, "bytes": plan.Bytes, "model": plan.Model}

@@ -11,6 +11,7 @@ import (
 // app is what the commands share: the terminal and the global flags.
 type app struct {
 	ui       *terminal
+	in       *interrupts
 	device   string // --device
 	simState string // --sim-state
 	showIDs  bool   // --show-ids

@@ -24,6 +24,8 @@ type interrupts struct {
 	cancel  context.CancelCauseFunc
 	count   int
 	last    *signalError
+	settled bool          // the outcome is known: no signal changes it
+	left    bool          // the command was left behind
 	writing int           // how many parts of the program are writing
 	soft    chan struct{} // closed for a stop at a safe point; nil when there are none
 	grace   *time.Timer
@@ -74,18 +76,42 @@ func (in *interrupts) handle(s os.Signal) {
 		close(in.soft)
 	case in.grace == nil:
 		in.cancel(in.last)
-		in.grace = time.AfterFunc(lastWait, func() { in.giveUp(in.last) })
-	default:
-		in.giveUp(in.last)
+		in.grace = time.AfterFunc(lastWait, func() {
+			in.mu.Lock()
+			defer in.mu.Unlock()
+			in.giveUp()
+		})
+	case !in.settled:
+		in.giveUp()
 	}
 }
 
 // giveUp ends the program; only the first call counts.
-func (in *interrupts) giveUp(err error) {
-	select {
-	case in.force <- err:
+func (in *interrupts) giveUp() {
+	switch {
+	case in.left:
+	case in.settled: // only the last words hang
+		in.force <- nil
 	default:
+		in.force <- in.last
 	}
+	in.left = true
+}
+
+// settle is called when a command has succeeded, before it says so: the exit code must not
+// contradict it, whatever signal comes. A command that was left behind says nothing more.
+func (in *interrupts) settle() {
+	in.mu.Lock()
+	if !in.left {
+		in.settled = true
+		if in.grace != nil {
+			in.grace.Reset(lastWait)
+		}
+		in.mu.Unlock()
+		return
+	}
+	in.mu.Unlock()
+	select {}
 }
 
 func (in *interrupts) lastSignal() *signalError {

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/godbus/dbus/v5"
@@ -285,4 +286,58 @@ func (l *fakeLogind) Inhibit(what, _, _, mode string) (dbus.UnixFD, *dbus.Error)
 	l.what, l.mode, l.lock = what, mode, read
 	time.AfterFunc(200*time.Millisecond, func() { write.Close() }) // sent by then
 	return dbus.UnixFD(write.Fd()), nil
+}
+
+// TestNoSignalChangesTheOutcome: what a command has told and the exit code agree.
+func TestNoSignalChangesTheOutcome(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		in := &interrupts{force: make(chan error, 1), cancel: func(error) {}}
+		in.handle(syscall.SIGTERM)
+		in.settle()
+		for range 3 {
+			in.handle(syscall.SIGINT)
+		}
+		synctest.Wait()
+		if len(in.force) > 0 {
+			t.Fatalf("a command that has succeeded ends with %v", <-in.force)
+		}
+		time.Sleep(lastWait + time.Millisecond)
+		if err := <-in.force; err != nil { // its last words hang
+			t.Fatalf("it ends with %v", err)
+		}
+	})
+}
+
+// TestSignalsAfterDone sends signals from the moment Done is read until the program is gone.
+func TestSignalsAfterDone(t *testing.T) {
+	s, err := theBundle()
+	if err != nil {
+		t.Fatal(err)
+	}
+	factory := newFactory(t, s)
+	for i := range 6 {
+		sig := []syscall.Signal{syscall.SIGHUP, syscall.SIGINT, syscall.SIGTERM}[i%3]
+		dir := factory(t)
+		cmd := program(t, dir, restoreArgs(s, dir, "")...)
+		out, err := cmd.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		word := make([]byte, 4)
+		if _, err := io.ReadFull(out, word); err != nil || string(word) != "Done" {
+			t.Fatalf("%q %v", word, err)
+		}
+		for range 2000 {
+			if cmd.Process.Signal(sig) != nil {
+				break
+			}
+		}
+		_, _ = io.Copy(io.Discard, out)
+		if err := cmd.Wait(); err != nil {
+			t.Errorf("after %s it ends with %v, and has said Done", sig, err)
+		}
+	}
 }
