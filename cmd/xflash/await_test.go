@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"xflash/internal/text"
@@ -49,15 +50,17 @@ func waiting(device string, patience time.Duration) (*restoreCommand, *bytes.Buf
 func TestAwait(t *testing.T) {
 	plug := busWith(t)
 	c, out := waiting("", time.Minute)
-	go func() {
-		time.Sleep(50 * time.Millisecond)
-		plug("0fce", "0dde")
-		time.Sleep(700 * time.Millisecond)
-		plug("0fce", "adde")
-	}()
-	if err := c.await(t.Context(), usbproto.ModeFlash, "D5803"); err != nil {
-		t.Fatal(err)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		go func() {
+			time.Sleep(50 * time.Millisecond)
+			plug("0fce", "0dde")
+			time.Sleep(700 * time.Millisecond)
+			plug("0fce", "adde")
+		}()
+		if err := c.await(t.Context(), usbproto.ModeFlash, "D5803"); err != nil {
+			t.Fatal(err)
+		}
+	})
 	for _, says := range []string{"Volume Down  <- hold this", "light green", "charge the phone first", "The phone is in fastboot."} {
 		if !strings.Contains(out.String(), says) {
 			t.Errorf("lacks %q:\n%s", says, out)
