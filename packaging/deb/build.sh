@@ -43,10 +43,10 @@ Recommends: e2fsprogs, udev
 Section: utils
 Priority: optional
 Description: restore Sony Xperia phones that no longer start
- xflash checks every byte of firmware that it will write, writes it over USB in
- Sony's flash mode or in fastboot, never touches data that identifies the phone, and
- explains the phone's answers. It also predicts whether a boot loader will
- accept a boot image, and unpacks firmware files.
+ xflash checks every byte of firmware that it will write, writes it over USB
+ in Sony's flash mode or in fastboot, never touches data that identifies the
+ phone, and explains the phone's answers. It also predicts whether a boot
+ loader will accept a boot image, and unpacks firmware files.
 END
 cat >"$root/DEBIAN/postinst" <<'END'
 #!/bin/sh
