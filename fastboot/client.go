@@ -95,6 +95,9 @@ func (e *TransferError) Unwrap() error { return e.Err }
 // ErrCommandTooLong is the error of a command that no loader would take.
 var ErrCommandTooLong = errors.New("the command is longer than loaders accept")
 
+// ErrCommand is the error of a command that is not a line of ASCII text.
+var ErrCommand = errors.New("a command is one line of ASCII text")
+
 // Open starts a session. Answers that are left over from another one are read and thrown
 // away, and a first command that some loaders of Sony answer with "unknown command" is
 // said twice (usbproto/libusb/NOTES.md §9 row 5). Nothing is asked that changes the phone. c
@@ -185,9 +188,6 @@ func (c *Client) commandWithin(ctx context.Context, command string, limit time.D
 
 // send writes a command as one message, after the last look at it.
 func (c *Client) send(ctx context.Context, command string) error {
-	if err := checkCommand(command); err != nil {
-		return err
-	}
 	if err := c.guard(command); err != nil {
 		return err
 	}
@@ -205,7 +205,7 @@ func checkCommand(command string) error {
 		return fmt.Errorf("%.40s…: %w (%d bytes at most)", Masked(command), ErrCommandTooLong, maxCommand)
 	}
 	if strings.ContainsFunc(command, func(r rune) bool { return r > '~' || r < ' ' && r != '\t' }) {
-		return fmt.Errorf("%q: a command is one line of ASCII text", Masked(command))
+		return fmt.Errorf("%q: %w", Masked(command), ErrCommand)
 	}
 	return nil
 }

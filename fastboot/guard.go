@@ -64,7 +64,7 @@ var harmless = []string{
 // thieves, on phones of any maker. No file brings a lost one back.
 var neverWritten = []string{
 	"ta", "trimarea", "trim-area", "modemst1", "modemst2", "fsg", "fsc", "persist", "persistent", "frp", "config",
-	"nvram", "nvdata", "proinfo", "protect1", "protect2", "protect_f", "protect_s", "efs", "sec_efs", "ddr",
+	"nvram", "nvdata", "proinfo", "pro_info", "seccfg", "devinfo", "keystore", "misc", "protect1", "protect2", "protect_f", "protect_s", "efs", "sec_efs", "ddr",
 }
 
 // plain are the words of the protocol that cmd, or the loader, has judged already, or that
@@ -75,9 +75,13 @@ var plain = []string{
 }
 
 // Judge says whether a command may be sent: nil for yes, a *Question for one that the owner
-// must agree to, a *Forbidden for one that is never sent. Case, blanks and the way the words
-// were quoted make no difference.
+// must agree to, a *Forbidden for one that is never sent, ErrCommand or ErrCommandTooLong for
+// one that no loader would take. Case, blanks and the way the words were quoted make no
+// difference.
 func Judge(command string) error {
+	if err := checkCommand(command); err != nil {
+		return err
+	}
 	line := strings.Join(strings.Fields(strings.ToLower(command)), " ")
 	shown := Masked(strings.Join(strings.Fields(command), " "))
 	verb, rest, _ := strings.Cut(line, " ")

@@ -160,6 +160,21 @@ func TestLongCommand(t *testing.T) {
 	}
 }
 
+// TestOddCommand: a blank that only looks like one, as in pasted text, must not split a word for
+// the guard: such a command is wrong before anybody is asked.
+func TestOddCommand(t *testing.T) {
+	client, l := open(t, nothing)
+	for _, command := range []string{"oem l\u00a0ock", "oem unlo\u200bck 0x0123456789ABCDEF", "oem \uff4cock", "oem lock\u2028", "flash:\u202eta", "oem device-info\n", "oem \x7f"} {
+		l.heard = nil
+		if err := Judge(command); !errors.Is(err, ErrCommand) {
+			t.Errorf("%q: %v", command, err)
+		}
+		if _, err := client.Command(soon(t), command); !errors.Is(err, ErrCommand) || len(l.heard) > 0 {
+			t.Errorf("%q: %v, heard %q", command, err, l.heard)
+		}
+	}
+}
+
 // agreeTo answers the questions of commands with yes.
 func agreeTo(t *testing.T, c *Client, commands ...string) {
 	t.Helper()

@@ -76,7 +76,7 @@ func (c *Client) Boot(ctx context.Context, image io.Reader, size int64) error {
 // bytes; 0 asks the phone.
 func (c *Client) Flash(ctx context.Context, partition string, img io.ReaderAt, size, limit int64) error {
 	// Before the data are sent, and not after.
-	if err := errors.Join(checkCommand("flash:"+partition), c.guard("flash:"+partition)); err != nil {
+	if err := c.guard("flash:" + partition); err != nil {
 		return err
 	}
 	if limit == 0 {

@@ -22,13 +22,14 @@ type SendOptions struct {
 // Send sends exactly size bytes of r and returns how many the phone has taken. While one
 // part is on the way the next one is read. A source that ends early gives
 // io.ErrUnexpectedEOF, and any other error of it is returned as it is; those of the
-// connection are *TransferError.
+// connection are *TransferError. When ctx ends while a read of the source blocks, that read
+// is left behind.
 func Send(ctx context.Context, c Conn, r io.Reader, size int64, o SendOptions) (int64, error) {
-	if s, ok := c.(Sender); ok {
-		return s.Send(ctx, r, size, o)
-	}
 	ahead := readAhead(ctx, r, size)
 	defer ahead.stop()
+	if s, ok := c.(Sender); ok {
+		return s.Send(ctx, ahead, size, o)
+	}
 	sent := int64(0)
 	for sent < size {
 		p, err := ahead.next(ctx)
@@ -57,7 +58,11 @@ const requestSize = 1 << 20
 type reader struct {
 	free chan []byte
 	full chan piece
-	stop func()
+	stop func() // waits for the goroutine, unless ctx ended during a read: that may never return
+
+	ctx  context.Context
+	have []byte // of Read: what is left of a piece, and the piece
+	held []byte
 }
 
 type piece struct {
@@ -67,20 +72,26 @@ type piece struct {
 
 func readAhead(ctx context.Context, r io.Reader, size int64) *reader {
 	pieces := min(3, (size+requestSize-1)/requestSize)
-	a := &reader{free: make(chan []byte, pieces), full: make(chan piece, pieces)}
+	a := &reader{free: make(chan []byte, pieces), full: make(chan piece, pieces), ctx: ctx}
 	for range pieces {
 		a.free <- make([]byte, min(size, requestSize))
 	}
-	ctx, cancel := context.WithCancel(ctx)
+	inner, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
-	a.stop = func() { cancel(); <-done }
+	a.stop = func() {
+		cancel()
+		if ctx.Err() == nil {
+			<-done
+		}
+	}
 	go func() {
 		defer close(done)
+		defer close(a.full)
 		for left := size; left > 0; {
 			var buf []byte
 			select {
 			case buf = <-a.free:
-			case <-ctx.Done():
+			case <-inner.Done():
 				return
 			}
 			p, err := readPiece(r, buf, left)
@@ -96,11 +107,32 @@ func readAhead(ctx context.Context, r io.Reader, size int64) *reader {
 
 func (a *reader) next(ctx context.Context) ([]byte, error) {
 	select {
-	case p := <-a.full:
+	case p, ok := <-a.full:
+		if !ok {
+			return nil, io.EOF
+		}
 		return p.data, p.err
 	case <-ctx.Done():
 		return nil, ContextError(ctx)
 	}
+}
+
+// Read gives the pieces to a Sender.
+func (a *reader) Read(p []byte) (int, error) {
+	if len(a.have) == 0 {
+		if a.held != nil {
+			a.free <- a.held[:cap(a.held)]
+		}
+		piece, err := a.next(a.ctx)
+		if err != nil {
+			a.held = nil
+			return 0, err
+		}
+		a.held, a.have = piece, piece
+	}
+	n := copy(p, a.have)
+	a.have = a.have[n:]
+	return n, nil
 }
 
 // readPiece fills buf, or what of it is left to read.

@@ -192,6 +192,8 @@ func fastbootFailure(err error) *failure {
 	case errors.As(err, &odd):
 		return &failure{exit: exitUnknown, code: "protocol", what: odd.Error(),
 			hints: []string{"unplug the phone, start fastboot mode again (off, hold Volume Up, plug in), and repeat the command"}}
+	case errors.Is(err, fastboot.ErrCommand):
+		return &failure{exit: exitUsage, code: "usage", what: err.Error(), hints: []string{"type the command instead of pasting it: a pasted one may hold blanks or quotation marks that only look right"}}
 	case errors.Is(err, fastboot.ErrTooLarge), errors.Is(err, fastboot.ErrCommandTooLong):
 		return &failure{exit: exitPolicy, code: "too-large", what: err.Error()}
 	}

@@ -61,8 +61,10 @@ func Repair(d *Diagnosis, t Target) (*Repaired, error) {
 	if err := r.container(); err != nil {
 		return nil, err
 	}
-	if err := r.table(t); err != nil {
-		return nil, err
+	if t.foreseen() {
+		if err := r.table(t); err != nil {
+			return nil, err
+		}
 	}
 	if err := r.ramdisk(); err != nil {
 		return nil, err
@@ -100,7 +102,8 @@ func (r *repair) did(format string, args ...any) {
 	r.done = append(r.done, fmt.Sprintf(format, args...))
 }
 
-// container makes a version 0 Android image of whatever the file is.
+// container makes a version 0 Android image of whatever the file is. A Sony ELF image for a
+// phone whose memory does not start at 0 brings its own addresses.
 func (r *repair) container() error {
 	d := r.d
 	fresh := func() *bootimg.Image {
@@ -116,11 +119,20 @@ func (r *repair) container() error {
 		}
 		r.image = fresh()
 		r.image.Kernel, r.image.Cmdline = kernel.Data, d.elf.Cmdline()
-		if s, ok := d.elf.Find(bootimg.SegmentRamdisk); ok {
-			r.image.Ramdisk = s.Data
+		ramdisk, packed := d.elf.Find(bootimg.SegmentRamdisk)
+		if packed {
+			r.image.Ramdisk = ramdisk.Data
+		}
+		if kernel.PAddr > 0xFFFF {
+			r.image.KernelAddr, r.image.RamdiskAddr, r.image.TagsAddr = kernel.PAddr, ramdisk.PAddr, kernel.PAddr&^0xFFFF+0x100
 		}
 		r.image.DT = d.tableBytes()
 		r.did("made an Android image of the Sony ELF image: same kernel, ramdisk and command line")
+		for _, kind := range []bootimg.SegmentKind{bootimg.SegmentIPL, bootimg.SegmentRPM, bootimg.SegmentAppsBL} {
+			if _, ok := d.elf.Find(kind); ok {
+				r.did("left out its %s: an Android image has no place for it, and the phone may need it to start", kind)
+			}
+		}
 	case d.Kind == bootimg.KindZImage:
 		r.image = fresh()
 		r.image.Kernel = d.data

@@ -26,8 +26,12 @@ func (d *Diagnosis) container(t Target) {
 	}
 }
 
-// severityOfRefusal is Fails when a loader of any generation refuses, else a warning.
+// severityOfRefusal is Fails when a loader of any generation refuses, else a warning. To
+// flash, every loader asks for the Android header (fastboot/PROTOCOL.md §3.2).
 func (d *Diagnosis) severityOfRefusal() Severity {
+	if d.flash && d.Kind != bootimg.KindAndroid {
+		return Fails
+	}
 	for _, g := range Generations {
 		if d.Answers[g] != "" {
 			return Fails

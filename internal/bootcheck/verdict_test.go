@@ -1,11 +1,14 @@
 package bootcheck
 
 import (
+	"bytes"
 	"slices"
+	"strings"
 	"testing"
 
 	"xflash/fastboot/bootimg"
 	"xflash/fastboot/bootimg/imagetest"
+	"xflash/fastboot/bootimg/unpack"
 	"xflash/internal/samples"
 )
 
@@ -81,6 +84,45 @@ func TestVerdict(t *testing.T) {
 		}
 		if got := d.Verdict(target); got != "the loader of the "+target.Model.Name+" "+c.want {
 			t.Errorf("%s: %q", name, got)
+		}
+	}
+}
+
+// To flash, every loader asks for the Android header, also one whose device trees are not
+// foreseen: Sony's own kernels get it.
+func TestFlashNeedsAndroidHeader(t *testing.T) {
+	elf, err := (&bootimg.ELF{Segments: []bootimg.Segment{
+		bootimg.NewSegment(bootimg.SegmentKernel, 0x80208000, zimage(config34)),
+		bootimg.NewSegment(bootimg.SegmentRPM, 0x20000, []byte("rpm firmware")),
+		bootimg.NewSegment(bootimg.SegmentRamdisk, 0x81900000, imagetest.Pack(imagetest.Ramdisk("init.rc"), unpack.Gzip)),
+	}}).Build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, code := range []string{"C6603", "D2203", "E2303", "E5823", "C1905", "F5121"} {
+		target, ok := TargetFor(code)
+		if !ok {
+			t.Fatalf("%s is unknown", code)
+		}
+		target.Flash = true
+		d, err := Diagnose(elf, target)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !d.Refused() || !d.Curable() {
+			t.Errorf("%s: %v", code, d.Findings)
+			continue
+		}
+		fixed, err := Repair(d, target)
+		if err != nil || !bytes.HasPrefix(fixed.Image, []byte("ANDROID!")) {
+			t.Errorf("%s: %v", code, err)
+			continue
+		}
+		if m, err := bootimg.Parse(fixed.Image); err != nil || m.KernelAddr != 0x80208000 || m.RamdiskAddr != 0x81900000 || m.TagsAddr != 0x80200100 {
+			t.Errorf("%s: %v, %+v", code, err, m)
+		}
+		if !slices.ContainsFunc(fixed.Changes, func(s string) bool { return strings.Contains(s, "rpm firmware") }) {
+			t.Errorf("%s: the lost part is not told: %q", code, fixed.Changes)
 		}
 	}
 }

@@ -228,17 +228,14 @@ func BootLoader(answer, command string) Explanation {
 	}
 	r := reply{fastboot: true, said: answer, dynamic: answer, context: contextOf(doing, false)}
 	e := r.explain()
-	if e.Action == "HARMLESS" && changes(command) {
-		e.Meaning = "This is an answer to a question about the phone, and it came to a command that was to change it: the command was refused, and the phone does not say why."
+	if e.Action == "HARMLESS" && !question.MatchString(command) {
+		e.Meaning = "This is an answer to a question about the phone, and it came to another command: that command was refused, and the phone does not say why."
 		e.Confidence, e.Action, e.Next = Medium, "REPORT", book().adviceFor("REPORT")
 	}
 	e.What = printable(command, maxSaid)
 	return e
 }
 
-// changes reports whether a command of the fastboot protocol, or of the one of 2017 and later,
-// is to change the phone.
-func changes(command string) bool {
-	word, _, _ := strings.Cut(command, ":")
-	return slices.Contains([]string{"flash", "erase", "download", "signature", "Repartition", "Write-TA", "set_active", "Sync"}, word)
-}
+// question is what the harmless answers belong to: a command of fastboot, or of the protocol
+// of 2017 and later, that reads, and oem unlock, which may find the phone unlocked.
+var question = regexp.MustCompile("^(?:getvar:|Get-|Read-|oem unlock)")

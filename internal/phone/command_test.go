@@ -1,10 +1,13 @@
 package phone
 
 import (
+	"errors"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
+
+	"xflash/fastboot"
 )
 
 // The list of images of 2017 and later is an allow list in a closed vocabulary; what belongs
@@ -37,6 +40,29 @@ func TestCommandImages(t *testing.T) {
 	for _, name := range []string{"persist", "TA", "devinfo", "keystore", "frp"} {
 		if img, ok := commandImage(name); !ok || img.Send != SendNever && img.Send != SendRefuse {
 			t.Errorf("%s: %+v", name, img)
+		}
+	}
+}
+
+// The last guard of fastboot holds back what this package calls never written, in any case and
+// slot; and a family's own words for such a partition are found under every spelling.
+func TestFastbootGuardKnowsWhatIsNeverWritten(t *testing.T) {
+	for _, p := range loaded().never {
+		for _, name := range []string{p.Label, strings.ToLower(p.Label), strings.ToUpper(p.Label), p.Label + "_a"} {
+			for _, word := range []string{"flash:", "erase:"} {
+				var no *fastboot.Forbidden
+				if err := fastboot.Judge(word + name); !errors.As(err, &no) {
+					t.Errorf("%s%s: %v", word, name, err)
+				}
+			}
+		}
+		for _, f := range Families() {
+			want, _ := f.Partition(p.Label)
+			for _, name := range []string{strings.ToLower(p.Label), strings.ToUpper(p.Label)} {
+				if got, ok := f.Partition(name); !ok || got.Note != want.Note || got.Label != want.Label {
+					t.Errorf("%s: %s is %q, %s is %q", f.Name, name, got.Note, p.Label, want.Note)
+				}
+			}
 		}
 	}
 }

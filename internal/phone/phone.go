@@ -215,12 +215,13 @@ func ByUSB(pid uint16) []Model {
 // is not found here may not be written. Labels that are never written on any phone
 // are found in any case, on every family.
 func (f *Family) Partition(label string) (Partition, bool) {
+	never, ok := NeverWritten(label)
 	for _, p := range f.Partitions {
-		if p.Label == label {
+		if p.Label == label || ok && strings.EqualFold(p.Label, label) {
 			return p, true
 		}
 	}
-	return NeverWritten(label)
+	return never, ok
 }
 
 // FastbootPartition finds a partition by the name that fastboot has for it: its label,

@@ -7,7 +7,9 @@ package usbtest
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"testing"
 	"time"
 
@@ -41,6 +43,7 @@ func Suite(t *testing.T, open func(t *testing.T) (usbproto.Conn, Peer)) {
 		{"a read ends when it is cancelled", readCancelled},
 		{"a write ends at its deadline", writeDeadline},
 		{"a context that is over sends nothing", over},
+		{"a source that blocks is given up", blockedSource},
 		{"bytes before a deadline are not lost", partial},
 		{"a deadline that has passed does not reach the next call", lateCancel},
 		{"unplugging ends a read", unplugged},
@@ -114,6 +117,32 @@ func nothing(r *rig) {
 		}
 	}
 	r.echo()
+}
+
+// blockedSource sends from a source that gives a little and then nothing more, as a pipe or a
+// dead file server does: the end of the context ends the call, and the source is read no
+// further than that.
+func blockedSource(r *rig) {
+	source, feed := io.Pipe()
+	ctx, cancel := context.WithCancel(r.Context())
+	ended := make(chan error, 1)
+	go func() {
+		_, err := usbproto.Send(ctx, r.conn, source, 3<<20, usbproto.SendOptions{Patience: patience})
+		ended <- err
+	}()
+	if _, err := feed.Write(pattern(100)); err != nil {
+		r.Fatal(err)
+	}
+	cancel()
+	select {
+	case err := <-ended:
+		if !errors.Is(err, context.Canceled) {
+			r.Errorf("send: %v", err)
+		}
+	case <-time.After(patience):
+		r.Error("the call does not end while the source blocks")
+	}
+	feed.Close() // now the read that was left behind ends
 }
 
 func readDeadline(r *rig) {
