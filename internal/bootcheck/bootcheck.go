@@ -62,10 +62,10 @@ func TargetFor(model string) (Target, bool) {
 	return Target{Family: f, Model: m}, ok
 }
 
-// foreseen reports whether this package knows how the phone's loader looks for a device
+// Foreseen reports whether this package knows how the phone's loader looks for a device
 // tree: that was read for the families whose board ids are known. Phones before 2013 have
 // no device trees at all.
-func (t Target) foreseen() bool { return t.Family == nil || len(t.Family.Boards) > 0 }
+func (t Target) Foreseen() bool { return t.Family == nil || len(t.Family.Boards) > 0 }
 
 // board returns the ids that the phone's loader looks for.
 func (t Target) board() (phone.Board, bool) {
@@ -192,7 +192,7 @@ func Diagnose(data []byte, t Target) (*Diagnosis, error) {
 		return nil, &NotAnImage{d.Kind, whatItIs(d.Kind)}
 	}
 	d.takeApart()
-	if t.foreseen() {
+	if t.Foreseen() {
 		for _, g := range Generations {
 			d.Answers[g] = simulate(data, g, t)
 		}

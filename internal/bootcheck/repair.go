@@ -61,7 +61,7 @@ func Repair(d *Diagnosis, t Target) (*Repaired, error) {
 	if err := r.container(); err != nil {
 		return nil, err
 	}
-	if t.foreseen() {
+	if t.Foreseen() {
 		if err := r.table(t); err != nil {
 			return nil, err
 		}

@@ -68,7 +68,7 @@ func (d *Diagnosis) sizes(t Target) {
 func (d *Diagnosis) devicetree(t Target) {
 	appended := devices(d.kernel.Trees)
 	d.noteTrees(appended)
-	if !t.foreseen() {
+	if !t.Foreseen() {
 		d.add("D0", Info, false, "it is unknown whether the loader of this phone needs a device tree, and which: this was not checked", "")
 		return
 	}

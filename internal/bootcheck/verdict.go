@@ -13,7 +13,7 @@ func (d *Diagnosis) Verdict(t Target) string {
 	if t.Model.Name != "" {
 		loader = "the loader of the " + name
 	}
-	if !t.foreseen() && !d.Refused() {
+	if !t.Foreseen() && !d.Refused() {
 		return "no problem found, but it is unknown what " + loader + " accepts"
 	}
 	if t.Flash {

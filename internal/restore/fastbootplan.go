@@ -178,7 +178,11 @@ func BuildFastboot(fw *Firmware, ph *FastbootFacts, boots map[string]BootImage, 
 	}
 	b.plan.Steps = append(b.plan.Steps, session(StepReboot))
 	b.note("fastboot leaves the trim area, the radio and the boot chain unchanged. If flash mode ever works again, restore the same bundle there too.")
-	b.note("the loader of this phone will probably start a stock kernel in this form, but that is not proven; if it does not, fastboot mode still works, and you can start a custom recovery")
+	starts := "the loader of this phone will probably start a stock kernel in this form, but that is not proven"
+	if !(bootcheck.Target{Family: fw.Family}).Foreseen() {
+		starts = "it is unknown whether the loader of this phone starts a stock kernel in this form"
+	}
+	b.note("%s; if it does not, fastboot mode still works, and you can start a custom recovery", starts)
 	return b.plan, b.problems.orNil()
 }
 
