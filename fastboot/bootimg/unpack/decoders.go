@@ -38,10 +38,11 @@ func openGzip(src *source) (io.Reader, func() (io.Reader, error), error) {
 
 func openLZMA(src *source) (io.Reader, func() (io.Reader, error), error) {
 	z, err := lzma.ReaderConfig{DictCap: MaxDictionary}.NewReader(src)
-	return z, func() (io.Reader, error) {
-		// The format has no further streams, and a trailing byte may be one that the
-		// range coder did not need: what follows is unknown.
-		return nil, io.EOF
+	return z, func() (io.Reader, error) { // the format has no further streams
+		if err := follows(src, ""); err != nil {
+			return nil, err
+		}
+		return nil, errTrailing
 	}, err
 }
 

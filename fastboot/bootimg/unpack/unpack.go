@@ -42,8 +42,7 @@ func Open(data []byte, f Format, limit int64) (*Stream, error) {
 func (s *Stream) Read(p []byte) (int, error) { return s.out.Read(p) }
 
 // Used is how many bytes of the slice the stream has taken; after io.EOF that is
-// its length. A .lzma stream of known size says nothing of its end, there it
-// may be up to 5 bytes too small.
+// its length.
 func (s *Stream) Used() int { return int(s.out.src.taken) }
 
 // First is Open for what fits into memory. On an error the bytes that came out
