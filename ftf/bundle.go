@@ -96,6 +96,7 @@ type Bundle struct {
 	ScriptName string
 	Notes      []Note // what was odd but has one meaning
 	LeftOut    []Note // files of a folder that cannot be members, and why
+	Beside     Beside // what else is in the folder
 	// Inside is the subfolder that holds the firmware when the folder itself holds none,
 	// "" else. Names of members start below it.
 	Inside string

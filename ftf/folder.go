@@ -27,6 +27,15 @@ func (b *Bundle) loadFolder(limits Limits) error {
 		return err
 	}
 	if inside != "." {
+		top, err := entriesOf(root.FS(), ".", &b.Beside)
+		if err != nil {
+			return err
+		}
+		for _, e := range top {
+			if e.IsDir() && e.Name() != inside {
+				b.Beside.add(e.Name() + "/")
+			}
+		}
 		b.Inside = inside
 		if root, err = root.OpenRoot(inside); err != nil {
 			return err
@@ -44,7 +53,8 @@ func (b *Bundle) loadFolder(limits Limits) error {
 // subfolder that has some when the top has none: archives often unpack to a folder within
 // a folder.
 func firmwareFolder(fsys fs.FS) (string, error) {
-	top, err := entriesOf(fsys, ".")
+	var none Beside
+	top, err := entriesOf(fsys, ".", &none)
 	if err != nil {
 		return "", err
 	}
@@ -56,7 +66,7 @@ func firmwareFolder(fsys fs.FS) (string, error) {
 		case !e.IsDir() || isPart(e.Name()):
 			continue
 		}
-		below, err := entriesOf(fsys, e.Name())
+		below, err := entriesOf(fsys, e.Name(), &none)
 		if err != nil {
 			continue
 		}
@@ -72,9 +82,9 @@ func firmwareFolder(fsys fs.FS) (string, error) {
 	return found, nil
 }
 
-// entriesOf lists a folder by name without the files that mean nothing to a bundle: of
-// those there can be any number.
-func entriesOf(fsys fs.FS, dir string) ([]fs.DirEntry, error) {
+// entriesOf lists a folder by name. Files that mean nothing to a bundle, of which there can be
+// any number, are only counted.
+func entriesOf(fsys fs.FS, dir string, beside *Beside) ([]fs.DirEntry, error) {
 	f, err := fsys.Open(dir)
 	if err != nil {
 		return nil, err
@@ -92,6 +102,8 @@ func entriesOf(fsys fs.FS, dir string) ([]fs.DirEntry, error) {
 			zip := strings.EqualFold(path.Ext(name), ".zip")
 			if !e.Type().IsRegular() || zip || kindOf(path.Join(dir, name)) != KindOther || checkName(name) != nil {
 				list = append(list, e)
+			} else {
+				beside.add(path.Join(dir, name))
 			}
 		}
 		if errors.Is(err, io.EOF) || err == nil && len(batch) == 0 {
@@ -110,6 +122,21 @@ func (l *folderLister) leftOut(name, why string) {
 	l.bundle.note(strings.ToValidUTF8(name, "\uFFFD"), "left out: %s", why)
 }
 
+// Beside is what a folder holds besides its firmware: files of no known kind, and subfolders
+// (with a slash after their name). Nothing reads them.
+type Beside struct {
+	Count int
+	Names []string // the first maxBeside
+}
+
+const maxBeside = 16
+
+func (b *Beside) add(name string) {
+	if b.Count++; len(b.Names) < maxBeside {
+		b.Names = append(b.Names, strings.ToValidUTF8(name, "\uFFFD"))
+	}
+}
+
 type folderLister struct {
 	bundle *Bundle
 	root   *os.Root
@@ -120,7 +147,7 @@ type folderLister struct {
 }
 
 func (l *folderLister) list(dir string) error {
-	entries, err := entriesOf(l.root.FS(), dir)
+	entries, err := entriesOf(l.root.FS(), dir, &l.bundle.Beside)
 	if err != nil {
 		return err
 	}
@@ -132,10 +159,10 @@ func (l *folderLister) list(dir string) error {
 			continue
 		}
 		if info.IsDir() {
-			if dir == "." && isPart(entry.Name()) {
-				if err := l.list(name); err != nil {
-					return err
-				}
+			if dir != "." || !isPart(name) {
+				l.bundle.Beside.add(name + "/")
+			} else if err := l.list(name); err != nil {
+				return err
 			}
 			continue
 		}
@@ -169,6 +196,7 @@ func (l *folderLister) file(name string, info fs.FileInfo) error {
 		return nil
 	}
 	if kindOf(name) == KindOther {
+		l.bundle.Beside.add(name)
 		return nil
 	}
 	if other, dup := l.seen[foldName(name)]; dup {

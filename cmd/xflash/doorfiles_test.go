@@ -7,17 +7,22 @@ import (
 	"compress/gzip"
 	"crypto/md5"
 	"encoding/binary"
+	"encoding/json"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/ulikunitz/xz/lzma"
 
 	"xflash/fastboot/bootimg"
 	"xflash/fastboot/sparse"
 	"xflash/internal/inspect"
 	"xflash/internal/trimarea/tatest"
 	"xflash/sin"
+	"xflash/sin/gpt"
 )
 
 // member is a file of an archive.
@@ -91,6 +96,76 @@ func gzipOf(data []byte) []byte {
 	_, _ = w.Write(data) // into memory
 	_ = w.Close()
 	return b.Bytes()
+}
+
+func lzmaOf(t *testing.T, data []byte) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	w, err := lzma.WriterConfig{SizeInHeader: true, Size: int64(len(data))}.NewWriter(&b)
+	if err == nil {
+		_, err = w.Write(data)
+	}
+	if err == nil {
+		err = w.Close()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// memoryDisk is a disk in memory.
+type memoryDisk []byte
+
+func (d memoryDisk) WriteAt(p []byte, at int64) (int, error) { return copy(d[at:], p), nil }
+
+// diskOf is a dump of a disk larger than any trim area, with one on it.
+func diskOf(t *testing.T, trim []byte) []byte {
+	t.Helper()
+	const sectors = 20_000
+	d := make(memoryDisk, sectors*gpt.SectorSize)
+	table := &gpt.Table{DiskGUID: gpt.GUID{9}, Sectors: sectors, Entries: []gpt.Entry{
+		{Type: gpt.GUID{1}, Unique: gpt.GUID{2}, First: 100, Last: 100 + uint64(len(trim)/gpt.SectorSize) - 1, Name: "TA"},
+		{Type: gpt.GUID{1}, Unique: gpt.GUID{3}, First: 10_000, Last: 10_007, Name: "boot"}}}
+	if err := gpt.Write(d, table); err != nil {
+		t.Fatal(err)
+	}
+	copy(d[100*gpt.SectorSize:], trim)
+	return d
+}
+
+// TestDamagedTableInTheSameWords: what is wrong with a disk dump is the same text in every
+// command that reads one; unpack needs one whole table only.
+func TestDamagedTableInTheSameWords(t *testing.T) {
+	whole := diskOf(t, trimArea())
+	for name, dump := range map[string][]byte{
+		"backup table":   broken(whole, -gpt.SectorSize),
+		"primary table":  broken(whole, gpt.SectorSize),
+		"entries":        broken(whole, 2*gpt.SectorSize),
+		"protective MBR": broken(whole, 511),
+		"longer":         append(bytes.Clone(whole), make([]byte, gpt.SectorSize)...),
+		"cut":            whole[:len(whole)-gpt.SectorSize],
+	} {
+		path := filepath.Join(t.TempDir(), "disk.dd")
+		if err := os.WriteFile(path, dump, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		exit, out, _ := door(t, "verify", "--json", path)
+		var verdict judgement
+		if err := json.NewDecoder(strings.NewReader(out)).Decode(&verdict); err != nil || exit != exitFile || verdict.Reason == "" {
+			t.Errorf("%s: verify: %d, %v\n%s", name, exit, err, out)
+			continue
+		}
+		folder := t.TempDir()
+		exit, out, talk := door(t, "unpack", path, "--partition", "boot", "-o", folder, "--json")
+		if _, err := os.Stat(filepath.Join(folder, "boot.img")); exit != exitOK || err != nil || !strings.Contains(out, verdict.Reason) {
+			t.Errorf("%s: unpack without %q: %d, %v\n%s%s", name, verdict.Reason, exit, err, out, talk)
+		}
+		exit, out, talk = door(t, "ta", "verify", "--json", path)
+		if exit != exitFile || !strings.Contains(out, verdict.Reason) {
+			t.Errorf("%s: ta verify without %q: %d\n%s%s", name, verdict.Reason, exit, out, talk)
+		}
+	}
 }
 
 func bootImage(t *testing.T) []byte {
@@ -204,6 +279,8 @@ func (g *inputs) otherFiles(base []member) {
 	for name, at := range map[string]uint64{"before": end - 2048, "zeros": end + 512, "past": 1 << 40} {
 		one("boot, footer "+name+".img", footer(at), no)
 	}
+	one("boot.img.lzma", lzmaOf(g.t, bootImage(g.t)), yes)
+	one("boot longer.img.lzma", append(lzmaOf(g.t, bootImage(g.t)), 0), no)
 	one("boot.img.gz", gzipOf(bootImage(g.t)), yes)
 	one("boot cut.img.gz", gzipOf(bootImage(g.t)[:4000]), no)
 	one("newer.fsc", []byte("getvar:product\nRepartition:0\nflash:boot\nset_active:a\nSync\n"), yes)
@@ -248,11 +325,15 @@ func (g *inputs) otherFiles(base []member) {
 	one("around damaged.zip", zipOf(g.t, []member{{"D5803.ftf", zipOf(g.t, with(base, "kernel.sin", broken(find(base, "kernel.sin"), -5)))}}), no)
 }
 
+func trimArea() []byte {
+	return tatest.Build(tatest.Block(0, 1, 0, 1, tatest.NewUnit(1, 0xFFFFFFFF, "calibration")),
+		tatest.Block(1, 2, 0, 1, tatest.NewUnit(2210, 0xFFFFFFFF, "D5803\x00"), tatest.NewUnit(4900, 0xFFFFFFFF, "CB5A25SIM1\x00")))
+}
+
 // trimInputs are trim areas in every container.
 func trimInputs(g *inputs) []input {
 	yes, no := inspect.IntactYes, inspect.IntactNo
-	sound := tatest.Build(tatest.Block(0, 1, 0, 1, tatest.NewUnit(1, 0xFFFFFFFF, "calibration")),
-		tatest.Block(1, 2, 0, 1, tatest.NewUnit(2210, 0xFFFFFFFF, "D5803\x00"), tatest.NewUnit(4900, 0xFFFFFFFF, "CB5A25SIM1\x00")))
+	sound := trimArea()
 	sum := func(b []byte) []byte { return fmt.Appendf(nil, "%x  TA.img\n", md5.Sum(b)) }
 	var list []input
 	one := func(name string, data []byte, intact inspect.Intact) {
@@ -262,6 +343,13 @@ func trimInputs(g *inputs) []input {
 	one("TA bit.img", broken(sound, 100), no)
 	one("TA cut.img", sound[:2_000_000], no)
 	one("one partition.img", tatest.Build(tatest.Block(0, 2, 0, 1, tatest.NewUnit(2210, 0xFFFFFFFF, "D5803\x00"))), no)
+	one("TA.img.gz", gzipOf(sound), yes)
+	one("TA bit.img.gz", gzipOf(broken(sound, 100)), no)
+	one("TA longer.img.gz", append(gzipOf(sound), 0), no)
+	one("TA-backup.zip.gz", gzipOf(zipOf(g.t, []member{{"tabackup/TA.img", sound}, {"tabackup/TA.md5", sum(sound)}})), inspect.IntactUnknown)
+	one("disk.dd", diskOf(g.t, sound), yes)
+	one("disk, one table.dd", broken(diskOf(g.t, sound), -gpt.SectorSize), no)
+	one("disk longer.dd", append(diskOf(g.t, sound), make([]byte, gpt.SectorSize)...), no)
 	one("TA-backup.zip", zipOf(g.t, []member{{"tabackup/TA.img", sound}, {"tabackup/TA.md5", sum(sound)}}), yes)
 	one("TA-backup md5.zip", zipOf(g.t, []member{{"tabackup/TA.img", sound}, {"tabackup/TA.md5", sum(nil)}}), no)
 	one("TA-backup bit.zip", zipOf(g.t, []member{{"tabackup/TA.img", broken(sound, 100)}, {"tabackup/TA.md5", sum(broken(sound, 100))}}), no)

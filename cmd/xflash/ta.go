@@ -57,7 +57,7 @@ func trimFailure(path string, err error) error {
 	if errors.As(err, &text) {
 		return &failure{exit: exitFile, code: "file-invalid", what: err.Error(), hints: []string{`"xflash inspect ` + path + `" says what the file is`}}
 	}
-	for _, cause := range []error{trimarea.ErrSize, trimarea.ErrNoImage, trimarea.ErrTwo, trimarea.ErrArchive, trimarea.ErrNoTA, trimarea.ErrMembers, trimarea.ErrTooLarge, trimarea.ErrNoBlock} {
+	for _, cause := range []error{trimarea.ErrSize, trimarea.ErrNoImage, trimarea.ErrTwo, trimarea.ErrArchive, trimarea.ErrNoTA, trimarea.ErrMembers, trimarea.ErrTooLarge, trimarea.ErrUnpack, trimarea.ErrNoBlock} {
 		if errors.Is(err, cause) {
 			what := err.Error()
 			if !strings.HasPrefix(what, path) {

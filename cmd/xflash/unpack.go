@@ -66,6 +66,7 @@ another only with --force. Zeros become holes, so the files need less space than
 func (a *app) unpack(ctx context.Context, path string, opt extract.Options) error {
 	show := newProgress(a.ui)
 	opt.Progress = func(name string, done, total int64) { show.file("unpacking", name, done, total) }
+	opt.Note = func(text string) { a.ui.say("%s", printable(text)) }
 	var lost error // of stdout
 	opt.Done = func(f extract.File) {
 		show.clear()

@@ -74,20 +74,18 @@ func (u *unpacker) dump(ctx context.Context) error {
 }
 
 // dumpTable reads the partition table of a dump. One whole copy is enough, since nothing
-// is written to the disk; what is wrong with the other is reported.
+// is written to the disk; what is wrong with the dump is reported.
 func dumpTable(r io.ReaderAt, size int64) (*gpt.Table, []string, error) {
-	table, err := gpt.Read(r, size)
-	if err == nil || !gpt.Damaged(err) {
-		return table, nil, err
-	}
-	found, failed := gpt.Salvage(r, size)
-	if failed != nil {
-		return nil, nil, failed
-	}
-	if found.Table == nil {
+	found, err := gpt.Salvage(r, size)
+	switch {
+	case err != nil:
 		return nil, nil, err
+	case found.Table == nil:
+		return nil, nil, found.Fault
+	case found.Fault != nil:
+		return found.Table, []string{fmt.Sprintf("the dump is damaged: %v; the offsets are from a table that is whole", found.Fault)}, nil
 	}
-	return found.Table, []string{fmt.Sprintf("the dump's partition table is damaged (%v); the offsets are from its other copy", err)}, nil
+	return found.Table, nil, nil
 }
 
 // partition writes one partition as a raw image.

@@ -34,6 +34,9 @@ func (u *unpacker) bundle(ctx context.Context) error {
 	if err := u.out.room(u.total); err != nil {
 		return err
 	}
+	if beside := firmware.Beside(b); beside != "" && u.Note != nil {
+		u.Note(beside)
+	}
 	var damaged firmware.DamagedError
 	err = firmware.Walk(ctx, b, firmware.Options{
 		Roots: u.roots, Progress: u.Progress,

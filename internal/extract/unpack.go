@@ -31,6 +31,8 @@ type Options struct {
 	Force      bool     // replace files that are there
 	// Progress is called while a file is read: its name, bytes so far, bytes of all files.
 	Progress func(name string, done, total int64)
+	// Note is called with what a person should know about the whole.
+	Note func(text string)
 	// Done is called for each output when it is complete.
 	Done func(File)
 }

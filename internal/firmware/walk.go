@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"slices"
 	"strings"
@@ -78,6 +79,20 @@ func Walk(ctx context.Context, b *ftf.Bundle, opt Options, visit func(File) erro
 		done += m.Size
 	}
 	return nil
+}
+
+// Beside names the files of a folder that are not part of its firmware, which only verify and
+// inspect read; it is empty when there are none.
+func Beside(b *ftf.Bundle) string {
+	n := b.Beside.Count
+	if n == 0 {
+		return ""
+	}
+	names := slices.Sorted(slices.Values(b.Beside.Names))
+	if more := n - len(names); more > 0 {
+		names = append(names, fmt.Sprintf("%d more", more))
+	}
+	return "not part of the firmware and not read: " + strings.Join(names, ", ") + ` ("xflash verify" reads everything in a folder)`
 }
 
 // rank sorts what carries roots before what they sign: the loader, then the boot loader of

@@ -59,18 +59,12 @@ func (in *inspector) tar(ctx context.Context, rep *Report, s source) error {
 
 // compressed reads a compressed file to its end and looks at what is in it.
 func (in *inspector) compressed(ctx context.Context, rep *Report, s source) error {
-	rep.Kind, rep.Title = KindCompressed, "compressed file"
 	head, err := s.head()
 	if err != nil {
 		return err
 	}
 	format := unpack.Detect(head)
-	rep.Title = format.String() + " file"
-	if !format.Supported() {
-		rep.unread = true
-		rep.unproven("xflash cannot unpack " + format.String())
-		return nil
-	}
+	rep.Kind, rep.Title = KindCompressed, format.String()+" file"
 	var n int64
 	inside := s
 	inside.at, inside.size = nil, 0

@@ -3,7 +3,6 @@ package inspect
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"strings"
 
@@ -49,19 +48,27 @@ const gptMagic = "EFI PART"
 // disk inspects a whole-disk dump: its tables and the start of each partition.
 func (in *inspector) disk(ctx context.Context, rep *Report, s source) error {
 	rep.Kind, rep.Title = KindDisk, "whole-disk dump"
-	rep.Disk = &Disk{Sectors: uint64(s.size / gpt.SectorSize), Primary: "ok", Backup: "ok"}
-	table, err := gpt.Read(s.at, s.size)
-	var bad *gpt.Error
-	if err != nil && (!errors.As(err, &bad) || !gpt.Damaged(err)) {
+	rep.Disk = &Disk{Sectors: uint64(s.size / gpt.SectorSize)}
+	found, err := gpt.Salvage(s.at, s.size)
+	if err != nil {
 		return err
 	}
+	rep.Disk.Primary, rep.Disk.Backup = copyState(found.Primary), copyState(found.Backup)
 	var entries []gpt.Entry
-	end := s.size
-	if bad == nil {
-		entries, rep.Disk.GUID = table.Entries, table.DiskGUID.String()
+	end := max(s.size, found.End)
+	if found.Table != nil {
+		entries, rep.Disk.GUID = found.Table.Entries, found.Table.DiskGUID.String()
+	}
+	var bad *gpt.Error
+	switch errors.As(found.Fault, &bad); {
+	case bad == nil:
 		rep.whole("both partition tables have the right checksums and agree; they do not cover the content of the partitions")
-	} else if entries, end, err = in.salvage(rep, s, bad); err != nil {
-		return err
+	case errors.Is(bad, gpt.ErrTooShort):
+		rep.wrong("truncated", bad.Offset, bad.Error())
+	case errors.Is(bad, gpt.ErrTooLong):
+		rep.wrong("trailing data", bad.Offset, bad.Error())
+	default:
+		rep.wrong("bad partition table", bad.Offset, bad.Error())
 	}
 	family := familyOf(entries)
 	if family != nil {
@@ -227,32 +234,6 @@ func tableLayout(of string, sectors uint64, entries []gpt.Entry) Layout {
 	}
 	l.arrange()
 	return l
-}
-
-// salvage tells of a disk with a damaged table what is still known: the state of each
-// copy, the partitions of the better one, and where the disk should end. first is what
-// gpt.Read found.
-func (in *inspector) salvage(rep *Report, s source, first *gpt.Error) (entries []gpt.Entry, end int64, err error) {
-	found, err := gpt.Salvage(s.at, s.size)
-	if err != nil {
-		return nil, 0, err
-	}
-	rep.Disk.Primary, rep.Disk.Backup = copyState(found.Primary), copyState(found.Backup)
-	if found.Table == nil {
-		rep.wrong("bad partition table", first.Offset, first.Error())
-		return nil, s.size, nil
-	}
-	rep.Disk.GUID = found.Table.DiskGUID.String()
-	switch end = found.End; {
-	case end > s.size:
-		rep.wrong("truncated", s.size, fmt.Sprintf("the table is for a disk of %d bytes, the dump ends after %d", end, s.size))
-	case end < s.size:
-		rep.wrong("trailing data", end, fmt.Sprintf("the table is for a disk of %d bytes, the dump has %d", end, s.size))
-		end = s.size
-	default:
-		rep.wrong("bad partition table", first.Offset, first.Error())
-	}
-	return found.Table.Entries, end, nil
 }
 
 // copyState says what is wrong with a copy of the table.

@@ -204,6 +204,9 @@ func (r *Report) alsoDamaged(n int) {
 	rest := &Report{Contents: r.Contents[len(r.Contents)-n:]}
 	rest.together(n)
 	if rest.Damaged() {
+		if r.Firmware != nil && !r.Damaged() {
+			r.Notes = append(r.Notes, "no fault found in the firmware itself; what is damaged is beside it, and no other command reads it")
+		}
 		for _, f := range rest.Whole.Faults {
 			r.fault(f)
 		}

@@ -87,6 +87,9 @@ func Assemble(ctx context.Context, b *ftf.Bundle, opt AssembleOptions) (*Assembl
 		a.out.LeftOut = append(a.out.LeftOut, LeftOut{Name: n.Member, Reason: n.Text, Unread: true})
 	}
 	a.family, a.model, _ = phone.ByModel(a.out.Manifest.Device)
+	if beside := firmware.Beside(b); beside != "" {
+		a.note("%s", beside)
+	}
 	if question := a.model.QuestionVersion(a.out.Manifest.Version); question != "" {
 		a.note("%s", question)
 	}

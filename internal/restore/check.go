@@ -46,6 +46,9 @@ func Check(ctx context.Context, b *ftf.Bundle, opt CheckOptions) (*Firmware, err
 	for _, n := range b.Notes {
 		fw.Notes = append(fw.Notes, n.String())
 	}
+	if beside := firmware.Beside(b); beside != "" {
+		fw.Notes = append(fw.Notes, beside)
+	}
 	if err := fw.identify(b, opt.Request); err != nil {
 		return fw, err
 	}

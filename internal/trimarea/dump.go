@@ -11,6 +11,7 @@ import (
 	"path"
 	"strings"
 
+	"xflash/fastboot/bootimg/unpack"
 	"xflash/ftf"
 	"xflash/sin/gpt"
 )
@@ -36,9 +37,10 @@ var (
 	ErrNoImage  = errors.New("it holds no trim-area image: a backup has TA.img or ta.dd")
 	ErrTwo      = errors.New("it holds several trim-area images, and it is unclear which one counts")
 	ErrNoTA     = errors.New("the disk has no partition named TA")
-	ErrArchive  = errors.New("the zip archive is damaged")
+	ErrArchive  = errors.New("the archive is damaged")
 	ErrMembers  = errors.New("too many files for a backup of a trim area")
 	ErrTooLarge = errors.New("larger than any trim area (8 MiB), and no disk with a partition table")
+	ErrUnpack   = errors.New("it contains an archive, or more than any trim area (8 MiB): unpack it first")
 )
 
 // Dump is a trim-area image and what came with it.
@@ -47,6 +49,7 @@ type Dump struct {
 	Member    string // name in an archive
 	Offset    int64  // of the image in the file; 0 in an archive
 	Data      []byte
+	Disk      error // what is wrong with the dump of the disk around it, nil when nothing is
 	// MD5 is what the backup says the sum of the image is, in lower case, empty when it
 	// says nothing; Sum is what it is.
 	MD5, Sum string
@@ -57,18 +60,28 @@ type Dump struct {
 }
 
 // Find finds the trim-area image in a file of size bytes: a dump of the partition, a backup
-// made by Backup-TA or Flashtool, or a dump of the whole disk. At most 8 MiB are read.
+// made by Backup-TA or Flashtool, or a dump of the whole disk. The file may be compressed as
+// a whole. At most 8 MiB are read.
 func Find(r io.ReaderAt, size int64) (*Dump, error) {
-	var head [4]byte
-	if _, err := r.ReadAt(head[:], 0); err != nil && err != io.EOF {
+	head, err := start(r, size)
+	if err != nil {
 		return nil, err
 	}
+	if f := unpack.Detect(head); f != unpack.None {
+		data, err := decompress(io.NewSectionReader(r, 0, size), f)
+		if err != nil {
+			return nil, err
+		}
+		r, size, head = bytes.NewReader(data), int64(len(data)), data[:min(len(data), headSize)]
+		if ftf.IsZip(head) {
+			return nil, ErrUnpack
+		}
+	}
 	var d *Dump
-	var err error
 	switch {
-	case ftf.IsZip(head[:]):
+	case ftf.IsZip(head):
 		d, err = fromZip(r, size)
-	case size <= maxText && ftf.IsTA(start(r, size)):
+	case size <= maxText && ftf.IsTA(head):
 		d = &Dump{Container: TextBackup, Data: make([]byte, size)}
 		err = readAll(r, d.Data, 0)
 	case size <= LargeImageSize:
@@ -85,14 +98,36 @@ func Find(r io.ReaderAt, size int64) (*Dump, error) {
 	return d, nil
 }
 
+// decompress gives the content of a compressed file.
+func decompress(r io.Reader, f unpack.Format) ([]byte, error) {
+	z, err := unpack.NewReader(r, f, LargeImageSize)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrArchive, err)
+	}
+	data, err := io.ReadAll(z)
+	switch {
+	case errors.Is(err, unpack.ErrLimit):
+		return nil, ErrUnpack
+	case err != nil:
+		return nil, fmt.Errorf("%w: %w", ErrArchive, err)
+	}
+	return data, nil
+}
+
 // maxText bounds text backups; Flashtool's have up to 3 MiB.
 const maxText = 4 << 20
 
-// start is the first bytes of a file, as far as they can be read.
-func start(r io.ReaderAt, size int64) []byte {
-	b := make([]byte, min(size, 4096))
-	n, _ := r.ReadAt(b, 0) // a failure comes back with the next read
-	return b[:n]
+// headSize is how much of a file says what it is.
+const headSize = 4096
+
+// start is the first bytes of a file.
+func start(r io.ReaderAt, size int64) ([]byte, error) {
+	b := make([]byte, min(size, headSize))
+	n, err := r.ReadAt(b, 0)
+	if err == io.EOF {
+		err = nil // it became shorter; the next read says so
+	}
+	return b[:n], err
 }
 
 // fromDisk reads the partition TA of a dump of a whole disk.
@@ -114,7 +149,7 @@ func fromDisk(r io.ReaderAt, size int64) (*Dump, error) {
 	if e.Offset()+e.Size() > size {
 		return nil, &Error{Offset: size, Err: gpt.ErrCutOff}
 	}
-	d := &Dump{Container: WholeDisk, Offset: e.Offset(), Data: make([]byte, e.Size())}
+	d := &Dump{Container: WholeDisk, Offset: e.Offset(), Data: make([]byte, e.Size()), Disk: found.Fault}
 	return d, readAll(r, d.Data, e.Offset())
 }
 

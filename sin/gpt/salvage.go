@@ -2,6 +2,7 @@ package gpt
 
 import (
 	"errors"
+	"fmt"
 	"io"
 )
 
@@ -10,11 +11,16 @@ import (
 type Salvaged struct {
 	Primary, Backup error  // what is wrong with each copy, nil when it is whole
 	Table           *Table // of the primary copy, else of the backup; nil when neither is whole
+	Fault           error  // what is wrong with the disk as a whole; nil when Read accepts it
 	End             int64  // where the disk ends by its table, bytes; 0 when Table is nil
 }
 
-// ErrCutOff is what is wrong with a backup table that would lie past the end of a dump.
-var ErrCutOff = errors.New("the dump ends before it")
+// Causes in the Fault of a dump. ErrCutOff is also that of a backup table past its end.
+var (
+	ErrCutOff   = errors.New("the dump ends before it")
+	ErrTooLong  = errors.New("the disk of its partition table ends here")
+	ErrTooShort = errors.New("it ends before the disk of its partition table")
+)
 
 // Salvage looks at both tables of a dump of size bytes, each by itself: what Read
 // refuses because one copy is damaged can still be read by the other. It is for files
@@ -22,6 +28,9 @@ var ErrCutOff = errors.New("the dump ends before it")
 // cannot be read.
 func Salvage(r io.ReaderAt, size int64) (*Salvaged, error) {
 	s := &Salvaged{}
+	if _, s.Fault = Read(r, size); s.Fault != nil && !Damaged(s.Fault) {
+		return nil, s.Fault
+	}
 	last := uint64(max(size/SectorSize, 1) - 1)
 	primary, err := readHeader(r, "primary table", 1)
 	if err == nil && (primary.other <= 1 || primary.other >= 1<<54) {
@@ -36,7 +45,7 @@ func Salvage(r io.ReaderAt, size int64) (*Salvaged, error) {
 	}
 	if int64(last) >= size/SectorSize {
 		s.Backup = &Error{"backup table", size, ErrCutOff}
-		return s.checked(last)
+		return s.checked(last, size)
 	}
 	backup, err := readHeader(r, "backup table", last)
 	if err == nil && backup.other != 1 {
@@ -55,7 +64,7 @@ func Salvage(r io.ReaderAt, size int64) (*Salvaged, error) {
 			s.Backup = &Error{"backup table", backup.offset(), ErrDiffer}
 		}
 	}
-	return s.checked(last)
+	return s.checked(last, size)
 }
 
 // table is what a copy describes.
@@ -68,14 +77,20 @@ func (c *tableCopy) table() (*Table, error) {
 }
 
 // checked separates failures of the reader from faults of the tables.
-func (s *Salvaged) checked(last uint64) (*Salvaged, error) {
+func (s *Salvaged) checked(last uint64, size int64) (*Salvaged, error) {
 	for _, err := range []error{s.Primary, s.Backup} {
 		if err != nil && !Damaged(err) {
 			return nil, err
 		}
 	}
-	if s.Table != nil {
-		s.End = int64(last+1) * SectorSize
+	if s.Table == nil {
+		return s, nil
+	}
+	switch s.End = int64(last+1) * SectorSize; {
+	case s.End > size:
+		s.Fault = &Error{"dump", size, fmt.Errorf("%w, which has %d bytes", ErrTooShort, s.End)}
+	case s.End < size:
+		s.Fault = &Error{"dump", s.End, ErrTooLong}
 	}
 	return s, nil
 }

@@ -48,6 +48,10 @@ func TestSalvage(t *testing.T) {
 		if !errors.Is(s.Primary, c.primary) || !errors.Is(s.Backup, c.backup) || (s.Table == nil) != c.lost {
 			t.Errorf("%s: %+v", name, s)
 		}
+		wants := map[string]error{"whole": nil, "cut by a sector": ErrTooShort, "cut to the first table": ErrTooShort, "grown": ErrTooLong}
+		if fault, ok := wants[name]; ok && !errors.Is(s.Fault, fault) || (s.Fault == nil) != (name == "whole") {
+			t.Errorf("%s: %v", name, s.Fault)
+		}
 		if s.Table != nil && (!reflect.DeepEqual(s.Table, want) || s.End != end) {
 			t.Errorf("%s: %+v, end %d", name, s.Table, s.End)
 		}
@@ -85,7 +89,7 @@ func FuzzSalvage(f *testing.F) {
 			t.Fatal(err)
 		}
 		strict, err := Read(bytes.NewReader(data), int64(len(data)))
-		if err == nil && (s.Primary != nil || s.Backup != nil || !reflect.DeepEqual(s.Table, strict)) {
+		if (err == nil) != (s.Fault == nil) || err == nil && (s.Primary != nil || s.Backup != nil || !reflect.DeepEqual(s.Table, strict)) {
 			t.Fatalf("Read takes it, Salvage says %v, %v", s.Primary, s.Backup)
 		}
 		if s.Table != nil && s.Primary != nil && s.Backup != nil && !errors.Is(s.Backup, ErrDiffer) {

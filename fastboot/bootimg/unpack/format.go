@@ -40,9 +40,6 @@ var formatNames = [...]string{"none", "gzip", "bzip2", "lzma", "xz", "lzo", "lz4
 // String names the format as the field does.
 func (f Format) String() string { return formatNames[f] }
 
-// Supported reports whether the format can be decompressed here.
-func (f Format) Supported() bool { return f != None }
-
 var magics = []struct {
 	format Format
 	magic  string
