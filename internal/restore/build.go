@@ -82,11 +82,9 @@ func (b *builder) model() (phone.Order, bool) {
 		b.plan.Evidence = []string{"no phone was asked"}
 		if m, ok := b.modelGiven(); ok {
 			b.plan.Evidence = []string{"--model says " + m.Code}
-			if m.Code != model.Code {
-				b.refuse(b.fw.Name, fmt.Sprintf("it is for a %s, but the phone is a %s", model.Code, m.Code), foreignReason(m, model), "get the bundle for a "+m.Code)
-			}
+			b.problems = append(b.problems, b.fw.isFor(m.Code)...)
 		} else if b.p.Model != "" {
-			b.refuse(b.fw.Name, fmt.Sprintf("--model names an unknown model, %q", b.p.Model), "", "check the model printed on the phone")
+			b.problems = append(b.problems, b.fw.unknownModel(b.p.Model)...)
 		}
 	} else {
 		var ps Problems

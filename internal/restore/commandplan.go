@@ -81,10 +81,7 @@ func (b *builder) commandModel() bool {
 	default:
 		b.plan.Evidence = []string{"--model says " + is}
 	}
-	if !strings.EqualFold(is, want.Code) {
-		_, m, _ := phone.ByModel(is)
-		b.refuse(b.fw.Name, fmt.Sprintf("it is for a %s, but the phone is a %s", want.Code, is), foreignReason(m, want), "get the firmware for a "+is)
-	}
+	b.problems = append(b.problems, b.fw.isFor(is)...)
 	return true
 }
 

@@ -216,8 +216,8 @@ func (b *builder) loaderModel(ph *FastbootFacts) {
 	case !hasGiven:
 		b.refuse(b.fw.Name, "the phone does not say which model it is", fmt.Sprintf("getvar product says %q", said),
 			fmt.Sprintf("look at the label under the SIM-card flap; if it says %s, run this again with --model %s", want.Code, want.Code))
-	case given.Code != want.Code:
-		b.refuse(b.fw.Name, fmt.Sprintf("it is for a %s, but the phone is a %s", want.Code, given.Code), foreignReason(given, want), "get the bundle for a "+given.Code)
+	default:
+		b.problems = append(b.problems, b.fw.isFor(given.Code)...)
 	}
 }
 

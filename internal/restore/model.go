@@ -22,21 +22,17 @@ func matchModel(fw *Firmware, ph *Facts, p Request) (model phone.Model, evidence
 	}
 	if p.Model != "" {
 		if _, m, ok := phone.ByModel(p.Model); !ok {
-			refuse(fmt.Sprintf("--model names an unknown model, %q", p.Model), "", "check the model printed on the phone")
-			return want, nil, ps
+			return want, nil, fw.unknownModel(p.Model)
 		} else if known && m.Code != named.Code {
 			refuse(fmt.Sprintf("--model says %s, the phone says %s", m.Code, named.Code),
 				"trim-area unit 2210 can be read and names a real model, so it counts", "leave --model out, and get the bundle for a "+named.Code)
 			return want, nil, ps
-		} else if m.Code != want.Code {
-			refuse(fmt.Sprintf("it is for a %s, but the phone is a %s", want.Code, m.Code), foreignReason(m, want),
-				"get the bundle for a "+m.Code)
+		} else if ps := fw.isFor(m.Code); ps != nil {
 			return want, nil, ps
 		}
 	}
 	if known {
-		if named.Code != want.Code {
-			refuse(fmt.Sprintf("it is for a %s, but the phone is a %s", want.Code, named.Code), foreignReason(named, want), "get the bundle for a "+named.Code)
+		if ps := fw.isFor(named.Code); ps != nil {
 			return want, nil, ps
 		}
 		return named, []string{"trim-area unit 2210 reads " + named.Code}, nil
@@ -71,9 +67,21 @@ func matchModel(fw *Firmware, ph *Facts, p Request) (model phone.Model, evidence
 	return want, append(evidence, "--model says "+want.Code), nil
 }
 
-func foreignReason(is, want phone.Model) string {
-	if is.Folder == want.Folder && is.Folder != "" {
-		return "the two are closely related, but radio and customization differ"
+// isFor refuses the bundle when the phone is of another model.
+func (fw *Firmware) isFor(code string) Problems {
+	want := fw.Model
+	if strings.EqualFold(code, want.Code) {
+		return nil
 	}
-	return "another model's firmware does not start on this phone, and may leave it without radio"
+	why := "another model's firmware does not start on this phone, and may leave it without radio"
+	if _, is, _ := phone.ByModel(code); is.Folder == want.Folder && is.Folder != "" {
+		why = "the two are closely related, but radio and customization differ"
+	}
+	return Problems{{Kind: PolicyRefusal, Item: fw.Name, What: fmt.Sprintf("it is for a %s, but the phone is a %s", want.Code, code),
+		Why: why, Next: "get the bundle for a " + code}}
+}
+
+// unknownModel refuses what --model names.
+func (fw *Firmware) unknownModel(code string) Problems {
+	return Problems{{Kind: PolicyRefusal, Item: fw.Name, What: fmt.Sprintf("--model names an unknown model, %q", code), Next: "check the model printed on the phone"}}
 }
