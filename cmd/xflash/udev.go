@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"xflash/internal/fileio"
 )
 
 // udevFile is the name of the rule's file. It must sort before 73-seat-late.rules, which
@@ -58,16 +60,7 @@ func (a *app) installRule(folder string) error {
 	if old, err := os.ReadFile(path); err == nil && string(old) == udevRule {
 		return a.done(path + " already exists.")
 	}
-	f, err := os.CreateTemp(folder, ".xflash-*")
-	if err != nil {
-		return fail(err)
-	}
-	_, err = f.WriteString(udevRule)
-	if err = errors.Join(err, f.Chmod(0o644), f.Close()); err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		_ = os.Remove(f.Name()) // the failure before it matters
+	if err := fileio.Replace(path, []byte(udevRule), 0o644); err != nil {
 		return fail(err)
 	}
 	if err := a.done("Wrote " + path + "."); err != nil {

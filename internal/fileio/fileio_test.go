@@ -43,6 +43,30 @@ func TestOpen(t *testing.T) {
 	}
 }
 
+// Replace leaves the new contents with the mode asked for, or the old ones, and nothing else.
+func TestReplace(t *testing.T) {
+	t.Parallel()
+	path := write(t, []byte("old"))
+	if err := Replace(path, []byte("new"), 0o640); err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(path)
+	info, errStat := os.Stat(path)
+	if err != nil || errStat != nil || string(data) != "new" || info.Mode() != 0o640 {
+		t.Errorf("%q, %v, %v, %v", data, info.Mode(), err, errStat)
+	}
+	folder := filepath.Join(filepath.Dir(path), "folder")
+	if err := os.MkdirAll(filepath.Join(folder, "full"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := Replace(folder, []byte("new"), 0o640); err == nil {
+		t.Error("a folder was replaced")
+	}
+	if left, err := os.ReadDir(filepath.Dir(path)); err != nil || len(left) != 2 {
+		t.Errorf("%v, %v", left, err)
+	}
+}
+
 // A reader tells how far it is, and stops when its context ends, with what it has given counted.
 func TestReadersStop(t *testing.T) {
 	t.Parallel()

@@ -1,7 +1,6 @@
 package restore
 
 import (
-	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -180,25 +179,8 @@ func (j *Journal) save() error {
 	if err := os.MkdirAll(filepath.Dir(j.path), 0o700); err != nil {
 		return fmt.Errorf("cannot make the journal folder: %w", err)
 	}
-	if err := replaceFile(j.path, append(data, '\n')); err != nil {
+	if err := fileio.Replace(j.path, append(data, '\n'), 0o600); err != nil {
 		return fmt.Errorf("cannot write the journal: %w", err)
 	}
 	return nil
-}
-
-// replaceFile writes a file, for its owner only, in one step: whoever looks finds the old
-// contents or the new.
-func replaceFile(path string, data []byte) error {
-	temp, err := os.CreateTemp(filepath.Dir(path), ".restore-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(temp.Name()) // gone after the rename; this is for the ways out before it
-	if _, err = temp.Write(data); err == nil {
-		err = temp.Sync()
-	}
-	if err = cmp.Or(err, temp.Close()); err == nil {
-		err = os.Rename(temp.Name(), path)
-	}
-	return err
 }
