@@ -61,9 +61,7 @@ func (a *app) listDevices(devices []usbproto.Device) error {
 		}
 		rows := []row{}
 		for _, d := range devices {
-			if !a.showIDs && d.Serial != "" {
-				d.Serial = "(masked)"
-			}
+			d.Serial = a.masked(d.Serial)
 			rows = append(rows, row{d, modelsOf(d), d.Path(), d.Mode.String()})
 		}
 		return a.ui.resultJSON(map[string]any{"type": "devices", "devices": rows})

@@ -102,7 +102,7 @@ func (d *trimDump) title() string {
 
 // masked hides what identifies a phone, unless the owner asks for it.
 func (a *app) masked(value string) string {
-	if a.showIDs || value == "" {
+	if a.showIDs {
 		return value
 	}
 	return text.Mask(value)

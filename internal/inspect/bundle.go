@@ -36,6 +36,9 @@ func firmwareOf(m ftf.Manifest) *Firmware {
 // that belong to no bundle.
 func (in *inspector) bundle(ctx context.Context, rep *Report, b *ftf.Bundle) error {
 	rep.Kind, rep.Title = KindBundle, "firmware bundle"
+	if in.kindOnly {
+		return nil
+	}
 	if b.Folder {
 		rep.Title = "folder of firmware"
 	}

@@ -64,7 +64,8 @@ func File(ctx context.Context, name string, r io.ReaderAt, size int64, opt Optio
 // inspector is one inspection.
 type inspector struct {
 	Options
-	depth int
+	depth    int
+	kindOnly bool // archives and images are not read
 }
 
 // source is a file as far as it can be read: at any place, or only from its start.
@@ -120,6 +121,19 @@ func (in *inspector) file(ctx context.Context, s source) (*Report, error) {
 	head, err := s.head()
 	if err != nil {
 		return nil, err
+	}
+	if in.kindOnly {
+		switch {
+		case ftf.IsZip(head):
+			rep.Kind, rep.Title = KindZip, "zip archive"
+			return rep, nil
+		case sin.Detect(head) != 0:
+			rep.Kind, rep.Title = KindSIN, "SIN image"
+			return rep, nil
+		case sparse.Is(head):
+			rep.Kind, rep.Title = KindSparse, "Android sparse image"
+			return rep, nil
+		}
 	}
 	look := in.recognize(head, s)
 	if look == nil || in.depth > maxDepth {

@@ -208,7 +208,7 @@ func TestDiskOfSgdisk(t *testing.T) {
 // The identity of a phone in a command line is masked, and nothing else of it.
 func TestCommandLineIsMasked(t *testing.T) {
 	line := "androidboot.hardware=qcom androidboot.serialno=CB5A25XYZ1 androidboot.serialconsole=0 oemandroidboot.imei=0044015467654321 androidboot.imei2=5 console=ttyHSL0"
-	want := "androidboot.hardware=qcom androidboot.serialno=********** androidboot.serialconsole=0 oemandroidboot.imei=**************** androidboot.imei2=* console=ttyHSL0"
+	want := "androidboot.hardware=qcom androidboot.serialno=xxxxxxxxxx androidboot.serialconsole=0 oemandroidboot.imei=xxxxxxxxxxxxxxxx androidboot.imei2=x console=ttyHSL0"
 	image, err := (&bootimg.Image{PageSize: 2048, Kernel: pattern(3000), Ramdisk: pattern(700), Cmdline: line}).Build()
 	if err != nil {
 		t.Fatal(err)

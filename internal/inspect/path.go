@@ -11,7 +11,6 @@ import (
 	"path"
 	"slices"
 
-	"xflash/fastboot/sparse"
 	"xflash/ftf"
 	"xflash/internal/fileio"
 	"xflash/internal/text"
@@ -383,37 +382,10 @@ func Identify(ctx context.Context, name string) (kind Kind, title string, err er
 		return "", "", err
 	}
 	defer f.Close()
-	s := fileSource(name, f, size)
-	head, err := s.head()
+	in := &inspector{Options: Options{Roots: &sin.RootSet{}}, depth: maxDepth - 1, kindOnly: true}
+	rep, err := in.onDisk(ctx, name, name, f, size)
 	if err != nil {
 		return "", "", err
-	}
-	switch {
-	case ftf.IsZip(head):
-		b, broken, err := openArchive(name, head)
-		switch {
-		case err != nil:
-			return "", "", err
-		case b != nil:
-			return KindBundle, "firmware bundle", b.Close()
-		case broken != nil:
-			return KindBundle, brokenArchive, nil
-		}
-		return KindZip, "zip archive", nil
-	case sin.Detect(head) != 0:
-		return KindSIN, "SIN image", nil
-	case sparse.Is(head):
-		return KindSparse, "Android sparse image", nil
-	}
-	in := &inspector{Options: Options{Roots: &sin.RootSet{}}, depth: maxDepth - 1}
-	rep, err := in.file(ctx, s)
-	if err != nil {
-		return "", "", err
-	}
-	if rep.Kind == KindUnknown && size > 0 {
-		if _, broken, err := openArchive(name, head); broken != nil || err != nil {
-			return KindBundle, brokenArchive, err
-		}
 	}
 	return rep.Kind, rep.Title, nil
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"xflash/internal/phone"
+	"xflash/internal/text"
 	"xflash/internal/trimarea"
 	"xflash/sin"
 	"xflash/sin/gpt"
@@ -244,8 +245,8 @@ func (in *inspector) hwconf(rep *Report, payload []byte) {
 
 // masked hides what identifies a phone, unless it was asked for.
 func (in *inspector) masked(id string) string {
-	if in.ShowIDs || id == "" {
+	if in.ShowIDs {
 		return id
 	}
-	return strings.Repeat("*", len(id))
+	return text.Mask(id)
 }
