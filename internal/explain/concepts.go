@@ -2,176 +2,26 @@ package explain
 
 import (
 	"cmp"
+	_ "embed"
 	"regexp"
 	"slices"
 	"strings"
 	"sync"
 )
 
+//go:embed data/concepts.tsv
+var conceptsData string
+
 // concepts gives words of everyday language their common name. Endings are cut off before
 // the look-up, see stem.
 var concepts = func() map[string][]string {
 	m := map[string][]string{}
-	for name, words := range map[string]string{
-		"light":        "light led lamp diode notification",
-		"blink":        "blink flicker pulse pulsat flashes flashing wink",
-		"flash":        "flash flashed flashing write wrote written writing install installed",
-		"steady":       "steady solid constant permanent continuous stay stays stayed",
-		"stay":         "stay stays stayed remain remains keeps",
-		"stuck":        "stuck hang hangs hung freeze freezes froze frozen stall stand stands stop stops stopped stay stays",
-		"logo":         "logo splash",
-		"black":        "black dark blank",
-		"screen":       "screen display lcd",
-		"picture":      "picture image icon symbol screen",
-		"image":        "image img",
-		"no":           "no not none never nothing without doesn't doesnt won't wont can't cant cannot isn't isnt didn't don't dont nor neither unable refuses fails missing unresponsive",
-		"nothing":      "nothing none no",
-		"dead":         "dead brick bricked hardbrick hardbricked lifeless",
-		"start":        "start starts started boot boots booted booting starting",
-		"loop":         "loop loops bootloop bootloops looping restarts restarting reboots rebooting cycle cycles",
-		"restart":      "restart restarts restarting reboot reboots rebooting",
-		"charge":       "charge charger charging charges charged wall",
-		"plug":         "plug plugged plugging plugs connect connected connecting",
-		"usb":          "usb lsusb",
-		"computer":     "computer pc laptop notebook windows linux lsusb mac",
-		"see":          "see sees seen shows appear appears recognise recognises recognised recognize recognizes recognized detect detects detected find finds found",
-		"detect":       "see sees seen recognise recognised recognize recognized detect detected found",
-		"recognised":   "recognise recognised recognize recognized detect detected seen",
-		"vibrate":      "vibrate vibrates vibrated vibrating vibration vibrations buzz buzzes buzzing",
-		"three":        "three 3 thrice triple",
-		"key":          "key keys button buttons",
-		"keys":         "keys buttons key button combination",
-		"power":        "power",
-		"press":        "press presses pressed pressing push pushed hold held holding",
-		"hold":         "press pressed hold held holding keep",
-		"password":     "password passphrase passcode",
-		"decrypt":      "decrypt decryption",
-		"encrypt":      "encrypt encrypted encryption",
-		"storage":      "storage memory data",
-		"recovery":     "recovery twrp cwm philz orangefox",
-		"twrp":         "twrp cwm philz recovery orangefox",
-		"water":        "water wet rain pool bath sea swimming",
-		"wet":          "water wet rain pool bath sea",
-		"signal":       "signal reception",
-		"network":      "network mobile cellular",
-		"sim":          "sim simcard",
-		"touch":        "touch touchscreen digitizer",
-		"trim":         "trim trimarea ta",
-		"ta":           "ta trim trimarea",
-		"copied":       "copy copied clone cloned cloning copying dd dumped",
-		"disk":         "disk emmc mmcblk0 drive",
-		"other":        "other another second different foreign",
-		"unlock":       "unlock unlocking unlocked",
-		"relock":       "relock relocked relocking locked",
-		"locked":       "locked relock relocked",
-		"vm":           "vm virtual virtualbox vmware qemu kvm wsl vbox",
-		"format":       "format formatted formatting wipe wiped erased erase deleted",
-		"wipe":         "wipe wiped wiping erased",
-		"formatted":    "formatted wiped erased deleted",
-		"wiped":        "formatted wiped erased deleted",
-		"purple":       "purple pink violet magenta",
-		"amber":        "amber orange yellow",
-		"short":        "short shortly brief briefly moment quick quickly",
-		"moment":       "moment short shortly brief briefly instant",
-		"seconds":      "seconds second sec secs minute",
-		"once":         "once moment briefly shortly",
-		"night":        "night overnight nights",
-		"hours":        "hours hour days day",
-		"day":          "day days",
-		"long":         "long ages hours forever",
-		"minutes":      "minutes minute hours long ages",
-		"forever":      "forever endless endlessly eternally always",
-		"battery":      "battery accu akku",
-		"zero":         "zero 0 0%",
-		"gone":         "gone disappears disappeared vanish vanishes vanished lost leaves left disconnects away",
-		"vanish":       "vanish vanishes vanished disappears disappeared gone",
-		"leaves":       "leaves left exits quits ends disappears goes",
-		"goes":         "goes gone leaves disappears",
-		"off":          "off shuts shutdown switches",
-		"optimizing":   "optimizing optimising optimize optimise",
-		"bootloop":     "bootloop bootloops bootlooping",
-		"keeps":        "keeps keep constantly continuously permanently always",
-		"apps":         "apps app applications",
-		"animation":    "animation animated waves bootanimation",
-		"update":       "update upgrade updating",
-		"failed":       "failed fail fails failure unsuccessful",
-		"corrupt":      "corrupt corrupted corruption",
-		"trusted":      "trusted trust",
-		"warning":      "warning notice message warns note",
-		"notice":       "warning notice message",
-		"message":      "warning notice message",
-		"interrupted":  "interrupted interruption aborted broke broken cancelled canceled unplugged cut failed crashed",
-		"refused":      "refused refuse refuses rejected rejects rejected denied fails fail failed",
-		"every":        "every each all any whichever whatever always everything",
-		"all":          "every each all any everything whichever",
-		"always":       "always every everytime only keeps",
-		"any":          "any every all whichever whatever",
-		"file":         "file files sin image images",
-		"files":        "file files",
-		"bundle":       "bundle bundles ftf firmware firmwares",
-		"firmware":     "firmware firmwares bundle bundles ftf rom",
-		"custom":       "custom lineage lineageos cyanogenmod carbonrom omnirom aosp resurrection",
-		"lineage":      "lineage lineageos cyanogenmod",
-		"stock":        "stock official original",
-		"system":       "system os rom android",
-		"rom":          "rom os system",
-		"os":           "os rom system",
-		"react":        "react reacts reaction respond responds response responding",
-		"life":         "life alive",
-		"work":         "work works working functions",
-		"fine":         "fine normally normal ok okay well works",
-		"normal":       "normal normally fine",
-		"android":      "android system",
-		"middle":       "middle during halfway midway while",
-		"during":       "middle during halfway midway while",
-		"pulled":       "pulled yanked removed disconnected unplugged",
-		"unplugged":    "pulled unplugged disconnected removed",
-		"disconnected": "disconnected unplugged disconnect",
-		"disconnect":   "disconnects disconnected disconnect",
-		"out":          "out loose off slipped",
-		"cable":        "cable usb-cable cord",
-		"lost":         "lost loses gone disappears drops vanishes",
-		"restored":     "restored restore restoring flashed wrote written back",
-		"sync":         "sync synchronising syncing",
-		"mode":         "mode modes way",
-		"five":         "five 5",
-		"times":        "times few",
-		"slow":         "slow slowly",
-		"empty":        "empty flat drained discharged",
-		"then":         "then afterwards and before",
-		"first":        "first before initially",
-		"after":        "after since afterwards following",
-		"back":         "back return returning returned returned",
-		"leaving":      "leaving left removing removed",
-		"still":        "still again yet",
-		"new":          "new newer newest",
-		"device":       "device phone",
-		"phone":        "phone device z3 mobile handset",
-		"itself":       "itself own alone",
-		"asks":         "asks ask asking wants prompts requests demands",
-		"part":         "part parts some",
-		"everything":   "everything all",
-		"further":      "further farther more beyond past",
-		"past":         "past beyond further",
-		"beyond":       "past beyond further",
-		"only":         "only just nothing",
-		"version":      "version versions",
-		"newer":        "newer new upgraded updated",
-		"older":        "older old earlier previous",
-		"unknown":      "unknown unrecognised unrecognized",
-		"kernel":       "kernel boot.img zimage",
-		"line":         "line text word",
-		"modem":        "modem baseband radio",
-		"detected":     "detected recognised",
-		"title":        "title splash logo curtain",
-		"overnight":    "overnight night",
-		"drawer":       "drawer unused storage shelf",
-		"crashed":      "crashed crash died froze",
-		"change":       "change changes changing",
-		"written":      "written wrote write flashed",
-	} {
-		for _, w := range strings.Fields(words) {
-			m[w] = append(m[w], strings.TrimSpace(name))
+	for _, row := range table(conceptsData, 3) {
+		if row[0] != "words" {
+			continue
+		}
+		for _, w := range strings.Fields(row[2]) {
+			m[w] = append(m[w], row[1])
 		}
 	}
 	return m
@@ -179,28 +29,11 @@ var concepts = func() map[string][]string {
 
 // phrases are words that belong together, by what they mean.
 var phrases = func() (list []phrase) {
-	for name, texts := range map[string]string{
-		"volup":                "volume up|vol up|vol+|volume +|volume+",
-		"voldown":              "volume down|vol down|vol-|volume -|volume-|vol −|vol−",
-		"flashmode":            "flash mode",
-		"fastboot":             "fast boot",
-		"bootloop":             "boot loop",
-		"testpoint test point": "test point",
-		"moment":               "a second|one second|split second|a sec",
-		"start":                "turn on|turns on|turning on|power on|powers on|power up|powers up|switch on|switches on|comes up|come on|comes on",
-		"loop":                 "again and again|over and over",
-		"gone":                 "goes away",
-		"off":                  "goes out|goes off|turns off|switches off|shuts down",
-		"dead":                 "hard brick",
-		"disk":                 "whole disk|entire disk",
-		"touch":                "touch screen",
-		"no":                   "won't|doesn't|does not|didn't|do not|cannot|can't|isn't|is not",
-		"vm":                   "virtual machine",
-		"black":                "goes dark|goes black",
-		"life":                 "sign of life|signs of life",
-		"bootloader":           "boot loader",
-		"zero":                 "0 %|0%|0 percent|zero percent",
-	} {
+	for _, row := range table(conceptsData, 3) {
+		if row[0] != "phrases" {
+			continue
+		}
+		name, texts := row[1], row[2]
 		var parts []string
 		for _, text := range strings.Split(texts, "|") {
 			part := regexp.QuoteMeta(text)
