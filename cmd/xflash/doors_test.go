@@ -92,6 +92,32 @@ func TestOneVerdictThroughEveryDoor(t *testing.T) {
 	}
 }
 
+// TestDamageThatStaysBehind: an image that a restore leaves out does not stop it, and the plan
+// says that it was not checked. Every other door, and a restore that sends it, finds it damaged.
+func TestDamageThatStaysBehind(t *testing.T) {
+	t.Setenv("XDG_STATE_HOME", t.TempDir())
+	g := newInputs(t)
+	b, err := theBundle()
+	if err != nil {
+		t.Fatal(err)
+	}
+	base := readZip(t, b.fw.Bundle)
+	path := g.write(filepath.Join(g.sub(), "kept.ftf"), zipOf(t, with(base, "userdata.sin", broken(find(base, "userdata.sin"), -5))))
+	restore := []string{"restore", path, "--dry-run", "--model", "D5803", "--root", g.root}
+	for want, lines := range map[int][][]string{
+		exitOK: {restore},
+		exitFile: {append(restore[:len(restore):len(restore)], "--wipe"), {"verify", path}, {"unpack", path, "-o", filepath.Join(g.sub(), "out")},
+			{"bundle", path, "-o", filepath.Join(g.sub(), "new.ftf")}},
+	} {
+		for _, line := range lines {
+			exit, out, talk := door(t, line...)
+			if all := out + talk; exit != want || !strings.Contains(all, "userdata") || exit == exitOK && !strings.Contains(all, "not checked to the end") {
+				t.Errorf("%v: exit %d\n%s", line, exit, all)
+			}
+		}
+	}
+}
+
 // what an input is, for the doors that take only some kinds.
 type what int
 

@@ -20,8 +20,8 @@ whole, and what is proven about who made it: block hashes, signature, and the ce
 chain up to a root. It names every damaged block with its offset in the file. For other
 files (disk dumps, trim areas, boot images, sparse images, file systems) it checks what
 their format can prove. In a folder it reads everything, also what is not part of the
-firmware there, which restore, bundle and unpack do not read. Exit code 0 means that every file is intact, 6 that one is damaged,
-is of an unknown kind, or could not be read.`,
+firmware there, which restore, bundle and unpack do not read. Exit code 0 means that every
+file is intact, 6 that one is damaged, is of an unknown kind, or could not be read.`,
 		Example: `  xflash verify system.sin
   xflash verify D5803_23.5.A.1.291.ftf --json`,
 		Args: args(cobra.MinimumNArgs(1)),
