@@ -31,7 +31,7 @@ func init() { // its functions read the line, which reads the table
 	fastbootWords = []fastbootWord{
 		{name: "devices", help: "list the phones", read: readDevices},
 		{name: "getvar", args: "NAME|all", help: "ask for a variable; ids are masked unless --show-ids is given", old: "getvar", read: readGetvar},
-		{name: "flash", args: "PARTITION [FILE]", help: "check an image and write it; without FILE, use PARTITION.img from $ANDROID_PRODUCT_OUT", read: readFlash},
+		{name: "flash", args: "PARTITION [FILE]", help: "check an image and write it; default: $ANDROID_PRODUCT_OUT/PARTITION.img", read: readFlash},
 		{name: "flash:raw", args: "PARTITION KERNEL [RAMDISK [SECOND]]", help: "make a boot image from its parts and write it", read: readFlashRaw},
 		{name: "update", args: "FILE.zip", help: "write the images of an update package", read: readUpdate},
 		{name: "flashall", help: "write the images in $ANDROID_PRODUCT_OUT", read: readFlashAll},
@@ -69,7 +69,7 @@ func fastbootHelp() string {
 		if w.why == "" {
 			fmt.Fprintf(&b, "  %s\n", strings.TrimSpace(w.name+" "+w.args))
 			if w.help != "" {
-				fmt.Fprintf(&b, "      %s\n", wrap(w.help, 80, "      "))
+				fmt.Fprintf(&b, "      %s\n", w.help)
 			}
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // app is what the commands share: the terminal and the global flags.
@@ -42,6 +43,9 @@ answers. Start with "xflash restore FILE.ftf --dry-run".`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
+	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) {
+		fmt.Fprint(cmd.OutOrStdout(), help(cmd, a.ui.width()))
+	})
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	flags := root.PersistentFlags()
 	flags.StringVar(&a.device, "device", "", "the phone: serial number, usb:BUS-PORT, sim:z3c[,KEY=VALUE…], bridge:HOST:PORT, tcp:HOST, udp:HOST or replay:TRACE.pcap")
@@ -64,24 +68,27 @@ answers. Start with "xflash restore FILE.ftf --dry-run".`,
 	root.AddCommand(newDoctorCommand(a), newWaitCommand(a), newUdevCommand(a))
 	root.AddCommand(newInspectCommand(a), newTACommand(a))
 	a.complete(root)
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd()
+	for _, c := range root.Commands() {
+		switch c.Name() {
+		case "help":
+			c.Short = "show the help of a command"
+		case "completion":
+			c.Short = "write the completion script for a shell"
+		}
+	}
 	return root
 }
 
-// offline are the commands that never speak to a phone.
-var offline = []string{"bundle", "compare", "completion", "demo", "explain", "inspect", "list", "man", "sim", "udev", "unpack", "verify", "version"}
-
-// unusable refuses a global option that would change nothing: whoever gives it expects
-// that it does.
-func unusable(cmd *cobra.Command) error {
-	if !slices.Contains(offline, cmd.Name()) || cmd.Flags().Lookup("imei") != nil { // ta verify asks the phone
-		return nil
-	}
-	for _, name := range []string{"device", "sim-state", "small-requests", "trace", "trace-ids"} {
-		if cmd.Flags().Changed(name) && !(cmd.Name() == "sim" && name == "sim-state") {
-			return usageError{fmt.Errorf("--%s: %s does not speak to a phone", name, cmd.CommandPath())}
+// unusable refuses a global option that would change nothing.
+func unusable(cmd *cobra.Command) (err error) {
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		if err == nil && changesNothing(cmd, f.Name) {
+			err = usageError{fmt.Errorf("--%s: %s does not speak to a phone", f.Name, cmd.CommandPath())}
 		}
-	}
-	return nil
+	})
+	return err
 }
 
 // usageError is a command line that cannot be understood.

@@ -26,10 +26,10 @@ func newUnpackCommand(a *app) *cobra.Command {
 		Short: "unpack a SIN image, a bundle, a sparse image or a disk dump",
 		Long: `Unpacks a firmware file into a folder:
 
-  a SIN image, any version           the partition image inside
-  an .ftf bundle, a XperiFirm folder every image in it; .ta, .xml and .fsc files are copied
-  an Android sparse image            the raw image
-  a whole-disk dump                  the partitions that --partition names
+  a SIN image of any version    the partition image inside
+  a bundle or XperiFirm folder  every image; .ta, .xml and .fsc files are copied
+  an Android sparse image       the raw image
+  a whole-disk dump             the partitions that --partition names
 
 It verifies everything on the way. A file appears only when it is whole, and replaces
 another only with --force. Zeros become holes, so the files need less space than they show.`,
