@@ -13,9 +13,12 @@ import (
 	"xflash/usbproto/s1"
 )
 
-// maxErrorText bounds what is read from a file or from standard input: a log, not an image
-// by mistake.
-const maxErrorText = 1 << 20
+// Of a file or of standard input the last maxErrorText bytes count, and standard input ends
+// after maxErrorInput: it is meant to be a log, not an image by mistake.
+const (
+	maxErrorText  = 1 << 20
+	maxErrorInput = 1 << 30
+)
 
 func newExplainCommand(a *app) *cobra.Command {
 	return &cobra.Command{
@@ -66,8 +69,28 @@ func (a *app) errorText(words []string) (string, error) {
 		a.ui.say("%s is a file: explaining its content.", printable(name))
 		in = f
 	}
-	data, err := io.ReadAll(io.LimitReader(in, maxErrorText))
-	return string(data), err
+	return lastOf(in)
+}
+
+// lastOf reads the end of a file or of a stream. It starts at an even byte, for UTF-16.
+func lastOf(in io.Reader) (string, error) {
+	if f, ok := in.(io.Seeker); ok {
+		if size, err := f.Seek(0, io.SeekEnd); err == nil {
+			if _, err := f.Seek(max(0, size-maxErrorText)&^1, io.SeekStart); err != nil {
+				return "", err
+			}
+		}
+	}
+	in = io.LimitReader(in, maxErrorInput)
+	var last []byte
+	for {
+		part, err := io.ReadAll(io.LimitReader(in, maxErrorText))
+		last = append(last, part...)
+		last = last[max(0, len(last)-maxErrorText)&^1:]
+		if err != nil || len(part) < maxErrorText {
+			return string(last), err
+		}
+	}
 }
 
 func (a *app) explain(text string) error {

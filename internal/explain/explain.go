@@ -73,10 +73,10 @@ const (
 
 // Explain explains a text, which may be a phone's answer, a number, the log of any program,
 // or a few words about what a person sees. Each kind of answer is explained once, in the
-// order of the text. It looks at the first MiB and is empty when nothing in it is known to
-// be an error.
+// order of the text. It looks at the last MiB, because the error of a log is at its end, and is
+// empty when nothing in it is known to be an error.
 func Explain(text string) []Explanation {
-	text = readable(text[:min(len(text), maxText)])
+	text = readable(text[max(0, len(text)-maxText)&^1:]) // even, for UTF-16
 	lines := linesOf(text)
 	var found []placed
 	seen := map[string]bool{}

@@ -200,3 +200,12 @@ ERR_SEVERITY="MINOR";ERR_CODE="0010";ERR_DYNAMIC="Unknown";`)
 		t.Errorf("%+v", found)
 	}
 }
+
+// A long log is explained by its end.
+func TestLongLogIsExplainedByItsEnd(t *testing.T) {
+	filler := strings.Repeat(strings.Repeat(".", 9999)+"\n", 120)
+	found := Explain("FAILED (remote: dtb not found)\n" + filler + "ERR_SEVERITY=\"MINOR\";ERR_CODE=\"0017\";ERR_DYNAMIC=\"80080021\";\n")
+	if len(found) != 1 || found[0].Dynamic != "80080021" {
+		t.Errorf("%+v", found)
+	}
+}
