@@ -60,7 +60,7 @@ func help(cmd *cobra.Command, width int) string {
 }
 
 // reflow fits help text into width. Lines that start with a blank are a table: if a row is too
-// wide, the second column of all rows goes on lines of its own.
+// wide, the second column of every row moves below the first.
 func reflow(long string, width int) string {
 	var out, paragraph, table []string
 	end := func() {
