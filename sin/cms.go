@@ -5,8 +5,9 @@ import (
 	"encoding/hex"
 )
 
-// CMS is what can be read of the container that comes first in versions 4 and 5. How it
-// binds the chunks is unknown, so nothing is verified with it (FORMAT.md §6).
+// CMS holds the readable parts of the container that comes first in versions 4 and 5. What
+// it signs is unknown, so no signer is verified; only digests of chunks are searched for in it
+// (FORMAT.md §6).
 type CMS struct {
 	Size         int    // bytes
 	Digest       string // SHA-256; the object identifier in hexadecimal when it has no name here
@@ -19,7 +20,7 @@ type CMS struct {
 // CMSCertificate names one certificate in a CMS.
 type CMSCertificate struct{ Subject, Issuer string }
 
-// maxCMS bounds the container; sizes from 0x53C to 0x89C were seen.
+// maxCMS bounds the container; reported sizes are in FORMAT.md §6.
 const maxCMS = 64 << 10
 
 var (

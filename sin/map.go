@@ -12,8 +12,8 @@ import (
 	"xflash/sin/gpt"
 )
 
-// Limits of a map. 8 MiB of tags describe some 12 GiB of image in LZ4A blocks of
-// 128 KiB; FORMAT.md §9 allows 256 MiB, which would not leave memory bounded.
+// Limits of a map (FORMAT.md §9). 8 MiB of tags describe some 12 GiB of image in LZ4A
+// blocks of 128 KiB.
 const (
 	maxMap     = 8 << 20
 	maxTargets = 64

@@ -48,8 +48,7 @@ func Named(partition int) []uint32 {
 	return numbers
 }
 
-// meanings follows FORMAT.md §3, §3 and
-// FORMAT.md §3.
+// meanings follows the tables of FORMAT.md §3.
 var meanings = []Meaning{
 	{Trim, 1877, "RF_CALIBRATION", "radio band and calibration data", DangerNever, true, 0},
 	{Trim, 6828, "LTE_CALIBRATION", "LTE band and calibration data", DangerNever, true, 0},

@@ -21,8 +21,8 @@ func (i *Info) Stage() Stage { return Stage(i.values["TYPE"]) }
 // the boot stage is compared with the boot delivery of a bundle.
 func (i *Info) Version() string { return i.values["VER"] }
 
-// Limits of MAX_PKT_SZ that are believed. The smallest known is 0x10000, the largest
-// 0x800000 (internal/explain/ERRORS.md §3.1).
+// Plausible limits of MAX_PKT_SZ. The smallest known value is 0x10000, the largest
+// 0x800000 (PROTOCOL.md §4.2).
 const (
 	minPacket     = 0x200
 	maxPacket     = 0x1000000
