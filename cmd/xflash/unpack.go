@@ -25,7 +25,6 @@ func newUnpackCommand(a *app) *cobra.Command {
 		Use:   "unpack FILE -o DIR",
 		Short: "unpack a SIN image, a bundle, a sparse image or a disk dump",
 		Long: `Unpacks a firmware file into a folder:
-
   a SIN image of any version    the partition image inside
   a bundle or XperiFirm folder  every image; .ta, .xml and .fsc files are copied
   an Android sparse image       the raw image
