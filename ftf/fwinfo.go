@@ -60,7 +60,7 @@ var folderName = regexp.MustCompile(`^([A-Za-z0-9-]+)_(.+)_([0-9]{4}-[0-9]{4})_(
 
 var laterFolderName = regexp.MustCompile(`^([A-Za-z0-9-]+)_(.+)_([0-9]+\.[0-9A-Za-z.]+)(?:-(R[0-9]+[A-Z]*))?$`)
 
-// manifestFromName takes a XperiFirm folder's name apart.
+// manifestFromName parses the name of a XperiFirm folder.
 func manifestFromName(folder string) (Manifest, bool) {
 	p := folderName.FindStringSubmatch(path.Base(folder))
 	if p == nil {

@@ -212,7 +212,7 @@ func containsWord(text, word string) bool {
 func isWord(c byte) bool { return isDigit(c) || isLetter(c) }
 
 // HWConfigRevision finds the text REV="…" in trim-area unit 2003 and gives what
-// stands between the quotes, empty when it is not there.
+// is between the quotes, empty when it is not there.
 func HWConfigRevision(unit2003 []byte) string {
 	const key = `REV="`
 	text := string(unit2003)

@@ -74,7 +74,7 @@ func isLetter(c byte) bool { return c|0x20 >= 'a' && c|0x20 <= 'z' }
 // upper case first makes letters equal that share only that (ſ and s).
 func foldName(name string) string { return strings.ToLower(strings.ToUpper(name)) }
 
-// unprotect takes the b off .sinb and .tab, which Flashtool appends to hide boot
+// unprotect removes the b of .sinb and .tab, which Flashtool appends to hide boot
 // files from its old versions (FORMAT.md §2).
 func unprotect(base string) string {
 	switch strings.ToLower(path.Ext(base)) {

@@ -18,10 +18,10 @@ const (
 	SignedListed                // each chunk's digest is in the signature, so each is what was signed by whoever signed
 )
 
-// chunkHash takes the digests of one chunk while it passes.
+// chunkHash computes the digests of one chunk as it passes.
 type chunkHash struct{ all []hash.Hash }
 
-// newChunkHash takes SHA-256, and the digest that the CMS names where that is another.
+// newChunkHash computes SHA-256, and the digest that the CMS names if it is a different one.
 func newChunkHash(c *CMS) chunkHash {
 	h := chunkHash{[]hash.Hash{sha256.New()}}
 	if c != nil {

@@ -56,7 +56,7 @@ type derReader struct {
 	err  error
 }
 
-// next takes one element of any tag: its tag, its body, and all its bytes.
+// next reads one element of any tag: its tag, its body, and all its bytes.
 func (d *derReader) next() (tag byte, body, full []byte) {
 	if d.err != nil || len(d.data) < 2 {
 		d.err = errDER
@@ -84,7 +84,7 @@ func (d *derReader) next() (tag byte, body, full []byte) {
 	return tag, body, full
 }
 
-// take takes one element that must have the tag.
+// take reads one element that must have the tag.
 func (d *derReader) take(want byte) []byte {
 	tag, body, _ := d.next()
 	if tag != want {
@@ -96,7 +96,7 @@ func (d *derReader) take(want byte) []byte {
 // at reports whether an element with the tag comes next.
 func (d *derReader) at(tag byte) bool { return d.err == nil && len(d.data) > 0 && d.data[0] == tag }
 
-// enter takes a constructed element and gives a reader for its inside.
+// enter reads a constructed element and returns a reader for its content.
 func (d *derReader) enter(tag byte) *derReader {
 	body := d.take(tag)
 	return &derReader{data: body, err: d.err}

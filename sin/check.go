@@ -117,7 +117,7 @@ type checker struct {
 	bad []*Error // pieces of the image that came out wrong
 }
 
-// consumer takes the bytes of the payload apart while they pass.
+// consumer parses the payload as it passes.
 type consumer interface {
 	// consume takes the next bytes, which start at a file offset and stay valid while pc
 	// has users.

@@ -4,7 +4,7 @@ import (
 	"context"
 )
 
-// flashConsumer takes a partition image of version 1 or 2: its blocks go where the hash
+// flashConsumer parses a partition image of version 1 or 2: its blocks go where the hash
 // list says, without the partition info in front of them.
 type flashConsumer struct {
 	c     *checker
@@ -85,7 +85,7 @@ func (e *flashConsumer) finish(ctx context.Context) error {
 // have some 250 KiB.
 const maxHeld = 8 << 20
 
-// rawConsumer takes a payload without a map: it is written as it is, and loaders and
+// rawConsumer reads a payload without a map: it is written as it is, and loaders and
 // layouts are kept to be looked through.
 type rawConsumer struct {
 	c    *checker

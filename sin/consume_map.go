@@ -2,7 +2,7 @@ package sin
 
 import "context"
 
-// mapConsumer takes an image: first the map, then the data of its tags. A map that breaks
+// mapConsumer parses an image: first the map, then the data of its tags. A map that breaks
 // a rule stops it; the payload is then only hashed, which tells whether the map is
 // damaged or was made wrong.
 type mapConsumer struct {
@@ -88,7 +88,7 @@ func (e *mapConsumer) limits(m *Map) error {
 	return nil
 }
 
-// begin takes a map that is right: outputs are opened, room for LZ4 blocks is made.
+// begin starts with a correct map: it opens the outputs and allocates room for LZ4 blocks.
 func (e *mapConsumer) begin(m *Map) error {
 	report := e.c.report
 	report.Map, report.Notes, e.tags = m, append(report.Notes, m.Notes...), tagCursor{m: m}

@@ -63,7 +63,7 @@ func isTar(head []byte) bool {
 // Kind is what the bytes of a payload or a partition are.
 type Kind string
 
-// Kinds that are told apart here (FORMAT.md §7).
+// Kinds that this package distinguishes (FORMAT.md §7).
 const (
 	KindRaw    Kind = "raw"
 	KindELF    Kind = "ELF"

@@ -127,7 +127,7 @@ func (p *pipeline) buffer(ctx context.Context) (*buffer, error) {
 	}
 }
 
-// release takes one user off a buffer.
+// release removes one user of a buffer.
 func (p *pipeline) release(pc *buffer) {
 	if pc.users.Add(-1) == 0 {
 		p.buffers <- pc

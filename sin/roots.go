@@ -189,7 +189,7 @@ func (s *RootSet) AddPEM(data []byte) error {
 }
 
 // AddLoader adds those roots embedded in a loader whose fingerprint is known, and as carried
-// ones those that are known by name and whose fingerprint nobody has told. Others prove
+// ones those that are known only by name, because their fingerprint was never published. Others prove
 // nothing: anybody can write a loader.
 func (s *RootSet) AddLoader(l *Loader) {
 	for _, root := range l.Roots {

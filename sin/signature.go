@@ -25,7 +25,7 @@ func (s *Signature) Digest() []byte {
 	return s.Hash.sum(s.Hash.sum(s.head), s.Hash.sum(s.header))
 }
 
-// parseSignature takes a certificate blob apart that lies at the file offset.
+// parseSignature parses the certificate blob at the file offset.
 func parseSignature(blob []byte, offset int64) (*Signature, error) {
 	damaged := func(at int, detail string) error {
 		return fail(CertificateDamaged, offset+int64(at), "%s", detail)

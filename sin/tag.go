@@ -41,7 +41,7 @@ type Tag struct {
 	Hash     []byte // of the bytes in the partition
 }
 
-// tagAt takes the tag at a position of the list apart and gives its length. Only what
+// tagAt parses the tag at a position of the list and returns its length. Only what
 // one tag tells by itself is checked.
 func (m *Map) tagAt(pos int, note func(int64, string, ...any)) (Tag, int, error) {
 	t := Tag{Offset: m.Offset + mapFrame + int64(pos)}

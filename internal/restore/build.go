@@ -202,7 +202,7 @@ func (b *builder) group(g phone.Step, first bool) {
 	b.add(g.TA, steps)
 }
 
-// add adds steps between opening and closing of the trim area. Of nothing nothing is added.
+// add adds steps between opening and closing of the trim area. An empty group adds nothing.
 func (b *builder) add(ta bool, steps []Step) {
 	if len(steps) == 0 {
 		return

@@ -23,8 +23,8 @@ import (
 type CheckOptions struct {
 	Request Request
 	Roots   *sin.RootSet // root certificates given by the person; those of the loader are added
-	// AnyRoot takes every root for good, as a simulated phone with trust=any does. What
-	// else is checked stays checked.
+	// AnyRoot accepts every root, as a simulated phone with trust=any does. All other checks
+	// remain.
 	AnyRoot bool
 	Loader  string      // a loader.sin besides the bundle; "" uses the bundle's own
 	Emit    func(Event) // may be nil

@@ -13,7 +13,7 @@ import (
 	"xflash/usbproto/command"
 )
 
-// CommandFacts is what a phone of 2017 or later says of itself, as far as a plan depends on
+// CommandFacts is what a phone of 2017 or later says about itself, as far as a plan depends on
 // it. A value is empty when the phone does not tell it.
 type CommandFacts struct {
 	Product         string `json:"product"`

@@ -66,7 +66,7 @@ func (it *Item) describeArchive(report *sin.Report) {
 	}
 }
 
-// readName reads of an archive what it is for, and nothing more.
+// readName reads only what an archive is for.
 func (it *Item) readName(r io.Reader) error {
 	a, err := sin.OpenArchive(r)
 	if err != nil {

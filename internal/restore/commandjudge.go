@@ -10,7 +10,7 @@ import (
 	"xflash/internal/phone"
 )
 
-// What of the judge differs for phones of 2017 and later: a file aims at the name inside it,
+// How the judge differs for phones of 2017 and later: a file aims at the name inside it,
 // not at a GUID, and there are slots.
 
 // target is where a cleared archive goes: a partition, with its slot if it has one, or the

@@ -6,7 +6,7 @@ import (
 	"xflash/sin"
 )
 
-// damage is what the walk found wrong with a file. That of a text counts as well: whoever
+// damage is what the walk found wrong with a file. Damage in a text counts too: whoever
 // changed it may have changed more.
 func damage(it *Item) Problems {
 	if it.Problem == nil {

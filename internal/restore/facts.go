@@ -25,7 +25,7 @@ const (
 	unitFlashState  = 10100
 )
 
-// Facts is what the phone says of itself, as far as a plan depends on it. It holds
+// Facts is what the phone says about itself, as far as a plan depends on it. It holds
 // no IMEI, no serial number and no chip id; those only go into Identity, as a hash.
 type Facts struct {
 	Stage    string            `json:"stage"`             // S1_BOOT, or S1_LOADER when a loader already runs

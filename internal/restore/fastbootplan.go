@@ -31,7 +31,7 @@ func holdsFiles(short string) bool {
 	return slices.ContainsFunc(fastbootOrder[2:], func(o fastbootTarget) bool { return o.short == short })
 }
 
-// FastbootFacts is what a phone in fastboot mode says of itself.
+// FastbootFacts is what a phone in fastboot mode says about itself.
 type FastbootFacts struct {
 	Product  string           // getvar product
 	Target   bootcheck.Target // the phone as far as it is known
@@ -39,7 +39,7 @@ type FastbootFacts struct {
 	Identity string           // hash of the serial number, for the journal
 }
 
-// BootImage is a kernel of the bundle in the form that fastboot takes.
+// BootImage is a kernel of the bundle in the form that fastboot accepts.
 type BootImage struct {
 	Item    *Item
 	Data    []byte

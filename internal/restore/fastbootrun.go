@@ -82,7 +82,7 @@ func (r *fastbootRun) closeAfterError(failed *StepError) {
 	failed.Written = failed.Begun && r.writes(failed.Step)
 }
 
-// ready has everything at hand that is going to be sent.
+// ready prepares everything that will be sent.
 func (r *fastbootRun) ready() error {
 	for i, step := range r.plan.Steps {
 		if i < r.from || step.Kind != StepFlash {

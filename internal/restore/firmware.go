@@ -19,7 +19,7 @@ const (
 	ItemOther ItemKind = "other" // scripts, XML
 )
 
-// Firmware is what Check found in a bundle. Build needs nothing else of it.
+// Firmware is what Check found in a bundle. Build needs nothing else.
 type Firmware struct {
 	Name     string // of the file or folder
 	Identity string

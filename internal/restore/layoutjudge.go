@@ -29,8 +29,8 @@ type layoutJudge struct {
 	refuse func(what, why string)
 }
 
-// layout judges every table of a layout, because nothing else decides which one a phone
-// takes, and then the one that this phone takes.
+// layout judges every table of a layout, because only the phone decides which one it
+// accepts, and then the one that this phone accepts.
 func (j *layoutJudge) layout(l *sin.Layout, on *Storage, written func(label string) bool) {
 	own := on != nil && len(on.Entries) > 0
 	for _, table := range l.Tables {

@@ -21,7 +21,7 @@ type lunTable struct {
 	sizes map[string]int64 // bytes of the partitions, by label
 }
 
-// maxTable is more than the first copy of any table has.
+// maxTable is larger than the first copy of any table, in bytes.
 const maxTable = 64 << 10
 
 // readTable reads the table of an archive that was found whole; nil when it has another form.

@@ -24,7 +24,7 @@ const cautiousPackets = 15
 // smallestPacket is the least MAX_PKT_SZ of the executed loaders in bytes.
 const smallestPacket = 0x80000
 
-// receiverOf reads from a loader's payload what it can do. The data of known loaders add
+// receiverOf reads from a loader's payload what it can do. The data on known loaders add
 // what the payload does not show. nil when there is no loader to look at.
 func receiverOf(f *phone.Family, l *sin.Loader) *receiver {
 	if l == nil {

@@ -156,7 +156,7 @@ func (a *Aboot) leave(how string) {
 }
 
 // download drops what was downloaded before, also when it refuses. No answer mentions a
-// number that is none, so the command loop answers (fastboot/PROTOCOL.md §3.2).
+// malformed number, so the command loop answers (fastboot/PROTOCOL.md §3.2).
 func (a *Aboot) download(argument string) {
 	a.data = a.data[:0]
 	n, err := strconv.ParseUint(argument, 16, 32)
@@ -227,7 +227,7 @@ func (a *Aboot) deviceInfo(string) {
 	a.okay("")
 }
 
-// unlock takes Sony's code: 0x and 16 hexadecimal digits (fastboot/PROTOCOL.md §5). Which
+// unlock accepts Sony's code: 0x and 16 hexadecimal digits (fastboot/PROTOCOL.md §5). Which
 // code is right only Sony knows; here every one is. The code is kept in unit 2226, the
 // device key and the owner's data are lost (internal/phone/PHONES.md §9.4).
 func (a *Aboot) unlock(argument string) {

@@ -57,8 +57,8 @@ func (c *abootConn) Write(ctx context.Context, b []byte) (int, error) {
 	return n, err
 }
 
-// Read returns the next message, or the rest of one that did not fit. Empty messages are
-// passed over: they are not bytes.
+// Read returns the next message, or the rest of one that did not fit. It skips empty messages:
+// they are not bytes.
 func (c *abootConn) Read(ctx context.Context, b []byte) (int, error) {
 	gone := false
 	n, err := c.transfer(ctx, "read", func() (int, bool) {

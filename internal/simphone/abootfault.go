@@ -40,7 +40,7 @@ func (a *Aboot) at(name string) (found []Fault) {
 
 func (a *Aboot) fault(name string) bool { return len(a.at(name)) > 0 }
 
-// before lets happen what happens when a command has arrived; false when it is not carried out.
+// before causes the faults due when a command has arrived; false when it is not carried out.
 func (a *Aboot) before() bool {
 	switch fails := a.at(FaultFail); {
 	case a.fault(FaultUnplug):

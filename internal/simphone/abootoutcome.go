@@ -6,7 +6,7 @@ import (
 )
 
 // An Outcome is what an owner sees after `boot` was answered with OKAY
-// (fastboot/bootimg/FORMAT.md §5). The loader itself looks at nothing of this.
+// (fastboot/bootimg/FORMAT.md §5). The loader itself checks none of this.
 type Outcome string
 
 const (
@@ -16,7 +16,7 @@ const (
 	OutcomeHang  Outcome = "hang"         // nothing ever happens
 )
 
-// kernelUnpacks are the beginnings of ramdisks that a 3.4 kernel of this phone unpacks:
+// kernelUnpacks are the first bytes of ramdisks that a 3.4 kernel of this phone unpacks:
 // gzip, bzip2, lzma and plain cpio (fastboot/bootimg/FORMAT.md §6.1, §6.5).
 var kernelUnpacks = []string{"\x1f\x8b", "BZ", "\x5d\x00", "070701", "070702"}
 

@@ -101,7 +101,7 @@ func (s *commandSession) shape(transfers [][]byte) [][]byte {
 	return transfers
 }
 
-// inAnswer lets happen what happens after so many transfers of an answer. A plain power cut
+// inAnswer causes the faults due after so many transfers of an answer. A plain power cut
 // is before the first.
 func (s *commandSession) inAnswer(sent int) error {
 	for i := range s.phone.run.faults {

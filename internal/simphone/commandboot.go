@@ -129,7 +129,7 @@ func (c *commandPhone) mixed(suffix string) string {
 	return ""
 }
 
-// noIdentity says what the modem misses: its firmware, its file systems, its calibration.
+// noIdentity says what the modem lacks: its firmware, its file systems, its calibration.
 func (c *commandPhone) noIdentity(p *Phone, suffix string) string {
 	if !c.model.slots {
 		suffix = ""

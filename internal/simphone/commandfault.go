@@ -167,7 +167,7 @@ func (s *commandSession) atVariable(name string) *Fault {
 	return nil
 }
 
-// start lets happen what was before the first command.
+// start causes the faults due before the first command.
 func (s *commandSession) start() (err error) {
 	if s.trim, err = s.phone.readTrimArea(); err != nil {
 		return err
@@ -209,7 +209,7 @@ func (s *commandSession) lunSize(unit int, size int64) int64 {
 	return size
 }
 
-// happen lets the cable go, the phone hang or the power fail.
+// happen pulls the cable, hangs the phone or cuts the power.
 func (s *commandSession) happen(f *Fault) error {
 	switch f.Name {
 	case FaultUnplug:
@@ -231,7 +231,7 @@ func (s *commandSession) happen(f *Fault) error {
 // timed are the faults whose argument says when.
 var timed = []string{FaultUnplug, FaultSilence, FaultKill}
 
-// before lets happen what happens when a command has arrived; done when it is not carried
+// before causes the faults due when a command has arrived; done when it is not carried
 // out.
 func (s *commandSession) before(arg string) (done bool, err error) {
 	if f := s.at(FaultReplug); f != nil {
@@ -263,7 +263,7 @@ func (s *commandSession) stopsInData(at, n int64) (stop int64, ok bool) {
 	return stop, ok
 }
 
-// inData lets happen what happens after so many bytes of a download.
+// inData causes the faults due after so many bytes of a download.
 func (s *commandSession) inData(at int64) error {
 	for i := range s.phone.run.faults {
 		f := &s.phone.run.faults[i]

@@ -32,7 +32,7 @@ func (s *commandSession) getvar(name string) error {
 	return s.fail(fmt.Sprintf(refusedVariable, name))
 }
 
-// variables are what the phone tells of itself (usbproto/command/PROTOCOL.md §2.5). The values of X-conf, Frp-partition,
+// variables are what the phone says about itself (usbproto/command/PROTOCOL.md §2.5). The values of X-conf, Frp-partition,
 // is-userspace, USB-version and the rollback index are a model: nobody published any.
 func (s *commandSession) variables() map[string]string {
 	m, state := s.model, &s.phone.command.state

@@ -31,7 +31,7 @@ const (
 
 // A commandSession is one stay on the bus. Which order of commands is right is a model
 // (usbproto/command/PROTOCOL.md §8): the signature before anything it covers, erase before the
-// first chunk, one new download for each chunk. Sony's own tool and public ones keep to it.
+// first chunk, one new download for each chunk. Sony's own tool and public ones follow it.
 type commandSession struct {
 	phone *Phone
 	cable *cable

@@ -115,7 +115,7 @@ func ext4Stub(size int64) []byte {
 	return b
 }
 
-// invented is n bytes that look like nothing and are the same every time.
+// invented is n bytes that look random and are the same every time.
 func invented(name string, n int) (b []byte) {
 	for i := 0; len(b) < n; i++ {
 		sum := sha256.Sum256(fmt.Appendf(nil, "simphone %s %d", name, i))

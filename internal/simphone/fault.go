@@ -164,7 +164,7 @@ func (s *session) fault(name string) *Fault {
 	return nil
 }
 
-// before lets happen what happens when a packet has arrived.
+// before causes the faults due when a packet has arrived.
 func (s *session) before() error {
 	s.lose = s.fault(FaultCard) != nil
 	switch {
@@ -182,7 +182,7 @@ func (s *session) before() error {
 	return nil
 }
 
-// after lets happen what happens between the work and the reply.
+// after causes the faults due between the work and the reply.
 func (s *session) after() error {
 	if s.fault(FaultKill) != nil && s.phone.options.OnKill != nil {
 		s.note("fault: power cut")

@@ -35,7 +35,7 @@ const (
 )
 
 // parseMap walks the tags with the rules and numbers of the phone. find looks a
-// partition up and says whether it may be written; supported tells which tags
+// partition up and says whether it may be written; supported says which tags
 // this loader knows.
 func parseMap(b []byte, supported func(tag string) bool, form fillForm, find func(gpt.GUID) (*Partition, status)) (*imageMap, status) {
 	m := &imageMap{}

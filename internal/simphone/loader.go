@@ -61,7 +61,7 @@ func readRaw14(s *session, _ packetHeader, data []byte) ([]byte, *refusal) {
 	return nil, s.wrongSize()
 }
 
-// erase20 answers command 20. An empty payload is looked at as little as a right one.
+// erase20 answers command 20. It checks neither an empty payload nor a correct one.
 func erase20(s *session, _ packetHeader, data []byte) ([]byte, *refusal) {
 	switch len(data) {
 	case 0, 8, 9, 13:

@@ -77,7 +77,7 @@ func pickLayout(b []byte, sectors uint64) ([]gpt.Entry, status) {
 		device, n := binary.LittleEndian.Uint32(b), uint64(binary.LittleEndian.Uint32(b[4:]))
 		b = b[8:]
 		if n > uint64(len(b))/gpt.EntrySize {
-			// The phone reads on after the payload and finds what it finds.
+			// The phone reads on after the payload, whatever is there.
 			return nil, statusLayoutFormat
 		}
 		if device != layoutDevice {

@@ -191,7 +191,7 @@ func (s *session) sizeOr(right bool, why *refusal) *refusal {
 }
 
 // dumpTA18 answers command 18: every unit of the open partition as unit, length,
-// data. Units that may not be read are left out. A payload does not matter.
+// data. Units that may not be read are left out. A payload is ignored.
 func dumpTA18(s *session, h packetHeader, _ []byte) ([]byte, *refusal) {
 	if h.more() {
 		return nil, gaveUp(statusCmdMissing)
