@@ -80,8 +80,9 @@ func readAhead(ctx context.Context, r io.Reader, size int64) *reader {
 	done := make(chan struct{})
 	a.stop = func() {
 		cancel()
-		if ctx.Err() == nil {
-			<-done
+		select {
+		case <-done:
+		case <-ctx.Done():
 		}
 	}
 	go func() {

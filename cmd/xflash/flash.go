@@ -193,7 +193,6 @@ func (a *app) prepareErase(ctx context.Context, c *fastbootConn, name string, o 
 
 // done tells of a command that the phone took.
 func (a *app) done(text string) error {
-	a.in.settle()
 	if a.ui.json {
 		return a.ui.resultJSON(map[string]any{"type": "done", "text": text})
 	}

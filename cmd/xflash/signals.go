@@ -98,8 +98,9 @@ func (in *interrupts) giveUp() {
 	in.left = true
 }
 
-// settle is called when a command has succeeded, before it says so: the exit code must not
-// contradict it, whatever signal comes. A command that was left behind says nothing more.
+// settle is called when a command has done its last work, before it says so: the exit code
+// must not contradict it, whatever signal comes. A command that was left behind says nothing
+// more.
 func (in *interrupts) settle() {
 	in.mu.Lock()
 	if !in.left {

@@ -341,3 +341,19 @@ func TestSignalsAfterDone(t *testing.T) {
 		}
 	}
 }
+
+// TestOneWordIsNotTheEnd: after the OKAY of one word of a fastboot line, signals still stop the
+// next ones.
+func TestOneWordIsNotTheEnd(t *testing.T) {
+	in := &interrupts{force: make(chan error, 1), cancel: func(error) {}}
+	a := &app{ui: &terminal{out: io.Discard, err: io.Discard}, in: in}
+	if err := a.done("flash: OKAY"); err != nil {
+		t.Fatal(err)
+	}
+	in.handle(syscall.SIGINT)
+	in.handle(syscall.SIGINT)
+	if len(in.force) != 1 || <-in.force == nil {
+		t.Error("the second signal does not end the line as interrupted")
+	}
+	in.grace.Stop()
+}

@@ -108,8 +108,8 @@ type sink interface {
 	finish() status           // after the last byte
 }
 
-// discard is the callback for type 2A, which is not implemented in this loader
-// and counts as success (usbproto/s1/PROTOCOL.md §11.13).
+// discard is what these loaders do with type 2A: they accept it and drop it
+// (usbproto/s1/PROTOCOL.md §11.13).
 type discard struct{}
 
 func (discard) write([]byte) status { return 0 }
