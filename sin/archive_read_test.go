@@ -1,4 +1,4 @@
-package sin
+package sin_test
 
 import (
 	"bytes"
@@ -10,6 +10,9 @@ import (
 	"io"
 	"strings"
 	"testing"
+
+	. "xflash/internal/simphone/mkimage"
+	. "xflash/sin"
 )
 
 // readArchive walks over an archive as a sender does.
@@ -118,10 +121,10 @@ func TestArchiveDigests(t *testing.T) {
 		}
 	}
 	// A digest of another kind counts when the container names that kind.
-	sum := newChunkHash(&CMS{Digest: "SHA-384"})
+	sum := NewChunkHash(&CMS{Digest: "SHA-384"})
 	_, _ = sum.Write([]byte("chunk"))
 	want := sha512.Sum384([]byte("chunk"))
-	if !sum.in(want[:]) || newChunkHash(nil).in(want[:]) {
+	if !sum.In(want[:]) || NewChunkHash(nil).In(want[:]) {
 		t.Error("SHA-384 is not found where the container names it")
 	}
 }

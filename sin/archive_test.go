@@ -1,4 +1,4 @@
-package sin
+package sin_test
 
 import (
 	"bytes"
@@ -16,6 +16,8 @@ import (
 	"testing"
 
 	"xflash/fastboot/sparse"
+	. "xflash/internal/simphone/mkimage"
+	. "xflash/sin"
 )
 
 // sparseImage writes a sparse image by hand: 28-byte header, then chunks of the given
@@ -197,7 +199,7 @@ func TestGzipDamage(t *testing.T) {
 
 // member makes a tar member with any name and kind.
 func member(t testing.TB, name string, kind byte, body []byte) []byte {
-	head, err := tarHead(strings.Repeat("x", len(name)), int64(len(body)))
+	head, err := TarHead(strings.Repeat("x", len(name)), int64(len(body)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -238,9 +240,9 @@ func TestArchiveRules(t *testing.T) {
 
 		{"checksum", [][]byte{cms, edit(raw, 100, 1), zero}, BadArchive, 1024 + 148, "checksum"},
 		{"no mark", [][]byte{cms, func() []byte {
-			m := edit(edit(raw, ustarAt, 1), 0, 1) // 'u' becomes 't', 'b' becomes 'c': the sum stays
+			m := edit(edit(raw, UstarAt, 1), 0, 1) // 'u' becomes 't', 'b' becomes 'c': the sum stays
 			return m
-		}(), zero}, BadArchive, 1024 + ustarAt, "magic number"},
+		}(), zero}, BadArchive, 1024 + UstarAt, "magic number"},
 		{"no container", [][]byte{raw, zero}, BadArchive, 512, "before the .cms"},
 		{"container only", [][]byte{cms, zero}, BadArchive, 2048, "no chunk"},
 		{"any other tar", [][]byte{member(t, "dir", '5', nil), zero}, NotSIN, 0, "no version"},
@@ -257,7 +259,7 @@ func TestArchiveRules(t *testing.T) {
 		{"drive", [][]byte{member(t, "C:x.cms", '0', nil), zero}, BadArchive, 512, "member name"},
 		{"no stem", [][]byte{member(t, ".cms", '0', nil), zero}, BadArchive, 512, "member name"},
 		{"control character", [][]byte{member(t, "a\x1b.cms", '0', nil), zero}, BadArchive, 512, "member name"},
-		{"huge container", [][]byte{member(t, "boot.cms", '0', make([]byte, maxCMS+1)), zero}, BadArchive, 512, "container of 65537"},
+		{"huge container", [][]byte{member(t, "boot.cms", '0', make([]byte, MaxCMS+1)), zero}, BadArchive, 512, "container of 65537"},
 		{"one block of zeros", [][]byte{cms, raw, zero[:512], raw}, BadArchive, 2560, "instead of two"},
 		{"trailing rest", [][]byte{cms, raw, zero, {0, 0, 1}}, Trailing, 3074, "continues"},
 		{"sparse too short", [][]byte{cms, member(t, "boot.000", '0', hole[:30]), zero}, BadData, 0, "boot.000"},
@@ -372,7 +374,7 @@ func TestCMS(t *testing.T) {
 			t.Errorf("%s: %+v", c.digest, got)
 		}
 		for n := range der {
-			_, _ = parseCMS(der[:n]) // must not look past the end
+			_, _ = ParseCMS(der[:n]) // must not look past the end
 		}
 	}
 }
@@ -380,17 +382,17 @@ func TestCMS(t *testing.T) {
 // TestTarNumbers: sizes of 8 GiB and more are in base 256.
 func TestTarNumbers(t *testing.T) {
 	for _, size := range []int64{0, 1, 0o777, 1<<33 - 1, 1 << 33, 4675099136, 1 << 40} {
-		head, err := tarHead("super.000", size)
+		head, err := TarHead("super.000", size)
 		if err != nil {
 			t.Fatal(err)
 		}
-		e, err := parseTarHead(head, 0)
-		if err != nil || e.size != size || e.name != "super.000" || e.kind != '0' {
-			t.Errorf("%d: %+v, %v", size, e, err)
+		name, got, kind, err := TarMember(head)
+		if err != nil || got != size || name != "super.000" || kind != '0' {
+			t.Errorf("%d: %q, %d, %c, %v", size, name, got, kind, err)
 		}
 	}
 	for _, field := range []string{"", "\x00\x00", "12a", "-1", "8", "\x80\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", "\xff\xff"} {
-		if n, ok := tarNumber(append([]byte(field), make([]byte, max(0, 12-len(field)))...)); ok {
+		if n, ok := TarNumber(append([]byte(field), make([]byte, max(0, 12-len(field)))...)); ok {
 			t.Errorf("%q is taken for %d", field, n)
 		}
 	}

@@ -1,4 +1,4 @@
-package sin
+package sin_test
 
 import (
 	"bytes"
@@ -10,6 +10,9 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	. "xflash/internal/simphone/mkimage"
+	. "xflash/sin"
 )
 
 // testAuthority is one authority for all tests: keys take time.
@@ -72,8 +75,8 @@ func TestAuthorityLooksLikeSony(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := root.CheckSignature(leaf.SignatureAlgorithm, leaf.RawTBSCertificate, leaf.Signature); err != nil || c.signedBy(roots.All()[0].Key) != sigGood {
-		t.Errorf("crypto/x509 says %v, signedBy %v", err, c.signedBy(roots.All()[0].Key))
+	if err := root.CheckSignature(leaf.SignatureAlgorithm, leaf.RawTBSCertificate, leaf.Signature); err != nil || c.SignedBy(roots.All()[0].Key) != SigGood {
+		t.Errorf("crypto/x509 says %v, signedBy %v", err, c.SignedBy(roots.All()[0].Key))
 	}
 }
 

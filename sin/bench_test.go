@@ -1,4 +1,4 @@
-package sin
+package sin_test
 
 import (
 	"bytes"
@@ -10,6 +10,9 @@ import (
 	"testing"
 
 	"github.com/pierrec/lz4/v4"
+
+	. "xflash/internal/simphone/mkimage"
+	. "xflash/sin"
 )
 
 // benchSize is the size of the image that the benchmarks work on.

@@ -1,4 +1,4 @@
-package sin
+package sin_test
 
 import (
 	"bytes"
@@ -14,6 +14,8 @@ import (
 
 	"github.com/pierrec/lz4/v4"
 
+	. "xflash/internal/simphone/mkimage"
+	. "xflash/sin"
 	"xflash/sin/gpt"
 )
 
@@ -423,7 +425,7 @@ func TestMemory(t *testing.T) {
 		"plain":  {1 << 20, 96 << 20, false, 10 << 20},
 		"packed": {DefaultChunk, 96 << 20, true, 12 << 20},
 		// Both sides need a block and what it makes, each up to 16 MiB.
-		"largest blocks": {maxLZ4, 3 * maxLZ4, true, 80 << 20},
+		"largest blocks": {MaxLZ4, 3 * MaxLZ4, true, 80 << 20},
 	} {
 		t.Run(name, func(t *testing.T) {
 			runtime.GC()

@@ -1,4 +1,4 @@
-package sin
+package sin_test
 
 import (
 	"bytes"
@@ -10,13 +10,15 @@ import (
 	"testing"
 
 	"xflash/internal/samples"
+	. "xflash/internal/simphone/mkimage"
+	. "xflash/sin"
 )
 
 // signedFile12 is a small partition image of version 1 or 2 with a partition info and
 // three data blocks.
 func signedFile12(t testing.TB, version int) ([]byte, *RootSet) {
 	s, roots := signer(t, "S1_SW", 1)
-	old := Signer{Key: s.Key, Chain: s.Chain, Hash: hash12(byte(version))}
+	old := Signer{Key: s.Key, Chain: s.Chain, Hash: Hash12(byte(version))}
 	p := BytesPayload(pat(250))
 	p.Head = encodeInfo(PartitionInfo{ID: 3, Attributes: 0x22, Start: 0x275, Blocks: 3})
 	return build(t, Builder{Version: version, Type: TypeFlash12, BlockSize: 96, Signer: &old}, p), roots
@@ -119,8 +121,8 @@ func everyFlippedBit(t *testing.T, file []byte, roots *RootSet) {
 			if !ok {
 				t.Errorf("bit %d of byte %#x (%s): %v", bit, at, where, err)
 			}
-			if where == "payload" && (e.Block != h.blockAt(int64(at)) || e.Offset != h.Blocks[e.Block].Offset || e.Block < 0) {
-				t.Errorf("byte %#x lies in block %d: %v", at, h.blockAt(int64(at)), err)
+			if where == "payload" && (e.Block != h.BlockAt(int64(at)) || e.Offset != h.Blocks[e.Block].Offset || e.Block < 0) {
+				t.Errorf("byte %#x lies in block %d: %v", at, h.BlockAt(int64(at)), err)
 			}
 			// Without the root's certificate the reason can be less exact, but nothing passes.
 			if where != "payload" && bit == at%8 {

@@ -1,5 +1,4 @@
-// Package sin reads, verifies, unpacks and builds SIN files, the signed images
-// of Sony phones.
+// Package sin reads, verifies and unpacks SIN files, the signed images of Sony phones.
 //
 // There are five versions. Versions 1 (2010) to 3 (2013 to 2016) are a header
 // (lengths, payload type, a list of block hashes, a certificate and an RSA signature

@@ -5,12 +5,13 @@ import (
 	"context"
 	"fmt"
 
+	"xflash/internal/simphone/mkimage"
 	"xflash/sin"
 )
 
 // Check reads an image to its last byte and says what is wrong and what is proven.
 func ExampleCheck() {
-	authority, err := sin.NewTestAuthority("S1_Root_0001")
+	authority, err := mkimage.NewTestAuthority("S1_Root_0001")
 	if err != nil {
 		panic(err)
 	}
@@ -19,7 +20,7 @@ func ExampleCheck() {
 		panic(err)
 	}
 	var file bytes.Buffer
-	if err := (sin.Builder{Type: sin.TypeRaw, Signer: signer}).Build(&file, sin.BytesPayload(make([]byte, 10))); err != nil {
+	if err := (mkimage.Builder{Type: sin.TypeRaw, Signer: signer}).Build(&file, mkimage.BytesPayload(make([]byte, 10))); err != nil {
 		panic(err)
 	}
 	roots := &sin.RootSet{}

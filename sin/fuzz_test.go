@@ -1,4 +1,4 @@
-package sin
+package sin_test
 
 import (
 	"bytes"
@@ -8,6 +8,8 @@ import (
 	"io"
 	"testing"
 
+	. "xflash/internal/simphone/mkimage"
+	. "xflash/sin"
 	"xflash/sin/gpt"
 )
 
@@ -15,7 +17,7 @@ import (
 func seeds(f *testing.F) [][]byte {
 	s, _ := signer(f, "S1_SW", 3)
 	image, _ := signedFile(f)
-	layout, err := (&Layout{Tables: []LayoutTable{{Entries: []gpt.Entry{partition(1, "TA", 34, 99)}}}}).Encode()
+	layout, err := LayoutPayload(&Layout{Tables: []LayoutTable{{Entries: []gpt.Entry{partition(1, "TA", 34, 99)}}}})
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -56,12 +58,12 @@ func FuzzReadHeader(f *testing.F) {
 		}
 		next := int64(len(h.Raw))
 		for i, b := range h.Blocks {
-			if b.Offset != next || b.Length < 1 || h.blockAt(b.Offset) != i || h.blockAt(b.Offset+b.Length-1) != i {
+			if b.Offset != next || b.Length < 1 || h.BlockAt(b.Offset) != i || h.BlockAt(b.Offset+b.Length-1) != i {
 				t.Fatalf("block %d: %+v, expected at %d", i, b, next)
 			}
 			next += b.Length
 		}
-		if len(h.Blocks) == 0 || next != h.Size() || size >= 0 && size != next || h.blockAt(next) != -1 {
+		if len(h.Blocks) == 0 || next != h.Size() || size >= 0 && size != next || h.BlockAt(next) != -1 {
 			t.Fatalf("%d blocks up to %d, size %d", len(h.Blocks), next, size)
 		}
 		_, _ = h.Verify(nil)
@@ -81,8 +83,8 @@ func FuzzMap(f *testing.F) {
 		if data < 0 || data > 1<<50 {
 			return
 		}
-		end := mapAt + mapFrame + int64(len(list)) + data
-		m, err := parseMap(list, mapAt, end)
+		end := mapAt + MapFrame + int64(len(list)) + data
+		m, err := ParseMap(list, mapAt, end)
 		if err != nil {
 			if !errors.Is(err, Because(BadMap)) {
 				t.Fatal(err)
@@ -106,13 +108,13 @@ func FuzzMap(f *testing.F) {
 		if next >= 0 && next != end {
 			t.Fatalf("data end at %d of %d", next, end)
 		}
-		for i, all := range m.written {
+		for i, all := range m.Written() {
 			sum, last := int64(0), int64(0)
 			for _, e := range all {
-				if e.start < last || e.end <= e.start {
+				if e[0] < last || e[1] <= e[0] {
 					t.Fatalf("written %v", all)
 				}
-				sum, last = sum+e.end-e.start, e.end
+				sum, last = sum+e[1]-e[0], e[1]
 			}
 			if sum != total[i] || last != m.Targets[i].End && sum > 0 {
 				t.Fatalf("target %d: %d bytes in %v, tags write %d up to %d", i, sum, all, total[i], m.Targets[i].End)
@@ -127,7 +129,7 @@ func FuzzLayout(f *testing.F) {
 		{Tables: []LayoutTable{{Entries: []gpt.Entry{partition(1, "TA", 34, 99), partition(2, "boot", 100, 199)}}}},
 		{Tables: []LayoutTable{{Device: 1, Entries: []gpt.Entry{partition(1, "a", 1, 1)}}, {Device: 2, Entries: []gpt.Entry{partition(1, "b", 1, 1)}}}},
 	} {
-		payload, err := l.Encode()
+		payload, err := LayoutPayload(&l)
 		if err != nil {
 			f.Fatal(err)
 		}
@@ -142,7 +144,7 @@ func FuzzLayout(f *testing.F) {
 			}
 			return
 		}
-		again, err := l.Encode()
+		again, err := LayoutPayload(l)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -166,7 +168,7 @@ func FuzzArchive(f *testing.F) {
 	f.Add(bytes.Join([][]byte{member(f, "boot.cms", '0', []byte{0x30}), member(f, "boot.000", 0, []byte("ANDROID!")), make([]byte, 1024)}, nil), false)
 	f.Add(vector[:len(vector)-600], true)
 	f.Fuzz(func(t *testing.T, tar []byte, packed bool) {
-		if !isTar(tar) {
+		if !IsTar(tar) {
 			return
 		}
 		file := tar

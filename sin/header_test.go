@@ -1,4 +1,4 @@
-package sin
+package sin_test
 
 import (
 	"bytes"
@@ -7,6 +7,9 @@ import (
 	"io"
 	"strings"
 	"testing"
+
+	. "xflash/internal/simphone/mkimage"
+	. "xflash/sin"
 )
 
 // TestHeaderRules breaks each rule of a version 3 header once (§3.1, §3.2, §9;
@@ -72,22 +75,14 @@ func TestHeaderRules(t *testing.T) {
 // covers the header length and the blob, not the slack itself.
 func TestSlack(t *testing.T) {
 	s, roots := signer(t, "S1_SW", 3)
-	payload := pat(100)
-	head := blobHead(s.Chain, SHA256)
-	blobLen := len(head) + 2 + s.Key.Size()
-	header := appendHeader3(TypeRaw, SHA256, []Block{{Length: 100, Hash: SHA256.sum(payload)}}, blobLen)
-	binary.BigEndian.PutUint32(header[4:], uint32(len(header)+blobLen+5))
-	blob, err := s.blob(head, header)
-	if err != nil {
-		t.Fatal(err)
-	}
-	file := bytes.Join([][]byte{header, blob, make([]byte, 5), payload}, nil)
+	file := build(t, Builder{Type: TypeRaw, Signer: s, Slack: 5}, BytesPayload(pat(100)))
 	report, err := check(file, int64(len(file)), roots)
-	if err != nil || report.Header.Slack != 5 || len(report.Notes) != 1 || report.Notes[0].Offset != int64(len(header)+len(blob)) {
+	if err != nil || report.Header.Slack != 5 || len(report.Notes) != 1 || report.Notes[0].Offset != int64(len(file)-105) {
 		t.Fatalf("%v, notes %+v", err, report.Notes)
 	}
 	// A certificate length that leaves a part of the blob to the slack is wrong itself.
-	binary.BigEndian.PutUint32(file[len(header)-4:], uint32(blobLen-1))
+	at := report.Header.CertOffset - 4
+	binary.BigEndian.PutUint32(file[at:], binary.BigEndian.Uint32(file[at:])-1)
 	if _, err := check(file, int64(len(file)), roots); err == nil || errors.Is(err, Because(CorruptBlock)) {
 		t.Error(err)
 	}
@@ -151,7 +146,7 @@ func TestBuilderRefuses(t *testing.T) {
 		t.Error("a partition name that does not fit")
 	}
 	m = MapBuilder{}
-	m.LZ4(bytes.NewReader(nil), 0, 0, maxLZ4+1)
+	m.LZ4(bytes.NewReader(nil), 0, 0, MaxLZ4+1)
 	if _, err := m.Payload(); err == nil {
 		t.Error("an LZ4 piece above 16 MiB")
 	}
@@ -173,18 +168,18 @@ func TestNames(t *testing.T) {
 		Truncated.String(): "truncated", Reason(99).String(): "reason 99", Reason(0).String(): "reason 0",
 		TrustPinned.String(): "proven by a known root", TrustNothing.String(): "not proven",
 		(&Error{File: "a.sin", Reason: CorruptBlock, Block: 3, Offset: 0x80, Detail: "bad"}).Error(): "a.sin: corrupt block 3 at file offset 0x80: bad",
-		(&Error{Reason: Malformed, Block: -1, Offset: -1, Err: errDER}).Error():                      "malformed header: not a certificate",
+		(&Error{Reason: Malformed, Block: -1, Offset: -1, Err: ErrDER}).Error():                      "malformed header: not a certificate",
 	} {
 		if got != want {
 			t.Errorf("%q, want %q", got, want)
 		}
 	}
 	for r := NotSIN; r <= BadArchive; r++ {
-		if reasonNames[r] == "" {
+		if ReasonNames[r] == "" {
 			t.Errorf("reason %d has no name", r)
 		}
 	}
-	if len(reasonNames) != int(BadArchive)+1 {
+	if len(ReasonNames) != int(BadArchive)+1 {
 		t.Error("more names than reasons")
 	}
 }

@@ -92,21 +92,3 @@ func (l *Layout) Pick(device uint32, sectors uint64) *LayoutTable {
 	}
 	return best
 }
-
-// Encode is the payload for the layout. The error is that of a partition name that
-// does not fit.
-func (l *Layout) Encode() ([]byte, error) {
-	le := binary.LittleEndian
-	out := le.AppendUint32([]byte{2, 0, 1, 0}, uint32(len(l.Tables)))
-	for _, t := range l.Tables {
-		out = le.AppendUint32(out, t.Device)
-		out = le.AppendUint32(out, uint32(len(t.Entries)))
-		for _, e := range t.Entries {
-			var err error
-			if out, err = e.AppendTo(out); err != nil {
-				return nil, err
-			}
-		}
-	}
-	return out, nil
-}

@@ -1,4 +1,4 @@
-package sin
+package sin_test
 
 import (
 	"bytes"
@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	. "xflash/internal/simphone/mkimage"
+	. "xflash/sin"
 	"xflash/sin/gpt"
 )
 
@@ -41,17 +43,17 @@ func TestLayoutBytes(t *testing.T) {
 		t.Errorf("GUID %s", e.Unique)
 	}
 	payload[1], payload[3] = 0, 0 // the two bytes that the phone ignores
-	if out, err := l.Encode(); err != nil || !bytes.Equal(out, payload) {
+	if out, err := LayoutPayload(l); err != nil || !bytes.Equal(out, payload) {
 		t.Errorf("encoded to %s, %v", hex.EncodeToString(out), err)
 	}
 }
 
 // TestLayoutRules breaks each rule, above all the bounds that the phone does not check.
 func TestLayoutRules(t *testing.T) {
-	good, err := (&Layout{Tables: []LayoutTable{
+	good, err := LayoutPayload(&Layout{Tables: []LayoutTable{
 		{Device: 0, Entries: []gpt.Entry{partition(1, "TA", 34, 99), partition(2, "boot", 100, 199)}},
 		{Device: 1, Entries: []gpt.Entry{partition(3, "rpmb", 34, 99)}},
-	}}).Encode()
+	}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -125,7 +127,7 @@ func TestPick(t *testing.T) {
 // TestLayoutFile checks a layout inside a signed file.
 func TestLayoutFile(t *testing.T) {
 	s, roots := signer(t, "S1_SW", 3)
-	payload, err := (&Layout{Tables: []LayoutTable{{Entries: []gpt.Entry{partition(1, "TA", 34, 99)}}}}).Encode()
+	payload, err := LayoutPayload(&Layout{Tables: []LayoutTable{{Entries: []gpt.Entry{partition(1, "TA", 34, 99)}}}})
 	if err != nil {
 		t.Fatal(err)
 	}

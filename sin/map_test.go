@@ -1,4 +1,4 @@
-package sin
+package sin_test
 
 import (
 	"bytes"
@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 
+	. "xflash/internal/simphone/mkimage"
+	. "xflash/sin"
 	"xflash/sin/gpt"
 )
 
@@ -104,7 +106,7 @@ func TestMapRules(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			list := bytes.Join(c.tags, nil)
-			m, err := parseMap(list, mapAt, mapAt+8+int64(len(list))+c.data)
+			m, err := ParseMap(list, mapAt, mapAt+8+int64(len(list))+c.data)
 			if c.want == "" {
 				if err != nil {
 					t.Fatal(err)
@@ -139,7 +141,7 @@ func TestMapFields(t *testing.T) {
 		tag("MTKP", []byte("boot\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00")), addr(36, 1, 7),
 	}, nil)
 	dataAt := mapAt + 8 + int64(len(list))
-	m, err := parseMap(list, mapAt, dataAt+37)
+	m, err := ParseMap(list, mapAt, dataAt+37)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -173,10 +175,10 @@ func TestMapFields(t *testing.T) {
 // TestTooManyTargets bounds what a map can make us keep.
 func TestTooManyTargets(t *testing.T) {
 	var list []byte
-	for i := range maxTargets + 1 {
+	for i := range MaxTargets + 1 {
 		list = append(list, gptp(byte(i))...)
 	}
-	if _, err := parseMap(list, mapAt, mapAt+8+int64(len(list))); err == nil || !strings.Contains(err.Error(), "more than 64 partitions") {
+	if _, err := ParseMap(list, mapAt, mapAt+8+int64(len(list))); err == nil || !strings.Contains(err.Error(), "more than 64 partitions") {
 		t.Error(err)
 	}
 }

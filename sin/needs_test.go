@@ -1,4 +1,4 @@
-package sin
+package sin_test
 
 import (
 	"bytes"
@@ -6,6 +6,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	. "xflash/internal/simphone/mkimage"
+	. "xflash/sin"
 )
 
 // handMade is a SIN file around a map written down by hand and its data.
@@ -16,7 +19,7 @@ func handMade(t *testing.T, b Builder, data int, tags ...[]byte) []byte {
 }
 
 // sha2 is the hash type and hash of pat(n), the whole data area of a test image.
-func sha2(n int) []byte { return append(be32(2), SHA256.sum(pat(n))...) }
+func sha2(n int) []byte { return append(be32(2), SHA256.Sum(pat(n))...) }
 
 // TestNoLoaderMayGetIt: each image that crashes or hangs a loader (usbproto/s1/PROTOCOL.md §11,
 // end of "More seen") or is refused by every one. The files are intact and genuine.
@@ -32,7 +35,7 @@ func TestNoLoaderMayGetIt(t *testing.T) {
 		want string
 	}{
 		{"sound", handMade(t, image, 16, gptp(1), good), ""},
-		{"SHA-1 in ADDR", handMade(t, image, 16, gptp(1), tag("ADDR", be64(0), be64(16), be64(0), be32(1), SHA1.sum(pat(16)))), "crashes"},
+		{"SHA-1 in ADDR", handMade(t, image, 16, gptp(1), tag("ADDR", be64(0), be64(16), be64(0), be32(1), SHA1.Sum(pat(16)))), "crashes"},
 		{"no hash in ADDR", handMade(t, image, 16, gptp(1), addr(0, 16, 0)), "800A0014"},
 		{"ADDR of 0 bytes", handMade(t, image, 16, gptp(1), good, tag("ADDR", be64(16), be64(0), be64(16), sha2(0))), "hangs"},
 		{"no hash in LZ4A", handMade2(t, image, gptp(1), tag("LZ4A", be64(0), be64(4096), be64(uint64(len(lz4As))), be64(0), be64(4096), be32(0))), "800A0014"},
@@ -90,12 +93,12 @@ func TestNeeds(t *testing.T) {
 		{"word", [][]byte{fill(64, 4, 0xFF000000), a}, Needs{ShortFill: true, FillWord: true}},
 	} {
 		list := bytes.Join(append([][]byte{gptp(1)}, c.tags...), nil)
-		m, err := parseMap(list, mapAt, mapAt+8+int64(len(list))+16)
+		m, err := ParseMap(list, mapAt, mapAt+8+int64(len(list))+16)
 		if err != nil {
 			t.Fatalf("%s: %v", c.name, err)
 		}
 		got := m.Needs
-		if !slices.Contains(got.Tags, TagGPTP) || !slices.Contains(got.Tags, TagADDR) || got.unsendable != "" {
+		if !slices.Contains(got.Tags, TagGPTP) || !slices.Contains(got.Tags, TagADDR) || m.Unsendable() != "" {
 			t.Errorf("%s: %+v", c.name, got)
 		}
 		if got.Tags = nil; got.ShortFill != c.want.ShortFill || got.MidFill != c.want.MidFill || got.LongFill != c.want.LongFill ||

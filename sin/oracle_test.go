@@ -1,4 +1,4 @@
-package sin
+package sin_test
 
 import (
 	"bytes"
@@ -15,6 +15,8 @@ import (
 	"testing"
 
 	"xflash/internal/samples"
+	. "xflash/internal/simphone/mkimage"
+	. "xflash/sin"
 )
 
 // TestOpensslVerifies lets openssl verify the signatures of real files and of our own,
@@ -70,7 +72,7 @@ func opensslVerifies(t *testing.T, openssl string, file []byte) {
 	if out, err := verify(); err != nil {
 		t.Errorf("openssl says %v: %s", err, out)
 	}
-	put("digest", h.Signature.Hash.sum([]byte("something else")))
+	put("digest", h.Signature.Hash.Sum([]byte("something else")))
 	if out, err := verify(); err == nil {
 		t.Errorf("openssl accepts any digest: %s", out)
 	}

@@ -1,4 +1,4 @@
-package sin
+package sin_test
 
 import (
 	"bytes"
@@ -14,6 +14,8 @@ import (
 	"testing"
 
 	"xflash/internal/samples"
+	. "xflash/internal/simphone/mkimage"
+	. "xflash/sin"
 )
 
 // knownAnswers is the table of what a right parser says, by model and column.

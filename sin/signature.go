@@ -73,18 +73,6 @@ func parseSignature(blob []byte, offset int64) (*Signature, error) {
 	return s, nil
 }
 
-// blobHead builds the signed part of a certificate blob; length and value of the
-// signature follow it.
-func blobHead(chain [][]byte, hash HashType) []byte {
-	out := []byte{0, 1, 0, 0}
-	for _, der := range chain {
-		out = binary.BigEndian.AppendUint16(out, uint16(len(der)))
-		out = append(out, der...)
-	}
-	binary.BigEndian.PutUint16(out[2:], uint16(len(out)-4))
-	return append(out, byte(hash))
-}
-
 // VerifySignature checks the signature over the header with the key of the file's own
 // certificate. It says nothing about who owns that key; Verify does.
 //

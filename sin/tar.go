@@ -2,7 +2,6 @@ package sin
 
 import (
 	"bytes"
-	"fmt"
 	"io"
 	"strings"
 )
@@ -160,31 +159,4 @@ func tarNumber(field []byte) (int64, bool) {
 		n = n<<3 | int64(d-'0')
 	}
 	return n, len(digits) > 0
-}
-
-// tarHead is the header of a member as it is in the vector v5-tar
-// (FORMAT.md §10.2).
-func tarHead(name string, size int64) ([]byte, error) {
-	head := make([]byte, tarBlock)
-	if len(name) > 100 {
-		return nil, fmt.Errorf("the name %q is too long for a tar archive", name)
-	}
-	copy(head, name)
-	copy(head[100:], "0000644\x000000000\x000000000\x00")
-	if size < 1<<33 {
-		copy(head[124:], fmt.Sprintf("%011o\x00", size))
-	} else {
-		head[124] = 0x80
-		for i := range 8 {
-			head[135-i] = byte(size >> (8 * i))
-		}
-	}
-	copy(head[136:], "00000000000\x00        0")
-	copy(head[ustarAt:], "ustar\x0000")
-	sum := 0
-	for _, b := range head {
-		sum += int(b)
-	}
-	copy(head[148:], fmt.Sprintf("%06o\x00 ", sum))
-	return head, nil
 }

@@ -1,4 +1,4 @@
-package sin
+package sin_test
 
 import (
 	"bytes"
@@ -12,6 +12,9 @@ import (
 	"math/big"
 	"strings"
 	"testing"
+
+	. "xflash/internal/simphone/mkimage"
+	. "xflash/sin"
 )
 
 // TestTrust looks at one good file with different roots at hand.
@@ -61,7 +64,7 @@ func TestIssuerNameDoesNotCount(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	renamed := &Authority{Name: "S1_Root_9c84", key: a.key, leaf: a.leaf}
+	renamed := &Authority{Name: "S1_Root_9c84", Key: a.Key, Leaf: a.Leaf}
 	s, err := renamed.Issue("S1_SW", 3)
 	if err != nil {
 		t.Fatal(err)
@@ -87,12 +90,12 @@ func TestChainOfTwo(t *testing.T) {
 	}
 	s, roots := signer(t, "S1_SW_CA", 1)
 	// The second certificate belongs to the authority's leaf key, which signs the first.
-	middle := &Authority{Name: "S1_SW_CA", key: a.leaf, leaf: a.leaf}
+	middle := &Authority{Name: "S1_SW_CA", Key: a.Leaf, Leaf: a.Leaf}
 	leaf, err := middle.Issue("S1_SW", 2)
 	if err != nil {
 		t.Fatal(err)
 	}
-	chain := &Signer{Key: a.leaf, Chain: [][]byte{leaf.Chain[0], s.Chain[0]}}
+	chain := &Signer{Key: a.Leaf, Chain: [][]byte{leaf.Chain[0], s.Chain[0]}}
 	file := build(t, Builder{Type: TypeRaw, Signer: chain}, BytesPayload(pat(10)))
 	report, err := check(file, -1, roots)
 	if err != nil || report.Header.Signer() != "S1_SW" || report.Header.Certificate().Serial.Int64() != 2 || !report.Trust.Proven() {
@@ -143,7 +146,7 @@ func TestBorrowedName(t *testing.T) {
 // TestKnownRoots: the table has no name twice, and whole fingerprints.
 func TestKnownRoots(t *testing.T) {
 	seen := map[string]bool{}
-	for _, k := range knownRoots {
+	for _, k := range KnownRoots {
 		if seen[k.Name] || k.Fingerprint != "" && (len(k.Fingerprint) != 64 || seen[k.Fingerprint]) || k.Platform == "" {
 			t.Errorf("%+v", k)
 		}
@@ -186,7 +189,7 @@ func oddExponent(t testing.TB, bits int) (*rsa.PrivateKey, []byte) {
 			key.Precompute()
 		}
 	}
-	name, err := t61Name("S1_Loader_test_Root_0000")
+	name, err := T61Name("S1_Loader_test_Root_0000")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -198,17 +201,17 @@ func oddExponent(t testing.TB, bits int) (*rsa.PrivateKey, []byte) {
 		}
 		return out
 	}
-	alg := der(tagSequence, der(tagOID, oidSHA1RSA), []byte{5, 0})
-	pub := der(tagSequence, der(tagInteger, []byte{0}, key.N.Bytes()), []byte{tagInteger, 3, 0, 0, 3})
-	date := der(tagSequence, der(0x17, []byte("101021173610Z")), der(0x17, []byte("201021173610Z")))
-	tbs := der(tagSequence, der(tagVersion, []byte{2, 1, 2}), []byte{tagInteger, 1, 0}, alg, name, date, name,
-		der(tagSequence, der(tagSequence, der(tagOID, oidRSA), []byte{5, 0}), der(tagBitString, []byte{0}, pub)))
+	alg := der(TagSequence, der(TagOID, OIDSHA1RSA), []byte{5, 0})
+	pub := der(TagSequence, der(TagInteger, []byte{0}, key.N.Bytes()), []byte{TagInteger, 3, 0, 0, 3})
+	date := der(TagSequence, der(0x17, []byte("101021173610Z")), der(0x17, []byte("201021173610Z")))
+	tbs := der(TagSequence, der(TagVersion, []byte{2, 1, 2}), []byte{TagInteger, 1, 0}, alg, name, date, name,
+		der(TagSequence, der(TagSequence, der(TagOID, OIDRSA), []byte{5, 0}), der(TagBitString, []byte{0}, pub)))
 	sum := sha1.Sum(tbs)
 	sig, err := rsa.SignPKCS1v15(nil, key, crypto.SHA1, sum[:])
 	if err != nil {
 		t.Fatal(err)
 	}
-	return key, der(tagSequence, tbs, alg, der(tagBitString, []byte{0}, sig))
+	return key, der(TagSequence, tbs, alg, der(TagBitString, []byte{0}, sig))
 }
 
 // TestOddExponent signs with such a certificate, which crypto/x509 would refuse.
@@ -232,7 +235,7 @@ func TestOddExponent(t *testing.T) {
 	}
 }
 
-// TestCheckRSAAgrees compares checkRSA with crypto/rsa on signatures that are nearly right.
+// TestCheckRSAAgrees compares CheckRSA with crypto/rsa on signatures that are nearly right.
 func TestCheckRSAAgrees(t *testing.T) {
 	s, _ := signer(t, "S1_SW", 1)
 	digest := sha256.Sum256([]byte("signed"))
@@ -246,27 +249,27 @@ func TestCheckRSAAgrees(t *testing.T) {
 	}
 	padded := func(pad int, tail ...byte) []byte {
 		block := append([]byte{0, 1}, bytes.Repeat([]byte{0xFF}, pad)...)
-		return append(append(append(append(block, 0), digestInfo[SHA256]...), digest[:]...), tail...)
+		return append(append(append(append(block, 0), DigestInfo[SHA256]...), digest[:]...), tail...)
 	}
 	other := sha256.Sum256([]byte("something else"))
 	for _, c := range []struct {
 		name   string
 		sig    []byte
 		digest []byte
-		want   sigState
+		want   SigState
 	}{
-		{"right", good, digest[:], sigGood},
-		{"right, by hand", raw(padded(202)), digest[:], sigGood},
-		{"other content", good, other[:], sigOther},
-		{"short padding and rubbish after the hash", raw(padded(102, make([]byte, 100)...)), digest[:], sigBroken},
-		{"number above the modulus", s.Key.N.Bytes(), digest[:], sigBroken},
-		{"too short", good[:255], digest[:], sigBroken},
-		{"too long", append([]byte{0}, good...), digest[:], sigBroken},
-		{"zero", make([]byte, 256), digest[:], sigBroken},
+		{"right", good, digest[:], SigGood},
+		{"right, by hand", raw(padded(202)), digest[:], SigGood},
+		{"other content", good, other[:], SigOther},
+		{"short padding and rubbish after the hash", raw(padded(102, make([]byte, 100)...)), digest[:], SigBroken},
+		{"number above the modulus", s.Key.N.Bytes(), digest[:], SigBroken},
+		{"too short", good[:255], digest[:], SigBroken},
+		{"too long", append([]byte{0}, good...), digest[:], SigBroken},
+		{"zero", make([]byte, 256), digest[:], SigBroken},
 	} {
-		got := checkRSA(&s.Key.PublicKey, SHA256, c.digest, c.sig)
+		got := CheckRSA(&s.Key.PublicKey, SHA256, c.digest, c.sig)
 		std := rsa.VerifyPKCS1v15(&s.Key.PublicKey, crypto.SHA256, c.digest, c.sig)
-		if got != c.want || (std == nil) != (c.want == sigGood) {
+		if got != c.want || (std == nil) != (c.want == SigGood) {
 			t.Errorf("%s: %v, want %v; crypto/rsa says %v", c.name, got, c.want, std)
 		}
 	}

@@ -168,18 +168,3 @@ func parsePartitionInfo(b []byte) *PartitionInfo {
 	le := binary.LittleEndian
 	return &PartitionInfo{ID: le.Uint32(b), Attributes: le.Uint32(b[4:]), Start: le.Uint32(b[8:]), Blocks: le.Uint32(b[12:])}
 }
-
-// appendHeader12 builds the header up to the certificate blob, whose length it needs.
-func appendHeader12(version int, t PayloadType, blocks []Block, certLen int) []byte {
-	be, hash := binary.BigEndian, hash12(byte(version))
-	listLen := len(blocks) * (9 + hash.Size())
-	out := be.AppendUint32([]byte{byte(version), 0}, uint32(minimum12+listLen+certLen))
-	out = append(out, byte(t), 0, 0, 0, 0)
-	out = be.AppendUint32(out, uint32(listLen))
-	for _, b := range blocks {
-		out = be.AppendUint32(out, uint32(b.Dest))
-		out = be.AppendUint32(out, uint32(b.Length))
-		out = append(append(out, byte(hash.Size())), b.Hash...)
-	}
-	return be.AppendUint32(out, uint32(certLen))
-}

@@ -1,4 +1,4 @@
-package sin
+package sin_test
 
 import (
 	"bytes"
@@ -8,6 +8,9 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
+
+	. "xflash/internal/simphone/mkimage"
+	. "xflash/sin"
 )
 
 // unpackTo unpacks a file into memory and cuts the output to its size.
@@ -31,7 +34,7 @@ func TestOldRoundTrip(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(5, 6))
 	for round := range 60 {
 		version := 1 + round%2
-		old := &Signer{Key: s.Key, Chain: s.Chain, Hash: hash12(byte(version))}
+		old := &Signer{Key: s.Key, Chain: s.Chain, Hash: Hash12(byte(version))}
 		b := Builder{Version: version, Type: TypeFlash12, Signer: old}
 		switch rnd.IntN(3) {
 		case 0:
@@ -46,7 +49,7 @@ func TestOldRoundTrip(t *testing.T) {
 		info := PartitionInfo{ID: 3, Attributes: rnd.Uint32(), Start: rnd.Uint32(), Blocks: rnd.Uint32()}
 		if rnd.IntN(4) > 0 {
 			p.Head = encodeInfo(info)
-		} else if len(image) == partitionInfoSize {
+		} else if len(image) == PartitionInfoSize {
 			continue // would be taken for one
 		}
 		report, got := unpackTo(t, build(t, b, p), UnpackOptions{CheckOptions: CheckOptions{Roots: roots}, Sparse: rnd.IntN(2) == 0, Gap: 0xFF})

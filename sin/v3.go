@@ -68,20 +68,3 @@ func (h *Header) parse3(typeWord, hashWord uint32, listLen int64) *Error {
 	}
 	return nil
 }
-
-// appendHeader3 builds the header up to the certificate blob, whose length it needs.
-func appendHeader3(t PayloadType, hash HashType, blocks []Block, certLen int) []byte {
-	be := binary.BigEndian
-	listLen := len(blocks) * (4 + hash.Size())
-	out := append([]byte(nil), magic3...)
-	out = be.AppendUint32(out, uint32(minimum3+listLen+certLen))
-	out = be.AppendUint32(out, uint32(t))
-	out = be.AppendUint32(out, uint32(hash))
-	out = be.AppendUint32(out, 0)
-	out = be.AppendUint32(out, uint32(listLen))
-	for _, b := range blocks {
-		out = be.AppendUint32(out, uint32(b.Length))
-		out = append(out, b.Hash...)
-	}
-	return be.AppendUint32(out, uint32(certLen))
-}

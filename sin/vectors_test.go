@@ -1,4 +1,4 @@
-package sin
+package sin_test
 
 import (
 	"bytes"
@@ -9,6 +9,8 @@ import (
 	"sync"
 	"testing"
 
+	. "xflash/internal/simphone/mkimage"
+	. "xflash/sin"
 	"xflash/sin/gpt"
 )
 

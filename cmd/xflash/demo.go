@@ -19,6 +19,7 @@ import (
 	"xflash/ftf"
 	"xflash/internal/restore"
 	"xflash/internal/simphone"
+	"xflash/internal/simphone/mkimage"
 	"xflash/internal/simphone/testfirmware"
 	"xflash/sin"
 	"xflash/usbproto/s1"
@@ -49,17 +50,17 @@ type demo struct {
 	*app
 	dir   string
 	phone *simphone.Phone
-	live  *sin.Authority // the root that stands for Sony's
-	test  *sin.Authority // the root that stands for Sony's internal one
+	live  *mkimage.Authority // the root that stands for Sony's
+	test  *mkimage.Authority // the root that stands for Sony's internal one
 }
 
 func (d *demo) run(ctx context.Context) (err error) {
 	begun := time.Now()
 	d.chapter("A Z3 Compact, simulated, and firmware for it")
-	if d.live, err = sin.NewTestAuthority("S1_Root_demo"); err != nil {
+	if d.live, err = mkimage.NewTestAuthority("S1_Root_demo"); err != nil {
 		return err
 	}
-	if d.test, err = sin.NewTestAuthority(testRootName); err != nil {
+	if d.test, err = mkimage.NewTestAuthority(testRootName); err != nil {
 		return err
 	}
 	good, err := d.firmware(ctx, "own", testfirmware.Options{Authority: d.live})
@@ -67,7 +68,7 @@ func (d *demo) run(ctx context.Context) (err error) {
 		return err
 	}
 	forum, err := d.firmware(ctx, "forum", testfirmware.Options{Authority: d.live, SystemSize: 8 << 20,
-		Issuer: map[string]*sin.Authority{"kernel": d.test, "fotakernel": d.test, "system": d.test}})
+		Issuer: map[string]*mkimage.Authority{"kernel": d.test, "fotakernel": d.test, "system": d.test}})
 	if err != nil {
 		return err
 	}
@@ -154,7 +155,7 @@ func (d *demo) firmware(ctx context.Context, name string, o testfirmware.Options
 
 func (d *demo) makePhone() error {
 	var roots []string
-	for _, a := range []*sin.Authority{d.live, d.test} {
+	for _, a := range []*mkimage.Authority{d.live, d.test} {
 		name := filepath.Join(d.dir, a.Name+".pem")
 		if err := os.WriteFile(name, a.RootPEM(), 0o600); err != nil {
 			return err

@@ -20,6 +20,7 @@ import (
 	"xflash/fastboot/bootimg"
 	"xflash/fastboot/sparse"
 	"xflash/internal/inspect"
+	"xflash/internal/simphone/mkimage"
 	"xflash/internal/trimarea/tatest"
 	"xflash/sin"
 	"xflash/sin/gpt"
@@ -127,7 +128,7 @@ func diskOf(t *testing.T, trim []byte) []byte {
 	table := &gpt.Table{DiskGUID: gpt.GUID{9}, Sectors: sectors, Entries: []gpt.Entry{
 		{Type: gpt.GUID{1}, Unique: gpt.GUID{2}, First: 100, Last: 100 + uint64(len(trim)/gpt.SectorSize) - 1, Name: "TA"},
 		{Type: gpt.GUID{1}, Unique: gpt.GUID{3}, First: 10_000, Last: 10_007, Name: "boot"}}}
-	if err := gpt.Write(d, table); err != nil {
+	if err := mkimage.WriteGPT(d, table); err != nil {
 		t.Fatal(err)
 	}
 	copy(d[100*gpt.SectorSize:], trim)
@@ -205,7 +206,7 @@ func sparseImage(t *testing.T, raw []byte) []byte {
 }
 
 // images adds SIN files of every version, and sparse images.
-func (g *inputs) images(authority *sin.Authority, base []member) {
+func (g *inputs) images(authority *mkimage.Authority, base []member) {
 	yes, no := inspect.IntactYes, inspect.IntactNo
 	signer, err := authority.Issue("S1_SW", 1)
 	if err != nil {
@@ -213,7 +214,7 @@ func (g *inputs) images(authority *sin.Authority, base []member) {
 	}
 	for version, kind := range map[int]sin.PayloadType{1: sin.TypeLoader12, 2: sin.TypeLoader12, 3: sin.TypeRaw} {
 		var out bytes.Buffer
-		if err := (sin.Builder{Version: version, Type: kind, Signer: signer}).Build(&out, sin.BytesPayload(noise(5000))); err != nil {
+		if err := (mkimage.Builder{Version: version, Type: kind, Signer: signer}).Build(&out, mkimage.BytesPayload(noise(5000))); err != nil {
 			g.t.Fatal(err)
 		}
 		name := fmt.Sprintf("v%d", version)
@@ -228,7 +229,7 @@ func (g *inputs) images(authority *sin.Authority, base []member) {
 	chunk := sparseImage(g.t, noise(4096))
 	for _, zipped := range []bool{false, true} {
 		var out bytes.Buffer
-		b := sin.ArchiveBuilder{Name: "system", CMS: []byte{0x30, 0x82, 0, 4, 0, 0, 0, 0}, Gzip: zipped,
+		b := mkimage.ArchiveBuilder{Name: "system", CMS: []byte{0x30, 0x82, 0, 4, 0, 0, 0, 0}, Gzip: zipped,
 			Chunks: []*io.SectionReader{io.NewSectionReader(bytes.NewReader(chunk), 0, int64(len(chunk)))}}
 		if err := b.Build(&out); err != nil {
 			g.t.Fatal(err)

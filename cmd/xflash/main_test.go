@@ -11,9 +11,9 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"xflash/internal/simphone/mkimage"
 	"xflash/internal/simphone/testfirmware"
 	"xflash/internal/simphone/xperifirm"
-	"xflash/sin"
 )
 
 func TestMain(m *testing.M) {
@@ -43,14 +43,14 @@ var sharedDir string
 type shared struct {
 	fw        *testfirmware.Firmware
 	root      string // PEM file
-	authority *sin.Authority
+	authority *mkimage.Authority
 }
 
 var theBundle = sync.OnceValues(func() (s shared, err error) {
 	if sharedDir, err = os.MkdirTemp("", "xflash-cmd-test-"); err != nil {
 		return s, err
 	}
-	if s.authority, err = sin.NewTestAuthority("S1_Root_cafe"); err != nil {
+	if s.authority, err = mkimage.NewTestAuthority("S1_Root_cafe"); err != nil {
 		return s, err
 	}
 	s.root = filepath.Join(sharedDir, "root.pem")

@@ -16,6 +16,7 @@ import (
 	"github.com/pierrec/lz4/v4"
 
 	"xflash/fastboot/sparse"
+	"xflash/internal/simphone/mkimage"
 	"xflash/sin"
 	"xflash/sin/gpt"
 )
@@ -86,7 +87,7 @@ func TestMemoryOfLargeFiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	image := sin.MapBuilder{HashType: sin.SHA256}
+	image := mkimage.MapBuilder{HashType: sin.SHA256}
 	image.Select(gpt.GUID{1})
 	for i := range size / piece {
 		image.Packed(block[:n], bytes.NewReader(raw), 0, i*piece, piece)
@@ -96,7 +97,7 @@ func TestMemoryOfLargeFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	write("large.sin", func(w io.Writer) {
-		if err := (sin.Builder{Type: sin.TypeImage, Signer: signer}).Build(w, payload); err != nil {
+		if err := (mkimage.Builder{Type: sin.TypeImage, Signer: signer}).Build(w, payload); err != nil {
 			t.Fatal(err)
 		}
 	})

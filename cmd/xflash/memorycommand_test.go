@@ -10,9 +10,9 @@ import (
 	"testing"
 
 	"xflash/fastboot/sparse"
+	"xflash/internal/simphone/mkimage"
 	"xflash/internal/simphone/testcms"
 	"xflash/internal/simphone/xperifirm"
-	"xflash/sin"
 )
 
 // A super of 5 GiB, a file of more than 4 GiB in chunks as large as a phone of 2021 accepts,
@@ -34,7 +34,7 @@ func TestMemoryOfLargeSuper(t *testing.T) {
 		t.Fatal(err)
 	}
 	const chunks, blocks = 7, 187 << 10 // of 4096 bytes, 748 MiB a chunk
-	super := sin.ArchiveBuilder{Name: "super"}
+	super := mkimage.ArchiveBuilder{Name: "super"}
 	content := testcms.Content{Name: "super", Build: "61.2.A.0.382"}
 	for i := range chunks {
 		chunk := zeroChunk(i*blocks, blocks, (chunks+1)*blocks)

@@ -17,6 +17,7 @@ import (
 	"xflash/fastboot/sparse"
 	"xflash/internal/firmware"
 	"xflash/internal/simphone"
+	"xflash/internal/simphone/mkimage"
 	"xflash/sin"
 	"xflash/sin/gpt"
 )
@@ -35,7 +36,7 @@ func dump(t *testing.T, table *gpt.Table, contents map[string][]byte) string {
 	if err := f.Truncate(int64(table.Sectors) * gpt.SectorSize); err != nil {
 		t.Fatal(err)
 	}
-	if err := gpt.Write(f, table); err != nil {
+	if err := mkimage.WriteGPT(f, table); err != nil {
 		t.Fatal(err)
 	}
 	for label, data := range contents {

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"testing"
 
+	"xflash/internal/simphone/mkimage"
 	"xflash/internal/simphone/testfirmware"
 	"xflash/sin"
 )
@@ -42,7 +43,7 @@ var theFirmware = sync.OnceValues(func() (*testfirmware.Firmware, error) {
 		Authority: authority, SystemSize: 10 << 20, KernelSize: 256 << 10, Disk: 4 << 30})
 })
 
-var theAuthority = sync.OnceValues(func() (*sin.Authority, error) { return sin.NewTestAuthority("S1_Root_cafe") })
+var theAuthority = sync.OnceValues(func() (*mkimage.Authority, error) { return mkimage.NewTestAuthority("S1_Root_cafe") })
 
 func madeFirmware(t *testing.T) *testfirmware.Firmware {
 	t.Helper()
@@ -116,7 +117,7 @@ func write(t *testing.T, path string, data []byte) string {
 }
 
 // signed makes a SIN of a payload.
-func signed(t *testing.T, kind sin.PayloadType, p sin.Payload) []byte {
+func signed(t *testing.T, kind sin.PayloadType, p mkimage.Payload) []byte {
 	t.Helper()
 	authority, err := theAuthority()
 	if err != nil {
@@ -127,7 +128,7 @@ func signed(t *testing.T, kind sin.PayloadType, p sin.Payload) []byte {
 		t.Fatal(err)
 	}
 	var b bytes.Buffer
-	if err := (sin.Builder{Type: kind, Signer: signer}).Build(&b, p); err != nil {
+	if err := (mkimage.Builder{Type: kind, Signer: signer}).Build(&b, p); err != nil {
 		t.Fatal(err)
 	}
 	return b.Bytes()

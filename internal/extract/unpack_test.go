@@ -17,6 +17,7 @@ import (
 	"xflash/ftf"
 	"xflash/internal/fileio"
 	"xflash/internal/firmware"
+	"xflash/internal/simphone/mkimage"
 	"xflash/sin"
 	"xflash/sin/gpt"
 )
@@ -227,7 +228,7 @@ func TestStoppingLeavesNothing(t *testing.T) {
 
 func TestGaps(t *testing.T) {
 	raw := bytes.Repeat([]byte{0x5A}, 4096)
-	var b sin.MapBuilder
+	var b mkimage.MapBuilder
 	b.HashType = sin.SHA256
 	b.Select(gpt.GUID{1})
 	b.Addr(bytes.NewReader(raw), 0, 0, 4096)
@@ -249,7 +250,7 @@ func TestGaps(t *testing.T) {
 
 func TestImageOfSeveralPartitions(t *testing.T) {
 	one, two := bytes.Repeat([]byte("one "), 1024), bytes.Repeat([]byte("two "), 2048)
-	var b sin.MapBuilder
+	var b mkimage.MapBuilder
 	b.HashType = sin.SHA256
 	b.Select(gpt.GUID{1})
 	b.Addr(bytes.NewReader(one), 0, 0, int64(len(one)))

@@ -10,6 +10,7 @@ import (
 
 	"xflash/ftf"
 	"xflash/internal/firmware"
+	"xflash/internal/simphone/mkimage"
 	"xflash/sin"
 )
 
@@ -17,19 +18,19 @@ import (
 // whose certificate is in their boot loader, and nowhere else. It is proven whatever the order
 // of the archive; a root of the same name with another key proves nothing and refutes nothing.
 func TestBootLoaderCarriesTheKernelsRoot(t *testing.T) {
-	build := func(a *sin.Authority, kind sin.PayloadType, payload []byte) []byte {
+	build := func(a *mkimage.Authority, kind sin.PayloadType, payload []byte) []byte {
 		signer, err := a.Issue("S1_SW", 1)
 		if err != nil {
 			t.Fatal(err)
 		}
 		var out bytes.Buffer
-		if err := (sin.Builder{Version: 1, Type: kind, Signer: signer}).Build(&out, sin.BytesPayload(payload)); err != nil {
+		if err := (mkimage.Builder{Version: 1, Type: kind, Signer: signer}).Build(&out, mkimage.BytesPayload(payload)); err != nil {
 			t.Fatal(err)
 		}
 		return out.Bytes()
 	}
-	authority := func(name string) *sin.Authority {
-		a, err := sin.NewTestAuthority(name)
+	authority := func(name string) *mkimage.Authority {
+		a, err := mkimage.NewTestAuthority(name)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -16,10 +16,10 @@ import (
 	"xflash/ftf"
 	"xflash/internal/phone"
 	"xflash/internal/simphone"
+	"xflash/internal/simphone/mkimage"
 	"xflash/internal/simphone/taimage"
 	"xflash/internal/simphone/testfirmware"
 	"xflash/internal/trimarea"
-	"xflash/sin"
 	"xflash/sin/gpt"
 )
 
@@ -73,7 +73,7 @@ func run(t *testing.T, name string, args ...string) {
 // A bundle as people have it, whole and damaged, and the folder with the same files.
 func TestBundle(t *testing.T) {
 	dir := t.TempDir()
-	authority, err := sin.NewTestAuthority("S1_Root_cafe")
+	authority, err := mkimage.NewTestAuthority("S1_Root_cafe")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -195,7 +195,7 @@ func TestWholeDisk(t *testing.T) {
 	const size = 64 << 30
 	f := sparseFile(t, size)
 	table := z3c(t, size/gpt.SectorSize)
-	if err := gpt.Write(f, table); err != nil {
+	if err := mkimage.WriteGPT(f, table); err != nil {
 		t.Fatal(err)
 	}
 	ta, ok := table.ByName("TA")
@@ -252,7 +252,7 @@ func TestWholeDisk(t *testing.T) {
 		if !rep.Damaged() || rep.Disk.Primary != copies[0] || rep.Disk.Backup != copies[1] || len(rep.Disk.Partitions) != len(table.Entries) {
 			t.Errorf("byte %#x: %+v, %s, %s", at, rep.Whole, rep.Disk.Primary, rep.Disk.Backup)
 		}
-		if err := gpt.Write(f, table); err != nil {
+		if err := mkimage.WriteGPT(f, table); err != nil {
 			t.Fatal(err)
 		}
 	}

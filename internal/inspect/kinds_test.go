@@ -10,6 +10,7 @@ import (
 
 	"xflash/fastboot/bootimg"
 	"xflash/fastboot/sparse"
+	"xflash/internal/simphone/mkimage"
 	"xflash/sin"
 	"xflash/sin/gpt"
 )
@@ -39,7 +40,7 @@ func archive(t *testing.T, gzip bool) []byte {
 	t.Helper()
 	chunk := sparseOf(t, pattern(4096))
 	var out bytes.Buffer
-	b := sin.ArchiveBuilder{Name: "system", CMS: []byte{0x30, 0x82, 0, 4, 0, 0, 0, 0}, Gzip: gzip,
+	b := mkimage.ArchiveBuilder{Name: "system", CMS: []byte{0x30, 0x82, 0, 4, 0, 0, 0, 0}, Gzip: gzip,
 		Chunks: []*io.SectionReader{io.NewSectionReader(bytes.NewReader(chunk), 0, int64(len(chunk)))}}
 	if err := b.Build(&out); err != nil {
 		t.Fatal(err)
@@ -64,7 +65,7 @@ func sparseOf(t *testing.T, image []byte) []byte {
 // report to keep to the schema.
 func TestKinds(t *testing.T) {
 	must := built(t)
-	authority, err := sin.NewTestAuthority("S1_Root_cafe")
+	authority, err := mkimage.NewTestAuthority("S1_Root_cafe")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,7 +75,7 @@ func TestKinds(t *testing.T) {
 	}
 	image := func(version int, kind sin.PayloadType) []byte {
 		var out bytes.Buffer
-		if err := (sin.Builder{Version: version, Type: kind, Signer: signer}).Build(&out, sin.BytesPayload(pattern(5000))); err != nil {
+		if err := (mkimage.Builder{Version: version, Type: kind, Signer: signer}).Build(&out, mkimage.BytesPayload(pattern(5000))); err != nil {
 			t.Fatal(err)
 		}
 		return out.Bytes()
@@ -136,7 +137,7 @@ func TestKinds(t *testing.T) {
 // TestWrongLength cuts and lengthens a signed image. The reason and the place are reported,
 // and what its certificate proves is not lost.
 func TestWrongLength(t *testing.T) {
-	authority, err := sin.NewTestAuthority("S1_Root_cafe")
+	authority, err := mkimage.NewTestAuthority("S1_Root_cafe")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -145,7 +146,7 @@ func TestWrongLength(t *testing.T) {
 		t.Fatal(err)
 	}
 	var out bytes.Buffer
-	if err := (sin.Builder{Type: sin.TypeRaw, Signer: signer}).Build(&out, sin.BytesPayload(pattern(5000))); err != nil {
+	if err := (mkimage.Builder{Type: sin.TypeRaw, Signer: signer}).Build(&out, mkimage.BytesPayload(pattern(5000))); err != nil {
 		t.Fatal(err)
 	}
 	file := out.Bytes()

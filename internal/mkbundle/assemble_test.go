@@ -14,6 +14,7 @@ import (
 	"xflash/ftf"
 	"xflash/internal/firmware"
 	"xflash/internal/samples"
+	"xflash/internal/simphone/mkimage"
 	"xflash/sin"
 )
 
@@ -202,7 +203,7 @@ func TestFilesOfOnePhoneStayOut(t *testing.T) {
 		"other.ta":    "02\n000007D3 0002 01 02\n",
 		"good.ta":     "02\n000008A4 0001 00\n",
 	})
-	write(t, filepath.Join(dir, "hwconf_S1-HWCONF-LIVE.sin"), signed(t, sin.TypeHWConf, sin.BytesPayload(make([]byte, 64))))
+	write(t, filepath.Join(dir, "hwconf_S1-HWCONF-LIVE.sin"), signed(t, sin.TypeHWConf, mkimage.BytesPayload(make([]byte, 64))))
 	a := mustAssemble(t, dir, opt)
 	var left []string
 	for _, l := range a.LeftOut {

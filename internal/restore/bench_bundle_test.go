@@ -11,6 +11,7 @@ import (
 
 	"xflash/ftf"
 	"xflash/internal/phone"
+	"xflash/internal/simphone/mkimage"
 	"xflash/sin"
 	"xflash/sin/gpt"
 )
@@ -52,7 +53,7 @@ func BenchmarkMakeBundle(b *testing.B) {
 }
 
 func makeBenchBundle(dir string) error {
-	authority, err := sin.NewTestAuthority("S1_Root_cafe")
+	authority, err := mkimage.NewTestAuthority("S1_Root_cafe")
 	if err != nil {
 		return err
 	}
@@ -68,13 +69,13 @@ func makeBenchBundle(dir string) error {
 	if !ok {
 		return errors.New("no partition system is known")
 	}
-	image := sin.MapBuilder{HashType: sin.SHA256}
+	image := mkimage.MapBuilder{HashType: sin.SHA256}
 	image.Select(system.GUID)
 	source := newBenchImage()
 	for at := int64(0); at < benchImage; at += imagePeriod {
 		image.Fill(at, textFrom, [4]byte{})
-		for in := int64(textFrom); in < noiseFrom; in += sin.DefaultChunk {
-			image.LZ4(source, at+in, at+in, sin.DefaultChunk)
+		for in := int64(textFrom); in < noiseFrom; in += mkimage.DefaultChunk {
+			image.LZ4(source, at+in, at+in, mkimage.DefaultChunk)
 		}
 		image.Addr(source, at+noiseFrom, at+noiseFrom, imagePeriod-noiseFrom)
 	}
@@ -87,7 +88,7 @@ func makeBenchBundle(dir string) error {
 	if err != nil {
 		return err
 	}
-	err = sin.Builder{Type: sin.TypeImage, Signer: signer}.Build(f, payload)
+	err = mkimage.Builder{Type: sin.TypeImage, Signer: signer}.Build(f, payload)
 	if err := errors.Join(err, f.Close()); err != nil {
 		return err
 	}
@@ -109,7 +110,7 @@ func BenchmarkMakeImage(b *testing.B) {
 }
 
 func makePackedImage(path string) error {
-	authority, err := sin.NewTestAuthority("S1_Root_cafe")
+	authority, err := mkimage.NewTestAuthority("S1_Root_cafe")
 	if err != nil {
 		return err
 	}
@@ -117,12 +118,12 @@ func makePackedImage(path string) error {
 	if err != nil {
 		return err
 	}
-	image := sin.MapBuilder{HashType: sin.SHA256}
+	image := mkimage.MapBuilder{HashType: sin.SHA256}
 	image.Select(gpt.GUID{1})
-	source, perPeriod := newBenchImage(), int64((noiseFrom-textFrom)/sin.DefaultChunk)
-	for i := int64(0); i < 1<<30/sin.DefaultChunk; i++ {
-		from := i/perPeriod*imagePeriod + textFrom + i%perPeriod*sin.DefaultChunk
-		image.LZ4(source, from, i*sin.DefaultChunk, sin.DefaultChunk)
+	source, perPeriod := newBenchImage(), int64((noiseFrom-textFrom)/mkimage.DefaultChunk)
+	for i := int64(0); i < 1<<30/mkimage.DefaultChunk; i++ {
+		from := i/perPeriod*imagePeriod + textFrom + i%perPeriod*mkimage.DefaultChunk
+		image.LZ4(source, from, i*mkimage.DefaultChunk, mkimage.DefaultChunk)
 	}
 	payload, err := image.Payload()
 	if err != nil {
@@ -132,16 +133,16 @@ func makePackedImage(path string) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(sin.Builder{Type: sin.TypeImage, Signer: signer}.Build(f, payload), f.Close())
+	return errors.Join(mkimage.Builder{Type: sin.TypeImage, Signer: signer}.Build(f, payload), f.Close())
 }
 
 // A period of the image has chunks of three kinds: two of zeros, seven of text that
 // compresses about one to two with many short matches, as programs do, and seven of
 // noise, which does not compress.
 const (
-	imagePeriod = 16 * sin.DefaultChunk
-	textFrom    = 2 * sin.DefaultChunk
-	noiseFrom   = 9 * sin.DefaultChunk
+	imagePeriod = 16 * mkimage.DefaultChunk
+	textFrom    = 2 * mkimage.DefaultChunk
+	noiseFrom   = 9 * mkimage.DefaultChunk
 )
 
 // periodicImage is an endless image made on the fly out of pools of noise and text.

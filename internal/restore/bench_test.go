@@ -19,6 +19,7 @@ import (
 
 	"xflash/ftf"
 	"xflash/internal/restore"
+	"xflash/internal/simphone/mkimage"
 	"xflash/sin"
 	"xflash/usbproto"
 	"xflash/usbproto/s1"
@@ -90,7 +91,7 @@ func BenchmarkSHA256(b *testing.B) {
 // to read them. The rate is that of unpacked bytes.
 func BenchmarkLZ4(b *testing.B) {
 	bundle, _ := openBench(b)
-	buf, out := make([]byte, 0, yardstick), make([]byte, sin.DefaultChunk)
+	buf, out := make([]byte, 0, yardstick), make([]byte, mkimage.DefaultChunk)
 	var blocks [][]byte // in buf
 	unpacked := int64(0)
 	decode := func() {

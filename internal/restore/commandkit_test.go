@@ -14,14 +14,14 @@ import (
 	"xflash/ftf"
 	"xflash/internal/restore"
 	"xflash/internal/simphone"
+	"xflash/internal/simphone/mkimage"
 	"xflash/internal/simphone/xperifirm"
-	"xflash/sin"
 	"xflash/usbproto/command"
 )
 
 // commandAuthority signs the firmware folders of these tests.
-var commandAuthority = sync.OnceValue(func() *sin.Authority {
-	a, err := sin.NewTestAuthority("S1_Root_command")
+var commandAuthority = sync.OnceValue(func() *mkimage.Authority {
+	a, err := mkimage.NewTestAuthority("S1_Root_command")
 	if err != nil {
 		panic(err)
 	}

@@ -20,9 +20,9 @@ import (
 
 	"xflash/internal/restore"
 	"xflash/internal/simphone"
+	"xflash/internal/simphone/mkimage"
 	"xflash/internal/simphone/testcms"
 	"xflash/internal/simphone/xperifirm"
-	"xflash/sin"
 )
 
 // TestCommandOnlyWhatMayBeSentIsSent is TestOnlyWhatMayBeSentIsSent for phones of 2017 and
@@ -273,7 +273,7 @@ func (c *folderCase) image(file, name, content string) {
 		c.t.Fatal(err)
 	}
 	var b bytes.Buffer
-	builder := sin.ArchiveBuilder{Name: name, CMS: cms, Chunks: []*io.SectionReader{io.NewSectionReader(strings.NewReader(content), 0, int64(len(content)))}}
+	builder := mkimage.ArchiveBuilder{Name: name, CMS: cms, Chunks: []*io.SectionReader{io.NewSectionReader(strings.NewReader(content), 0, int64(len(content)))}}
 	if err := builder.Build(&b); err != nil {
 		c.t.Fatal(err)
 	}

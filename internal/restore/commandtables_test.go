@@ -10,8 +10,8 @@ import (
 	"testing"
 
 	"xflash/internal/restore"
+	"xflash/internal/simphone/mkimage"
 	"xflash/internal/simphone/xperifirm"
-	"xflash/sin"
 )
 
 // What a partition table holds counts, not only its name, and it decides what has room: nothing
@@ -39,7 +39,7 @@ func TestCommandTables(t *testing.T) {
 	large := func(k *commandKit) {
 		var file bytes.Buffer
 		content := bytes.NewReader(make([]byte, 128<<10))
-		b := sin.ArchiveBuilder{Name: "vbmeta", CMS: []byte{0x30, 0x82, 0, 1, 5}, Chunks: []*io.SectionReader{io.NewSectionReader(content, 0, content.Size())}}
+		b := mkimage.ArchiveBuilder{Name: "vbmeta", CMS: []byte{0x30, 0x82, 0, 1, 5}, Chunks: []*io.SectionReader{io.NewSectionReader(content, 0, content.Size())}}
 		if err := errors.Join(b.Build(&file), os.WriteFile(find(k, "vbmeta_X*"), file.Bytes(), 0o600)); err != nil {
 			k.t.Fatal(err)
 		}

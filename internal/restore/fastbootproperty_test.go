@@ -12,6 +12,7 @@ import (
 	"xflash/fastboot"
 	"xflash/ftf"
 	"xflash/internal/restore"
+	"xflash/internal/simphone/mkimage"
 	"xflash/sin"
 	"xflash/usbproto"
 )
@@ -195,7 +196,7 @@ func TestFastbootPlanKnowsFileSystems(t *testing.T) {
 	t.Parallel()
 	c := &propertyCase{bundle: newMadeBundle(t), request: restore.Request{Route: restore.RouteFastboot}}
 	content := bytes.Repeat([]byte{0xA5}, 4096)
-	b := sin.MapBuilder{HashType: sin.SHA256}
+	b := mkimage.MapBuilder{HashType: sin.SHA256}
 	b.Select(c.bundle.entry("system").Unique)
 	b.Addr(bytes.NewReader(content), 0, 0, int64(len(content)))
 	p, err := b.Payload()

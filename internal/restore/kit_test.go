@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"xflash/internal/simphone"
+	"xflash/internal/simphone/mkimage"
 	"xflash/sin"
 	"xflash/sin/gpt"
 )
@@ -109,7 +110,7 @@ func (k *kit) imageFile(t *testing.T, root, role, label string, version byte) []
 		if version == tooLong {
 			at = int64(e.Last-e.First+1)*512 - 512
 		}
-		b := sin.MapBuilder{HashType: sin.SHA256}
+		b := mkimage.MapBuilder{HashType: sin.SHA256}
 		b.Select(e.Unique)
 		b.Addr(bytes.NewReader(content), 0, at, 4096)
 		p, err := b.Payload()
@@ -143,7 +144,7 @@ func (k *kit) loaderFile(t *testing.T) []byte {
 		code := append([]byte("\x7fELF"), bytes.Repeat([]byte{7}, 4000)...)
 		code = append(code, "\x00"+k.facts.Product+"\x00"+k.facts.Version+"\x00"+strings.Join(k.facts.Tags, "\x00")+"\x00MTKM\x00"...)
 		code = append(code, authority().Root...)
-		return build(t, good, "S1_Loader", sin.TypeLoader, sin.BytesPayload(append(code, 0, 0, 0, 0)))
+		return build(t, good, "S1_Loader", sin.TypeLoader, mkimage.BytesPayload(append(code, 0, 0, 0, 0)))
 	})
 }
 
@@ -158,10 +159,10 @@ func (k *kit) tableFile(t *testing.T, copy string) []byte {
 			}
 			l.Tables = append(l.Tables, sin.LayoutTable{Entries: larger.Entries})
 		}
-		payload, err := l.Encode()
+		payload, err := mkimage.LayoutPayload(&l)
 		if err != nil {
 			t.Fatal(err)
 		}
-		return build(t, good, "S1_SW", sin.TypeLayout, sin.BytesPayload(payload))
+		return build(t, good, "S1_SW", sin.TypeLayout, mkimage.BytesPayload(payload))
 	})
 }

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"testing"
 
+	"xflash/internal/simphone/mkimage"
 	"xflash/sin"
 )
 
@@ -140,12 +141,12 @@ const (
 
 var (
 	signersMutex sync.Mutex
-	authorities  = map[string]*sin.Authority{}
-	signers      = map[string]*sin.Signer{}
+	authorities  = map[string]*mkimage.Authority{}
+	signers      = map[string]*mkimage.Signer{}
 	imageFiles   = map[string][]byte{}
 )
 
-func signerOf(t *testing.T, root, role string) *sin.Signer {
+func signerOf(t *testing.T, root, role string) *mkimage.Signer {
 	t.Helper()
 	key := root + role
 	if s := signers[key]; s != nil {
@@ -157,7 +158,7 @@ func signerOf(t *testing.T, root, role string) *sin.Signer {
 	}
 	if a == nil {
 		var err error
-		if a, err = sin.NewTestAuthority(root); err != nil {
+		if a, err = mkimage.NewTestAuthority(root); err != nil {
 			t.Fatal(err)
 		}
 		authorities[root] = a
@@ -179,10 +180,10 @@ func trusted(t *testing.T) *sin.RootSet {
 	return roots
 }
 
-func build(t *testing.T, root, role string, kind sin.PayloadType, p sin.Payload) []byte {
+func build(t *testing.T, root, role string, kind sin.PayloadType, p mkimage.Payload) []byte {
 	t.Helper()
 	var out bytes.Buffer
-	if err := (sin.Builder{Type: kind, Signer: signerOf(t, root, role)}).Build(&out, p); err != nil {
+	if err := (mkimage.Builder{Type: kind, Signer: signerOf(t, root, role)}).Build(&out, p); err != nil {
 		t.Fatal(err)
 	}
 	return out.Bytes()
@@ -329,7 +330,7 @@ var bundleChanges = []bundleChange{
 	{"tz.sin beside the boot set", extra("tz.sin", "boot", func(b *madeBundle) []byte { return b.imageFile(b.t, good, "S1_Boot", "tz", 4) }, imageOf("tz"), vile)},
 	{"hwconf.sin", extra("hwconf.sin", "unknown", func(b *madeBundle) []byte {
 		return cachedFile("hwconf", func() []byte {
-			return build(b.t, good, "S1_HWConf", sin.TypeHWConf, sin.BytesPayload(make([]byte, 64)))
+			return build(b.t, good, "S1_HWConf", sin.TypeHWConf, mkimage.BytesPayload(make([]byte, 64)))
 		})
 	}, vile)},
 	{"a second partition table", extra("partition_1.sin", "unknown", table("copy"))},

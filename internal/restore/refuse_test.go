@@ -15,6 +15,7 @@ import (
 	"xflash/ftf"
 	"xflash/internal/restore"
 	"xflash/internal/simphone"
+	"xflash/internal/simphone/mkimage"
 	"xflash/sin"
 )
 
@@ -59,14 +60,14 @@ func rebundle(t *testing.T, m ftf.Manifest, all map[string][]byte) string {
 }
 
 // signed makes a SIN of the given payload.
-func signed(t *testing.T, a *sin.Authority, subject string, kind sin.PayloadType, p sin.Payload) []byte {
+func signed(t *testing.T, a *mkimage.Authority, subject string, kind sin.PayloadType, p mkimage.Payload) []byte {
 	t.Helper()
 	signer, err := a.Issue(subject, 4)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var out bytes.Buffer
-	if err := (sin.Builder{Type: kind, Signer: signer}).Build(&out, p); err != nil {
+	if err := (mkimage.Builder{Type: kind, Signer: signer}).Build(&out, p); err != nil {
 		t.Fatal(err)
 	}
 	return out.Bytes()
@@ -83,7 +84,7 @@ func aimedAt(t *testing.T, label string) []byte {
 	if !ok {
 		t.Fatal("no partition", label)
 	}
-	b := sin.MapBuilder{HashType: sin.SHA256}
+	b := mkimage.MapBuilder{HashType: sin.SHA256}
 	b.Select(entry.Unique)
 	b.Addr(bytes.NewReader(make([]byte, 4096)), 0, 0, 4096)
 	p, err := b.Payload()
@@ -109,8 +110,8 @@ func TestRefusedBeforeThePhoneIsOpened(t *testing.T) {
 	t.Parallel()
 	type bundle = map[string][]byte
 	manifest, _ := members(t)
-	z1 := func(t *testing.T) *sin.Authority { // another platform's root, by name
-		a, err := sin.NewTestAuthority("S1_Root_6732")
+	z1 := func(t *testing.T) *mkimage.Authority { // another platform's root, by name
+		a, err := mkimage.NewTestAuthority("S1_Root_6732")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -174,7 +175,7 @@ func TestRefusedBeforeThePhoneIsOpened(t *testing.T) {
 			change: func(t *testing.T, _ *ftf.Manifest, b bundle) { b["elabel.sin"] = aimedAt(t, "aboot") }},
 		{name: "hardware configuration", kind: restore.PolicyRefusal, says: []string{"hwconf.sin", "hardware configuration"},
 			change: func(t *testing.T, _ *ftf.Manifest, b bundle) {
-				b["hwconf.sin"] = signed(t, authority(), "S1_HWConf", sin.TypeHWConf, sin.BytesPayload(make([]byte, 64)))
+				b["hwconf.sin"] = signed(t, authority(), "S1_HWConf", sin.TypeHWConf, mkimage.BytesPayload(make([]byte, 64)))
 			}},
 		{name: "image larger than its partition", kind: restore.PolicyRefusal, says: []string{"kernel.sin", "which holds"},
 			change: func(t *testing.T, _ *ftf.Manifest, b bundle) { b["kernel.sin"] = tooLarge(t) }},
@@ -219,14 +220,14 @@ func whole(ps restore.Problems) (s string) {
 	return s
 }
 
-func imagePayload(t *testing.T, label string) sin.Payload {
+func imagePayload(t *testing.T, label string) mkimage.Payload {
 	t.Helper()
 	table, err := simphone.DefaultLayout(disk)
 	if err != nil {
 		t.Fatal(err)
 	}
 	entry, _ := table.ByName(label)
-	b := sin.MapBuilder{HashType: sin.SHA256}
+	b := mkimage.MapBuilder{HashType: sin.SHA256}
 	b.Select(entry.Unique)
 	b.Addr(bytes.NewReader(make([]byte, 4096)), 0, 0, 4096)
 	p, err := b.Payload()
@@ -244,7 +245,7 @@ func tooLarge(t *testing.T) []byte {
 		t.Fatal(err)
 	}
 	entry, _ := table.ByName("boot")
-	b := sin.MapBuilder{HashType: sin.SHA256}
+	b := mkimage.MapBuilder{HashType: sin.SHA256}
 	b.Select(entry.Unique)
 	b.Addr(bytes.NewReader(make([]byte, 4096)), 0, 20971520, 4096)
 	p, err := b.Payload()

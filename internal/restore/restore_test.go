@@ -18,6 +18,7 @@ import (
 	"xflash/ftf"
 	"xflash/internal/restore"
 	"xflash/internal/simphone"
+	"xflash/internal/simphone/mkimage"
 	"xflash/internal/simphone/testfirmware"
 	"xflash/sin"
 	"xflash/usbproto"
@@ -40,8 +41,8 @@ func TestMain(m *testing.M) {
 const disk = 4 << 30
 
 // authority signs the firmware of all tests; keys take a while to make.
-var authority = sync.OnceValue(func() *sin.Authority {
-	a, err := sin.NewTestAuthority("S1_Root_cafe")
+var authority = sync.OnceValue(func() *mkimage.Authority {
+	a, err := mkimage.NewTestAuthority("S1_Root_cafe")
 	if err != nil {
 		panic(err)
 	}

@@ -7,6 +7,7 @@ import (
 
 	"xflash/internal/restore"
 	"xflash/internal/simphone"
+	"xflash/internal/simphone/mkimage"
 	"xflash/sin"
 )
 
@@ -25,11 +26,11 @@ func TestLayoutAgainstThePhonesTable(t *testing.T) {
 	}
 	a, b := &table.Entries[at["modemst1"]], &table.Entries[at["modemst2"]]
 	a.First, a.Last, b.First, b.Last = b.First, b.Last, a.First, a.Last
-	payload, err := (&sin.Layout{Tables: []sin.LayoutTable{{Entries: table.Entries}}}).Encode()
+	payload, err := mkimage.LayoutPayload(&sin.Layout{Tables: []sin.LayoutTable{{Entries: table.Entries}}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	all["partition-image.sin"] = signed(t, authority(), "S1_SW", sin.TypeLayout, sin.BytesPayload(payload))
+	all["partition-image.sin"] = signed(t, authority(), "S1_SW", sin.TypeLayout, mkimage.BytesPayload(payload))
 	bench := newBench(t, simphone.Options{})
 	if bench.fw, err = check(t, rebundle(t, manifest, all), restore.Request{}); err != nil {
 		t.Fatal(err)

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"xflash/internal/samples"
+	"xflash/internal/simphone/mkimage"
 	"xflash/internal/simphone/taimage"
 	"xflash/sin"
 	"xflash/sin/gpt"
@@ -234,7 +235,7 @@ func writeDisk(t *testing.T, path string, start []byte, size int64) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	if err := errors.Join(f.Truncate(size), gpt.Write(f, table)); err != nil {
+	if err := errors.Join(f.Truncate(size), mkimage.WriteGPT(f, table)); err != nil {
 		t.Fatal(err)
 	}
 }

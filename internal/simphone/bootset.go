@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 
+	"xflash/internal/simphone/mkimage"
 	"xflash/sin/gpt"
 )
 
@@ -155,7 +156,7 @@ func (d *disk) setTypes(m *loaderModel, set []string, alternates bool) bool {
 			}
 		}
 	}
-	if gpt.Write(d.file, &table) != nil {
+	if mkimage.WriteGPT(d.file, &table) != nil {
 		return false
 	}
 	d.loadTable()

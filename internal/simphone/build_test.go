@@ -13,7 +13,7 @@ import (
 	"sync"
 	"testing"
 
-	"xflash/sin"
+	"xflash/internal/simphone/mkimage"
 	"xflash/sin/gpt"
 )
 
@@ -30,7 +30,7 @@ type sinFile struct {
 	hashType int // 0 is SHA-256
 	role     string
 	aid      int64 // 0 is 1
-	by       *sin.Authority
+	by       *mkimage.Authority
 	payload  []byte
 	blocks   []int // lengths; nil: one block
 }

@@ -9,6 +9,7 @@ import (
 	"io"
 	"math"
 
+	"xflash/internal/simphone/mkimage"
 	"xflash/sin/gpt"
 )
 
@@ -58,7 +59,7 @@ func (t *lunTable) encodeEntries() ([]byte, error) {
 	b := make([]byte, 0, tableEntries*tableEntrySize)
 	for _, e := range t.entries {
 		var err error
-		if b, err = e.AppendTo(b); err != nil {
+		if b, err = mkimage.AppendEntry(b, e); err != nil {
 			return nil, err
 		}
 	}

@@ -17,8 +17,8 @@ import (
 	"time"
 
 	"xflash/internal/simphone"
+	"xflash/internal/simphone/mkimage"
 	"xflash/internal/simphone/xperifirm"
-	"xflash/sin"
 	"xflash/usbproto"
 )
 
@@ -26,8 +26,8 @@ import (
 // protocol and shares no code with the client.
 
 // authority signs all firmware of these tests.
-var authority = sync.OnceValue(func() *sin.Authority {
-	a, err := sin.NewTestAuthority("S1_Root_command")
+var authority = sync.OnceValue(func() *mkimage.Authority {
+	a, err := mkimage.NewTestAuthority("S1_Root_command")
 	if err != nil {
 		panic(err)
 	}

@@ -9,12 +9,12 @@ import (
 	"testing"
 
 	"xflash/internal/simphone"
+	"xflash/internal/simphone/mkimage"
 	"xflash/internal/simphone/testcms"
-	"xflash/sin"
 )
 
 // signImage makes an image of raw chunks, signed for a product.
-func signImage(t testing.TB, subject string, a *sin.Authority, build, name string, chunks ...[]byte) sinFile {
+func signImage(t testing.TB, subject string, a *mkimage.Authority, build, name string, chunks ...[]byte) sinFile {
 	t.Helper()
 	signer, err := a.Issue(subject, 1)
 	if err != nil {
@@ -151,7 +151,7 @@ func TestCommandStrict(t *testing.T) {
 			s.want("FAILsim:larger than the partition", "flash:vbmeta_a")
 		}},
 		{"refused signatures", "1", func(t *testing.T, s *session) {
-			other, err := sin.NewTestAuthority("S1_Root_command")
+			other, err := mkimage.NewTestAuthority("S1_Root_command")
 			if err != nil {
 				t.Fatal(err)
 			}

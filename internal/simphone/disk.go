@@ -8,6 +8,7 @@ import (
 	"os"
 	"sync/atomic"
 
+	"xflash/internal/simphone/mkimage"
 	"xflash/sin/gpt"
 )
 
@@ -40,7 +41,7 @@ func (d *disk) loadTable() {
 	if err != nil {
 		table = nil
 		// One good copy is enough, and the other is repaired from it.
-		if found, err := gpt.Salvage(d.file, d.size); err == nil && found.Table != nil && found.End == d.size && gpt.Write(d.file, found.Table) == nil {
+		if found, err := gpt.Salvage(d.file, d.size); err == nil && found.Table != nil && found.End == d.size && mkimage.WriteGPT(d.file, found.Table) == nil {
 			table = found.Table
 		}
 	}

@@ -17,8 +17,8 @@
 // the comment at that place says that this is a model.
 //
 // What it shares with the client reads files and not the wire: sin.ParseCertificate,
-// sin.InspectLoader and the builders of package sin, sin/gpt, trimarea.ParseHWConf and
-// the record's encoder. Its trim area is package taimage.
+// sin.InspectLoader, sin/gpt, trimarea.ParseHWConf and the record's encoder. Its trim area is
+// package taimage; what it writes to its disk is made by package mkimage.
 //
 // The state of a phone is a directory with files that ordinary tools can check:
 //

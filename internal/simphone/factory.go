@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"sync"
 
+	"xflash/internal/simphone/mkimage"
 	"xflash/internal/simphone/taimage"
-	"xflash/sin"
 )
 
 // softwareVersion is the version of Android on a healthy phone.
@@ -27,7 +27,7 @@ func factoryTrimArea(k *phoneKind) (trim, root []byte, err error) {
 // factoryTrims are those made so far, by the phone's name.
 var factoryTrims sync.Map
 
-func factoryTrim(authority *sin.Authority, s settings) ([]byte, error) {
+func factoryTrim(authority *mkimage.Authority, s settings) ([]byte, error) {
 	if made, ok := factoryTrims.Load(s.Name); ok {
 		return made.([]byte), nil
 	}

@@ -15,7 +15,7 @@ import (
 
 	"go.uber.org/goleak"
 
-	"xflash/sin"
+	"xflash/internal/simphone/mkimage"
 	"xflash/usbproto"
 )
 
@@ -34,11 +34,11 @@ const (
 )
 
 // testAuthority is the root that test phones trust besides Sony's.
-var testAuthority = sync.OnceValues(func() (*sin.Authority, error) {
-	return sin.NewTestAuthority("S1_Root_test-authority")
+var testAuthority = sync.OnceValues(func() (*mkimage.Authority, error) {
+	return mkimage.NewTestAuthority("S1_Root_test-authority")
 })
 
-func authority(t testing.TB) *sin.Authority {
+func authority(t testing.TB) *mkimage.Authority {
 	t.Helper()
 	a, err := testAuthority()
 	if err != nil {
@@ -48,7 +48,7 @@ func authority(t testing.TB) *sin.Authority {
 }
 
 // rootFile writes the root of an authority as PEM.
-func rootFile(t testing.TB, a *sin.Authority) string {
+func rootFile(t testing.TB, a *mkimage.Authority) string {
 	t.Helper()
 	name := filepath.Join(t.TempDir(), "root.pem")
 	if err := os.WriteFile(name, a.RootPEM(), 0o600); err != nil {

@@ -8,8 +8,8 @@ import (
 	"strings"
 	"sync"
 
+	"xflash/internal/simphone/mkimage"
 	"xflash/internal/trimarea"
-	"xflash/sin"
 	"xflash/sin/gpt"
 )
 
@@ -120,12 +120,12 @@ func factoryHWConf(s settings) (*trimarea.HWConf, error) {
 
 // hwAuthority signs hardware configurations of phones made by this process. Its
 // key is discarded with the process.
-var hwAuthority = sync.OnceValues(func() (*sin.Authority, error) {
-	return sin.NewTestAuthority("S1_Root_SimPhone")
+var hwAuthority = sync.OnceValues(func() (*mkimage.Authority, error) {
+	return mkimage.NewTestAuthority("S1_Root_SimPhone")
 })
 
 // signedHWConf is the content of unit 2003 that the settings ask for.
-func signedHWConf(authority *sin.Authority, s settings) ([]byte, error) {
+func signedHWConf(authority *mkimage.Authority, s settings) ([]byte, error) {
 	conf, err := factoryHWConf(s)
 	if err != nil {
 		return nil, err
@@ -134,12 +134,12 @@ func signedHWConf(authority *sin.Authority, s settings) ([]byte, error) {
 }
 
 // signHWConf makes the SIN of type 0x22 that unit 2003 holds.
-func signHWConf(authority *sin.Authority, conf *trimarea.HWConf) ([]byte, error) {
+func signHWConf(authority *mkimage.Authority, conf *trimarea.HWConf) ([]byte, error) {
 	signer, err := authority.Issue(roleHWConf, 1)
 	if err != nil {
 		return nil, err
 	}
 	var b bytes.Buffer
-	err = sin.Builder{Type: payloadHWConf, Signer: signer}.Build(&b, sin.BytesPayload(encodeHWConf(conf)))
+	err = mkimage.Builder{Type: payloadHWConf, Signer: signer}.Build(&b, mkimage.BytesPayload(encodeHWConf(conf)))
 	return b.Bytes(), err
 }

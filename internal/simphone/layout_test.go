@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"xflash/internal/simphone/mkimage"
 	"xflash/sin/gpt"
 )
 
@@ -22,7 +23,7 @@ func layoutPayload(t testing.TB, layouts ...[]gpt.Entry) []byte {
 		b = binary.LittleEndian.AppendUint32(b, uint32(len(entries)))
 		for _, e := range entries {
 			var err error
-			if b, err = e.AppendTo(b); err != nil {
+			if b, err = mkimage.AppendEntry(b, e); err != nil {
 				t.Fatal(err)
 			}
 		}

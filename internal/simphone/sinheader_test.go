@@ -5,7 +5,7 @@ import (
 	"slices"
 	"testing"
 
-	"xflash/sin"
+	"xflash/internal/simphone/mkimage"
 )
 
 // sin/FORMAT.md §3.2 and internal/explain/ERRORS.md §0: what a header gets.
@@ -80,11 +80,11 @@ func TestWhoseKey(t *testing.T) {
 	mine := authority(t)
 	renamed := *mine
 	renamed.Name = "S1_Root_abcd"
-	stranger, err := sin.NewTestAuthority(mine.Name)
+	stranger, err := mkimage.NewTestAuthority(mine.Name)
 	if err != nil {
 		t.Fatal(err)
 	}
-	testRoot, err := sin.NewTestAuthority("S1_Root_Test_0000")
+	testRoot, err := mkimage.NewTestAuthority("S1_Root_Test_0000")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,7 +96,7 @@ func TestWhoseKey(t *testing.T) {
 	data := pattern(100, "x")
 	for _, test := range []struct {
 		name string
-		by   *sin.Authority
+		by   *mkimage.Authority
 		want string
 	}{
 		{"the root", mine, ""},
@@ -126,7 +126,7 @@ func TestSelfSigned(t *testing.T) {
 
 // trust=any skips the result of the signature check and nothing else.
 func TestTrustAny(t *testing.T) {
-	stranger, err := sin.NewTestAuthority("S1_Root_stranger")
+	stranger, err := mkimage.NewTestAuthority("S1_Root_stranger")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 
+	"xflash/internal/simphone/mkimage"
 	"xflash/internal/trimarea"
 	"xflash/sin/gpt"
 )
@@ -49,7 +50,7 @@ func (w *layoutWriter) finish() status {
 	if s.lose {
 		return statusReadBack
 	}
-	if err := gpt.Write(d.file, table); err != nil {
+	if err := mkimage.WriteGPT(d.file, table); err != nil {
 		return statusLayoutFormat
 	}
 	d.loadTable()
@@ -144,7 +145,7 @@ func layoutReply(kind uint32, table *gpt.Table) []byte {
 	b := binary.LittleEndian.AppendUint32(nil, kind)
 	b = binary.LittleEndian.AppendUint32(b, uint32(len(table.Entries)))
 	for _, e := range table.Entries {
-		b, _ = e.AppendTo(b) // came from a table, so its name fits
+		b, _ = mkimage.AppendEntry(b, e) // came from a table, so its name fits
 	}
 	return b
 }

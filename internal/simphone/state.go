@@ -10,8 +10,8 @@ import (
 	"os"
 	"sync"
 
+	"xflash/internal/simphone/mkimage"
 	"xflash/internal/simphone/taimage"
-	"xflash/sin/gpt"
 )
 
 // Files of the state directory. phone.json is written last, so a directory
@@ -229,7 +229,7 @@ func makeDisk(path, kind string, size int64) error {
 	if err := f.Truncate(size); err != nil {
 		return err
 	}
-	if err := gpt.Write(f, table); err != nil {
+	if err := mkimage.WriteGPT(f, table); err != nil {
 		return err
 	}
 	for _, e := range table.Entries {

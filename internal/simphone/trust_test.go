@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"xflash/internal/samples"
-	"xflash/sin"
+	"xflash/internal/simphone/mkimage"
 )
 
 // The real loader with every single bit of its header flipped: none is accepted,
@@ -65,7 +65,7 @@ func TestRealLoaderWithAFlippedPayloadBit(t *testing.T) {
 // Only a fingerprint of Sony's root is known before the payload came: a loader
 // that merely names it is found out with the last packet.
 func TestForgedSonyRoot(t *testing.T) {
-	forger, err := sin.NewTestAuthority("S1_Root_9c84")
+	forger, err := mkimage.NewTestAuthority("S1_Root_9c84")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,7 +86,7 @@ func TestForgedSonyRoot(t *testing.T) {
 
 // What else the boot stage refuses.
 func TestBootStageRefuses(t *testing.T) {
-	stranger, err := sin.NewTestAuthority("S1_Root_6732")
+	stranger, err := mkimage.NewTestAuthority("S1_Root_6732")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,6 +15,7 @@ import (
 
 	"xflash/ftf"
 	"xflash/internal/simphone"
+	"xflash/internal/simphone/mkimage"
 	"xflash/internal/simphone/testfirmware"
 	"xflash/internal/trimarea"
 	"xflash/sin"
@@ -35,7 +36,7 @@ type bench struct {
 func newBench(t *testing.T, phone string) *bench {
 	t.Helper()
 	ctx, dir := context.Background(), t.TempDir()
-	authority, err := sin.NewTestAuthority("S1_Root_cafe")
+	authority, err := mkimage.NewTestAuthority("S1_Root_cafe")
 	if err != nil {
 		t.Fatal(err)
 	}

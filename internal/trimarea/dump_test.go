@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"xflash/internal/simphone/mkimage"
 	"xflash/internal/trimarea/tatest"
 	"xflash/sin/gpt"
 )
@@ -69,7 +70,7 @@ func TestWholeDisk(t *testing.T) {
 	disk := make(memory, sectors*gpt.SectorSize)
 	write := func(name string) {
 		t.Helper()
-		err := gpt.Write(disk, &gpt.Table{Sectors: sectors, Entries: []gpt.Entry{{Type: linux, Unique: gpt.GUID{1}, First: 256, Last: 256 + 4095, Name: name}}})
+		err := mkimage.WriteGPT(disk, &gpt.Table{Sectors: sectors, Entries: []gpt.Entry{{Type: linux, Unique: gpt.GUID{1}, First: 256, Last: 256 + 4095, Name: name}}})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strings"
 	"unicode/utf16"
 )
 
@@ -22,7 +21,6 @@ const (
 // Causes in an *EntryError.
 var (
 	ErrEntryShort = errors.New("shorter than an entry of 128 bytes")
-	ErrName       = errors.New("name does not fit in 36 UTF-16 units or holds a zero")
 	ErrRange      = errors.New("first and last sector are not a range of the disk")
 	ErrOverlap    = errors.New("shares sectors with another partition")
 	ErrDuplicate  = errors.New("has the unique GUID of another partition")
@@ -73,27 +71,6 @@ func ParseEntry(b []byte) (Entry, error) {
 	}
 	e.Name = string(utf16.Decode(units))
 	return e, nil
-}
-
-// AppendTo appends the 128 bytes of the entry to dst. The only error is ErrName.
-func (e Entry) AppendTo(dst []byte) ([]byte, error) {
-	units := utf16.Encode([]rune(e.Name))
-	if len(units) > nameUnits || strings.ContainsRune(e.Name, 0) {
-		return dst, ErrName
-	}
-	dst = append(dst, e.Type[:]...)
-	dst = append(dst, e.Unique[:]...)
-	dst = binary.LittleEndian.AppendUint64(dst, e.First)
-	dst = binary.LittleEndian.AppendUint64(dst, e.Last)
-	dst = binary.LittleEndian.AppendUint64(dst, e.Attr)
-	for i := range nameUnits {
-		var u uint16
-		if i < len(units) {
-			u = units[i]
-		}
-		dst = binary.LittleEndian.AppendUint16(dst, u)
-	}
-	return dst, nil
 }
 
 // Used tells whether the entry describes a partition.

@@ -4,20 +4,21 @@ import (
 	"bytes"
 	"fmt"
 
+	"xflash/internal/simphone/mkimage"
 	"xflash/sin/gpt"
 )
 
-// disk is a disk in memory.
-type disk []byte
+// memory is a disk in memory.
+type memory []byte
 
-func (d disk) WriteAt(p []byte, at int64) (int, error) { return copy(d[at:], p), nil }
+func (d memory) WriteAt(p []byte, at int64) (int, error) { return copy(d[at:], p), nil }
 
 // Read finds the partitions of a disk dump and checks both copies of the table.
 func ExampleRead() {
-	d := make(disk, 1<<20)
+	d := make(memory, 1<<20)
 	table := &gpt.Table{DiskGUID: gpt.GUID{1}, Sectors: uint64(len(d) / gpt.SectorSize), Entries: []gpt.Entry{
 		{Type: gpt.GUID{2}, Unique: gpt.GUID{3}, First: 64, Last: 127, Name: "boot"}}}
-	if err := gpt.Write(d, table); err != nil {
+	if err := mkimage.WriteGPT(d, table); err != nil {
 		panic(err)
 	}
 	found, err := gpt.Read(bytes.NewReader(d), int64(len(d)))

@@ -1,4 +1,4 @@
-package gpt
+package gpt_test
 
 import (
 	"bytes"
@@ -8,6 +8,9 @@ import (
 	"hash/crc32"
 	"io"
 	"testing"
+
+	. "xflash/internal/simphone/mkimage"
+	. "xflash/sin/gpt"
 )
 
 // disk is a small in-memory disk.
@@ -49,7 +52,7 @@ func testTable(t testing.TB) *Table {
 func testDisk(t testing.TB) disk {
 	t.Helper()
 	d := make(disk, testSectors*SectorSize)
-	if err := Write(d, testTable(t)); err != nil {
+	if err := WriteGPT(d, testTable(t)); err != nil {
 		t.Fatal(err)
 	}
 	return d
@@ -74,7 +77,7 @@ func TestGUIDOrder(t *testing.T) {
 
 func TestEntryLayout(t *testing.T) {
 	e := testTable(t).Entries[2]
-	b, err := e.AppendTo([]byte("x"))
+	b, err := AppendEntry([]byte("x"), e)
 	if err != nil || len(b) != 1+EntrySize {
 		t.Fatalf("%d bytes, %v", len(b), err)
 	}
@@ -99,12 +102,12 @@ func TestEntryLayout(t *testing.T) {
 		t.Errorf("short entry: %v", err)
 	}
 	for _, name := range []string{"a\x00b", "0123456789012345678901234567890123456", "😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀"} {
-		if _, err := (Entry{Name: name}).AppendTo(nil); !errors.Is(err, ErrName) {
+		if _, err := AppendEntry(nil, (Entry{Name: name})); !errors.Is(err, ErrName) {
 			t.Errorf("name %q: %v", name, err)
 		}
 	}
 	for _, name := range []string{"012345678901234567890123456789012345", "ÄÖ😀"} {
-		b, err := Entry{Name: name}.AppendTo(nil)
+		b, err := AppendEntry(nil, Entry{Name: name})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -263,7 +266,7 @@ func TestWriteRefuses(t *testing.T) {
 	} {
 		table, d := testTable(t), make(disk, testSectors*SectorSize)
 		c.change(table)
-		if err := Write(d, table); !errors.Is(err, c.cause) {
+		if err := WriteGPT(d, table); !errors.Is(err, c.cause) {
 			t.Errorf("%s: %v", c.name, err)
 		}
 		if len(bytes.Trim(d, "\x00")) != 0 {
@@ -271,14 +274,14 @@ func TestWriteRefuses(t *testing.T) {
 		}
 	}
 	short := make(disk, 100*SectorSize)
-	if err := Write(short, testTable(t)); !errors.Is(err, io.ErrShortWrite) {
+	if err := WriteGPT(short, testTable(t)); !errors.Is(err, io.ErrShortWrite) {
 		t.Errorf("writer's error is lost: %v", err)
 	}
 }
 
 func TestWriteLeavesTheRest(t *testing.T) {
 	d := bytes.Repeat([]byte{0xA5}, testSectors*SectorSize)
-	if err := Write(disk(d), testTable(t)); err != nil {
+	if err := WriteGPT(disk(d), testTable(t)); err != nil {
 		t.Fatal(err)
 	}
 	usable := d[34*512 : (testSectors-33)*512]

@@ -1,4 +1,4 @@
-// Package gpt reads and writes GUID partition tables as Sony phones have them
+// Package gpt reads GUID partition tables as Sony phones have them
 // on their eMMC: 512-byte sectors, 128-byte entries, a protective MBR, one
 // table at each end of the disk. Partition layouts inside firmware (SIN type
 // 0x24) hold the same entries without the headers, so entries are usable alone.

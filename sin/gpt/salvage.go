@@ -98,7 +98,7 @@ func (s *Salvaged) checked(last uint64, size int64) (*Salvaged, error) {
 // Damaged tells whether an error of Read lies in what was read and not in reading it.
 func Damaged(err error) bool {
 	for _, cause := range []error{ErrTruncated, ErrMBR, ErrSignature, ErrHeader, ErrHeaderCRC, ErrPlace, ErrEntryCount,
-		ErrEntriesCRC, ErrDiffer, ErrTooMany, ErrUsable, ErrCutOff, io.ErrUnexpectedEOF} {
+		ErrEntriesCRC, ErrDiffer, ErrUsable, ErrCutOff, io.ErrUnexpectedEOF} {
 		if errors.Is(err, cause) {
 			return true
 		}

@@ -1,10 +1,13 @@
-package gpt
+package gpt_test
 
 import (
 	"bytes"
 	"errors"
 	"reflect"
 	"testing"
+
+	. "xflash/internal/simphone/mkimage"
+	. "xflash/sin/gpt"
 )
 
 func salvage(t *testing.T, d []byte) *Salvaged {
@@ -63,7 +66,7 @@ func TestSalvageDiffering(t *testing.T) {
 	other := testTable(t)
 	other.Entries[0].Name = "recovery"
 	d, e := testDisk(t), make(disk, testSectors*SectorSize)
-	if err := Write(e, other); err != nil {
+	if err := WriteGPT(e, other); err != nil {
 		t.Fatal(err)
 	}
 	copy(d[len(d)-33*512:], e[len(e)-33*512:])
@@ -78,7 +81,7 @@ func FuzzSalvage(f *testing.F) {
 	table := testTable(f)
 	table.Sectors, table.Entries = 128, table.Entries[:1]
 	table.Entries[0].Last = 40
-	if err := Write(d, table); err != nil {
+	if err := WriteGPT(d, table); err != nil {
 		f.Fatal(err)
 	}
 	f.Add([]byte(d))

@@ -1,4 +1,4 @@
-package gpt
+package gpt_test
 
 import (
 	"os"
@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	. "xflash/sin/gpt"
 )
 
 // sgdisk runs the partition tool of Debian's package gdisk, our oracle.

@@ -6,13 +6,16 @@ import (
 )
 
 const (
-	// Slots is the number of entries a written table has room for.
+	// Slots is the number of entries that a table has room for.
 	Slots = 128
 	// MinSectors is the smallest disk that can hold both tables and one sector.
 	MinSectors = 2*(1+tableSectors) + 2
 
 	tableSectors = Slots * EntrySize / SectorSize
 	headerSize   = 92
+	signature    = "EFI PART"
+	revision     = 0x00010000
+	mbrTypeGPT   = 0xEE
 	// maxSlots bounds what Read allocates: eight times the usual table.
 	maxSlots = 1024
 )
@@ -28,7 +31,6 @@ var (
 	ErrEntryCount = errors.New("entry size or number of entries is out of range")
 	ErrEntriesCRC = errors.New("checksum of the entries is wrong")
 	ErrDiffer     = errors.New("primary and backup table differ")
-	ErrTooMany    = errors.New("more than 128 entries")
 	ErrUsable     = errors.New("a partition is outside the usable sectors")
 )
 

@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"xflash/internal/samples"
+	"xflash/internal/simphone/mkimage"
 	"xflash/sin/gpt"
 	"xflash/usbproto/s1"
 )
@@ -25,7 +26,7 @@ func tableAnswer(t *testing.T, entries ...gpt.Entry) []byte {
 	out := binary.LittleEndian.AppendUint32([]byte{5, 0, 0, 0}, uint32(len(entries)))
 	for _, e := range entries {
 		var err error
-		if out, err = e.AppendTo(out); err != nil {
+		if out, err = mkimage.AppendEntry(out, e); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -179,7 +180,7 @@ func TestRecordedTable(t *testing.T) {
 		}
 		var all []byte
 		for _, e := range entries {
-			if all, err = e.AppendTo(all); err != nil {
+			if all, err = mkimage.AppendEntry(all, e); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -18,6 +18,7 @@ import (
 	"math/big"
 	"strings"
 
+	"xflash/internal/simphone/mkimage"
 	"xflash/sin"
 )
 
@@ -89,7 +90,7 @@ func withNull(oid asn1.ObjectIdentifier) pkix.AlgorithmIdentifier {
 }
 
 // Sign makes the DER container. The signer's certificate goes with it.
-func Sign(s *sin.Signer, c Content) ([]byte, error) {
+func Sign(s *mkimage.Signer, c Content) ([]byte, error) {
 	content, err := asn1.Marshal(c)
 	if err != nil {
 		return nil, err

@@ -7,15 +7,16 @@ import (
 	"path/filepath"
 	"testing"
 
+	"xflash/internal/simphone/mkimage"
 	"xflash/sin"
 )
 
 func TestSignAndCheck(t *testing.T) {
-	authority, err := sin.NewTestAuthority("root")
+	authority, err := mkimage.NewTestAuthority("root")
 	if err != nil {
 		t.Fatal(err)
 	}
-	other, err := sin.NewTestAuthority("root")
+	other, err := mkimage.NewTestAuthority("root")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -27,7 +28,7 @@ func TestSignAndCheck(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	roots := func(a *sin.Authority) []*sin.Certificate {
+	roots := func(a *mkimage.Authority) []*sin.Certificate {
 		root, err := sin.ParseCertificate(a.Root)
 		if err != nil {
 			t.Fatal(err)

@@ -19,6 +19,7 @@ import (
 
 	"xflash/ftf"
 	"xflash/internal/simphone"
+	"xflash/internal/simphone/mkimage"
 	"xflash/sin"
 	"xflash/sin/gpt"
 )
@@ -26,7 +27,7 @@ import (
 // Options say what the bundle is like. The zero value needs only an Authority.
 type Options struct {
 	Phone      string // one of simphone.Names; "" is z3c
-	Authority  *sin.Authority
+	Authority  *mkimage.Authority
 	Loader     string // a real loader.sin; "" makes one
 	SystemSize int64  // bytes of the system image; 0 is 48 MiB
 	SystemFill int64  // bytes of the files in it that do not compress; 0 is a tenth of it
@@ -34,8 +35,8 @@ type Options struct {
 	Disk       int64  // bytes of the phone's eMMC; 0 is simphone.DiskSize
 	NoResets   bool   // leave out cust-reset.ta and fota-reset.ta
 	Extra      []ftf.File
-	Packing    ftf.Packing               // 0 is ftf.Stored
-	Issuer     map[string]*sin.Authority // another authority for some images, by short name
+	Packing    ftf.Packing                   // 0 is ftf.Stored
+	Issuer     map[string]*mkimage.Authority // another authority for some images, by short name
 }
 
 // Firmware is a bundle and what is in it.
@@ -116,7 +117,7 @@ func (m *maker) addText(name, text string) {
 }
 
 // sign makes a SIN of a payload and puts it into the bundle.
-func (m *maker) sign(member, short, signer string, kind sin.PayloadType, p sin.Payload) error {
+func (m *maker) sign(member, short, signer string, kind sin.PayloadType, p mkimage.Payload) error {
 	authority := m.o.Authority
 	if other := m.o.Issuer[short]; other != nil {
 		authority = other
@@ -130,7 +131,7 @@ func (m *maker) sign(member, short, signer string, kind sin.PayloadType, p sin.P
 	if err != nil {
 		return err
 	}
-	err = sin.Builder{Type: kind, Signer: s}.Build(f, p)
+	err = mkimage.Builder{Type: kind, Signer: s}.Build(f, p)
 	if err := errors.Join(err, f.Close()); err != nil {
 		return fmt.Errorf("%s: %w", short, err)
 	}
@@ -153,10 +154,10 @@ func (m *maker) image(member, short, label, signer, raw string) error {
 	if err != nil {
 		return err
 	}
-	var b sin.MapBuilder
+	var b mkimage.MapBuilder
 	b.HashType = sin.SHA256
 	b.Select(entry.Unique)
-	if err := b.Image(src, st.Size(), sin.ImageOptions{LZ4: m.facts.LZ4(), Fill: m.facts.Fill28}); err != nil {
+	if err := b.Image(src, st.Size(), mkimage.ImageOptions{LZ4: m.facts.LZ4(), Fill: m.facts.Fill28}); err != nil {
 		return err
 	}
 	payload, err := b.Payload()
@@ -178,7 +179,7 @@ func (m *maker) loader() error {
 	code = append(code, m.random(100_000)...)
 	code = append(code, "\x00"+m.facts.Product+"\x00"+cmp.Or(m.form.loader, m.facts.Version)+"\x00"+strings.Join(m.facts.Tags, "\x00")+"\x00"...)
 	code = append(code, m.o.Authority.Root...)
-	return m.sign("loader.sin", "loader", "S1_Loader", sin.TypeLoader, sin.BytesPayload(append(code, 0, 0, 0, 0)))
+	return m.sign("loader.sin", "loader", "S1_Loader", sin.TypeLoader, mkimage.BytesPayload(append(code, 0, 0, 0, 0)))
 }
 
 // layout holds the tables of three sizes of eMMC, of which the phone accepts its own.
@@ -191,11 +192,11 @@ func (m *maker) layout() error {
 		}
 		l.Tables = append(l.Tables, sin.LayoutTable{Device: 0, Entries: t.Entries})
 	}
-	payload, err := l.Encode()
+	payload, err := mkimage.LayoutPayload(&l)
 	if err != nil {
 		return err
 	}
-	return m.sign(m.form.table+".sin", m.form.table, "S1_SW", sin.TypeLayout, sin.BytesPayload(payload))
+	return m.sign(m.form.table+".sin", m.form.table, "S1_SW", sin.TypeLayout, mkimage.BytesPayload(payload))
 }
 
 // system makes a real ext4 file system with files to find again.

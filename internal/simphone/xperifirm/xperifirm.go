@@ -18,8 +18,8 @@ import (
 	"slices"
 
 	"xflash/internal/simphone"
+	"xflash/internal/simphone/mkimage"
 	"xflash/internal/simphone/testcms"
-	"xflash/sin"
 )
 
 // Options say what the folder is like. The zero value needs a Phone and an Authority.
@@ -27,7 +27,7 @@ type Options struct {
 	Phone     string // one of simphone.CommandNames
 	Storage   string // one of simphone's Storage constants, empty is UFS
 	Model     string // product, empty is the phone's own
-	Authority *sin.Authority
+	Authority *mkimage.Authority
 
 	Version   string // of the firmware; empty is one of the right generation
 	Suffix    string // key id in names and signatures; empty is the phone's
@@ -88,7 +88,7 @@ type maker struct {
 	root  string
 	fw    *Firmware
 
-	signers map[string]*sin.Signer // by subject
+	signers map[string]*mkimage.Signer // by subject
 }
 
 // versions are firmware of the generations.
@@ -110,7 +110,7 @@ func Make(dir string, o Options) (*Firmware, error) {
 	if o.NoErase == nil {
 		o.NoErase = []string{"userdata", "persist"}
 	}
-	m := &maker{o: o, facts: facts, signers: map[string]*sin.Signer{}, root: filepath.Join(dir, fmt.Sprintf("%s_Customized EU_%s-R1A", facts.Product, o.Version))}
+	m := &maker{o: o, facts: facts, signers: map[string]*mkimage.Signer{}, root: filepath.Join(dir, fmt.Sprintf("%s_Customized EU_%s-R1A", facts.Product, o.Version))}
 	m.fw = &Firmware{Folder: m.root, Images: map[string]*Image{}, Tables: map[int][]byte{}, Units: map[uint32][]byte{}, Facts: facts}
 	if err := os.MkdirAll(m.root, 0o755); err != nil {
 		return nil, err
@@ -173,7 +173,7 @@ func (m *maker) sign(s signed) error {
 	if err != nil {
 		return err
 	}
-	b := sin.ArchiveBuilder{Name: name, CMS: cms, Gzip: s.gzip}
+	b := mkimage.ArchiveBuilder{Name: name, CMS: cms, Gzip: s.gzip}
 	for _, chunk := range s.chunks {
 		b.Chunks = append(b.Chunks, io.NewSectionReader(chunk, 0, chunk.Size()))
 	}
@@ -194,7 +194,7 @@ func (m *maker) sign(s signed) error {
 }
 
 // damage changes what was signed.
-func (m *maker) damage(b *sin.ArchiveBuilder, d Damage) {
+func (m *maker) damage(b *mkimage.ArchiveBuilder, d Damage) {
 	switch last := len(b.Chunks) - 1; d {
 	case DamageBit:
 		whole := b.Chunks[last]

@@ -12,11 +12,12 @@ import (
 	"testing"
 
 	"xflash/internal/simphone"
+	"xflash/internal/simphone/mkimage"
 	"xflash/sin"
 )
 
-var authority = sync.OnceValue(func() *sin.Authority {
-	a, err := sin.NewTestAuthority("root")
+var authority = sync.OnceValue(func() *mkimage.Authority {
+	a, err := mkimage.NewTestAuthority("root")
 	if err != nil {
 		panic(err)
 	}

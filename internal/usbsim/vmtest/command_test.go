@@ -8,9 +8,9 @@ import (
 	"testing"
 
 	"xflash/internal/simphone"
+	"xflash/internal/simphone/mkimage"
 	"xflash/internal/simphone/xperifirm"
 	"xflash/internal/usbsim"
-	"xflash/sin"
 )
 
 // unplugAfter is how many bytes a phone of 2017 or later gets before the cable goes.
@@ -64,7 +64,7 @@ func newCommandBench(t *testing.T, spec string) (*bench, *xperifirm.Firmware, []
 	if err != nil {
 		t.Fatal(err)
 	}
-	authority, err := sin.NewTestAuthority("S1_Root_command")
+	authority, err := mkimage.NewTestAuthority("S1_Root_command")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,11 +1,15 @@
-package sin
+package mkimage
 
 import (
 	"bytes"
 	"compress/gzip"
 	"fmt"
 	"io"
+	"strings"
 )
+
+// tarBlock is the unit of a tar archive.
+const tarBlock = 512
 
 // ArchiveBuilder makes SIN files of versions 4 and 5.
 type ArchiveBuilder struct {
@@ -17,7 +21,7 @@ type ArchiveBuilder struct {
 
 // Build writes the archive.
 func (b ArchiveBuilder) Build(w io.Writer) error {
-	if !plainName(b.Name) || len(b.Chunks) > maxChunks {
+	if b.Name == "" || strings.ContainsAny(b.Name, "/\\:") || len(b.Chunks) > 1000 {
 		return fmt.Errorf("an archive %q with %d chunks cannot be built", b.Name, len(b.Chunks))
 	}
 	if b.Gzip {
@@ -38,7 +42,7 @@ func (b ArchiveBuilder) tar(w io.Writer) error {
 		if i > 0 {
 			name = fmt.Sprintf("%s.%03d", b.Name, i-1)
 		}
-		head, err := tarHead(name, chunk.Size())
+		head, err := TarHead(name, chunk.Size())
 		if err != nil {
 			return err
 		}
@@ -61,4 +65,31 @@ func (b ArchiveBuilder) tar(w io.Writer) error {
 	}
 	_, err := w.Write(make([]byte, 2*tarBlock))
 	return err
+}
+
+// TarHead is the header of a member as it is in the vector v5-tar
+// (sin/FORMAT.md §10.2).
+func TarHead(name string, size int64) ([]byte, error) {
+	head := make([]byte, tarBlock)
+	if len(name) > 100 {
+		return nil, fmt.Errorf("the name %q is too long for a tar archive", name)
+	}
+	copy(head, name)
+	copy(head[100:], "0000644\x000000000\x000000000\x00")
+	if size < 1<<33 {
+		copy(head[124:], fmt.Sprintf("%011o\x00", size))
+	} else {
+		head[124] = 0x80
+		for i := range 8 {
+			head[135-i] = byte(size >> (8 * i))
+		}
+	}
+	copy(head[136:], "00000000000\x00        0")
+	copy(head[0x101:], "ustar\x0000")
+	sum := 0
+	for _, b := range head {
+		sum += int(b)
+	}
+	copy(head[148:], fmt.Sprintf("%06o\x00 ", sum))
+	return head, nil
 }

@@ -1,4 +1,4 @@
-package sin
+package mkimage
 
 import (
 	"io"
@@ -6,6 +6,8 @@ import (
 	"sync"
 
 	"github.com/pierrec/lz4/v4"
+
+	"xflash/sin"
 )
 
 // packBudget bounds the bytes that packInOrder holds at a time, unless one piece alone
@@ -25,10 +27,10 @@ type packJob struct {
 // packInOrder calls use for every piece that has data, in order: compressed pieces with
 // their block and, when t is a hash function, the hash of what went into it; plain ones
 // with nothing. The compressing is spread over the processors.
-func packInOrder(pieces []mapPiece, t HashType, use func(p *mapPiece, packed, hash []byte) error) error {
+func packInOrder(pieces []mapPiece, t sin.HashType, use func(p *mapPiece, packed, hash []byte) error) error {
 	var largest int64
 	for i := range pieces {
-		if pieces[i].kind == TagLZ4A {
+		if pieces[i].kind == sin.TagLZ4A {
 			largest = max(largest, pieces[i].length)
 		}
 	}
@@ -66,7 +68,7 @@ func packInOrder(pieces []mapPiece, t HashType, use func(p *mapPiece, packed, ha
 	for i := range pieces {
 		p := &pieces[i]
 		switch {
-		case p.kind == TagLZ4A:
+		case p.kind == sin.TagLZ4A:
 			job := free[len(free)-1]
 			job.piece = p
 			free, batch = free[:len(free)-1], append(batch, job)
@@ -76,7 +78,7 @@ func packInOrder(pieces []mapPiece, t HashType, use func(p *mapPiece, packed, ha
 			if err := flush(); err != nil {
 				return err
 			}
-		case p.kind == TagADDR:
+		case p.kind == sin.TagADDR:
 			if err := flush(); err != nil {
 				return err
 			}
@@ -89,7 +91,7 @@ func packInOrder(pieces []mapPiece, t HashType, use func(p *mapPiece, packed, ha
 }
 
 // run reads, hashes and compresses the piece of a job.
-func (j *packJob) run(t HashType) {
+func (j *packJob) run(t sin.HashType) {
 	p := j.piece
 	if int64(cap(j.plain)) < p.length {
 		j.plain = make([]byte, p.length)
@@ -98,8 +100,8 @@ func (j *packJob) run(t HashType) {
 	if _, j.err = io.ReadFull(io.NewSectionReader(p.src, p.from, p.length), j.plain); j.err != nil {
 		return
 	}
-	if t.valid() {
-		j.hash = t.sum(j.plain)
+	if t.Size() > 0 {
+		j.hash = sum(t, j.plain)
 	}
 	if j.packed = p.block; j.packed != nil {
 		return

@@ -1,4 +1,4 @@
-package sin
+package mkimage
 
 import (
 	"bytes"
@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 
+	"xflash/sin"
 	"xflash/sin/gpt"
 )
 
@@ -18,15 +19,23 @@ const DefaultChunk = 128 << 10
 // method adds what the tag of that name does, in order; sources are read when the
 // payload is made, and must not change.
 type MapBuilder struct {
-	HashType HashType // of the pieces
+	HashType sin.HashType // of the pieces
 
 	pieces []mapPiece
 	err    error
 }
 
+// Limits of a map and of an LZ4A tag (sin/FORMAT.md §9), and the length of what precedes the
+// tags: the magic and the length word.
+const (
+	maxMap   = 8 << 20
+	maxLZ4   = 16 << 20
+	mapFrame = 8
+)
+
 // mapPiece is one tag to be.
 type mapPiece struct {
-	kind   TagKind
+	kind   sin.TagKind
 	id     [16]byte // GPTP and MTKP
 	src    io.ReaderAt
 	from   int64 // in src
@@ -41,12 +50,12 @@ type mapPiece struct {
 
 // Select makes what follows go to the partition with this unique GUID.
 func (b *MapBuilder) Select(guid gpt.GUID) {
-	b.pieces = append(b.pieces, mapPiece{kind: TagGPTP, id: guid})
+	b.pieces = append(b.pieces, mapPiece{kind: sin.TagGPTP, id: guid})
 }
 
 // SelectName makes what follows go to a partition of a MediaTek phone.
 func (b *MapBuilder) SelectName(name string) {
-	p := mapPiece{kind: TagMTKP}
+	p := mapPiece{kind: sin.TagMTKP}
 	if copy(p.id[:], name) < len(name) {
 		b.err = fmt.Errorf("the partition name %q is longer than %d bytes", name, len(p.id))
 	}
@@ -55,7 +64,7 @@ func (b *MapBuilder) SelectName(name string) {
 
 // Addr adds n bytes of src from an offset, stored as they are, for the offset dest.
 func (b *MapBuilder) Addr(src io.ReaderAt, from, dest, n int64) {
-	b.pieces = append(b.pieces, mapPiece{kind: TagADDR, src: src, from: from, dest: dest, length: n})
+	b.pieces = append(b.pieces, mapPiece{kind: sin.TagADDR, src: src, from: from, dest: dest, length: n})
 }
 
 // LZ4 adds n bytes of src from an offset, compressed, for the offset dest. n is at most 16 MiB.
@@ -63,7 +72,7 @@ func (b *MapBuilder) LZ4(src io.ReaderAt, from, dest, n int64) {
 	if n < 1 || n > maxLZ4 {
 		b.err = fmt.Errorf("an LZ4 piece cannot have %d bytes", n)
 	}
-	b.pieces = append(b.pieces, mapPiece{kind: TagLZ4A, src: src, from: from, dest: dest, length: n})
+	b.pieces = append(b.pieces, mapPiece{kind: sin.TagLZ4A, src: src, from: from, dest: dest, length: n})
 }
 
 // Packed is LZ4 for bytes that are compressed already, as an LZ4 block without a frame.
@@ -75,7 +84,7 @@ func (b *MapBuilder) Packed(block []byte, src io.ReaderAt, from, dest, n int64) 
 
 // Fill repeats four bytes over a range of the partition; n is a multiple of four.
 func (b *MapBuilder) Fill(dest, n int64, pattern [4]byte) {
-	b.pieces = append(b.pieces, mapPiece{kind: TagFILL, dest: dest, length: n, fill: pattern})
+	b.pieces = append(b.pieces, mapPiece{kind: sin.TagFILL, dest: dest, length: n, fill: pattern})
 }
 
 // ImageOptions says which tags Image may use besides ADDR.
@@ -130,8 +139,7 @@ func (b *MapBuilder) Payload() (Payload, error) {
 	if err := b.measure(); err != nil {
 		return Payload{}, err
 	}
-	head := append([]byte(nil), magicMap...)
-	head = append(head, 0, 0, 0, 0)
+	head := []byte("MMCF\x00\x00\x00\x00")
 	data := int64(0)
 	for i := range b.pieces {
 		head = b.pieces[i].append(head, data, b.HashType)
@@ -150,7 +158,7 @@ func (b *MapBuilder) measure() error {
 	err := packInOrder(b.pieces, b.HashType, func(p *mapPiece, packed, hash []byte) error {
 		p.packed, p.hash = int64(len(packed)), hash
 		if p.either && p.packed > p.length-p.length/8 {
-			p.kind, p.packed = TagADDR, p.length
+			p.kind, p.packed = sin.TagADDR, p.length
 		}
 		p.either = false
 		return nil
@@ -168,12 +176,12 @@ func (b *MapBuilder) measure() error {
 	b.pieces = joined
 	for i := range b.pieces {
 		p := &b.pieces[i]
-		if p.kind != TagADDR {
+		if p.kind != sin.TagADDR {
 			continue
 		}
 		p.packed, p.hash = p.length, nil
-		if b.HashType.valid() {
-			h := b.HashType.function().New()
+		if b.HashType.Size() > 0 {
+			h := newHash(b.HashType)
 			if err := p.copyTo(h); err != nil {
 				return err
 			}
@@ -187,9 +195,9 @@ func (b *MapBuilder) measure() error {
 func (before *mapPiece) join(p mapPiece) bool {
 	same := before.kind == p.kind && before.dest+before.length == p.dest
 	switch p.kind {
-	case TagADDR:
+	case sin.TagADDR:
 		same = same && before.src == p.src && before.from+before.length == p.from
-	case TagFILL:
+	case sin.TagFILL:
 		same = same && before.fill == p.fill
 	default:
 		return false
@@ -202,8 +210,8 @@ func (before *mapPiece) join(p mapPiece) bool {
 
 // writeData is the data area.
 func (b *MapBuilder) writeData(w io.Writer) error {
-	return packInOrder(b.pieces, NoHash, func(p *mapPiece, packed, _ []byte) error {
-		if p.kind == TagADDR {
+	return packInOrder(b.pieces, sin.NoHash, func(p *mapPiece, packed, _ []byte) error {
+		if p.kind == sin.TagADDR {
 			return p.copyTo(w)
 		}
 		_, err := w.Write(packed)
@@ -221,23 +229,23 @@ func (p *mapPiece) copyTo(w io.Writer) error {
 }
 
 // append adds the tag of a piece to a map; its data lie at an offset of the data area.
-func (p *mapPiece) append(out []byte, data int64, t HashType) []byte {
+func (p *mapPiece) append(out []byte, data int64, t sin.HashType) []byte {
 	be := binary.BigEndian
 	out = append(out, p.kind...)
 	start := len(out)
 	out = append(out, 0, 0, 0, 0)
 	switch p.kind {
-	case TagGPTP, TagMTKP:
+	case sin.TagGPTP, sin.TagMTKP:
 		out = append(out, p.id[:]...)
-	case TagADDR:
+	case sin.TagADDR:
 		for _, v := range []int64{data, p.length, p.dest} {
 			out = be.AppendUint64(out, uint64(v))
 		}
-	case TagLZ4A:
+	case sin.TagLZ4A:
 		for _, v := range []int64{data, p.length, p.packed, p.dest, p.length} {
 			out = be.AppendUint64(out, uint64(v))
 		}
-	case TagFILL:
+	case sin.TagFILL:
 		out = be.AppendUint64(out, uint64(p.dest))
 		out = be.AppendUint64(out, uint64(p.length))
 		out = append(out, p.fill[3], p.fill[2], p.fill[1], p.fill[0])

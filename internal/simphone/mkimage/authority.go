@@ -1,4 +1,4 @@
-package sin
+package mkimage
 
 import (
 	"crypto/rand"
@@ -13,37 +13,37 @@ import (
 
 // Authority is a throw-away root with the look of Sony's, for tests and for simulated
 // phones that trust it: a self-signed X.509 v3 certificate without extensions, serial
-// number 0, whose only name is a T61String (FORMAT.md §5.3).
+// number 0, whose only name is a T61String (sin/FORMAT.md §5.3).
 type Authority struct {
 	Name string
 	Root []byte // DER certificate
 
-	key, leaf *rsa.PrivateKey
+	Key, Leaf *rsa.PrivateKey // of the root, and of all its signers
 }
 
 // NewTestAuthority makes an authority with new 2048-bit keys.
 func NewTestAuthority(rootCN string) (*Authority, error) {
 	a := &Authority{Name: rootCN}
 	var err error
-	if a.key, err = rsa.GenerateKey(rand.Reader, 2048); err != nil {
+	if a.Key, err = rsa.GenerateKey(rand.Reader, 2048); err != nil {
 		return nil, err
 	}
 	// One key for all its signers is enough for a test and saves the time for more.
-	if a.leaf, err = rsa.GenerateKey(rand.Reader, 2048); err != nil {
+	if a.Leaf, err = rsa.GenerateKey(rand.Reader, 2048); err != nil {
 		return nil, err
 	}
-	a.Root, err = a.certificate(rootCN, 0, &a.key.PublicKey, false)
+	a.Root, err = a.certificate(rootCN, 0, &a.Key.PublicKey, false)
 	return a, err
 }
 
 // Issue makes a signer with the role subject (S1_SW, S1_Boot, S1_Loader, ...) and the
 // revision serial.
 func (a *Authority) Issue(subject string, serial int64) (*Signer, error) {
-	der, err := a.certificate(subject, serial, &a.leaf.PublicKey, true)
+	der, err := a.certificate(subject, serial, &a.Leaf.PublicKey, true)
 	if err != nil {
 		return nil, err
 	}
-	return &Signer{Key: a.leaf, Chain: [][]byte{der}}, nil
+	return &Signer{Key: a.Leaf, Chain: [][]byte{der}}, nil
 }
 
 // RootPEM is the root certificate in PEM form.
@@ -54,11 +54,11 @@ func (a *Authority) RootPEM() []byte {
 // certificate signs a certificate with the root's key. A leaf says CA:FALSE, a root
 // says nothing. The dates are those of the real D58XX loader.
 func (a *Authority) certificate(subject string, serial int64, key *rsa.PublicKey, leaf bool) ([]byte, error) {
-	name, err := t61Name(subject)
+	name, err := T61Name(subject)
 	if err != nil {
 		return nil, err
 	}
-	issuer, err := t61Name(a.Name)
+	issuer, err := T61Name(a.Name)
 	if err != nil {
 		return nil, err
 	}
@@ -68,15 +68,15 @@ func (a *Authority) certificate(subject string, serial int64, key *rsa.PublicKey
 		NotBefore:          time.Date(2013, 7, 23, 13, 33, 43, 0, time.UTC),
 		NotAfter:           time.Date(2033, 7, 25, 13, 33, 43, 0, time.UTC),
 	}
-	der, err := x509.CreateCertificate(rand.Reader, template, &x509.Certificate{RawSubject: issuer}, key, a.key)
+	der, err := x509.CreateCertificate(rand.Reader, template, &x509.Certificate{RawSubject: issuer}, key, a.Key)
 	if err != nil {
 		return nil, fmt.Errorf("certificate for %s: %w", subject, err)
 	}
 	return der, nil
 }
 
-// t61Name is a name with nothing but a common name, as T61String (tag 20).
-func t61Name(cn string) ([]byte, error) {
+// T61Name is a name with nothing but a common name, as T61String (tag 20).
+func T61Name(cn string) ([]byte, error) {
 	type attribute struct {
 		Type  asn1.ObjectIdentifier
 		Value asn1.RawValue

@@ -1,22 +1,34 @@
-package sin
+// Package mkimage makes what the program itself only reads: SIN files of all versions, the
+// partition layouts in them, and partition tables. Simulated phones and tests need them.
+//
+// Facts: sin/FORMAT.md, cited by section; for partition tables the UEFI specification 2.x
+// chapter 5.
+package mkimage
 
 import (
 	"bytes"
 	"crypto/rand"
 	"crypto/rsa"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"hash"
 	"io"
 	"math"
+	"slices"
+
+	"xflash/sin"
 )
 
 // DefaultBlockSize is the block size that Sony's signer is called with
-// (FORMAT.md §3.1).
+// (sin/FORMAT.md §3.1).
 const DefaultBlockSize = 0x80000
 
 // DefaultBlockSize12 is that of versions 1 and 2, as in the X10's kernel.sin.
 const DefaultBlockSize12 = 0x20000
+
+// spareData is how many data bytes a NAND block holds besides its spare bytes.
+const spareData = 0x20000
 
 // Payload is what a SIN is built around.
 type Payload struct {
@@ -36,21 +48,22 @@ func BytesPayload(b []byte) Payload {
 // Signer makes signatures: a key and the certificates that vouch for it.
 type Signer struct {
 	Key   *rsa.PrivateKey
-	Chain [][]byte // DER; the first is that of Key
-	Hash  HashType // 0 is SHA-256
+	Chain [][]byte     // DER; the first is that of Key
+	Hash  sin.HashType // 0 is SHA-256
 }
 
 // Builder makes SIN files of versions 1 to 3.
 type Builder struct {
 	Version   int // 0 is 3
-	Type      PayloadType
-	HashType  HashType // of the blocks; 0 is SHA-256. Versions 1 and 2 leave no choice
-	BlockSize int64    // bytes; 0 is DefaultBlockSize, in versions 1 and 2 DefaultBlockSize12
+	Type      sin.PayloadType
+	HashType  sin.HashType // of the blocks; 0 is SHA-256. Versions 1 and 2 leave no choice
+	BlockSize int64        // bytes; 0 is DefaultBlockSize, in versions 1 and 2 DefaultBlockSize12
 	// Address is the destination of the first block after the Head, in versions 1 and 2:
 	// the load address of a loader, the offset in a partition.
 	Address uint32
 	Signer  *Signer
 	Blob    []byte // certificate blob as it is, when Signer is nil
+	Slack   int    // unused bytes between certificate and payload, in version 3
 }
 
 // Build writes a SIN. The payload is made twice, once for its hashes and once for the
@@ -61,10 +74,12 @@ func (b Builder) Build(w io.Writer, p Payload) error {
 	}
 	hashType := b.HashType
 	switch {
+	case b.Version == 1:
+		hashType = sin.SHA1
 	case b.old():
-		hashType = hash12(byte(b.Version))
-	case hashType == NoHash:
-		hashType = SHA256
+		hashType = sin.SHA256
+	case hashType == sin.NoHash:
+		hashType = sin.SHA256
 	}
 	blocks, err := b.hash(p, io.Discard, hashType)
 	if err != nil {
@@ -84,16 +99,17 @@ func (b Builder) Build(w io.Writer, p Payload) error {
 		if err := b.place(p, blocks); err != nil {
 			return err
 		}
-		header = appendHeader12(b.Version, b.Type, blocks, certLen)
+		header = appendHeader12(b.Version, b.Type, hashType, blocks, certLen)
 	} else {
 		header = appendHeader3(b.Type, hashType, blocks, certLen)
+		binary.BigEndian.PutUint32(header[4:], uint32(len(header)+certLen+b.Slack))
 	}
 	if b.Signer != nil {
 		if blob, err = b.Signer.blob(head, header); err != nil {
 			return err
 		}
 	}
-	if _, err := w.Write(append(header, blob...)); err != nil {
+	if _, err := w.Write(slices.Concat(header, blob, make([]byte, b.Slack))); err != nil {
 		return err
 	}
 	again, err := b.hash(p, w, hashType)
@@ -112,7 +128,7 @@ func (b Builder) old() bool { return b.Version == 1 || b.Version == 2 }
 // place gives the blocks of an old file their destinations: the Head, a partition info,
 // goes to 0, the others one after the other. Spare bytes do not count as data, and
 // eMMC types count in sectors.
-func (b Builder) place(p Payload, blocks []Block) error {
+func (b Builder) place(p Payload, blocks []sin.Block) error {
 	next := int64(b.Address)
 	for i := range blocks {
 		if i == 0 && len(p.Head) > 0 {
@@ -120,9 +136,9 @@ func (b Builder) place(p Payload, blocks []Block) error {
 		}
 		blocks[i].Dest = next
 		switch {
-		case b.Type == TypeSpare12 && blocks[i].Length > spareData:
+		case b.Type == sin.TypeSpare12 && blocks[i].Length > spareData:
 			next += blocks[i].Length - blocks[i].Length%spareData
-		case b.Type == TypeSectors12:
+		case b.Type == sin.TypeSectors12:
 			next += (blocks[i].Length + 511) / 512
 		default:
 			next += blocks[i].Length
@@ -134,17 +150,17 @@ func (b Builder) place(p Payload, blocks []Block) error {
 	return nil
 }
 
-func (s *Signer) hash() HashType {
-	if s.Hash == NoHash {
-		return SHA256
+func (s *Signer) hash() sin.HashType {
+	if s.Hash == sin.NoHash {
+		return sin.SHA256
 	}
 	return s.Hash
 }
 
 // blob completes a certificate blob whose signed part is head, for a header.
 func (s *Signer) blob(head, header []byte) ([]byte, error) {
-	sig := &Signature{Hash: s.hash(), head: head, header: header}
-	value, err := rsa.SignPKCS1v15(rand.Reader, s.Key, sig.Hash.function(), sig.Digest())
+	t := s.hash()
+	value, err := rsa.SignPKCS1v15(rand.Reader, s.Key, function(t), sum(t, sum(t, head), sum(t, header)))
 	if err != nil {
 		return nil, fmt.Errorf("signing the header: %w", err)
 	}
@@ -152,7 +168,7 @@ func (s *Signer) blob(head, header []byte) ([]byte, error) {
 }
 
 // hash runs the payload into w and gives its blocks.
-func (b Builder) hash(p Payload, w io.Writer, t HashType) ([]Block, error) {
+func (b Builder) hash(p Payload, w io.Writer, t sin.HashType) ([]sin.Block, error) {
 	size := b.BlockSize
 	switch {
 	case size == 0 && b.old():
@@ -163,7 +179,7 @@ func (b Builder) hash(p Payload, w io.Writer, t HashType) ([]Block, error) {
 	if size < 0 || size > math.MaxUint32 || int64(len(p.Head)) > math.MaxUint32 {
 		return nil, fmt.Errorf("a block of %d bytes does not fit in the header", size)
 	}
-	cut := &blockCutter{w: w, size: math.MaxUint32, hash: t.function().New()}
+	cut := &blockCutter{w: w, size: math.MaxUint32, hash: newHash(t)}
 	if _, err := cut.Write(p.Head); err != nil {
 		return nil, err
 	}
@@ -182,7 +198,7 @@ type blockCutter struct {
 	size   int64
 	hash   hash.Hash
 	length int64 // of the current block
-	blocks []Block
+	blocks []sin.Block
 }
 
 func (c *blockCutter) Write(p []byte) (int, error) {
@@ -207,7 +223,7 @@ func (c *blockCutter) end() {
 	if c.length == 0 {
 		return
 	}
-	c.blocks = append(c.blocks, Block{Length: c.length, Hash: c.hash.Sum(nil)})
+	c.blocks = append(c.blocks, sin.Block{Length: c.length, Hash: c.hash.Sum(nil)})
 	c.length = 0
 	c.hash.Reset()
 }
