@@ -69,10 +69,8 @@ func (a *app) bundle(ctx context.Context, dir, output string, force bool, opt mk
 			hints: []string{"name both: --model D5803 --version 23.5.A.1.291; the model is printed under the SIM-card flap of the phone"}}
 	}
 	show := newProgress(a.ui)
-	defer show.clear()
 	opt.Progress = func(name string, done, total int64) { show.file("checking", name, done, total) }
 	assembly, err := mkbundle.Assemble(ctx, b, opt)
-	show.clear()
 	if err != nil {
 		return a.filesFailure(err, noBundle)
 	}

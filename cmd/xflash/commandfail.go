@@ -1,14 +1,12 @@
 package main
 
 import (
-	"context"
 	"errors"
 
-	"xflash/usbproto"
 	"xflash/usbproto/command"
 )
 
-// replugHint starts the flash mode of 2017 and later again.
+// replugHint starts flash mode again.
 const replugHint = "unplug the phone, hold Power and Volume Up for ten seconds until it is off, then hold Volume Down and plug it in again"
 
 // commandFailure is an error of the flash protocol of 2017 and later in words, nil for other errors.
@@ -38,11 +36,7 @@ func commandFailure(err error) *failure {
 	case errors.As(err, &stray):
 		return &failure{exit: exitUnknown, code: "protocol", what: printable(stray.Error()), hints: []string{replugHint}}
 	case errors.As(err, &broken):
-		f := brokenFailure(err, broken.Command, false)
-		if errors.Is(err, context.Canceled) && !errors.Is(err, usbproto.ErrGone) {
-			f.hints = []string{replugHint}
-		}
-		return f
+		return brokenFailure(err, broken.Command, false)
 	}
 	return nil
 }

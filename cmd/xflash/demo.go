@@ -206,7 +206,6 @@ func (d *demo) attempt(ctx context.Context, fw *testfirmware.Firmware, request r
 		return err
 	}
 	show := newProgress(d.ui)
-	defer show.clear()
 	checked, err := restore.Check(ctx, bundle, restore.CheckOptions{Request: request, Roots: roots, Emit: show.event})
 	if err != nil {
 		return err
@@ -225,7 +224,6 @@ func (d *demo) attempt(ctx context.Context, fw *testfirmware.Firmware, request r
 	if err != nil {
 		return err
 	}
-	show.clear()
 	if told && !d.ui.json {
 		d.ui.result("%s\n", plan.Text())
 	}

@@ -13,12 +13,8 @@ import (
 	"xflash/usbproto/s1"
 )
 
-// Of a file or of standard input the last maxErrorText bytes count, and standard input ends
-// after maxErrorInput: it is meant to be a log, not an image by mistake.
-const (
-	maxErrorText  = 1 << 20
-	maxErrorInput = 1 << 30
-)
+// maxErrorInput is where standard input ends: it is meant to be a log, not an image by mistake.
+const maxErrorInput = 1 << 30
 
 func newExplainCommand(a *app) *cobra.Command {
 	return &cobra.Command{
@@ -72,11 +68,11 @@ func (a *app) errorText(words []string) (string, error) {
 	return lastOf(in)
 }
 
-// lastOf reads the end of a file or of a stream. It starts at an even byte, for UTF-16.
+// lastOf reads the end of a file or of a stream, as much as is explained. It starts at an even byte, for UTF-16.
 func lastOf(in io.Reader) (string, error) {
 	if f, ok := in.(io.Seeker); ok {
 		if size, err := f.Seek(0, io.SeekEnd); err == nil {
-			if _, err := f.Seek(max(0, size-maxErrorText)&^1, io.SeekStart); err != nil {
+			if _, err := f.Seek(max(0, size-explain.MaxText)&^1, io.SeekStart); err != nil {
 				return "", err
 			}
 		}
@@ -84,10 +80,10 @@ func lastOf(in io.Reader) (string, error) {
 	in = io.LimitReader(in, maxErrorInput)
 	var last []byte
 	for {
-		part, err := io.ReadAll(io.LimitReader(in, maxErrorText))
+		part, err := io.ReadAll(io.LimitReader(in, explain.MaxText))
 		last = append(last, part...)
-		last = last[max(0, len(last)-maxErrorText)&^1:]
-		if err != nil || len(part) < maxErrorText {
+		last = last[max(0, len(last)-explain.MaxText)&^1:]
+		if err != nil || len(part) < explain.MaxText {
 			return string(last), err
 		}
 	}

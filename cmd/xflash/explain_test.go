@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"xflash/internal/explain"
 )
 
 // The error of a log is at its end, however long the log is, as a file or as a stream, in
@@ -24,7 +26,7 @@ func TestEndOfLongLog(t *testing.T) {
 	filler := strings.Repeat(strings.Repeat(".", 999)+"\n", 1100)
 	for name, log := range map[string]string{
 		"short": end, "long": filler + end, "odd": "." + filler + end, "very long": filler + filler + filler + end,
-		"wide": "\xff\xfe" + wide(filler+end), "of one part exactly": strings.Repeat(".", maxErrorText-len(end)) + end, "empty": "",
+		"wide": "\xff\xfe" + wide(filler+end), "of one part exactly": strings.Repeat(".", explain.MaxText-len(end)) + end, "empty": "",
 	} {
 		want := end
 		if name == "wide" {
@@ -44,7 +46,7 @@ func TestEndOfLongLog(t *testing.T) {
 		defer f.Close()
 		for kind, in := range map[string]io.Reader{"file": f, "stream": io.MultiReader(bytes.NewReader([]byte(log)))} {
 			got, err := lastOf(in)
-			if err != nil || !strings.HasSuffix(got, want) || len(got) > maxErrorText+1 || (len(log)-len(got))%2 != 0 {
+			if err != nil || !strings.HasSuffix(got, want) || len(got) > explain.MaxText+1 || (len(log)-len(got))%2 != 0 {
 				t.Errorf("%s, %s: %d of %d bytes, %v", name, kind, len(got), len(log), err)
 			}
 		}

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 func newFastbootCommand(a *app) *cobra.Command {
@@ -57,7 +58,7 @@ type fastbootJob func(ctx context.Context, c *fastbootConn) (act func(context.Co
 // fastbootLine is a command line in the grammar of Android's client.
 type fastbootLine struct {
 	*app
-	flags   flagSet
+	flags   *pflag.FlagSet // the global flags of this program
 	options flashOptions
 	wipe    bool
 	help    bool

@@ -9,12 +9,6 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// flagSet is where the global flags of this program are looked up.
-type flagSet interface {
-	Lookup(name string) *pflag.Flag
-	ShorthandLookup(name string) *pflag.Flag
-}
-
 // takeOptions reads the options, which may be anywhere on the line, and gives the words.
 // Those of this program that every command has are options here too.
 func (l *fastbootLine) takeOptions(line []string) (words []string, err error) {

@@ -46,13 +46,8 @@ func help(cmd *cobra.Command, width int) string {
 		}
 	}
 	flags("Options", cmd.LocalFlags())
-	global := pflag.NewFlagSet("", pflag.ContinueOnError)
-	cmd.InheritedFlags().VisitAll(func(f *pflag.Flag) {
-		if !changesNothing(cmd, f.Name) {
-			global.AddFlag(f)
-		}
-	})
-	flags("Global options", global)
+	hideUseless(cmd)
+	flags("Global options", cmd.InheritedFlags())
 	if len(commands) > 0 {
 		parts = append(parts, wrap(fmt.Sprintf("%q says more about a command.", cmd.CommandPath()+" COMMAND --help"), width, ""))
 	}
@@ -107,8 +102,13 @@ func reflow(long string, width int) string {
 // offline are the commands that never speak to a phone.
 var offline = []string{"bundle", "compare", "completion", "demo", "explain", "inspect", "list", "man", "sim", "udev", "unpack", "verify", "version"}
 
-// changesNothing reports whether a global option has no meaning for a command. Its help does
-// not list it, and it is refused: whoever gives it expects that it does something.
+// hideUseless keeps the global options that a command refuses out of its help and its man page.
+func hideUseless(cmd *cobra.Command) {
+	cmd.Root().PersistentFlags().VisitAll(func(f *pflag.Flag) { f.Hidden = changesNothing(cmd, f.Name) })
+}
+
+// changesNothing reports whether a global option has no meaning for a command. It is
+// refused: whoever gives it expects that it does something.
 func changesNothing(cmd *cobra.Command, option string) bool {
 	switch option {
 	case "device", "small-requests", "trace", "trace-ids":
@@ -119,5 +119,6 @@ func changesNothing(cmd *cobra.Command, option string) bool {
 	default:
 		return false
 	}
-	return slices.Contains(offline, cmd.Name()) && cmd.Flags().Lookup("imei") == nil // ta verify asks the phone
+	isOffline := func(word string) bool { return slices.Contains(offline, word) }
+	return slices.ContainsFunc(strings.Fields(cmd.CommandPath()), isOffline) && cmd.Flags().Lookup("imei") == nil // ta verify asks the phone
 }

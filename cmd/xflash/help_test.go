@@ -36,7 +36,7 @@ func TestHelpFits(t *testing.T) {
 
 // TestHelpListsWhatWorks: a global option that a command refuses is not in its help.
 func TestHelpListsWhatWorks(t *testing.T) {
-	for args, listed := range map[string]bool{"restore": true, "ta verify": true, "explain": false, "ta list": false, "sim": false} {
+	for args, listed := range map[string]bool{"restore": true, "ta verify": true, "explain": false, "ta list": false, "sim": false, "completion bash": false} {
 		var out bytes.Buffer
 		root := newRootCommand(&app{ui: &terminal{}})
 		root.SetArgs(append(strings.Fields(args), "--help"))

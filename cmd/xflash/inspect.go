@@ -76,7 +76,6 @@ func (a *app) inspect(ctx context.Context, paths, roots, loaders []string) error
 	first := true
 	return eachFile(ctx, paths, func(path string) error {
 		report, err := inspect.Path(ctx, path, opt)
-		show.clear()
 		if err != nil {
 			return err
 		}
@@ -100,17 +99,7 @@ type inspection struct {
 
 // line prints a fact with its name in front.
 func (p *inspection) line(name, format string, args ...any) {
-	p.hanging(fmt.Sprintf("%s  %-9s", p.indent, name), "           ", printable(fmt.Sprintf(format, args...)))
-}
-
-// hanging prints text after a lead, with its other lines indented below the first.
-func (p *inspection) hanging(lead, indent, text string) {
-	indent = p.indent + indent
-	lines := strings.Split(wrap(text, max(p.ui.width()-len(indent), 30), ""), "\n")
-	p.ui.result("%s\n", strings.TrimRight(lead+lines[0], " "))
-	for _, l := range lines[1:] {
-		p.ui.result("%s%s\n", indent, l)
-	}
+	p.ui.hanging(fmt.Sprintf("%s  %-9s", p.indent, name), fmt.Sprintf(format, args...))
 }
 
 // report prints a file and what is inside.
@@ -217,5 +206,5 @@ func (p *inspection) row(c *inspect.Report) {
 		name = ""
 	}
 	lead := fmt.Sprintf("%s    %-24s %10s  ", p.indent, name, size(c.Size))
-	p.hanging(lead, strings.Repeat(" ", 42), printable(state+c.Title))
+	p.ui.hanging(lead, state+c.Title)
 }

@@ -29,6 +29,7 @@ func run(in *interrupts, args []string, ui *terminal) int {
 	case err = <-ended:
 	case err = <-in.force:
 	}
+	ui.clearLine()
 	var f *failure
 	if err != nil {
 		f = classify(err)

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -40,31 +42,31 @@ func newManCommand() *cobra.Command {
 		Hidden: true,
 		Args:   args(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, a []string) error {
-			root := cmd.Root()
-			root.DisableAutoGenTag = true
-			if err := doc.GenManTree(root, &doc.GenManHeader{Section: "1", Source: "xflash " + version, Manual: "User Commands"}, a[0]); err != nil {
-				return err
-			}
-			pages, err := filepath.Glob(filepath.Join(a[0], "xflash*.1"))
-			if err != nil {
-				return err
-			}
-			for _, path := range pages {
-				page, err := os.ReadFile(path)
-				if err != nil {
-					return err
-				}
-				text := manOptions(string(page))
-				if filepath.Base(path) == "xflash.1" {
-					text = mainPage(root, text)
-				}
-				if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-					return err
-				}
-			}
-			return nil
+			cmd.Root().DisableAutoGenTag = true
+			return manTree(cmd.Root(), a[0])
 		},
 	}
+}
+
+// manTree writes the pages of a command and of those below it.
+func manTree(cmd *cobra.Command, dir string) error {
+	name := strings.ReplaceAll(cmd.CommandPath(), " ", "-")
+	hideUseless(cmd)
+	var page bytes.Buffer
+	if err := doc.GenMan(cmd, &doc.GenManHeader{Title: strings.ToUpper(name), Section: "1", Source: "xflash " + version, Manual: "User Commands"}, &page); err != nil {
+		return err
+	}
+	text := manOptions(page.String())
+	if !cmd.HasParent() {
+		text = mainPage(cmd, text)
+	}
+	err := os.WriteFile(filepath.Join(dir, name+".1"), []byte(text), 0o644)
+	for _, c := range cmd.Commands() {
+		if c.IsAvailableCommand() {
+			err = errors.Join(err, manTree(c, dir))
+		}
+	}
+	return err
 }
 
 var (

@@ -37,7 +37,7 @@ func TestExitCodesAreListedEverywhere(t *testing.T) {
 }
 
 // TestManPage: the main page has the sections people look for and every command; options look
-// like those of other man pages.
+// like those of other man pages; a global option that a command refuses is not in its page.
 func TestManPage(t *testing.T) {
 	dir := t.TempDir()
 	cmd := newManCommand()
@@ -54,6 +54,12 @@ func TestManPage(t *testing.T) {
 		"xflash COMMAND [OPTIONS]", ".TP\n\\fB\\-\\-device\\fP=\\fIVALUE\\fP\nthe phone", ".TP\n\\fB\\-\\-json\\fP\nanswer"} {
 		if !strings.Contains(string(page), want) {
 			t.Errorf("xflash.1 does not contain %q", want)
+		}
+	}
+	for name, listed := range map[string]bool{"restore": true, "ta-verify": true, "explain": false, "ta-list": false, "completion-bash": false} {
+		page, err := os.ReadFile(dir + "/xflash-" + name + ".1")
+		if err != nil || strings.Contains(string(page), `trace\-ids`) != listed {
+			t.Errorf("xflash-%s.1: --trace-ids listed: %v, %v", name, !listed, err)
 		}
 	}
 	restore, err := os.ReadFile(dir + "/xflash-restore.1")

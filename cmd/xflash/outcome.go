@@ -207,7 +207,7 @@ func brokenFailure(err error, doing string, resumable bool) *failure {
 	case errors.Is(err, usbproto.ErrTimeout):
 		f.what = "the phone stopped answering during " + doing
 	}
-	f.hints = []string{"unplug the phone, hold Power and Volume Up for ten seconds until it is off, then hold Volume Down and plug it in again"}
+	f.hints = []string{replugHint}
 	if resumable {
 		f.hints = append(f.hints, "then "+resumeHint)
 	} else if f.code != "stopped" { // whoever stopped it needs no other cable

@@ -82,7 +82,6 @@ func (p *progress) event(e restore.Event) {
 		// One bar for everything: what is done of the whole plan.
 		p.moving(p.ofPlan(e.Index, e.Step), e.Done, e.Total, p.left(e))
 	case restore.StepDone:
-		p.clear()
 		if line := stepDone(e.Step, p.took()); line != "" {
 			if p.later {
 				line = strings.TrimSuffix(line, ", read back")
@@ -90,13 +89,10 @@ func (p *progress) event(e restore.Event) {
 			p.ui.say("  ok  %s", line)
 		}
 	case restore.Stalled:
-		p.clear()
 		p.ui.say("  ..  no answer for a while during %s; still waiting, do not unplug", e.Doing)
 	case restore.Finishing:
-		p.clear()
 		p.ui.say("stopping after %s; press Ctrl-C again to stop at once (not advised)", e.Until)
 	case restore.JournalLeft:
-		p.clear()
 		p.ui.warn("the restore is complete, but its journal could not be removed: %v", e.Err)
 	}
 }
@@ -163,9 +159,6 @@ func (p *progress) status(s string) {
 	}
 	p.ui.moveLine(s)
 }
-
-// clear takes the moving line off the screen.
-func (p *progress) clear() { p.ui.clearLine() }
 
 func (p *progress) jsonEvent(e restore.Event) {
 	switch e := e.(type) {

@@ -15,7 +15,6 @@ import (
 	"xflash/ftf"
 	"xflash/internal/phone"
 	"xflash/internal/restore"
-	"xflash/usbproto/s1"
 )
 
 // restoreCommand is the flags of one restore.
@@ -30,7 +29,6 @@ type restoreCommand struct {
 	second  bool // through fastboot
 	loader  string
 	roots   []string
-	limits  s1.Options
 }
 
 func newRestoreCommand(a *app) *cobra.Command {
@@ -154,7 +152,6 @@ func (c *restoreCommand) check(ctx context.Context, bundle *ftf.Bundle) (*restor
 		return nil, err
 	}
 	show := newProgress(c.ui)
-	defer show.clear()
 	fw, err := restore.Check(ctx, bundle, restore.CheckOptions{Request: c.request, Roots: roots, AnyRoot: anyRoot, Loader: c.loader, Emit: show.event})
 	if cause := context.Cause(ctx); err != nil && cause != nil {
 		return nil, cause
@@ -256,7 +253,6 @@ func (c *restoreCommand) flash(ctx context.Context, bundle *ftf.Bundle, fw *rest
 	soft, end := writingWithStops(ctx)
 	defer end()
 	err = phone.run(ctx, plan, restore.RunOptions{Journal: journal, Stop: soft, Now: clock(), Emit: show.event})
-	show.clear()
 	if err != nil {
 		return phone.advise(err, facts)
 	}

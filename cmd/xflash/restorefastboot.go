@@ -105,7 +105,6 @@ func (c *restoreCommand) throughFastboot(ctx context.Context, bundle *ftf.Bundle
 	err = restore.RunFastboot(ctx, conn.Client, plan, restore.FastbootOptions{
 		RunOptions: restore.RunOptions{Journal: journal, Stop: soft, Emit: show.event},
 		Dir:        dir, Limit: limit, Meter: meter})
-	show.clear()
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"xflash/internal/restore"
 	"xflash/usbproto"
 	"xflash/usbproto/command"
+	"xflash/usbproto/s1"
 )
 
 // flashTalk is a conversation with a phone in flash mode. There are two protocols; everything
@@ -44,9 +45,7 @@ func (c *restoreCommand) talk(ctx context.Context, bundle *ftf.Bundle, fw *resto
 		}
 		return &commandTalk{c, conn}, nil
 	}
-	limits := c.limits
-	limits.OnStall = stall
-	conn, err := c.flashMode(ctx, limits)
+	conn, err := c.flashMode(ctx, s1.Options{OnStall: stall})
 	if err != nil {
 		return nil, err
 	}

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"xflash/internal/restore"
 )
 
 // TestStateDiskFullInMidFlash takes the folder of the journal away while the phone is
@@ -97,5 +99,20 @@ func TestStateDiskFullBeforeTheFirstWrite(t *testing.T) {
 	}
 	if left, _ := filepath.Glob(filepath.Join(state+".away", "*.json")); len(left) > 0 {
 		t.Errorf("left: %v", left)
+	}
+}
+
+// TestRelativeStateFolder: a folder for the journal that is not absolute is ignored, and the
+// program says that, not that nothing is set.
+func TestRelativeStateFolder(t *testing.T) {
+	home := t.TempDir()
+	t.Setenv("XDG_STATE_HOME", "state")
+	t.Setenv("HOME", home)
+	if store, err := restore.DefaultStore(); err != nil || store.Dir != filepath.Join(home, ".local/state/xflash") {
+		t.Errorf("%v, %v", store, err)
+	}
+	t.Setenv("HOME", "home")
+	if _, err := restore.DefaultStore(); err == nil || !strings.Contains(err.Error(), `XDG_STATE_HOME ("state")`) || !strings.Contains(err.Error(), "ignores relative ones") {
+		t.Errorf("%v", err)
 	}
 }

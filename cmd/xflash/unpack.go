@@ -67,12 +67,8 @@ func (a *app) unpack(ctx context.Context, path string, opt extract.Options) erro
 	opt.Progress = func(name string, done, total int64) { show.file("unpacking", name, done, total) }
 	opt.Note = func(text string) { a.ui.say("%s", printable(text)) }
 	var lost error // of stdout
-	opt.Done = func(f extract.File) {
-		show.clear()
-		lost = errors.Join(lost, a.unpacked(f))
-	}
+	opt.Done = func(f extract.File) { lost = errors.Join(lost, a.unpacked(f)) }
 	err := extract.Unpack(ctx, path, opt)
-	show.clear()
 	if err != nil {
 		return a.filesFailure(err, "everything else was unpacked")
 	}

@@ -39,7 +39,6 @@ file is intact, 6 that one is damaged, is of an unknown kind, or could not be re
 					opt.Progress = func(name string, done, total int64) { show.file("reading", name, done, total) }
 				}
 				report, err := inspect.Path(ctx, path, opt)
-				show.clear()
 				if err != nil {
 					return err
 				}

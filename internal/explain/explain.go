@@ -64,11 +64,13 @@ type Explanation struct {
 	mentioned bool // words of a program in a text that a person wrote
 }
 
+// MaxText is how many bytes of a text are looked through, from its end.
+const MaxText = 1 << 20
+
 const (
-	maxText  = 1 << 20 // bytes that are looked through
-	maxFound = 50      // answers of one text that are explained
-	maxSaid  = 400     // characters of an answer that are shown
-	maxWord  = 40      // characters of a single word that are shown
+	maxFound = 50  // answers of one text that are explained
+	maxSaid  = 400 // characters of an answer that are shown
+	maxWord  = 40  // characters of a single word that are shown
 )
 
 // Explain explains a text, which may be a phone's answer, a number, the log of any program,
@@ -76,7 +78,7 @@ const (
 // order of the text. It looks at the last MiB, because the error of a log is at its end, and is
 // empty when nothing in it is known to be an error.
 func Explain(text string) []Explanation {
-	text = readable(text[max(0, len(text)-maxText)&^1:]) // even, for UTF-16
+	text = readable(text[max(0, len(text)-MaxText)&^1:]) // even, for UTF-16
 	lines := linesOf(text)
 	var found []placed
 	seen := map[string]bool{}

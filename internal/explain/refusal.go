@@ -37,7 +37,7 @@ type Facts struct {
 // 80080021 it says which of the three causes it is (ERRORS.md §0).
 func Refusal(f Facts) Explanation {
 	var e Explanation
-	text := f.Text[:min(len(f.Text), maxText)]
+	text := f.Text[:min(len(f.Text), MaxText)]
 	if found := findReplies(text, linesOf(text)); len(found) > 0 {
 		r := found[0]
 		r.bare = false // a phone said it

@@ -40,12 +40,13 @@ type Store struct{ Dir string }
 
 // DefaultStore is $XDG_STATE_HOME/xflash, or ~/.local/state/xflash.
 func DefaultStore() (Store, error) {
-	if dir := os.Getenv("XDG_STATE_HOME"); filepath.IsAbs(dir) {
-		return Store{filepath.Join(dir, "xflash")}, nil
+	state := os.Getenv("XDG_STATE_HOME")
+	if filepath.IsAbs(state) {
+		return Store{filepath.Join(state, "xflash")}, nil
 	}
 	home, err := os.UserHomeDir()
 	if err != nil || !filepath.IsAbs(home) {
-		return Store{}, errors.New("no place for the journal: neither XDG_STATE_HOME nor HOME is set")
+		return Store{}, fmt.Errorf("no place for the journal: neither XDG_STATE_HOME (%q) nor HOME (%q) is an absolute path, and xflash ignores relative ones", state, home)
 	}
 	return Store{filepath.Join(home, ".local", "state", "xflash")}, nil
 }
