@@ -227,7 +227,7 @@ func TestOpenFailures(t *testing.T) {
 	_, err = openBytes(t, nil)
 	want(t, err, Truncated, "empty")
 	_, err = openBytes(t, []byte("\x03SIN"+strings.Repeat("x", 100)))
-	want(t, err, NotBundle, "single SIN image")
+	want(t, err, NotBundle, "not start like a zip archive")
 }
 
 // What people take for a bundle is named, so that they know what to do with it.

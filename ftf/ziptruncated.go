@@ -32,16 +32,6 @@ func IsZip(head []byte) bool {
 	return bytes.HasPrefix(head, []byte("PK\x03\x04")) || bytes.HasPrefix(head, []byte("PK\x05\x06"))
 }
 
-// otherFiles are beginnings of files that people take for bundles.
-var otherFiles = []struct{ magic, what string }{
-	{"\x1f\x8b", "it is a gzip file"},
-	{"\x03SIN", "it is a single SIN image, one file of a bundle"},
-	{"\x7fELF", "it is a program or kernel image"},
-	{"ANDROID!", "it is an Android boot image"},
-	{"<!doctype html", "it is a web page; the download link led to a page, not to the file"},
-	{"<html", "it is a web page; the download link led to a page, not to the file"},
-}
-
 // diagnose finds out what a file without a directory is.
 func diagnose(r io.ReaderAt, size int64) error {
 	head, err := readFull(r, 0, int(min(size, 64)))
@@ -59,11 +49,6 @@ func diagnose(r io.ReaderAt, size int64) error {
 	}
 	if name := OtherArchive(head); name != "" {
 		return fail(NotBundle, "it is a %s; unpack it, the bundle is inside", name)
-	}
-	for _, f := range otherFiles {
-		if bytes.HasPrefix(bytes.ToLower(head), bytes.ToLower([]byte(f.magic))) {
-			return fail(NotBundle, "%s", f.what)
-		}
 	}
 	return fail(NotBundle, "it does not start like a zip archive")
 }

@@ -118,6 +118,58 @@ func TestDamageThatStaysBehind(t *testing.T) {
 	}
 }
 
+// TestSoundFileOfAnotherKind: a command that cannot use a sound file says what it is, in the
+// words of inspect, and does not call it invalid.
+func TestSoundFileOfAnotherKind(t *testing.T) {
+	t.Setenv("XDG_STATE_HOME", t.TempDir())
+	g := newInputs(t)
+	is := map[string][2]string{ // what the doors of firmware say, and those of trim areas
+		"boot.img": {"an Android boot image", "an Android boot image"}, "backup.ext4.win": {"a tar archive", "a tar archive"},
+		"zImage": {"a bare kernel", "a bare kernel"}, "kernel.sin": {"a single SIN image", "a SIN image"}, "newer.fsc": {"a flash script", "a flash script"},
+		"sparse.simg": {"an Android sparse image", "an Android sparse image"}, "boot.img.gz": {"a gzip file", "exactly 2 MiB"}, "TA.img": {"a trim-area image", ""},
+		"rom.zip": {"a recovery installs", "no trim-area image"}, "app.apk": {"it holds no image", "no trim-area image"}, "sound.ftf": {"", "no trim-area image"}}
+	for _, in := range g.list {
+		says := is[in.name]
+		delete(is, in.name)
+		lines := map[string][][]string{
+			says[0]: {{"restore", "--dry-run", "--model", "D5803", in.path}, {"restore", "--fastboot", "--dry-run", "--model", "D5803", in.path},
+				{"bundle", in.path, "-o", filepath.Join(g.sub(), "new.ftf")}}}
+		if in.is != image {
+			lines[says[0]] = append(lines[says[0]], []string{"unpack", in.path, "-o", filepath.Join(g.sub(), "out")})
+		}
+		lines[says[1]] = append(lines[says[1]], []string{"ta", "verify", in.path}, []string{"ta", "list", in.path}, []string{"ta", "compare", in.path, in.path})
+		delete(lines, "")
+		for want, lines := range lines {
+			for _, line := range lines {
+				exit, out, talk := door(t, append(line, "--json")...)
+				if exit != exitFile || !strings.Contains(out, `"code":"file-unknown"`) || !strings.Contains(out, want) {
+					t.Errorf("%v: exit %d, want %q\n%s%s", line, exit, want, out, talk)
+				}
+			}
+		}
+	}
+	if len(is) > 0 {
+		t.Errorf("not in the table: %v", is)
+	}
+}
+
+// TestBesideIsAlwaysTold: what is not part of the firmware of a folder is told by a quiet
+// command and to programs, too.
+func TestBesideIsAlwaysTold(t *testing.T) {
+	g := newInputs(t)
+	for _, in := range g.list {
+		if in.beside == "" {
+			continue
+		}
+		for _, flag := range []string{"--quiet", "--json"} {
+			exit, out, talk := door(t, "unpack", in.path, "-o", filepath.Join(g.sub(), "out"), flag)
+			if exit != exitOK || !strings.Contains(strings.Join(strings.Fields(out+talk), " "), in.beside) {
+				t.Errorf("%s %s: exit %d\n%s%s", in.name, flag, exit, out, talk)
+			}
+		}
+	}
+}
+
 // what an input is, for the doors that take only some kinds.
 type what int
 

@@ -10,7 +10,9 @@ import (
 	"xflash/ftf"
 	"xflash/internal/explain"
 	"xflash/internal/fileio"
+	"xflash/internal/inspect"
 	"xflash/internal/restore"
+	"xflash/internal/text"
 	"xflash/sin"
 	"xflash/usbproto"
 	"xflash/usbproto/capture"
@@ -95,6 +97,8 @@ func classify(err error) *failure {
 		return brokenFailure(transfer, transfer.Op, false)
 	case errors.Is(err, context.Canceled):
 		return &failure{exit: exitInterrupted, code: "stopped", what: "stopped"}
+	case errors.As(err, &bundle) && bundle.Reason == ftf.NotBundle:
+		return notBundle(bundle)
 	case errors.As(err, &bundle), errors.As(err, &image):
 		return &failure{exit: exitFile, code: "file-invalid", what: err.Error(), hints: []string{fileHint(bundle)}}
 	case errors.Is(err, fileio.ErrNotRegular):
@@ -105,18 +109,33 @@ func classify(err error) *failure {
 	return &failure{exit: exitOther, code: "other", what: err.Error()}
 }
 
+const bundleHint = "a bundle is an .ftf file, or a folder with .sin files as XperiFirm makes it"
+
 func fileHint(e *ftf.Error) string {
-	switch {
-	case e == nil:
-	case e.Reason == ftf.NotBundle && strings.Contains(e.Error(), "recovery installs"):
-		return "start a recovery (\"xflash boot RECOVERY.img\") and install it there; \"xflash restore\" writes Sony's firmware"
-	case e.Reason == ftf.NotBundle && strings.Contains(e.Error(), "single SIN image"):
-		return "give the whole bundle; --only NAME (such as --only kernel) writes one file of it"
-	}
-	if e != nil && (e.Reason == ftf.NotBundle || e.Reason == ftf.NotRegular && e.Member == "") {
-		return "a bundle is an .ftf file, or a folder with .sin files as XperiFirm makes it"
+	if e != nil && e.Reason == ftf.NotRegular && e.Member == "" {
+		return bundleHint
 	}
 	return "download the file again, if you can from another source; nothing was sent to the phone"
+}
+
+// notBundle is the failure of a file that is something else than firmware: of an archive ftf
+// says what is in it, of all else inspect says what it is.
+func notBundle(e *ftf.Error) *failure {
+	f := &failure{exit: exitFile, code: "file-unknown", what: e.Error(), hints: []string{bundleHint}}
+	kind, title, err := inspect.Identify(context.Background(), e.File)
+	switch {
+	case err != nil, kind == inspect.KindUnknown, kind == inspect.KindEmpty: // also a folder
+	case kind == inspect.KindZip:
+		if strings.Contains(f.what, "recovery installs") {
+			f.hints = []string{"start a recovery (\"xflash boot RECOVERY.img\") and install it there; \"xflash restore\" writes Sony's firmware"}
+		}
+	case kind == inspect.KindSIN:
+		f.what = e.File + ": not a firmware bundle: it is a single SIN image, one file of a bundle"
+		f.hints = []string{"give the whole bundle; --only NAME (such as --only kernel) writes one file of it"}
+	default:
+		f.what = e.File + ": not a firmware bundle: it is " + text.WithArticle(title)
+	}
+	return f
 }
 
 // problemsFailure is a restore that was refused before anything was written.

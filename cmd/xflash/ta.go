@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"xflash/ftf"
+	"xflash/internal/inspect"
 	"xflash/internal/text"
 	"xflash/internal/trimarea"
 	"xflash/usbproto"
@@ -46,27 +47,39 @@ func (a *app) trimDump(ctx context.Context, path string) (*trimDump, error) {
 	}
 	b, err := trimarea.Open(ctx, path, roots)
 	if err != nil {
-		return nil, trimFailure(path, err)
+		return nil, trimFailure(ctx, path, err)
 	}
 	return &trimDump{path, b}, nil
 }
 
-// trimFailure says of a file that cannot be read as a backup what that means.
-func trimFailure(path string, err error) error {
-	var text *ftf.Error
-	if errors.As(err, &text) {
-		return &failure{exit: exitFile, code: "file-invalid", what: err.Error(), hints: []string{`"xflash inspect ` + path + `" says what the file is`}}
-	}
+// trimFailure says of a file that cannot be read as a backup what it is instead, or what is
+// wrong with it.
+func trimFailure(ctx context.Context, path string, err error) error {
+	known := errors.As(err, new(*ftf.Error))
 	for _, cause := range []error{trimarea.ErrSize, trimarea.ErrNoImage, trimarea.ErrTwo, trimarea.ErrArchive, trimarea.ErrNoTA, trimarea.ErrMembers, trimarea.ErrTooLarge, trimarea.ErrUnpack, trimarea.ErrNoBlock} {
-		if errors.Is(err, cause) {
-			what := err.Error()
-			if !strings.HasPrefix(what, path) {
-				what = path + ": " + what
-			}
-			return &failure{exit: exitFile, code: "file-invalid", what: what, hints: []string{`"xflash inspect ` + path + `" says what the file is`}}
-		}
+		known = known || errors.Is(err, cause)
 	}
-	return err
+	if !known {
+		return err
+	}
+	f := &failure{exit: exitFile, code: "file-invalid", what: err.Error(), hints: []string{`"xflash inspect ` + path + `" says what the file is`}}
+	if !strings.HasPrefix(f.what, path) {
+		f.what = path + ": " + f.what
+	}
+	kind, title, e := inspect.Identify(ctx, path)
+	switch {
+	case e != nil: // a folder
+	case kind == inspect.KindTrimArea, kind == inspect.KindTA, kind == inspect.KindDisk, kind == inspect.KindEmpty:
+	case kind == inspect.KindZip, kind == inspect.KindBundle, kind == inspect.KindCompressed:
+		if !errors.Is(err, trimarea.ErrArchive) {
+			f.code = "file-unknown"
+		}
+	case kind == inspect.KindUnknown:
+		f.code = "file-unknown"
+	default:
+		f.code, f.what = "file-unknown", path+": not a backup of a trim area: it is "+text.WithArticle(title)
+	}
+	return f
 }
 
 // faults is what is wrong with a backup, in words.

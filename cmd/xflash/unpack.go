@@ -65,7 +65,12 @@ another only with --force. Zeros become holes, so the files need less space than
 func (a *app) unpack(ctx context.Context, path string, opt extract.Options) error {
 	show := newProgress(a.ui)
 	opt.Progress = func(name string, done, total int64) { show.file("unpacking", name, done, total) }
-	opt.Note = func(text string) { a.ui.say("%s", printable(text)) }
+	opt.Note = func(text string) {
+		a.ui.warn("%s", printable(text))
+		if a.ui.json {
+			show.put("note", map[string]any{"text": text})
+		}
+	}
 	var lost error // of stdout
 	opt.Done = func(f extract.File) { lost = errors.Join(lost, a.unpacked(f)) }
 	err := extract.Unpack(ctx, path, opt)

@@ -109,14 +109,14 @@ func (in *inspector) android(_ context.Context, rep *Report, data []byte) error 
 	}
 	rep.Layouts = []Layout{l}
 	switch {
-	case m.Need > maxBoot:
-		if m.Need > rep.Size {
-			rep.truncated(m.Need, fmt.Sprintf("its header needs %d bytes, the file ends after %d", m.Need, rep.Size))
-		}
+	case err != nil && m.Need <= maxBoot:
+		rep.truncated(m.Need, err.Error())
+	case m.Need > rep.Size: // also when only the filling of the last page is missing: loaders refuse that
+		rep.truncated(m.Need, fmt.Sprintf("its header needs %d bytes, the file ends after %d", m.Need, rep.Size))
+	}
+	if m.Need > maxBoot {
 		rep.unproven("it is larger than any boot partition that xflash knows, so only its header was checked")
 		return nil
-	case err != nil:
-		rep.truncated(m.Need, err.Error())
 	}
 	rep.Layouts[0].add(RegionTrailing, "", m.Need, rep.Size-m.Need)
 	rep.trailing(m.Trailing, m.Need)

@@ -107,6 +107,9 @@ func (b *Backup) judge() {
 	if b.Disk != nil {
 		wrong("bad partition table", -1, "%v", b.Disk)
 	}
+	if b.Archive != nil {
+		wrong("damaged archive", -1, "%v", b.Archive)
+	}
 	if b.MD5 != "" && b.MD5 != b.Sum {
 		wrong("wrong checksum", -1, "the backup's own MD5 is %s, but the image has %s: it changed after it was made", b.MD5, b.Sum)
 	}

@@ -50,6 +50,7 @@ type Dump struct {
 	Offset    int64  // of the image in the file; 0 in an archive
 	Data      []byte
 	Disk      error // what is wrong with the dump of the disk around it, nil when nothing is
+	Archive   error // what is wrong with the archive around it, nil when nothing is
 	// MD5 is what the backup says the sum of the image is, in lower case, empty when it
 	// says nothing; Sum is what it is.
 	MD5, Sum string
@@ -194,6 +195,11 @@ func fromZip(r io.ReaderAt, size int64) (*Dump, error) {
 	}
 	if d.Data == nil {
 		return nil, ErrNoImage
+	}
+	// What readers of archives overlook, such as bytes before and after one.
+	var damage *ftf.Error
+	if _, err := ftf.OpenArchive("", r, size); errors.As(err, &damage) && damage.Reason != ftf.NotBundle {
+		d.Archive = damage
 	}
 	return d, nil
 }
