@@ -48,6 +48,8 @@ type Client struct {
 	conn usbproto.Conn
 	opt  Options
 	buf  [maxAnswer]byte
+	// stall reports while an answer is waited for.
+	stall usbproto.Stall
 	// version is what the loader says of its protocol, such as "0.4".
 	version string
 	agreed  []string // commands of questions that were answered with yes, normalised
@@ -104,6 +106,7 @@ var ErrCommand = errors.New("a command is one line of ASCII text")
 // is not closed when Open fails.
 func Open(ctx context.Context, c usbproto.Conn, opt Options) (*Client, error) {
 	cl := &Client{conn: c, opt: opt}
+	cl.stall.Limit, cl.stall.Report = stallTime, opt.Stalled
 	if err := cl.drain(ctx); err != nil {
 		return nil, err
 	}
@@ -251,7 +254,7 @@ func (c *Client) answer(ctx context.Context, command string, limit time.Duration
 // message reads one answer of at least four bytes. Loaders send one in a transfer; one that
 // comes in pieces is put together until a pause tells that it is complete.
 func (c *Client) message(ctx context.Context, command string, limit time.Duration) ([]byte, error) {
-	defer c.watch(command)()
+	defer c.stall.Watch(Masked(command))()
 	var pieces []byte
 	wait := limit
 	for range maxInfo {
@@ -276,29 +279,6 @@ func (c *Client) message(ctx context.Context, command string, limit time.Duratio
 		}
 	}
 	return nil, &ProtocolError{command, "", "only empty messages"}
-}
-
-// watch tells of a silence until the returned function is called, which waits for a running
-// report.
-func (c *Client) watch(command string) (stop func()) {
-	if c.opt.Stalled == nil {
-		return func() {}
-	}
-	done, ended := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(ended)
-		tick := time.NewTicker(stallTime)
-		defer tick.Stop()
-		for {
-			select {
-			case <-done:
-				return
-			case <-tick.C:
-				c.opt.Stalled(Masked(command))
-			}
-		}
-	}()
-	return func() { close(done); <-ended }
 }
 
 // complete tells of pieces that start a DATA answer whether all of it is there; other

@@ -95,7 +95,7 @@ func (u *udpConn) exchange(ctx context.Context, id, flags byte, data []byte) (an
 	buf := make([]byte, 64<<10)
 	for {
 		if ctx.Err() != nil {
-			return nil, false, udpContext(ctx)
+			return nil, false, usbproto.ContextError(ctx)
 		}
 		if _, err := u.c.Write(packet); err != nil {
 			return nil, false, usbproto.ErrGone
@@ -131,13 +131,6 @@ func (u *udpConn) exchange(ctx context.Context, id, flags byte, data []byte) (an
 			return nil, false, usbproto.ErrTimeout
 		}
 	}
-}
-
-func udpContext(ctx context.Context) error {
-	if errors.Is(ctx.Err(), context.Canceled) {
-		return context.Canceled
-	}
-	return usbproto.ErrTimeout
 }
 
 func (u *udpConn) Write(ctx context.Context, p []byte) (int, error) {
@@ -187,7 +180,7 @@ func (u *udpConn) Read(ctx context.Context, p []byte) (int, error) {
 		if len(u.rest) == 0 { // it is at work; do not fill the line with questions
 			select {
 			case <-ctx.Done():
-				return 0, u.fail("read", 0, udpContext(ctx))
+				return 0, u.fail("read", 0, usbproto.ContextError(ctx))
 			case <-time.After(10 * time.Millisecond):
 			}
 		}

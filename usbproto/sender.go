@@ -10,7 +10,9 @@ import (
 // through Send.
 type Sender interface {
 	Conn
-	Send(ctx context.Context, r io.Reader, size int64, o SendOptions) (int64, error)
+	// Send sends the pieces that next gives until it gives io.EOF. A piece is valid until
+	// the following call of next.
+	Send(ctx context.Context, next func() ([]byte, error), o SendOptions) (int64, error)
 }
 
 // SendOptions steer Send.
@@ -28,11 +30,14 @@ func Send(ctx context.Context, c Conn, r io.Reader, size int64, o SendOptions) (
 	ahead := readAhead(ctx, r, size)
 	defer ahead.stop()
 	if s, ok := c.(Sender); ok {
-		return s.Send(ctx, ahead, size, o)
+		return s.Send(ctx, ahead.next, o)
 	}
 	sent := int64(0)
-	for sent < size {
-		p, err := ahead.next(ctx)
+	for {
+		p, err := ahead.next()
+		if err == io.EOF {
+			return sent, nil
+		}
 		if err != nil {
 			return sent, err
 		}
@@ -46,9 +51,7 @@ func Send(ctx context.Context, c Conn, r io.Reader, size int64, o SendOptions) (
 		if o.Progress != nil {
 			o.Progress(sent)
 		}
-		ahead.free <- p[:cap(p)]
 	}
-	return sent, nil
 }
 
 // requestSize is how much of a source is read and sent at once.
@@ -61,8 +64,8 @@ type reader struct {
 	stop func() // waits for the goroutine, unless ctx ended during a read: that may never return
 
 	ctx  context.Context
-	have []byte // of Read: what is left of a piece, and the piece
-	held []byte
+	left int64  // bytes that next has still to give
+	held []byte // the piece that was given last
 }
 
 type piece struct {
@@ -72,7 +75,7 @@ type piece struct {
 
 func readAhead(ctx context.Context, r io.Reader, size int64) *reader {
 	pieces := min(3, (size+requestSize-1)/requestSize)
-	a := &reader{free: make(chan []byte, pieces), full: make(chan piece, pieces), ctx: ctx}
+	a := &reader{free: make(chan []byte, pieces), full: make(chan piece, pieces), ctx: ctx, left: size}
 	for range pieces {
 		a.free <- make([]byte, min(size, requestSize))
 	}
@@ -87,7 +90,6 @@ func readAhead(ctx context.Context, r io.Reader, size int64) *reader {
 	}
 	go func() {
 		defer close(done)
-		defer close(a.full)
 		for left := size; left > 0; {
 			var buf []byte
 			select {
@@ -95,53 +97,37 @@ func readAhead(ctx context.Context, r io.Reader, size int64) *reader {
 			case <-inner.Done():
 				return
 			}
-			p, err := readPiece(r, buf, left)
-			a.full <- piece{p, err} // there is room for all of them
+			p := buf[:min(left, int64(len(buf)))]
+			_, err := io.ReadFull(r, p)
+			if err == io.EOF {
+				err = io.ErrUnexpectedEOF
+			}
 			if err != nil {
+				a.full <- piece{err: err}
 				return
 			}
+			a.full <- piece{data: p} // there is room for all of them
 			left -= int64(len(p))
 		}
 	}()
 	return a
 }
 
-func (a *reader) next(ctx context.Context) ([]byte, error) {
+// next gives the next piece, which is valid until the following call; io.EOF after the last.
+func (a *reader) next() ([]byte, error) {
+	if a.held != nil {
+		a.free <- a.held[:cap(a.held)]
+		a.held = nil
+	}
+	if a.left == 0 {
+		return nil, io.EOF
+	}
 	select {
-	case p, ok := <-a.full:
-		if !ok {
-			return nil, io.EOF
-		}
+	case p := <-a.full:
+		a.held = p.data
+		a.left -= int64(len(p.data))
 		return p.data, p.err
-	case <-ctx.Done():
-		return nil, ContextError(ctx)
+	case <-a.ctx.Done():
+		return nil, ContextError(a.ctx)
 	}
-}
-
-// Read gives the pieces to a Sender.
-func (a *reader) Read(p []byte) (int, error) {
-	if len(a.have) == 0 {
-		if a.held != nil {
-			a.free <- a.held[:cap(a.held)]
-		}
-		piece, err := a.next(a.ctx)
-		if err != nil {
-			a.held = nil
-			return 0, err
-		}
-		a.held, a.have = piece, piece
-	}
-	n := copy(p, a.have)
-	a.have = a.have[n:]
-	return n, nil
-}
-
-// readPiece fills buf, or what of it is left to read.
-func readPiece(r io.Reader, buf []byte, left int64) ([]byte, error) {
-	p := buf[:min(left, int64(len(buf)))]
-	_, err := io.ReadFull(r, p)
-	if err == io.EOF {
-		err = io.ErrUnexpectedEOF
-	}
-	return p, err
 }

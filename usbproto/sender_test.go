@@ -13,11 +13,11 @@ import (
 
 var errBroke = errors.New("broke")
 
-// broken is a Sender whose connection breaks after the first byte.
+// broken is a Sender whose connection breaks after the first piece.
 type broken struct{ usbproto.Conn }
 
-func (broken) Send(_ context.Context, r io.Reader, _ int64, _ usbproto.SendOptions) (int64, error) {
-	_, _ = r.Read(make([]byte, 1)) // what it gives does not matter
+func (broken) Send(_ context.Context, next func() ([]byte, error), _ usbproto.SendOptions) (int64, error) {
+	_, _ = next() // what it gives does not matter
 	return 0, errBroke
 }
 

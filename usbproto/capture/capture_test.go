@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -422,20 +423,23 @@ type sender struct {
 	stop int
 }
 
-func (s *sender) Send(_ context.Context, r io.Reader, size int64, o usbproto.SendOptions) (int64, error) {
-	buf := make([]byte, 300<<10)
-	for s.got.Len() < int(size) {
-		n, err := r.Read(buf)
+func (s *sender) Send(_ context.Context, next func() ([]byte, error), o usbproto.SendOptions) (int64, error) {
+	for {
+		piece, err := next()
+		if err == io.EOF {
+			return int64(s.got.Len()), nil
+		}
 		if err != nil {
 			return int64(s.got.Len()), err
 		}
-		if s.got.Len()+n > s.stop {
-			return int64(s.got.Len()), s.fail("write", s.got.Len())
+		for p := range slices.Chunk(piece, 300<<10) {
+			if s.got.Len()+len(p) > s.stop {
+				return int64(s.got.Len()), s.fail("write", s.got.Len())
+			}
+			s.got.Write(p)
+			o.Progress(int64(s.got.Len()))
 		}
-		s.got.Write(buf[:n])
-		o.Progress(int64(s.got.Len()))
 	}
-	return size, nil
 }
 
 // Data that go out with several requests on the way are in the capture as far as the phone

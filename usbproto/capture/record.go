@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -242,17 +243,18 @@ func (e *FileError) Unwrap() error { return e.Err }
 type sendRecorder struct{ *recorder }
 
 // Send passes the data on as they are, and notes them when they have been taken.
-func (r *sendRecorder) Send(ctx context.Context, src io.Reader, size int64, o usbproto.SendOptions) (int64, error) {
-	kept := &keeper{r: src}
+func (r *sendRecorder) Send(ctx context.Context, next func() ([]byte, error), o usbproto.SendOptions) (int64, error) {
+	var onTheWay []byte // a few MiB
 	noted := int64(0)
 	note := func(sent int64, err error) {
-		if take := kept.take(int(sent - noted)); len(take) > 0 {
-			r.sent(take, len(take), nil)
+		if n := max(0, min(int(sent-noted), len(onTheWay))); n > 0 {
+			r.sent(onTheWay[:n], n, nil)
+			onTheWay = slices.Delete(onTheWay, 0, n)
 		}
 		noted = sent
 		var broken *usbproto.TransferError
 		if errors.As(err, &broken) { // else the source failed, and nothing went wrong on the wire
-			r.sent(kept.take(maxData), 0, err)
+			r.sent(onTheWay[:min(len(onTheWay), maxData)], 0, err)
 		}
 	}
 	inner := o
@@ -262,26 +264,11 @@ func (r *sendRecorder) Send(ctx context.Context, src io.Reader, size int64, o us
 			o.Progress(sent)
 		}
 	}
-	n, err := r.Conn.(usbproto.Sender).Send(ctx, kept, size, inner)
+	n, err := r.Conn.(usbproto.Sender).Send(ctx, func() ([]byte, error) {
+		p, err := next()
+		onTheWay = append(onTheWay, p...)
+		return p, err
+	}, inner)
 	note(n, err)
 	return n, err
-}
-
-// keeper keeps what was read until it is taken: what is on the way, a few MiB.
-type keeper struct {
-	r    io.Reader
-	data []byte
-}
-
-func (k *keeper) Read(p []byte) (int, error) {
-	n, err := k.r.Read(p)
-	k.data = append(k.data, p[:n]...)
-	return n, err
-}
-
-func (k *keeper) take(n int) []byte {
-	n = max(0, min(n, len(k.data)))
-	taken := k.data[:n:n]
-	k.data = append([]byte(nil), k.data[n:]...)
-	return taken
 }

@@ -25,17 +25,17 @@ type bulkStream interface {
 }
 
 // Send implements Sender.
-func (c *usbConn) Send(ctx context.Context, r io.Reader, size int64, o usbproto.SendOptions) (sent int64, err error) {
+func (c *usbConn) Send(ctx context.Context, next func() ([]byte, error), o usbproto.SendOptions) (sent int64, err error) {
 	var source error
 	_, err = c.transfer(ctx, "write", func(ctx context.Context) (int, error) {
 		s := &usbSend{c: c, ctx: ctx, o: o}
 		var err error
-		source, err = s.all(r, size)
+		source, err = s.all(next)
 		// After an error this waits for what is on the way; it adds nothing to the error.
 		err = cmp.Or(err, s.flush())
 		sent = s.before
-		if err == nil && source == nil && sent < size {
-			err = fmt.Errorf("the phone accepted %d of %d bytes", sent, size)
+		if err == nil && source == nil && sent < s.read {
+			err = fmt.Errorf("the phone accepted %d of %d bytes", sent, s.read)
 		}
 		return int(sent), err
 	})
@@ -49,6 +49,7 @@ type usbSend struct {
 	o      usbproto.SendOptions
 	stream bulkStream // nil while there is none
 	before int64      // bytes taken by other means, and by earlier streams
+	read   int64      // bytes that the source gave
 }
 
 func (s *usbSend) sent() int64 {
@@ -59,16 +60,16 @@ func (s *usbSend) sent() int64 {
 }
 
 // all reads and sends everything. The first error is one of the source.
-func (s *usbSend) all(r io.Reader, size int64) (source, err error) {
-	buf := make([]byte, requestSize)
-	for left := size; left > 0; {
-		p := buf[:min(left, int64(len(buf)))]
-		if _, err := io.ReadFull(r, p); err == io.EOF {
-			return io.ErrUnexpectedEOF, nil
-		} else if err != nil {
+func (s *usbSend) all(next func() ([]byte, error)) (source, err error) {
+	for {
+		p, err := next()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
 			return err, nil
 		}
-		left -= int64(len(p))
+		s.read += int64(len(p))
 		for len(p) > 0 {
 			n, err := s.part(p)
 			if err != nil {
