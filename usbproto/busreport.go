@@ -3,6 +3,8 @@ package usbproto
 import (
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -24,40 +26,65 @@ type PhoneCheck struct {
 	Holders    []Holder // other programs that have it open, as far as can be seen
 }
 
-// LookAtBus reports on this computer.
-func LookAtBus() BusReport { return lookAtBus(os.Getenv("UMOCKDEV_DIR"), "/proc") }
-
-// lookAtBus reads the kernel's files below a folder that stands for /.
-func lookAtBus(root, proc string) BusReport {
-	var c BusReport
-	if release, err := os.ReadFile(filepath.Join(proc, "sys/kernel/osrelease")); err == nil {
-		c.Kernel = printable(strings.TrimSpace(string(release)))
-	}
-	dir := filepath.Join(root, usbDevices)
+// LookAtBus reports on this computer. root is the folder that holds /sys and /dev, empty
+// except in test beds; proc is /proc.
+func LookAtBus(root, proc string) BusReport {
+	c := BusReport{Kernel: readText(proc, "sys/kernel/osrelease")}
 	phones, err := Scan(root)
 	if err != nil {
 		return c
 	}
 	c.Bus = true
 	for _, d := range phones {
-		text := func(device, name string) string {
-			b, err := os.ReadFile(filepath.Join(dir, device, name))
-			if err != nil {
-				return ""
-			}
-			return printable(strings.TrimSpace(string(b)))
-		}
 		hub, _, _ := strings.Cut(d.Port, "-")
-		p := PhoneCheck{Device: d, Controller: text("usb"+hub, "product"), Hubs: strings.Count(d.Port, "."),
-			Autosleep: text(d.Port, "power/control") == "auto"}
+		p := PhoneCheck{Device: d, Controller: readText(root, usbDevices, "usb"+hub, "product"), Hubs: strings.Count(d.Port, "."),
+			Autosleep: readText(root, usbDevices, d.Port, "power/control") == "auto", Holders: Holders(proc, d.Node())}
 		f, err := os.OpenFile(filepath.Join(root, d.Node()), os.O_RDWR, 0)
 		if err != nil {
 			p.Access = err
 		} else {
 			p.Access = f.Close()
 		}
-		p.Holders = holders(proc, d.Node())
 		c.Phones = append(c.Phones, p)
 	}
 	return c
+}
+
+// Holder is a program that has a phone open.
+type Holder struct {
+	PID     int
+	Program string // its short name, at most 15 characters
+}
+
+// Holders finds the programs that have the file of a phone open, from /proc. A user sees
+// only their own programs, so an empty list does not prove that there are none.
+func Holders(proc, node string) []Holder {
+	fds, err := filepath.Glob(filepath.Join(proc, "[0-9]*", "fd", "*"))
+	if err != nil {
+		return nil
+	}
+	var found []Holder
+	for _, fd := range fds {
+		if target, err := os.Readlink(fd); err != nil || target != node {
+			continue
+		}
+		dir := filepath.Dir(filepath.Dir(fd))
+		pid, err := strconv.Atoi(filepath.Base(dir))
+		name := readText(dir, "comm")
+		if err != nil || name == "" { // it ended just now
+			continue
+		}
+		found = append(found, Holder{pid, name})
+	}
+	slices.SortFunc(found, func(a, b Holder) int { return a.PID - b.PID })
+	return slices.Compact(found)
+}
+
+// readText reads a file of the kernel that holds one line. What is not there is empty.
+func readText(path ...string) string {
+	b, err := os.ReadFile(filepath.Join(path...))
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(b))
 }

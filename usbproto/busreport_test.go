@@ -42,7 +42,7 @@ func TestBusReport(t *testing.T) {
 		"1-2.3": flashPhone(nil),
 		"1-4":   {"idVendor": "046d", "idProduct": "c077", "busnum": "1", "devnum": "7"}, // a mouse
 	})
-	c := lookAtBus(root, proc)
+	c := LookAtBus(root, proc)
 	if !c.Bus || c.Kernel != "6.1.0-21-amd64" || len(c.Phones) != 1 {
 		t.Fatalf("%+v", c)
 	}
@@ -61,7 +61,7 @@ func TestBusReport(t *testing.T) {
 	if err := os.WriteFile(node, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if c = lookAtBus(root, proc); c.Phones[0].Access != nil {
+	if c = LookAtBus(root, proc); c.Phones[0].Access != nil {
 		t.Errorf("%+v", c)
 	}
 	// Another program has it open.
@@ -75,17 +75,17 @@ func TestBusReport(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(proc, "4711/comm"), []byte("fwupd\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if got := lookAtBus(root, proc).Phones[0].Holders; len(got) != 1 || got[0] != (Holder{4711, "fwupd"}) {
+	if got := LookAtBus(root, proc).Phones[0].Holders; len(got) != 1 || got[0] != (Holder{4711, "fwupd"}) {
 		t.Errorf("%+v", got)
 	}
 }
 
 func TestBusReportOfNothing(t *testing.T) {
-	if c := lookAtBus(t.TempDir(), t.TempDir()); c.Bus {
+	if c := LookAtBus(t.TempDir(), t.TempDir()); c.Bus {
 		t.Errorf("%+v", c)
 	}
 	root, proc := busFolder(t, map[string]map[string]string{"usb1": {"product": "xHCI Host Controller"}})
-	if c := lookAtBus(root, proc); !c.Bus || c.Phones != nil {
+	if c := LookAtBus(root, proc); !c.Bus || c.Phones != nil {
 		t.Errorf("%+v", c)
 	}
 }
@@ -104,7 +104,7 @@ func TestBusReportWithoutAccess(t *testing.T) {
 	if err := os.WriteFile(node, nil, 0); err != nil {
 		t.Fatal(err)
 	}
-	if err := lookAtBus(root, proc).Phones[0].Access; !os.IsPermission(err) {
+	if err := LookAtBus(root, proc).Phones[0].Access; !os.IsPermission(err) {
 		t.Error(err)
 	}
 }

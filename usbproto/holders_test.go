@@ -37,11 +37,11 @@ func TestHolders(t *testing.T) {
 			}
 		}
 	}
-	want := []Holder{{12, "evil?[31m"}, {4711, "adb"}}
-	if got := holders(proc, node); !slices.Equal(got, want) {
+	want := []Holder{{12, "evil\x1b[31m"}, {4711, "adb"}}
+	if got := Holders(proc, node); !slices.Equal(got, want) {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
-	if got := holders(filepath.Join(proc, "none"), node); got != nil {
+	if got := Holders(filepath.Join(proc, "none"), node); got != nil {
 		t.Errorf("without /proc: %+v", got)
 	}
 }
@@ -56,7 +56,7 @@ func TestHoldersOfProc(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	got := holders("/proc", f.Name())
+	got := Holders("/proc", f.Name())
 	if len(got) != 1 || got[0].PID != os.Getpid() || got[0].Program == "" {
 		t.Errorf("got %+v, want process %d", got, os.Getpid())
 	}

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -16,15 +17,17 @@ type netConn struct {
 	c    net.Conn
 	name string
 
+	life context.Context // ends when Close is called
+	end  context.CancelFunc
+
 	mu     sync.Mutex // held during transfers, so that Close waits for them
 	closed bool
-	once   sync.Once
-	done   chan struct{}
 }
 
 // NewNetConn makes a Conn from a network connection. name is used in errors.
 func NewNetConn(c net.Conn, name string) Conn {
-	return &netConn{c: c, name: name, done: make(chan struct{})}
+	life, end := context.WithCancel(context.Background())
+	return &netConn{c: c, name: name, life: life, end: end}
 }
 
 // DialBridge connects to a phone whose byte pipe is forwarded over TCP, such as by
@@ -61,10 +64,8 @@ func (n *netConn) transfer(ctx context.Context, op string, p []byte, limit func(
 	if err := limit(deadline); err != nil {
 		return 0, n.fail(op, 0, n.cause(ctx, err))
 	}
-	select {
-	case <-n.done: // Close came between the last transfer and this one
+	if n.life.Err() != nil { // Close came between the last transfer and this one
 		return 0, n.fail(op, 0, ErrClosed)
-	default:
 	}
 	if len(p) == 0 { // some connections wait for the other end even then
 		return 0, nil
@@ -87,15 +88,13 @@ func (n *netConn) transfer(ctx context.Context, op string, p []byte, limit func(
 }
 
 func (n *netConn) cause(ctx context.Context, err error) error {
-	select {
-	case <-n.done:
-		return ErrClosed
-	default:
-	}
 	switch {
+	case n.life.Err() != nil:
+		return ErrClosed
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return ContextError(ctx)
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrClosedPipe), errors.Is(err, net.ErrClosed), isReset(err):
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrClosedPipe), errors.Is(err, net.ErrClosed),
+		errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
 		return ErrGone
 	}
 	return err
@@ -116,11 +115,8 @@ func (n *netConn) fail(op string, done int, err error) error {
 
 // Close wakes a running transfer and waits for it.
 func (n *netConn) Close() error {
-	n.once.Do(func() {
-		close(n.done)
-		past := time.Unix(1, 0)
-		_ = n.c.SetDeadline(past) // only to wake a transfer; Close below reports what matters
-	})
+	n.end()
+	_ = n.c.SetDeadline(time.Unix(1, 0)) // only to wake a transfer; Close below reports what matters
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.closed {

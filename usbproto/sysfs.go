@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"sort"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -33,20 +33,14 @@ func Scan(root string) ([]Device, error) {
 			phones = append(phones, d)
 		}
 	}
-	sort.Slice(phones, func(i, j int) bool { return portLess(phones[i].Port, phones[j].Port) })
+	slices.SortFunc(phones, func(a, b Device) int { return slices.Compare(portNumbers(a.Port), portNumbers(b.Port)) })
 	return phones, nil
 }
 
 // readDevice reads one device's folder. One that is being unplugged while it is read, or
 // is not a phone, is not there.
 func readDevice(dir string) (Device, bool) {
-	attr := func(name string) string {
-		b, err := os.ReadFile(filepath.Join(dir, name))
-		if err != nil {
-			return "" // phones without a serial number have no such file
-		}
-		return printable(strings.TrimSpace(string(b)))
-	}
+	attr := func(name string) string { return readText(dir, name) } // phones without a serial number have no such file
 	vid, vidErr := strconv.ParseUint(attr("idVendor"), 16, 16)
 	pid, pidErr := strconv.ParseUint(attr("idProduct"), 16, 16)
 	bus, busErr := strconv.Atoi(attr("busnum"))
@@ -64,23 +58,13 @@ func readDevice(dir string) (Device, bool) {
 	return d, d.Mode != ModeUnknown
 }
 
-// portLess orders "1-2" before "1-10" and "1-2.3".
-func portLess(a, b string) bool {
-	split := func(s string) []string {
-		return strings.FieldsFunc(s, func(r rune) bool { return r == '-' || r == '.' })
+// portNumbers are the numbers of a port, by which "1-2" is before "1-10" and "1-2.3".
+func portNumbers(port string) (numbers []int) {
+	for _, s := range strings.FieldsFunc(port, func(r rune) bool { return r == '-' || r == '.' }) {
+		n, _ := strconv.Atoi(s) // the kernel writes nothing else
+		numbers = append(numbers, n)
 	}
-	as, bs := split(a), split(b)
-	for i := range min(len(as), len(bs)) {
-		x, errX := strconv.Atoi(as[i])
-		y, errY := strconv.Atoi(bs[i])
-		if errX != nil || errY != nil {
-			return a < b
-		}
-		if x != y {
-			return x < y
-		}
-	}
-	return len(as) < len(bs)
+	return numbers
 }
 
 // NoBusError means that this machine has no USB at all, as in many containers and virtual

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"time"
 
@@ -50,7 +51,7 @@ program.`,
 			if err != nil {
 				return err
 			}
-			return a.doctor(usbproto.LookAtBus(), selector, want)
+			return a.doctor(usbproto.LookAtBus(os.Getenv("UMOCKDEV_DIR"), "/proc"), selector, want)
 		},
 	}
 }

@@ -76,7 +76,7 @@ func (b *usb) Open(ctx context.Context, d usbproto.Device) (usbproto.Conn, error
 		var none *usbproto.NoPhoneError
 		if errors.As(err, &none) && none.Kind == usbproto.Busy {
 			// Only now, with our own handle closed, all who are left are others.
-			none.Holders = usbproto.HoldersOf(b.root + d.Node())
+			none.Holders = usbproto.Holders("/proc", b.root+d.Node())
 		}
 		return nil, errors.Join(err, closing)
 	}
