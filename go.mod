@@ -3,6 +3,7 @@ module xflash
 go 1.25.0
 
 require (
+	github.com/anchore/go-lzo v0.1.1
 	github.com/google/gousb v1.1.3
 	github.com/klauspost/compress v1.20.3
 	github.com/mikelolasagasti/xz v1.0.1

@@ -103,6 +103,39 @@ func byItself(z io.Reader, noFrame error) (io.Reader, func() (io.Reader, error),
 	}), func() (io.Reader, error) { return nil, io.EOF }, nil
 }
 
+// byBlocks is a decoder for streams that start with a magic number and are a row of blocks.
+// open reads what is before the first one, and returns a function that gives the next block
+// unpacked, and io.EOF after the last.
+func byBlocks(src *source, magic string, open func() (func() ([]byte, error), error)) (io.Reader, func() (io.Reader, error), error) {
+	again := func() (io.Reader, error) {
+		if err := follows(src, magic); err != nil {
+			return nil, err
+		}
+		if _, err := io.CopyN(io.Discard, src, int64(len(magic))); err != nil {
+			return nil, err
+		}
+		next, err := open()
+		var left []byte
+		return readerFunc(func(p []byte) (n int, err error) {
+			for len(left) == 0 { // each turn takes a block from the input
+				if left, err = next(); err != nil {
+					return 0, err
+				}
+			}
+			n = copy(p, left)
+			left = left[n:]
+			return n, nil
+		}), unexpected(err)
+	}
+	z, err := again()
+	if err == io.EOF || errors.Is(err, errTrailing) {
+		b, _ := src.peek(len(magic))
+		src.ended = len(b) < len(magic)
+		err = errors.New("no magic number of the format")
+	}
+	return z, again, err
+}
+
 type readerFunc func([]byte) (int, error)
 
 func (f readerFunc) Read(p []byte) (int, error) { return f(p) }

@@ -5,10 +5,12 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash"
 	"hash/adler32"
 	"hash/crc32"
 	"io"
+	"slices"
+
+	"github.com/anchore/go-lzo"
 )
 
 // The container of lzop, which is how kernels and ramdisks keep LZO
@@ -33,51 +35,23 @@ const (
 // errLZOMethod reports a container with something in it that is not plain LZO1X.
 var errLZOMethod = errors.New("an lzop method, filter or format that is not in use")
 
-// lzoReader decodes the blocks of one container.
-type lzoReader struct {
-	src    *source
-	flags  uint32
-	packed bytes.Buffer
-	block  []byte
-	left   []byte // of block
-}
-
 func openLZO(src *source) (io.Reader, func() (io.Reader, error), error) {
-	next := func() (io.Reader, error) {
-		if err := follows(src, lzoMagic); err != nil {
-			return nil, err
-		}
-		z := &lzoReader{src: src}
-		return z, unexpected(z.header())
-	}
-	z, err := next()
-	if err == io.EOF || errors.Is(err, errTrailing) {
-		b, _ := src.peek(len(lzoMagic))
-		src.ended = len(b) < len(lzoMagic)
-		err = errors.New("no lzop magic number")
-	}
-	return z, next, err
+	return byBlocks(src, lzoMagic, func() (func() ([]byte, error), error) {
+		flags, err := lzoHeader(src)
+		return (&lzoReader{src: src, flags: flags}).next, err
+	})
 }
 
-// header reads everything before the first block.
-func (z *lzoReader) header() error {
-	if _, err := io.CopyN(io.Discard, z.src, int64(len(lzoMagic))); err != nil {
-		return err
-	}
+// lzoHeader reads everything between the magic and the first block.
+func lzoHeader(src *source) (flags uint32, err error) {
 	var head bytes.Buffer
-	in := io.TeeReader(z.src, &head)
-	number := func(size int) (n uint32, err error) {
-		var b [4]byte
-		if _, err := io.ReadFull(in, b[4-size:]); err != nil {
-			return 0, unexpected(err)
-		}
-		return binary.BigEndian.Uint32(b[:]), nil
-	}
-	var fail error
+	in := io.TeeReader(src, &head)
 	read := func(size int) uint32 {
-		n, err := number(size)
-		fail = errors.Join(fail, err)
-		return n
+		var b [4]byte
+		if err == nil {
+			_, err = io.ReadFull(in, b[4-size:])
+		}
+		return binary.BigEndian.Uint32(b[:])
 	}
 	version := read(2)
 	read(2) // of the library
@@ -89,8 +63,8 @@ func (z *lzoReader) header() error {
 	if modern {
 		read(1) // level
 	}
-	z.flags = read(4)
-	if z.flags&lzoFilter != 0 {
+	flags = read(4)
+	if flags&lzoFilter != 0 {
 		read(4)
 	}
 	read(4) // mode
@@ -98,50 +72,35 @@ func (z *lzoReader) header() error {
 	if modern {
 		read(4)
 	}
-	name := read(1)
-	if fail != nil {
-		return fail
+	for range read(1) { // the name
+		read(1)
 	}
-	if _, err := io.CopyN(io.Discard, in, int64(name)); err != nil {
-		return unexpected(err)
+	sum := adler32.Checksum(head.Bytes())
+	if flags&lzoCRCHeader != 0 {
+		sum = crc32.ChecksumIEEE(head.Bytes())
 	}
-	var sum hash.Hash32 = adler32.New()
-	if z.flags&lzoCRCHeader != 0 {
-		sum = crc32.NewIEEE()
+	switch told := read(4); {
+	case err != nil:
+		return 0, err
+	case told != sum:
+		return 0, errors.New("the checksum of the header is wrong")
+	case method < 1 || method > 3 || flags&(lzoFilter|lzoMultipart) != 0:
+		return 0, errLZOMethod
 	}
-	sum.Write(head.Bytes())
-	if told := read(4); fail != nil {
-		return fail
-	} else if told != sum.Sum32() {
-		return errors.New("the checksum of the header is wrong")
-	}
-	if method < 1 || method > 3 || z.flags&(lzoFilter|lzoMultipart) != 0 {
-		return errLZOMethod
-	}
-	if z.flags&lzoExtra != 0 {
-		extra := read(4)
-		if fail != nil {
-			return fail
-		}
-		if _, err := io.CopyN(io.Discard, z.src, int64(extra)+4); err != nil {
-			return unexpected(err)
+	if flags&lzoExtra != 0 {
+		if extra := int64(read(4)); err == nil {
+			_, err = io.CopyN(io.Discard, src, extra+4)
 		}
 	}
-	return nil
+	return flags, err
 }
 
-func (z *lzoReader) Read(p []byte) (int, error) {
-	if len(p) == 0 {
-		return 0, nil
-	}
-	for len(z.left) == 0 { // each turn reads a block from the input
-		if err := z.next(); err != nil {
-			return 0, err
-		}
-	}
-	n := copy(p, z.left)
-	z.left = z.left[n:]
-	return n, nil
+// lzoReader decodes the blocks of one container.
+type lzoReader struct {
+	src    *source
+	flags  uint32
+	packed bytes.Buffer
+	block  []byte
 }
 
 func (z *lzoReader) word() (uint32, error) {
@@ -150,20 +109,21 @@ func (z *lzoReader) word() (uint32, error) {
 	return binary.BigEndian.Uint32(b[:]), unexpected(err)
 }
 
-func (z *lzoReader) next() error {
+func (z *lzoReader) next() ([]byte, error) {
 	size, err := z.word()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if size == 0 {
-		return io.EOF
+		return nil, io.EOF
 	}
 	packed, err := z.word()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if size > lzoBlockMost || packed == 0 || packed > size {
-		return fmt.Errorf("a block of %d bytes packed in %d", size, packed)
+	// A block cannot expand more than 256 times, which keeps small inputs small.
+	if size > lzoBlockMost || packed == 0 || packed > size || size/256 > packed {
+		return nil, fmt.Errorf("a block of %d bytes packed in %d", size, packed)
 	}
 	var sums [4]uint32 // Adler-32 and CRC-32 of the data, the same of the packed bytes
 	for i, flag := range [4]uint32{lzoAdlerData, lzoCRCData, lzoAdlerPacked, lzoCRCPacked} {
@@ -171,33 +131,40 @@ func (z *lzoReader) next() error {
 			continue
 		}
 		if sums[i], err = z.word(); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	z.packed.Reset()
 	if _, err := io.CopyN(&z.packed, z.src, int64(packed)); err != nil {
-		return unexpected(err)
+		return nil, unexpected(err)
 	}
-	in := z.packed.Bytes()
+	block := z.packed.Bytes()
 	if packed < size {
-		if !z.checks(in, lzoAdlerPacked, sums[2], lzoCRCPacked, sums[3]) {
-			return errors.New("the checksum of a packed block is wrong")
+		if !z.checks(block, lzoAdlerPacked, sums[2], lzoCRCPacked, sums[3]) {
+			return nil, errors.New("the checksum of a packed block is wrong")
 		}
-		z.block, err = lzo1x(z.block[:0], in, int(size))
-	} else {
-		z.block = append(z.block[:0], in...)
+		z.block = slices.Grow(z.block[:0], int(size))[:size]
+		if err := lzo1x(z.block, block); err != nil {
+			return nil, err
+		}
+		block = z.block
 	}
-	if err != nil {
-		return err
+	if !z.checks(block, lzoAdlerData, sums[0], lzoCRCData, sums[1]) {
+		return nil, errors.New("the checksum of a block is wrong")
 	}
-	if !z.checks(z.block, lzoAdlerData, sums[0], lzoCRCData, sums[1]) {
-		return errors.New("the checksum of a block is wrong")
-	}
-	z.left = z.block
-	return nil
+	return block, nil
 }
 
 // checks compares bytes with the checksums that the flags say are there.
 func (z *lzoReader) checks(b []byte, adlerFlag, adler, crcFlag, crc uint32) bool {
 	return (z.flags&adlerFlag == 0 || adler32.Checksum(b) == adler) && (z.flags&crcFlag == 0 || crc32.ChecksumIEEE(b) == crc)
+}
+
+// lzo1x unpacks what must fill a block.
+func lzo1x(block, packed []byte) error {
+	n, err := lzo.Decompress(packed, block)
+	if err == nil && n < len(block) {
+		err = errors.New("a block unpacks to less than it announced")
+	}
+	return err
 }

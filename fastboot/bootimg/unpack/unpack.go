@@ -11,16 +11,12 @@ import (
 // several after each other, as the format's own program makes them. At most
 // limit bytes come out, then ErrLimit. Whatever else follows the last stream
 // gives ErrTrailing, after all data. It may accept from r more than it needs.
-func NewReader(r io.Reader, f Format, limit int64) (io.Reader, error) {
-	return newOutput(newSource(r), f, limit, false)
+func NewReader(r io.Reader, f Format, limit int64) (*Stream, error) {
+	return newStream(newSource(r), f, limit)
 }
 
-// Stream decompresses the stream that starts at the start of a slice and is
-// followed by anything, like the payload of a kernel.
-type Stream struct{ out *output }
-
-// Open starts with the stream at the start of data. At most limit bytes come
-// out, then ErrLimit; what follows the stream is not an error.
+// Open starts with the stream at the start of data, which is followed by anything, like the
+// payload of a kernel: that is not an error. At most limit bytes come out, then ErrLimit.
 func Open(data []byte, f Format, limit int64) (*Stream, error) {
 	// Three decoders read ahead or continue by themselves: they get to see one stream only.
 	switch f {
@@ -31,19 +27,13 @@ func Open(data []byte, f Format, limit int64) (*Stream, error) {
 	case Zstd:
 		data = data[:zstdFrameEnd(data)]
 	}
-	out, err := newOutput(newSource(bytes.NewReader(data)), f, limit, true)
+	s, err := newStream(newSource(bytes.NewReader(data)), f, limit)
 	if err != nil {
 		return nil, err
 	}
-	return &Stream{out}, nil
+	s.again = func() (io.Reader, error) { return nil, io.EOF }
+	return s, nil
 }
-
-// Read returns the decompressed bytes, io.EOF at the end of the stream.
-func (s *Stream) Read(p []byte) (int, error) { return s.out.Read(p) }
-
-// Used is how many bytes of the slice the stream has taken; after io.EOF that is
-// its length.
-func (s *Stream) Used() int { return int(s.out.src.taken) }
 
 // First is Open for what fits into memory. On an error the bytes that came out
 // before it are returned with it.
@@ -57,100 +47,90 @@ func First(data []byte, f Format, limit int64) (out []byte, used int, err error)
 	return b.Bytes(), s.Used(), err
 }
 
-// chain reads the streams of one input, one after the other.
-type chain struct {
-	stream io.Reader
-	again  func() (io.Reader, error) // next stream, io.EOF at the end of the input, or errTrailing
-}
-
 // errTrailing says that something that is not a stream follows.
 var errTrailing = errors.New("no further stream starts here")
 
-func (c *chain) Read(p []byte) (int, error) {
-	for { // each turn takes a stream header from the input
-		n, err := c.stream.Read(p)
-		if n > 0 || !errors.Is(err, io.EOF) {
-			return n, notEOF(err)
-		}
-		if c.stream, err = c.again(); err != nil {
-			c.stream = ended{err}
-			return 0, err
-		}
-	}
-}
-
-// notEOF leaves io.EOF for the next call, so that data never come with it.
-func notEOF(err error) error {
-	if errors.Is(err, io.EOF) {
-		return nil
-	}
-	return err
-}
-
-type ended struct{ err error }
-
-func (e ended) Read([]byte) (int, error) { return 0, e.err }
-
-// output bounds what comes out of a decoder and names its failures.
-type output struct {
+// Stream gives what the streams of an input unpack to, one after the other. It bounds what
+// comes out of their decoder and names its failures.
+type Stream struct {
 	decoder io.Reader
+	again   func() (io.Reader, error) // next stream, io.EOF at the end of the input, or errTrailing
 	src     *source
 	format  Format
 	left    int64
 	err     error // sticky
 }
 
-func newOutput(src *source, f Format, limit int64, first bool) (*output, error) {
-	o := &output{src: src, format: f, left: limit}
+func newStream(src *source, f Format, limit int64) (*Stream, error) {
+	s := &Stream{src: src, format: f, left: limit}
 	open, ok := decoders[f]
 	if !ok {
 		return nil, &Error{Format: f, Reason: ErrUnsupported}
 	}
-	stream, again, err := open(src)
-	if err != nil {
-		return nil, o.name(err)
+	var err error
+	if s.decoder, s.again, err = open(src); err != nil {
+		s.decoder = nil
+		return nil, s.name(err)
 	}
-	if first {
-		again = func() (io.Reader, error) { return nil, io.EOF }
-	}
-	o.decoder = &chain{stream: stream, again: again}
-	return o, nil
+	return s, nil
 }
 
-func (o *output) Read(p []byte) (int, error) {
-	if o.err != nil {
-		return 0, o.err
+// Used is how many bytes of the input have been taken. After io.EOF of Open it is the length
+// of the stream.
+func (s *Stream) Used() int { return int(s.src.taken) }
+
+// Read returns the decompressed bytes, io.EOF at the end.
+func (s *Stream) Read(p []byte) (n int, err error) {
+	if s.err != nil || len(p) == 0 {
+		return 0, s.err
 	}
-	if len(p) == 0 {
-		return 0, nil
-	}
-	if o.left == 0 { // is there more?
+	if s.left == 0 { // is there more?
 		var one [1]byte
-		n, err := io.ReadFull(o.decoder, one[:])
-		if n > 0 {
-			o.err = &Error{Format: o.format, Reason: ErrLimit, Offset: o.src.taken}
-		} else {
-			o.err = o.name(err)
+		for n == 0 && err == nil {
+			n, err = s.decode(one[:])
 		}
-		return 0, o.err
+		if n > 0 {
+			s.err = &Error{Format: s.format, Reason: ErrLimit, Offset: s.src.taken}
+		} else {
+			s.err = s.name(err)
+		}
+		return 0, s.err
 	}
-	n, err := o.decoder.Read(p[:min(int64(len(p)), o.left)])
-	o.left -= int64(n)
+	n, err = s.decode(p[:min(int64(len(p)), s.left)])
+	s.left -= int64(n)
 	if err != nil {
-		o.err = o.name(err)
+		s.err = s.name(err)
 	}
-	return n, o.err
+	return n, s.err
+}
+
+// decode reads from the current stream, or from the next one. Data never come with io.EOF.
+func (s *Stream) decode(p []byte) (int, error) {
+	for { // each turn takes a stream header from the input
+		n, err := s.decoder.Read(p)
+		switch {
+		case !errors.Is(err, io.EOF):
+			return n, err
+		case n > 0:
+			return n, nil
+		}
+		next, err := s.again()
+		if err != nil {
+			return 0, err
+		}
+		s.decoder = next
+	}
 }
 
 // name gives an error of a decoder its reason.
-func (o *output) name(err error) error {
+func (s *Stream) name(err error) error {
 	switch {
-	case o.src.failure != nil:
-		return o.src.failure
-	case err == io.EOF && o.decoder != nil: // not while a header is read
+	case s.src.failure != nil:
+		return s.src.failure
+	case err == io.EOF && s.decoder != nil: // not while a header is read
 		return err
 	}
-	e := &Error{Format: o.format, Reason: ErrCorrupt, Offset: o.src.taken, Err: err}
+	e := &Error{Format: s.format, Reason: ErrCorrupt, Offset: s.src.taken, Err: err}
 	switch {
 	case isDictionary(err):
 		e.Reason = ErrDictionary
@@ -158,7 +138,7 @@ func (o *output) name(err error) error {
 		e.Reason = ErrUnsupported
 	case errors.Is(err, errTrailing):
 		e.Reason, e.Err = ErrTrailing, nil
-	case o.src.ended:
+	case s.src.ended:
 		e.Reason, e.Err = ErrTruncated, nil
 	}
 	return e

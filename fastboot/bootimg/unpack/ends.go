@@ -3,6 +3,8 @@ package unpack
 import (
 	"encoding/binary"
 	"hash/crc32"
+
+	"github.com/klauspost/compress/zstd"
 )
 
 const (
@@ -57,4 +59,61 @@ func xzNumber(b []byte) (uint64, []byte) {
 		}
 	}
 	return 0, nil
+}
+
+// lz4FrameEnd finds the end of the frame at the start of data, len(data) when it has none.
+func lz4FrameEnd(data []byte) int {
+	const flagContentSum, flagSize, flagBlockSum, flagDictionary = 1 << 2, 1 << 3, 1 << 4, 1 << 0
+	if len(data) < 7 {
+		return len(data)
+	}
+	flags, at := data[4], 7
+	if flags&flagSize != 0 {
+		at += 8
+	}
+	if flags&flagDictionary != 0 {
+		at += 4
+	}
+	for at+4 <= len(data) {
+		size := int(binary.LittleEndian.Uint32(data[at:]) &^ (1 << 31))
+		at += 4
+		if size == 0 {
+			if flags&flagContentSum != 0 {
+				at += 4
+			}
+			break
+		}
+		if flags&flagBlockSum != 0 {
+			size += 4
+		}
+		if size > len(data)-at {
+			return len(data)
+		}
+		at += size
+	}
+	return min(at, len(data))
+}
+
+// zstdFrameEnd finds the end of the frame at the start of data (RFC 8878 §3.1.1), len(data) when
+// it has none.
+func zstdFrameEnd(data []byte) int {
+	var header zstd.Header
+	if header.Decode(data) != nil {
+		return len(data)
+	}
+	for at := header.HeaderSize; at+3 <= len(data); {
+		head := uint32(binary.LittleEndian.Uint16(data[at:])) | uint32(data[at+2])<<16
+		size := int(head >> 3)
+		if head>>1&3 == 1 { // one byte, that many times
+			size = 1
+		}
+		if at += 3 + size; head&1 == 0 {
+			continue
+		}
+		if header.HasCheckSum {
+			at += 4
+		}
+		return min(at, len(data))
+	}
+	return len(data)
 }
