@@ -93,11 +93,15 @@ func (l *line) number(m []int, alone bool) (reply, bool) {
 	if m[2] >= 0 && book().codes[strings.ToUpper(l.raw[m[2]:m[3]])] != nil {
 		code = strings.ToUpper(l.raw[m[2]:m[3]])
 	}
-	about := code != "" || aboutErrors.MatchString(l.raw[:m[0]]) || strings.TrimPrefix(l.folded, "0x") == strings.ToLower(l.raw[m[6]:m[7]]) || l.starting(len(l.folded)-len(fold(l.raw[m[6]:])))
+	about := func() bool {
+		return code != "" || aboutErrors.MatchString(l.raw[:m[0]]) || strings.TrimPrefix(l.folded, "0x") == strings.ToLower(l.raw[m[6]:m[7]]) || l.starting(len(l.folded)-len(fold(l.raw[m[6]:])))
+	}
 	switch {
+	case wholePart.MatchString(l.raw[:m[0]]) || fraction.MatchString(l.raw[m[7]:]):
+		return reply{}, false
 	case prefixed && windowsGroup[uint32(s)>>16] && !(asked && plausible(s, false)):
 		return reply{}, false
-	case !asked && (!about || l.quiet || !plausible(s, prefixed)), keyBefore.MatchString(l.raw[:m[0]]):
+	case !asked && (l.quiet || !plausible(s, prefixed) || !about()), keyBefore.MatchString(l.raw[:m[0]]):
 		return reply{}, false
 	}
 	r := reply{at: l.at + m[0], end: l.at + m[1], said: l.raw[m[0]:m[1]], dynamic: s.String(), code: code, bare: true}
@@ -106,6 +110,12 @@ func (l *line) number(m []int, alone bool) (reply, bool) {
 	}
 	return r, true
 }
+
+// wholePart and fraction are the other half of a decimal number, such as a time of the kernel.
+var (
+	wholePart = regexp.MustCompile(`\d[.,]$`)
+	fraction  = regexp.MustCompile(`^[.,]\d`)
+)
 
 // windowsGroup are the upper halves of Windows' numbers (HRESULT) that people meet while
 // they install drivers and run the maker's programs.

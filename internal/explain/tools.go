@@ -19,6 +19,7 @@ type toolError struct {
 	meaning, cause, next            string
 	template                        template
 	exact                           *regexp.Regexp // of rows whose punctuation counts, for the raw line
+	needle                          string         // folded; a line without it is not searched
 }
 
 // Severities that decide whether a row is shown.
@@ -32,12 +33,14 @@ var toolErrors = sync.OnceValue(func() (rows []*toolError) {
 	for _, f := range table(toolsData, 11) {
 		r := &toolError{id: f[0], tool: f[1], text: f[2], match: f[3], severity: f[4], confidence: Confidence(f[5]),
 			phone: f[6] == "yes", meaning: f[7], cause: strings.TrimPrefix(f[8], "-"), next: strings.TrimPrefix(f[9], "-"), template: newTemplate(f[2])}
+		r.needle = r.template.longest
 		if strings.HasPrefix(r.text, "0x8") {
 			digits := strings.ReplaceAll(regexp.QuoteMeta(r.text), `\{\}`, `[0-9A-F]{4}`)
 			r.exact = regexp.MustCompile(`(?i)(?:^[^\w]*|\b(?:error|errors|code|codes|hresult|fehler\w*|failed|exception|erreur|errore|код|código|codice)\b[^\w]{0,12})` + digits + `\b`)
 		}
 		if m := bracketCode.FindStringSubmatch(r.text); m != nil {
 			// Windows translates the word, not the number.
+			r.needle = m[1]
 			r.exact = regexp.MustCompile(`(?i)[(（](?:code|código|codice|cod|kode|kod|kód|код|koodi|kodas|κωδικός|κωδ|代码|代碼|コード|코드|mã)[\s.:：]*` + m[1] + `[)）]|^\s*code:? ` + m[1] + `\s*$`)
 		}
 		if strings.HasSuffix(r.text, "loader.sin ({})") {
@@ -47,6 +50,7 @@ var toolErrors = sync.OnceValue(func() (rows []*toolError) {
 			r.exact = regexp.MustCompile(`(?i)\berror ?: ?` + regexp.QuoteMeta(text))
 		}
 		if level, text, ok := strings.Cut(r.text, " - "); ok && level == "ERROR" {
+			r.needle = fold(text)
 			r.exact = regexp.MustCompile(`\bERROR\s+-\s+(?:\(\w+\.java:\d+\)\s+-\s+)?` + regexp.QuoteMeta(text) + `\s*$`)
 		}
 		rows = append(rows, r)
@@ -75,7 +79,7 @@ func findTools(lines []line) (found []toolMatch) {
 	only := single(lines)
 	var rows []*toolError
 	for _, r := range toolErrors() {
-		if r.exact != nil || strings.Contains(squeezed, squeeze(r.template.longest)) {
+		if strings.Contains(squeezed, squeeze(r.needle)) {
 			rows = append(rows, r)
 		}
 	}
@@ -96,9 +100,12 @@ func findTools(lines []line) (found []toolMatch) {
 func (l *line) tools(rows []*toolError, only *line) (found []toolMatch) {
 	for _, r := range rows {
 		m := []int{0, len(l.folded)}
-		if r.exact == nil {
-			m = r.template.find(l.folded)
-		} else if !r.exact.MatchString(l.raw) || strings.Contains(l.raw, "ERR_") {
+		switch {
+		case !strings.Contains(l.folded, r.needle):
+			continue
+		case r.exact == nil:
+			m = r.template.re.FindStringIndex(l.folded)
+		case !r.exact.MatchString(l.raw) || strings.Contains(l.raw, "ERR_"):
 			continue
 		}
 		if m != nil && r.fits(l, m, only) {
