@@ -67,22 +67,20 @@ func TargetFor(model string) (Target, bool) {
 // no device trees at all.
 func (t Target) Foreseen() bool { return t.Family == nil || len(t.Family.Boards) > 0 }
 
-// board returns the ids that the phone's loader looks for.
-func (t Target) board() (phone.Board, bool) {
-	if t.Family == nil {
-		return phone.Board{}, false
+// board returns the ids that the phone's loader looks for, those of a Z3 Compact where they
+// are unknown.
+func (t Target) board() phone.Board {
+	if t.Family != nil {
+		if b, ok := t.Family.Board(t.Model.CodeName); ok {
+			return b
+		}
 	}
-	return t.Family.Board(t.Model.CodeName)
+	return phone.Board{CodeName: "aries", BoardIDs: [][2]uint32{{8, 0}}, MSM: []uint32{194}, SoCRev: 0x10000}
 }
 
-// knownGood are marks in version-bootloader of loaders that are known to take appended
-// trees in every form (fastboot/bootimg/FORMAT.md §2.6).
-var knownGood = []string{"LA3.0_M_2"}
-
-// takesAppended tells whether the phone's loader is one of them.
-func (t Target) takesAppended() bool {
-	return slices.ContainsFunc(knownGood, func(mark string) bool { return strings.Contains(t.Loader, mark) })
-}
+// takesAppended tells whether the phone's loader is known to take appended trees in every form
+// (fastboot/bootimg/FORMAT.md §2.6).
+func (t Target) takesAppended() bool { return strings.Contains(t.Loader, "LA3.0_M_2") }
 
 // Finding is a rule that applies to the image.
 type Finding struct {
@@ -124,23 +122,18 @@ type parts struct {
 	payload  *bootimg.Payload
 	packBad  error // of the payload
 	ramdisk  *bootimg.Ramdisk
+	dt       []byte // the table of device trees
 	table    *bootimg.Table
 	tableBad error
 	ramBad   error
 }
 
-// ErrNotAnImage is the error of Diagnose for a file that is nothing a phone boots.
-var ErrNotAnImage = errors.New("not a boot image")
-
-// NotAnImage says what the file is instead.
+// NotAnImage is the error of Diagnose for a file that is nothing a phone boots.
 type NotAnImage struct {
-	Kind bootimg.Kind
-	Is   string // in words
+	Is string // what it is instead, in words
 }
 
 func (e *NotAnImage) Error() string { return "not a boot image, but " + e.Is }
-
-func (e *NotAnImage) Unwrap() error { return ErrNotAnImage }
 
 // Has tells whether a rule applies.
 func (d *Diagnosis) Has(rule string) bool {
@@ -189,7 +182,7 @@ func Diagnose(data []byte, t Target) (*Diagnosis, error) {
 	switch d.Kind {
 	case bootimg.KindAndroid, bootimg.KindSonyELF, bootimg.KindZImage:
 	default:
-		return nil, &NotAnImage{d.Kind, whatItIs(d.Kind)}
+		return nil, &NotAnImage{whatItIs(d.Kind)}
 	}
 	d.takeApart()
 	if t.Foreseen() {
@@ -214,29 +207,27 @@ func Diagnose(data []byte, t Target) (*Diagnosis, error) {
 
 // takeApart parses what can be parsed.
 func (d *Diagnosis) takeApart() {
-	var kernel, ramdisk, table []byte
+	var kernel, ramdisk []byte
 	switch d.Kind {
 	case bootimg.KindAndroid:
 		d.image, _ = bootimg.Parse(d.data) // a cut one comes with its error; rule C2 tells it
 		if d.image == nil {
 			return
 		}
-		kernel, ramdisk, table = d.image.Kernel, d.image.Ramdisk, d.image.DT
+		kernel, ramdisk, d.dt = d.image.Kernel, d.image.Ramdisk, d.image.DT
 	case bootimg.KindSonyELF:
 		elf, err := bootimg.ParseELF(d.data)
 		if err != nil {
 			return
 		}
 		d.elf = elf
-		for kind, part := range map[bootimg.SegmentKind]*[]byte{bootimg.SegmentKernel: &kernel, bootimg.SegmentRamdisk: &ramdisk, bootimg.SegmentQCDT: &table} {
+		for kind, part := range map[bootimg.SegmentKind]*[]byte{bootimg.SegmentKernel: &kernel, bootimg.SegmentRamdisk: &ramdisk, bootimg.SegmentQCDT: &d.dt} {
 			if s, ok := elf.Find(kind); ok {
 				*part = s.Data
 			}
 		}
 	case bootimg.KindZImage:
 		kernel = d.data
-	default:
-		return
 	}
 	d.kernel = bootimg.ParseKernel(kernel)
 	if len(kernel) > 0 {
@@ -245,8 +236,8 @@ func (d *Diagnosis) takeApart() {
 	if len(ramdisk) > 0 {
 		d.ramdisk, d.ramBad = bootimg.ParseRamdisk(ramdisk)
 	}
-	if len(table) > 0 {
-		d.table, d.tableBad = bootimg.ParseQCDT(table)
+	if len(d.dt) > 0 {
+		d.table, d.tableBad = bootimg.ParseQCDT(d.dt)
 		if d.tableBad == nil && len(d.table.Entries) == 0 {
 			d.tableBad = errNoEntries
 		}

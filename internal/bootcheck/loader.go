@@ -1,7 +1,6 @@
 package bootcheck
 
 import (
-	"bytes"
 	"encoding/binary"
 
 	"xflash/fastboot/bootimg"
@@ -50,29 +49,22 @@ func simulate(data []byte, g Generation, t Target) string {
 		}
 		return answerIncomplete
 	}
-	board, known := t.board()
-	if !known {
-		board = defaultBoard
-	}
 	if at := page + kernel + ramdisk + second; word(40) > 0 && at < uint64(len(data)) {
 		table := data[at:]
 		if size := word(40); size < uint64(len(table)) {
 			table = table[:size]
 		}
-		if _, _, ok := matchTable(table, g, board); ok {
+		if _, _, ok := matchTable(table, g, t.board()); ok {
 			return ""
 		}
 	}
 	if page+kernelSize <= uint64(len(data)) {
-		if _, ok := matchAppended(data[page:page+kernelSize], g, board); ok {
+		if _, ok := matchAppended(data[page:page+kernelSize], g, t.board()); ok {
 			return ""
 		}
 	}
 	return answerNoTree
 }
-
-// defaultBoard is that of a Z3 Compact, the phone that this program is for.
-var defaultBoard = phone.Board{CodeName: "aries", BoardIDs: [][2]uint32{{8, 0}}, MSM: []uint32{194}, SoCRev: 0x10000}
 
 // hardware is the ids that a loader compares with: the first of the board's lists.
 func hardware(b phone.Board) (platform, variant, subtype, rev uint32) {
@@ -203,13 +195,6 @@ func appendedRev(d bootimg.DeviceTree, g Generation, b phone.Board) int64 {
 	return best
 }
 
-// firstTripleFits tells whether the first triple of a tree in one-piece form is for the
-// board: then every loader that looks for appended trees takes it.
-func firstTripleFits(d bootimg.DeviceTree, b phone.Board) bool {
-	platform, variant, _, rev := hardware(b)
-	return len(d.MSMID) >= 3 && d.MSMID[0] == platform && d.MSMID[1] == variant && d.MSMID[2] <= rev
-}
-
 // devices reads what the trees after the kernel say; trees that cannot be read are left out.
 func devices(trees []bootimg.AppendedTree) []bootimg.DeviceTree {
 	var out []bootimg.DeviceTree
@@ -229,6 +214,3 @@ func deviceOf(dtb []byte) (bootimg.DeviceTree, bool) {
 	d, err := tree.Device()
 	return d, err == nil
 }
-
-// hasTable tells whether the bytes start a table of device trees.
-func hasTable(data []byte) bool { return bytes.HasPrefix(data, []byte(bootimg.QCDTMagic)) }

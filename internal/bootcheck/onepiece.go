@@ -16,10 +16,7 @@ func RepairOnePiece(d *Diagnosis, t Target) (*Repaired, error) {
 	if d.image == nil || d.image.Version != 0 || d.kernel == nil || d.Has("C2") {
 		return nil, &NotRepairable{Reason: "this repair works only for a complete Android image with header version 0"}
 	}
-	board, known := t.board()
-	if !known {
-		board = defaultBoard
-	}
+	board := t.board()
 	platform, variant, _, rev := hardware(board)
 	for _, tree := range d.kernel.Trees {
 		dev, ok := deviceOf(tree.Data)
@@ -39,19 +36,7 @@ func RepairOnePiece(d *Diagnosis, t Target) (*Repaired, error) {
 			return nil, &NotRepairable{Reason: "the ids of the device tree leave no room to join them"}
 		}
 		m.Trailing = nil
-		m.ID = m.ComputeID()
-		out, err := m.Build()
-		if err != nil {
-			return nil, &NotRepairable{Reason: "the parts do not fit into an image: " + err.Error()}
-		}
-		after, err := Diagnose(out, t)
-		if err != nil {
-			return nil, err
-		}
-		if after.Refused() {
-			return nil, &NotRepairable{Reason: "that would not be enough"}
-		}
-		return &Repaired{out, []string{"joined the ids of the device tree after the kernel, in place; the rest of the kernel is unchanged"}, after}, nil
+		return repaired(&m, t, "joined the ids of the device tree after the kernel, in place; the rest of the kernel is unchanged")
 	}
 	return nil, &NotRepairable{Reason: "there is no device tree with split ids for this phone after the kernel"}
 }

@@ -77,8 +77,13 @@ func Repair(d *Diagnosis, t Target) (*Repaired, error) {
 		r.did("left out the %s after the image", text.Count(n, "byte"))
 		r.image.Trailing = nil
 	}
-	r.image.ID = r.image.ComputeID()
-	out, err := r.image.Build()
+	return repaired(r.image, t, r.done...)
+}
+
+// repaired builds the image and makes sure that the phone will not refuse it.
+func repaired(m *bootimg.Image, t Target, changes ...string) (*Repaired, error) {
+	m.ID = m.ComputeID()
+	out, err := m.Build()
 	if err != nil {
 		return nil, &NotRepairable{Reason: "the parts do not fit into an image: " + err.Error()}
 	}
@@ -95,7 +100,7 @@ func Repair(d *Diagnosis, t Target) (*Repaired, error) {
 		}
 		return nil, &NotRepairable{"the image does not hold what this repair needs", left}
 	}
-	return &Repaired{out, r.done, after}, nil
+	return &Repaired{out, changes, after}, nil
 }
 
 func (r *repair) did(format string, args ...any) {
@@ -126,7 +131,7 @@ func (r *repair) container() error {
 		if kernel.PAddr > 0xFFFF {
 			r.image.KernelAddr, r.image.RamdiskAddr, r.image.TagsAddr = kernel.PAddr, ramdisk.PAddr, kernel.PAddr&^0xFFFF+0x100
 		}
-		r.image.DT = d.tableBytes()
+		r.image.DT = d.dt
 		r.did("made an Android image of the Sony ELF image: same kernel, ramdisk and command line")
 		for _, kind := range []bootimg.SegmentKind{bootimg.SegmentIPL, bootimg.SegmentRPM, bootimg.SegmentAppsBL} {
 			if _, ok := d.elf.Find(kind); ok {
@@ -156,10 +161,7 @@ func (r *repair) container() error {
 // table gives the image a QCDT table of version 2 when not every loader finds a tree in
 // the one that it has. The trees after the kernel stay where they are.
 func (r *repair) table(t Target) error {
-	board, known := t.board()
-	if !known {
-		board = defaultBoard
-	}
+	board := t.board()
 	fits := true
 	for _, g := range Generations {
 		_, _, ok := matchTable(r.image.DT, g, board)

@@ -1,6 +1,7 @@
 package bootcheck
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"slices"
@@ -72,16 +73,13 @@ func (d *Diagnosis) devicetree(t Target) {
 		d.add("D0", Info, false, "it is unknown whether the loader of this phone needs a device tree, and which: this was not checked", "")
 		return
 	}
-	board, known := t.board()
-	if !known {
-		board = defaultBoard
-	}
-	tableBytes := d.tableBytes()
+	board := t.board()
+	hasTable := bytes.HasPrefix(d.dt, []byte(bootimg.QCDTMagic))
 	tableFits := map[Generation]bool{}
 	var chosen *bootimg.DeviceTree
 	round := 0
 	for _, g := range Generations {
-		e, r, ok := matchTable(tableBytes, g, board)
+		e, r, ok := matchTable(d.dt, g, board)
 		if tableFits[g] = ok; !ok {
 			continue
 		}
@@ -99,7 +97,7 @@ func (d *Diagnosis) devicetree(t Target) {
 	}
 	hasTree := len(d.kernel.Trees) > 0
 	switch {
-	case d.tableBad != nil && hasTable(tableBytes) && !unsupportedTable(d.tableBad):
+	case d.tableBad != nil && hasTable && !errors.Is(d.tableBad, bootimg.ErrUnsupported):
 		d.add("D4", Fails, hasTree || len(d.kernel.Stray) > 0, "its table of device trees is damaged: "+d.tableBad.Error(), "")
 	case d.table != nil && d.table.Version != 1 && d.table.Version != 2:
 		d.add("D3", d.severityOfRefusal(), true, fmt.Sprintf("its table of device trees has version %d; loaders of 2013 and 2014 know 1 and 2", d.table.Version), "")
@@ -108,7 +106,7 @@ func (d *Diagnosis) devicetree(t Target) {
 	switch {
 	case inTable && hasTree:
 		d.add("D7", Info, false, "it has a table of device trees and trees after the kernel; a loader searches the table first", "")
-	case !hasTable(tableBytes) && !hasTree && len(d.kernel.Stray) == 0 && len(d.extraTrees()) == 0:
+	case !hasTable && !hasTree && len(d.kernel.Stray) == 0 && len(d.extraTrees()) == 0:
 		d.add("D1", Fails, false, "it has no device tree at all, neither in a table nor after its kernel: the kernel was built without one", "get an image made for this phone")
 	}
 	if len(d.kernel.Stray) > 0 && !hasTree {
@@ -138,7 +136,7 @@ func (d *Diagnosis) appended(t Target, board phone.Board, trees []bootimg.Device
 		case appendedRev(tree, LK2014, board) >= 0 || appendedRev(tree, LK2015, board) >= 0:
 			fits = true
 			split = split || tree.Form != bootimg.FormOnePiece
-			first = first || tree.Form == bootimg.FormOnePiece && firstTripleFits(tree, board)
+			first = first || tree.Form == bootimg.FormOnePiece && appendedRev(tree, LK2013, board) >= 0
 			if *chosen == nil {
 				*chosen = &trees[i]
 			}
@@ -221,8 +219,8 @@ func (d *Diagnosis) kernelRules(t Target) {
 	if p == nil || p.Config.Empty() || t.Family == nil {
 		return
 	}
-	if soc := socOption(t.Family.SoC); soc != "" && p.Config.Value(soc) == "" {
-		d.add("K3", Warning, false, "its kernel was not built for this phone's chip: CONFIG_"+soc+" is not set", "")
+	if strings.Contains(t.Family.SoC, "MSM8974") && p.Config.Value("ARCH_MSM8974") == "" {
+		d.add("K3", Warning, false, "its kernel was not built for this phone's chip: CONFIG_ARCH_MSM8974 is not set", "")
 	}
 }
 
@@ -329,5 +327,3 @@ func (d *Diagnosis) add(rule string, s Severity, cure bool, text, next string) {
 	}
 	d.Findings = append(d.Findings, Finding{Rule: rule, Severity: s, Text: text, Next: next, Cure: cure})
 }
-
-func unsupportedTable(err error) bool { return errors.Is(err, bootimg.ErrUnsupported) }

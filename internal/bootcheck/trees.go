@@ -6,19 +6,6 @@ import (
 	"xflash/fastboot/bootimg"
 )
 
-// tableBytes is the table of device trees, as far as the image has one.
-func (d *Diagnosis) tableBytes() []byte {
-	if d.image != nil {
-		return d.image.DT
-	}
-	if d.elf != nil {
-		if s, ok := d.elf.Find(bootimg.SegmentQCDT); ok {
-			return s.Data
-		}
-	}
-	return nil
-}
-
 // extraTrees is the tree of a version 2 header, which no loader of this time looks at.
 func (d *Diagnosis) extraTrees() []bootimg.AppendedTree {
 	if d.image == nil || len(d.image.DTB) == 0 {
@@ -81,14 +68,6 @@ func treeName(t bootimg.DeviceTree) string {
 		return t.Model
 	}
 	return strings.Join(t.Compatible, " ")
-}
-
-// socOption is the kernel option of a family's chip, empty when it is unknown.
-func socOption(soc string) string {
-	if strings.Contains(soc, "MSM8974") {
-		return "ARCH_MSM8974"
-	}
-	return ""
 }
 
 // whatItIs names a kind of file for somebody who holds one by mistake.

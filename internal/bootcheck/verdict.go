@@ -1,17 +1,15 @@
 package bootcheck
 
 import (
-	"cmp"
 	"fmt"
 	"strings"
 )
 
 // Verdict says in one clause what the phone's loader does with the image.
 func (d *Diagnosis) Verdict(t Target) string {
-	name := cmp.Or(t.Model.Name, "this phone")
-	loader := "the loader of " + name
+	loader := "the loader of this phone"
 	if t.Model.Name != "" {
-		loader = "the loader of the " + name
+		loader = "the loader of the " + t.Model.Name
 	}
 	if !t.Foreseen() && !d.Refused() {
 		return "no problem found, but it is unknown what " + loader + " accepts"
