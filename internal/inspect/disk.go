@@ -247,15 +247,3 @@ func copyState(err error) string {
 	}
 	return err.Error()
 }
-
-// readAt fills p; false when the file ends before that.
-func readAt(s source, p []byte, offset int64) (bool, error) {
-	if offset < 0 || offset > s.size-int64(len(p)) {
-		return false, nil
-	}
-	n, err := s.at.ReadAt(p, offset)
-	if n == len(p) || err == io.EOF {
-		err = nil
-	}
-	return n == len(p), err
-}

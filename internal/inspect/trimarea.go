@@ -18,17 +18,8 @@ type TrimArea struct {
 	Trim   int    `json:"trim_units"`       // units of partition 1
 	Misc   int    `json:"misc_units"`       // of partition 2
 	// HWConf holds the known facts about the hardware configuration in unit 2003.
-	HWConf string      `json:"hwconf"`
-	Blocks []TrimBlock `json:"blocks,omitempty"`
-}
-
-// TrimBlock is a block in use.
-type TrimBlock struct {
-	Offset    int64 `json:"offset"`
-	Partition int   `json:"partition"`
-	Part      int   `json:"part"`
-	Size      int   `json:"size"` // bytes under the checksum
-	Right     bool  `json:"checksum_right"`
+	HWConf string           `json:"hwconf"`
+	Blocks []trimarea.Block `json:"blocks,omitempty"` // in use
 }
 
 // Unit is a trim-area unit without its content.
@@ -51,7 +42,7 @@ func hasTrimBlock(s source) bool {
 	}
 	var mark [4]byte
 	for at := int64(0); at < s.size; at += trimarea.BlockSize {
-		if ok, err := readAt(s, mark[:], at); ok && err == nil && bytes.Equal(mark[:], trimMagic) {
+		if n, _ := s.at.ReadAt(mark[:], at); n == len(mark) && bytes.Equal(mark[:], trimMagic) {
 			return true
 		}
 	}
@@ -85,8 +76,8 @@ func (in *inspector) trimArea(ctx context.Context, rep *Report, s source) error 
 		rep.wrong("malformed", -1, err.Error())
 		return nil
 	}
+	rep.TrimArea.Blocks = found.Blocks
 	for _, b := range found.Blocks {
-		rep.TrimArea.Blocks = append(rep.TrimArea.Blocks, TrimBlock(b))
 		l.add(RegionUnits, fmt.Sprintf("partition %d", b.Partition), b.Offset, int64(b.Size))
 	}
 	rep.Layouts = []Layout{l}

@@ -85,11 +85,6 @@ func Read(ctx context.Context, r io.ReaderAt, size int64, roots *sin.RootSet) (*
 func Judge(ctx context.Context, dump *Dump, survey *Survey, roots *sin.RootSet) *Backup {
 	b := &Backup{Dump: dump, Survey: survey}
 	b.ID, b.Record = survey.Identity(ctx, roots)
-	b.judge()
-	return b
-}
-
-func (b *Backup) judge() {
 	wrong := func(reason string, offset int64, format string, args ...any) {
 		b.Wrong = append(b.Wrong, Problem{reason, offset, fmt.Sprintf(format, args...)})
 	}
@@ -124,6 +119,7 @@ func (b *Backup) judge() {
 	if b.Record.Present && b.Record.Err != nil {
 		wrong("damaged record", -1, "the hardware configuration in unit 2003 is damaged: %v", b.Record.Err)
 	}
+	return b
 }
 
 // HasBlocks reports whether a backup shows how the partition is laid out; backups made

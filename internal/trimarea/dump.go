@@ -64,7 +64,7 @@ type Dump struct {
 // made by Backup-TA or Flashtool, or a dump of the whole disk. The file may be compressed as
 // a whole. At most 8 MiB are read.
 func Find(r io.ReaderAt, size int64) (*Dump, error) {
-	head, err := start(r, size)
+	head, err := readAt(r, 0, min(size, headSize))
 	if err != nil {
 		return nil, err
 	}
@@ -83,11 +83,11 @@ func Find(r io.ReaderAt, size int64) (*Dump, error) {
 	case ftf.IsZip(head):
 		d, err = fromZip(r, size)
 	case size <= maxText && ftf.IsTA(head):
-		d = &Dump{Container: TextBackup, Data: make([]byte, size)}
-		err = readAll(r, d.Data, 0)
+		d = &Dump{Container: TextBackup}
+		d.Data, err = readAt(r, 0, size)
 	case size <= LargeImageSize:
-		d = &Dump{Container: PlainDump, Data: make([]byte, size)}
-		err = readAll(r, d.Data, 0)
+		d = &Dump{Container: PlainDump}
+		d.Data, err = readAt(r, 0, size)
 	default:
 		d, err = fromDisk(r, size)
 	}
@@ -121,16 +121,6 @@ const maxText = 4 << 20
 // headSize is how much of a file says what it is.
 const headSize = 4096
 
-// start is the first bytes of a file.
-func start(r io.ReaderAt, size int64) ([]byte, error) {
-	b := make([]byte, min(size, headSize))
-	n, err := r.ReadAt(b, 0)
-	if err == io.EOF {
-		err = nil // it became shorter; the next read says so
-	}
-	return b[:n], err
-}
-
 // fromDisk reads the partition TA of a dump of a whole disk.
 func fromDisk(r io.ReaderAt, size int64) (*Dump, error) {
 	found, err := gpt.Salvage(r, size)
@@ -150,8 +140,9 @@ func fromDisk(r io.ReaderAt, size int64) (*Dump, error) {
 	if e.Offset()+e.Size() > size {
 		return nil, &Error{Offset: size, Err: gpt.ErrCutOff}
 	}
-	d := &Dump{Container: WholeDisk, Offset: e.Offset(), Data: make([]byte, e.Size()), Disk: found.Fault}
-	return d, readAll(r, d.Data, e.Offset())
+	d := &Dump{Container: WholeDisk, Offset: e.Offset(), Disk: found.Fault}
+	d.Data, err = readAt(r, e.Offset(), e.Size())
+	return d, err
 }
 
 // fromZip reads a backup: TA.img with TA.md5 and TA.serial beside it (Backup-TA), or ta.dd
@@ -216,24 +207,22 @@ func member(f *zip.File, limit int64) ([]byte, error) {
 		return fail(err)
 	}
 	defer r.Close()
-	var b bytes.Buffer
-	n, err := io.Copy(&b, io.LimitReader(r, limit+1))
-	if err == nil && n > limit {
+	b, err := io.ReadAll(io.LimitReader(r, limit+1))
+	if err == nil && int64(len(b)) > limit {
 		err = ErrTooLarge
 	}
 	if err != nil {
 		return fail(err)
 	}
-	return b.Bytes(), nil
+	return b, nil
 }
 
-func readAll(r io.ReaderAt, p []byte, offset int64) error {
-	n, err := r.ReadAt(p, offset)
-	if n == len(p) {
-		return nil
-	}
-	if err == nil || err == io.EOF {
+// readAt reads size bytes, which the caller has bounded.
+func readAt(r io.ReaderAt, offset, size int64) ([]byte, error) {
+	b := make([]byte, size)
+	_, err := io.ReadFull(io.NewSectionReader(r, offset, size), b)
+	if err == io.EOF {
 		err = io.ErrUnexpectedEOF
 	}
-	return err
+	return b, err
 }

@@ -1,6 +1,7 @@
 package trimarea
 
 import (
+	"cmp"
 	"encoding/binary"
 	"fmt"
 	"hash/adler32"
@@ -24,11 +25,11 @@ type Survey struct {
 
 // Block is one block in use.
 type Block struct {
-	Offset    int64
-	Partition int // 1 Trim, 2 Misc; others are a fault
-	Part      int // order of the parts of one partition
-	Size      int // bytes under the checksum
-	Right     bool
+	Offset    int64 `json:"offset"`
+	Partition int   `json:"partition"` // 1 Trim, 2 Misc; others are a fault
+	Part      int   `json:"part"`      // order of the parts of one partition
+	Size      int   `json:"size"`      // bytes under the checksum
+	Right     bool  `json:"checksum_right"`
 }
 
 // Stored is a unit as it lies in the image. Of several with one number the last that is
@@ -78,10 +79,7 @@ func Examine(b []byte) (*Survey, error) {
 	}
 	inOrder := slices.Clone(s.Blocks)
 	slices.SortStableFunc(inOrder, func(a, b Block) int {
-		if a.Partition != b.Partition {
-			return a.Partition - b.Partition
-		}
-		return a.Part - b.Part
+		return cmp.Or(a.Partition-b.Partition, a.Part-b.Part)
 	})
 	for _, p := range inOrder {
 		s.examineUnits(b, p)
@@ -154,12 +152,7 @@ func (s *Survey) Live(partition int) []Unit {
 			units = append(units, u.Unit)
 		}
 	}
-	slices.SortFunc(units, func(a, b Unit) int {
-		if a.Number < b.Number {
-			return -1
-		}
-		return 1 // numbers are unique here
-	})
+	slices.SortFunc(units, func(a, b Unit) int { return cmp.Compare(a.Number, b.Number) })
 	return units
 }
 

@@ -49,15 +49,17 @@ func TestMeaningsAreSound(t *testing.T) {
 	}
 	seen := map[key]string{}
 	names := map[string]bool{}
-	for _, m := range meanings {
+	for _, m := range meanings() {
 		if m.Name == "" || m.Text == "" || names[m.Name] {
 			t.Errorf("name or text of unit %d: %+v", m.Number, m)
 		}
-		names[m.Name] = true
-		if m.last != 0 && m.last <= m.Number {
-			t.Errorf("%s: range %d to %d", m.Name, m.Number, m.last)
+		if names[m.Name] = true; m.Danger != DangerNever && m.Danger != DangerVendor && m.Danger != DangerNormal {
+			t.Errorf("%s: danger %q", m.Name, m.Danger)
 		}
-		for n := m.Number; n <= max(m.Number, m.last); n++ {
+		if m.Last != 0 && m.Last <= m.Number {
+			t.Errorf("%s: range %d to %d", m.Name, m.Number, m.Last)
+		}
+		for n := m.Number; n <= max(m.Number, m.Last); n++ {
 			k := key{m.Partition, n}
 			if before, ok := seen[k]; ok {
 				t.Errorf("unit %d is %s and %s", n, before, m.Name)
