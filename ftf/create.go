@@ -4,15 +4,9 @@ import (
 	"archive/zip"
 	"bytes"
 	"cmp"
-	"compress/flate"
-	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"fmt"
 	"hash/crc32"
 	"io"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -21,50 +15,37 @@ import (
 // File is a file to be put into a bundle.
 type File struct {
 	Name string // in the archive, with slashes
-	// Open starts to read the contents. It is called twice for stored files.
+	// Open starts to read the contents. It is called twice.
 	Open func() (io.ReadCloser, error)
 }
-
-// Packing says how the members of a new bundle are packed.
-type Packing uint16
-
-// Packings. Images barely compress; Flashtool deflates at best speed.
-const (
-	Stored   Packing = methodStored
-	Deflated Packing = methodDeflate
-)
 
 // bundleTime is on every member, so that the same files give the same bytes.
 var bundleTime = time.Date(2010, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// Create writes a bundle: manifest, loader, flash scripts, then the other files in
-// the order given (FORMAT.md §3). The same input gives the same bytes.
-// The file appears under its name only when it is complete and on the disk; what
-// was there before is replaced then and not touched on failure. Names are checked
-// as in Open. A manifest among the files is refused.
-func Create(ctx context.Context, path string, m Manifest, files []File, packing Packing) error {
+// Write writes a bundle: manifest, loader, flash scripts, then the other files in
+// the order given (FORMAT.md §3). The same input gives the same bytes. Nothing is
+// compressed: images barely shrink. Names are checked as in Open. A manifest among
+// the files is refused.
+func Write(w io.Writer, m Manifest, files []File) error {
 	manifest, err := m.Encode()
 	if err != nil {
 		return err
 	}
 	if err := checkFiles(files); err != nil {
-		return within(err, path, "")
+		return err
 	}
 	ordered := slices.Clone(files)
 	slices.SortStableFunc(ordered, func(a, b File) int { return place(a) - place(b) })
 	ordered = slices.Insert(ordered, 0, File{manifestName, func() (io.ReadCloser, error) {
 		return io.NopCloser(bytes.NewReader(manifest)), nil
 	}})
-	return writeFile(path, func(w io.Writer) error {
-		z := zip.NewWriter(w)
-		z.RegisterCompressor(zip.Deflate, func(w io.Writer) (io.WriteCloser, error) { return flate.NewWriter(w, flate.BestSpeed) })
-		for _, f := range ordered {
-			if err := addFile(ctx, z, f, packing); err != nil {
-				return fmt.Errorf("%s: %w", f.Name, err)
-			}
+	z := zip.NewWriter(w)
+	for _, f := range ordered {
+		if err := addFile(z, f); err != nil {
+			return fmt.Errorf("%s: %w", f.Name, err)
 		}
-		return z.Close()
-	})
+	}
+	return z.Close()
 }
 
 // place is where a file goes: loader, scripts, the rest.
@@ -98,20 +79,12 @@ func checkFiles(files []File) error {
 	return nil
 }
 
-func addFile(ctx context.Context, z *zip.Writer, f File, packing Packing) error {
-	header := &zip.FileHeader{Name: f.Name, Method: uint16(packing), Modified: bundleTime}
+func addFile(z *zip.Writer, f File) error {
+	header := &zip.FileHeader{Name: f.Name, Method: methodStored, Modified: bundleTime}
 	header.SetMode(0o644)
-	if packing == Deflated {
-		w, err := z.CreateHeader(header)
-		if err != nil {
-			return err
-		}
-		_, _, err = pour(ctx, w, f)
-		return err
-	}
 	// Java's streaming reader refuses a stored member whose sizes come after it,
 	// so they are found out in a first pass.
-	size, crc, err := pour(ctx, io.Discard, f)
+	size, crc, err := pour(io.Discard, f)
 	if err != nil {
 		return err
 	}
@@ -119,7 +92,7 @@ func addFile(ctx context.Context, z *zip.Writer, f File, packing Packing) error 
 	if err != nil {
 		return err
 	}
-	again, crcAgain, err := pour(ctx, w, f)
+	again, crcAgain, err := pour(w, f)
 	if err == nil && (again != size || crcAgain != crc) {
 		err = fail(Corrupt, "it changed while it was being packed")
 	}
@@ -138,64 +111,18 @@ func storedWriter(z *zip.Writer, header *zip.FileHeader, size int64, crc uint32)
 }
 
 // pour copies a file's contents and tells their size and CRC-32.
-func pour(ctx context.Context, w io.Writer, f File) (int64, uint32, error) {
+func pour(w io.Writer, f File) (int64, uint32, error) {
 	r, err := f.Open()
 	if err != nil {
 		return 0, 0, err
 	}
 	sum := crc32.NewIEEE()
-	n, err := io.CopyBuffer(io.MultiWriter(w, sum), &contextReader{ctx, r}, make([]byte, readBuffer))
+	n, err := io.CopyBuffer(io.MultiWriter(w, sum), r, make([]byte, readBuffer))
 	err = cmp.Or(err, r.Close())
 	return n, sum.Sum32(), err
 }
 
-// contextReader stops reading when the context ends.
-type contextReader struct {
-	ctx context.Context
-	r   io.Reader
-}
-
-func (c *contextReader) Read(p []byte) (int, error) {
-	if err := c.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return c.r.Read(p)
-}
-
-// writeFile writes a file under another name in the same folder, puts it on the
-// disk and gives it its name.
-func writeFile(path string, write func(io.Writer) error) (err error) {
-	root, err := os.OpenRoot(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	defer root.Close()
-	random := make([]byte, 8)
-	rand.Read(random)
-	temporary := ".xflash-" + hex.EncodeToString(random) + ".part"
-	f, err := root.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			f.Close() // the first failure counts
-			root.Remove(temporary)
-		}
-	}()
-	if err := write(f); err != nil {
-		return err
-	}
-	if err := f.Sync(); err != nil {
-		return err
-	}
-	if err := f.Close(); err != nil {
-		return err
-	}
-	return root.Rename(temporary, filepath.Base(path))
-}
-
-// Files returns the members as files for Create, without the manifest. Members of an
+// Files returns the members as files for Write, without the manifest. Members of an
 // archive keep their names. Those of a folder get the names Flashtool gives them
 // (FORMAT.md §2): short names at the top, except where two would be the
 // same; long names in boot/ with a protecting b; update.xml and fwinfo.xml are left

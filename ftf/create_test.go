@@ -1,8 +1,8 @@
 package ftf
 
 import (
+	"archive/zip"
 	"bytes"
-	"context"
 	"errors"
 	"io"
 	"math/rand/v2"
@@ -16,10 +16,44 @@ import (
 
 var testManifest = Manifest{Device: "D5803", Version: "23.5.A.1.291", Branding: "Customized CE1", CDA: "1272-3750", Revision: "R6C", NoErase: []string{"USERDATA"}}
 
-func create(t *testing.T, packing Packing, files ...File) string {
+func create(t *testing.T, m Manifest, files ...File) string {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), testManifest.FileName())
-	if err := Create(context.Background(), path, testManifest, files, packing); err != nil {
+	var out bytes.Buffer
+	if err := Write(&out, m, files); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), m.FileName())
+	if err := os.WriteFile(path, out.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// repacked packs a bundle again, as Flashtool does.
+func repacked(t *testing.T, path string) string {
+	t.Helper()
+	z, err := zip.OpenReader(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer z.Close()
+	var out bytes.Buffer
+	to := zip.NewWriter(&out)
+	for _, f := range z.File {
+		w, err := to.Create(f.Name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := f.Open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.Copy(w, r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	path = filepath.Join(t.TempDir(), filepath.Base(path))
+	if err := errors.Join(to.Close(), os.WriteFile(path, out.Bytes(), 0o600)); err != nil {
 		t.Fatal(err)
 	}
 	return path
@@ -40,49 +74,43 @@ var someFiles = []File{
 // Order of FORMAT.md §3, contents kept, and unzip finds nothing wrong.
 func TestCreate(t *testing.T) {
 	unzip := tool(t, "unzip")
-	for _, packing := range []Packing{Stored, Deflated} {
-		path := create(t, packing, someFiles...)
-		if out, err := exec.Command(unzip, "-t", path).CombinedOutput(); err != nil || !bytes.Contains(out, []byte("No errors detected")) {
-			t.Fatalf("unzip -t: %v\n%s", err, out)
+	path := create(t, testManifest, someFiles...)
+	if out, err := exec.Command(unzip, "-t", path).CombinedOutput(); err != nil || !bytes.Contains(out, []byte("No errors detected")) {
+		t.Fatalf("unzip -t: %v\n%s", err, out)
+	}
+	b := mustOpen(t, path)
+	var names []string
+	for _, m := range b.Members {
+		names = append(names, m.Name)
+	}
+	if order := "META-INF/MANIFEST.MF LOADER.sin D5803.fsc system.sin userdata.sin fota-reset.ta empty.sin boot/dbi_S1_Boot.sinb boot_delivery.xml"; strings.Join(names, " ") != order {
+		t.Fatalf("order: %v", names)
+	}
+	for _, f := range someFiles {
+		r, _ := f.Open()
+		expect, _ := io.ReadAll(r)
+		out, err := exec.Command(unzip, "-p", path, f.Name).Output()
+		if err != nil || !bytes.Equal(out, expect) {
+			t.Errorf("unzip gives %d bytes of %s, want %d (%v)", len(out), f.Name, len(expect), err)
 		}
-		b := mustOpen(t, path)
-		var names []string
-		for _, m := range b.Members {
-			names = append(names, m.Name)
-		}
-		if order := "META-INF/MANIFEST.MF LOADER.sin D5803.fsc system.sin userdata.sin fota-reset.ta empty.sin boot/dbi_S1_Boot.sinb boot_delivery.xml"; strings.Join(names, " ") != order {
-			t.Fatalf("order: %v", names)
-		}
-		for _, f := range someFiles {
-			r, _ := f.Open()
-			expect, _ := io.ReadAll(r)
-			out, err := exec.Command(unzip, "-p", path, f.Name).Output()
-			if err != nil || !bytes.Equal(out, expect) {
-				t.Errorf("unzip gives %d bytes of %s, want %d (%v)", len(out), f.Name, len(expect), err)
-			}
-		}
-		if b.Manifest.Device != "D5803" || b.Manifest.CDA != "1272-3750" || !reflect.DeepEqual(b.Manifest.NoErase, []string{"USERDATA"}) {
-			t.Errorf("%+v", b.Manifest)
-		}
-		data, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		again, err := os.ReadFile(create(t, packing, someFiles...))
-		if err != nil || !bytes.Equal(data, again) {
-			t.Errorf("the same files gave other bytes (%v)", err)
-		}
+	}
+	if b.Manifest.Device != "D5803" || b.Manifest.CDA != "1272-3750" || !reflect.DeepEqual(b.Manifest.NoErase, []string{"USERDATA"}) {
+		t.Errorf("%+v", b.Manifest)
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := os.ReadFile(create(t, testManifest, someFiles...))
+	if err != nil || !bytes.Equal(data, again) {
+		t.Errorf("the same files gave other bytes (%v)", err)
 	}
 }
 
 // write(open(x)) has the members of x byte for byte, whatever the packing.
 func TestRoundTrip(t *testing.T) {
-	first := mustOpen(t, create(t, Deflated, someFiles...))
-	path := filepath.Join(t.TempDir(), "second.ftf")
-	if err := Create(context.Background(), path, first.Manifest, first.Files(), Stored); err != nil {
-		t.Fatal(err)
-	}
-	second := mustOpen(t, path)
+	first := mustOpen(t, repacked(t, create(t, testManifest, someFiles...)))
+	second := mustOpen(t, create(t, first.Manifest, first.Files()...))
 	if len(first.Members) != len(second.Members) {
 		t.Fatalf("%d members became %d", len(first.Members), len(second.Members))
 	}
@@ -112,50 +140,35 @@ func TestCreateRefuses(t *testing.T) {
 		{Duplicate, []File{file("meta-inf/manifest.mf", nil)}},
 		{TooMany, make([]File, maxMembers)},
 	} {
-		path := filepath.Join(t.TempDir(), "x.ftf")
-		want(t, Create(context.Background(), path, testManifest, c.files, Stored), c.reason)
-		if _, err := os.Stat(path); err == nil {
-			t.Error("a file was left")
+		var out bytes.Buffer
+		want(t, Write(&out, testManifest, c.files), c.reason)
+		if out.Len() > 0 {
+			t.Error("something was written")
 		}
 	}
 }
 
-// A failure leaves what was there and nothing else.
-func TestCreateIsAtomic(t *testing.T) {
+// What reading a file gives is what Write gives.
+func TestWriteFails(t *testing.T) {
 	broken := errors.New("disk on fire")
 	changing := 0
-	stopped, stop := context.WithCancel(context.Background())
-	stop()
 	for name, c := range map[string]struct {
-		ctx  context.Context
 		f    File
 		want error
 	}{
-		"open fails": {context.Background(), File{"b.sin", func() (io.ReadCloser, error) { return nil, broken }}, broken},
-		"read fails": {context.Background(), File{"b.sin", func() (io.ReadCloser, error) {
+		"open fails": {File{"b.sin", func() (io.ReadCloser, error) { return nil, broken }}, broken},
+		"read fails": {File{"b.sin", func() (io.ReadCloser, error) {
 			return io.NopCloser(io.MultiReader(strings.NewReader("x"), &failing{broken})), nil
 		}}, broken},
-		"close fails": {context.Background(), File{"b.sin", func() (io.ReadCloser, error) { return failing{broken}.closing(), nil }}, broken},
-		"changes": {context.Background(), File{"b.sin", func() (io.ReadCloser, error) {
+		"close fails": {File{"b.sin", func() (io.ReadCloser, error) { return failing{broken}.closing(), nil }}, broken},
+		"changes": {File{"b.sin", func() (io.ReadCloser, error) {
 			changing++
 			return io.NopCloser(strings.NewReader(strings.Repeat("x", changing))), nil
 		}}, Corrupt},
-		"stopped": {stopped, file("b.sin", []byte("x")), context.Canceled},
 	} {
 		t.Run(name, func(t *testing.T) {
-			dir := t.TempDir()
-			path := filepath.Join(dir, "x.ftf")
-			if err := os.WriteFile(path, []byte("older bundle"), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			err := Create(c.ctx, path, testManifest, []File{file("a.sin", []byte("a")), c.f}, Stored)
-			if !errors.Is(err, c.want) {
+			if err := Write(io.Discard, testManifest, []File{file("a.sin", []byte("a")), c.f}); !errors.Is(err, c.want) {
 				t.Fatalf("got %v, want %v", err, c.want)
-			}
-			entries, _ := os.ReadDir(dir)
-			data, _ := os.ReadFile(path)
-			if len(entries) != 1 || string(data) != "older bundle" {
-				t.Fatalf("left: %v, %q", entries, data)
 			}
 		})
 	}
@@ -172,11 +185,4 @@ func (f failing) closing() io.ReadCloser {
 		io.Reader
 		io.Closer
 	}{strings.NewReader(""), f}
-}
-
-func TestCreateInMissingFolder(t *testing.T) {
-	err := Create(context.Background(), filepath.Join(t.TempDir(), "no", "x.ftf"), testManifest, nil, Stored)
-	if !errors.Is(err, os.ErrNotExist) {
-		t.Fatal(err)
-	}
 }

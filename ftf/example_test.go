@@ -1,7 +1,7 @@
 package ftf_test
 
 import (
-	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -23,7 +23,11 @@ func ExampleOpen() {
 	reset := ftf.File{Name: "fota-reset.ta", Open: func() (io.ReadCloser, error) {
 		return io.NopCloser(strings.NewReader("02\n00000001 0000\n")), nil
 	}}
-	if err := ftf.Create(context.Background(), path, manifest, []ftf.File{reset}, ftf.Stored); err != nil {
+	file, err := os.Create(path)
+	if err != nil {
+		panic(err)
+	}
+	if err := errors.Join(ftf.Write(file, manifest, []ftf.File{reset}), file.Close()); err != nil {
 		panic(err)
 	}
 	b, err := ftf.Open(path)

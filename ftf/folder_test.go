@@ -1,7 +1,6 @@
 package ftf
 
 import (
-	"context"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -84,12 +83,9 @@ func TestFolderToBundle(t *testing.T) {
 	files["partition-image_S1-SW.sin"] = "gpt, too"
 	files["elabel-D5803-other_S1-ELABEL.sin"] = "second elabel"
 	b := mustOpen(t, folder(t, "fw", files))
-	path := filepath.Join(t.TempDir(), b.Manifest.FileName())
+	path := create(t, b.Manifest, b.Files()...)
 	if filepath.Base(path) != "D5803_23.5.A.1.291_1289-2865_R5B.ftf" {
 		t.Error(path)
-	}
-	if err := Create(context.Background(), path, b.Manifest, b.Files(), Deflated); err != nil {
-		t.Fatal(err)
 	}
 	made := mustOpen(t, path)
 	names := map[string]string{}

@@ -120,7 +120,7 @@ func TestWriteZip64(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := addFile(context.Background(), z, file("kernel.sin", []byte("kernel")), Stored); err != nil {
+	if err := addFile(z, file("kernel.sin", []byte("kernel"))); err != nil {
 		t.Fatal(err)
 	}
 	if err := z.Close(); err != nil {

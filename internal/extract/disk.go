@@ -94,7 +94,7 @@ func (u *unpacker) partition(ctx context.Context, file File, c chosenPartition, 
 	if err != nil {
 		return err
 	}
-	defer p.discard()
+	defer p.Discard()
 	if err := copyTo(&fileio.HoleWriter{Context: ctx, W: p}); err != nil {
 		return err
 	}

@@ -1,8 +1,6 @@
 package extract
 
 import (
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"io"
 	"io/fs"
@@ -95,53 +93,26 @@ func (f *folder) free(name string) error {
 	return err
 }
 
-// pending is an output without a name yet.
-type pending struct {
-	*os.File
-	folder *folder
-	temp   string
-}
-
 // create starts an output. Secret ones can be read by their owner only.
-func (f *folder) create(secret bool) (*pending, error) {
-	random := make([]byte, 8)
-	_, _ = rand.Read(random) // never fails
-	mode := fs.FileMode(0o644)
+func (f *folder) create(secret bool) (*fileio.Pending, error) {
 	if secret {
-		mode = 0o600
+		return fileio.Create(f.root, 0o600)
 	}
-	p := &pending{folder: f, temp: ".xflash-" + hex.EncodeToString(random) + ".part"}
-	var err error
-	p.File, err = f.root.OpenFile(p.temp, os.O_RDWR|os.O_CREATE|os.O_EXCL, mode)
-	return p, err
+	return fileio.Create(f.root, 0o644)
 }
 
-// commit gives the output its size and its name. Whatever happens, the output is closed.
-func (p *pending) commit(name string, size int64) error {
-	err := p.folder.free(name) // again: the job may have taken minutes
-	if err == nil && path.Dir(name) != "." {
-		if err = p.folder.root.Mkdir(path.Dir(name), 0o755); errors.Is(err, fs.ErrExist) {
-			err = nil
+// commit gives an output its size and its name.
+func (f *folder) commit(p *fileio.Pending, name string, size int64) error {
+	if err := f.free(name); err != nil { // again: the job may have taken minutes
+		return err
+	}
+	if dir := path.Dir(name); dir != "." {
+		if err := f.root.MkdirAll(dir, 0o755); err != nil {
+			return err
 		}
 	}
-	if err == nil {
-		err = p.Truncate(size)
+	if err := p.Truncate(size); err != nil {
+		return err
 	}
-	if err == nil {
-		err = p.Sync()
-	}
-	if err = errors.Join(err, p.Close()); err == nil {
-		err = p.folder.root.Rename(p.temp, name)
-	}
-	if err != nil {
-		_ = p.folder.root.Remove(p.temp) // the first failure counts
-	}
-	return err
-}
-
-// discard takes the output away. After commit it does nothing.
-func (p *pending) discard() {
-	if p.Close() == nil {
-		_ = p.folder.root.Remove(p.temp) // the reason for discarding counts
-	}
+	return p.Commit(name)
 }

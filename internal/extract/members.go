@@ -143,7 +143,7 @@ func (u *unpacker) text(ctx context.Context, m *ftf.Member, r io.Reader, name st
 	if err != nil {
 		return err
 	}
-	defer p.discard()
+	defer p.Discard()
 	n, err := io.Copy(p, &fileio.Reader{Context: ctx, R: r})
 	if err != nil {
 		return err

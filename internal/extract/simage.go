@@ -46,7 +46,7 @@ func (u *unpacker) sparseImage(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer p.discard()
+	defer p.Discard()
 	if err := expand(p, func(n int64) { u.progress(u.path, n) }); err != nil {
 		return fmt.Errorf("%s: %w", u.path, err)
 	}
@@ -89,7 +89,7 @@ func (u *unpacker) makeSparse(ctx context.Context, raw io.ReaderAt, size int64, 
 	if err != nil {
 		return err
 	}
-	defer p.discard()
+	defer p.Discard()
 	n, err := io.Copy(p, pieces[0].Reader())
 	if err != nil {
 		return err

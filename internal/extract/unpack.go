@@ -137,10 +137,10 @@ func (u *unpacker) sin(ctx context.Context, r io.Reader, size int64, stem string
 	if err := u.out.free(stem + u.ending()); err != nil {
 		return nil, err
 	}
-	var outs []*pending
+	var outs []*fileio.Pending
 	defer func() {
 		for _, p := range outs {
-			p.discard()
+			p.Discard()
 		}
 	}()
 	report, err := sin.Unpack(ctx, r, size, nil, sin.UnpackOptions{
@@ -190,7 +190,7 @@ func (u *unpacker) ending() string {
 
 // deliver gives a finished raw output its size and its name, or makes a sparse image of
 // it first. file.Name comes without an ending.
-func (u *unpacker) deliver(ctx context.Context, p *pending, size int64, file File, asSparse bool) error {
+func (u *unpacker) deliver(ctx context.Context, p *fileio.Pending, size int64, file File, asSparse bool) error {
 	if asSparse {
 		if err := p.Truncate(size); err != nil {
 			return err
@@ -202,8 +202,8 @@ func (u *unpacker) deliver(ctx context.Context, p *pending, size int64, file Fil
 }
 
 // finish names an output and reports it.
-func (u *unpacker) finish(p *pending, size int64, file File) error {
-	if err := p.commit(file.Name, size); err != nil {
+func (u *unpacker) finish(p *fileio.Pending, size int64, file File) error {
+	if err := u.out.commit(p, file.Name, size); err != nil {
 		return err
 	}
 	if u.Done != nil {

@@ -5,7 +5,9 @@ package fileio
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -33,21 +35,67 @@ func Open(name string) (*os.File, int64, error) {
 	return f, info.Size(), nil
 }
 
-// Replace writes a file in one step: whoever looks finds the old contents or the new, also
-// after a crash.
-func Replace(path string, data []byte, mode fs.FileMode) error {
-	f, err := os.CreateTemp(filepath.Dir(path), ".xflash-*")
+// Pending is a new file that gets its name when it is complete and on the disk.
+type Pending struct {
+	*os.File
+	root *os.Root
+	temp string
+}
+
+// Create starts a file in a folder.
+func Create(root *os.Root, mode fs.FileMode) (*Pending, error) {
+	temp := ".xflash-" + rand.Text() + ".part"
+	f, err := root.OpenFile(temp, os.O_RDWR|os.O_CREATE|os.O_EXCL, mode)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", root.Name(), err)
+	}
+	return &Pending{f, root, temp}, nil
+}
+
+// Commit gives the file its name, which another file loses then and not before: whoever looks
+// finds the old contents or the new, also after a crash. Whatever happens, the file is closed.
+func (p *Pending) Commit(name string) error {
+	err := errors.Join(p.Sync(), p.Close())
+	if err == nil {
+		err = p.root.Rename(p.temp, name)
+	}
+	if err != nil {
+		_ = p.root.Remove(p.temp) // the first failure counts
+	}
+	return err
+}
+
+// Discard takes the file away. After Commit it does nothing.
+func (p *Pending) Discard() {
+	if p.Close() == nil {
+		_ = p.root.Remove(p.temp) // the reason for discarding counts
+	}
+}
+
+// Write writes a file in one step, as Commit does it.
+func Write(path string, mode fs.FileMode, write func(*os.File) error) error {
+	root, err := os.OpenRoot(filepath.Dir(path))
 	if err != nil {
 		return err
 	}
-	defer os.Remove(f.Name()) // gone after the rename; this is for the ways out before it
-	if _, err = f.Write(data); err == nil {
-		err = errors.Join(f.Chmod(mode), f.Sync())
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
+	defer root.Close()
+	p, err := Create(root, mode)
+	if err != nil {
 		return err
 	}
-	return os.Rename(f.Name(), path)
+	defer p.Discard()
+	if err := write(p.File); err != nil {
+		return err
+	}
+	return p.Commit(filepath.Base(path))
+}
+
+// Replace is Write for contents in memory. The file has exactly this mode.
+func Replace(path string, data []byte, mode fs.FileMode) error {
+	return Write(path, mode, func(f *os.File) error {
+		_, err := f.Write(data)
+		return errors.Join(err, f.Chmod(mode))
+	})
 }
 
 // Reader stops reading R when Context ends. Progress, which may be nil, is called with the

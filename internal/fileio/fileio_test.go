@@ -67,6 +67,27 @@ func TestReplace(t *testing.T) {
 	}
 }
 
+// What fails leaves what was there and nothing else.
+func TestWriteFails(t *testing.T) {
+	t.Parallel()
+	path := write(t, []byte("old"))
+	broken := errors.New("no more")
+	err := Write(path, 0o644, func(f *os.File) error {
+		_, err := f.WriteString("new")
+		return errors.Join(err, broken)
+	})
+	data, errRead := os.ReadFile(path)
+	if !errors.Is(err, broken) || errRead != nil || string(data) != "old" {
+		t.Errorf("%v, %q, %v", err, data, errRead)
+	}
+	if left, err := os.ReadDir(filepath.Dir(path)); err != nil || len(left) != 1 {
+		t.Errorf("left: %v, %v", left, err)
+	}
+	if err := Write(filepath.Join(path+"-absent", "x"), 0o644, func(*os.File) error { return nil }); !errors.Is(err, os.ErrNotExist) {
+		t.Error(err)
+	}
+}
+
 // A reader tells how far it is, and stops when its context ends, with what it has given counted.
 func TestReadersStop(t *testing.T) {
 	t.Parallel()

@@ -8,11 +8,13 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
 	"path"
 	"slices"
 	"strings"
 
 	"xflash/ftf"
+	"xflash/internal/fileio"
 	"xflash/internal/firmware"
 	"xflash/internal/inspect"
 	"xflash/internal/phone"
@@ -135,9 +137,15 @@ func Assemble(ctx context.Context, b *ftf.Bundle, opt AssembleOptions) (*Assembl
 func (a *Assembly) Write(ctx context.Context, path string) error {
 	files := make([]ftf.File, len(a.Files))
 	for i, f := range a.Files {
-		files[i] = ftf.File{Name: f.Name, Open: f.open}
+		files[i] = ftf.File{Name: f.Name, Open: func() (io.ReadCloser, error) {
+			r, err := f.open()
+			return struct {
+				io.Reader
+				io.Closer
+			}{&fileio.Reader{Context: ctx, R: r}, r}, err
+		}}
 	}
-	err := ftf.Create(ctx, path, a.Manifest, files, ftf.Stored)
+	err := fileio.Write(path, 0o644, func(f *os.File) error { return ftf.Write(f, a.Manifest, files) })
 	if err != nil && ctx.Err() != nil {
 		return context.Cause(ctx)
 	}

@@ -96,6 +96,15 @@ func TestFolderBecomesTheBundleItCameFrom(t *testing.T) {
 	if filepath.Base(out) != filepath.Base(fw.Bundle) {
 		t.Errorf("named %s, Flashtool would say %s", filepath.Base(out), filepath.Base(fw.Bundle))
 	}
+	why := errors.New("enough")
+	stopped, stop := context.WithCancelCause(context.Background())
+	stop(why)
+	if err := a.Write(stopped, out); !errors.Is(err, why) {
+		t.Fatalf("stopped: %v", err)
+	}
+	if left, err := filepath.Glob(filepath.Join(filepath.Dir(out), "*")); err != nil || slices.Contains(left, out) {
+		t.Fatalf("stopped: it left %v, %v", left, err)
+	}
 	if err := a.Write(context.Background(), out); err != nil {
 		t.Fatal(err)
 	}

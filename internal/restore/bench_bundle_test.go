@@ -1,7 +1,6 @@
 package restore_test
 
 import (
-	"context"
 	"errors"
 	"io"
 	"math/rand/v2"
@@ -10,6 +9,7 @@ import (
 	"testing"
 
 	"xflash/ftf"
+	"xflash/internal/fileio"
 	"xflash/internal/phone"
 	"xflash/internal/simphone/mkimage"
 	"xflash/sin"
@@ -92,8 +92,10 @@ func makeBenchBundle(dir string) error {
 	if err := errors.Join(err, f.Close()); err != nil {
 		return err
 	}
-	err = ftf.Create(context.Background(), filepath.Join(dir, benchBundle), ftf.Manifest{Device: model.Code, Version: "1"},
-		[]ftf.File{{Name: "system.sin", Open: func() (io.ReadCloser, error) { return os.Open(path) }}}, ftf.Stored)
+	err = fileio.Write(filepath.Join(dir, benchBundle), 0o644, func(f *os.File) error {
+		return ftf.Write(f, ftf.Manifest{Device: model.Code, Version: "1"},
+			[]ftf.File{{Name: "system.sin", Open: func() (io.ReadCloser, error) { return os.Open(path) }}})
+	})
 	return errors.Join(err, os.Remove(path))
 }
 

@@ -2,7 +2,6 @@ package restore_test
 
 import (
 	"bytes"
-	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -18,6 +17,7 @@ import (
 	"testing"
 
 	"xflash/ftf"
+	"xflash/internal/fileio"
 	"xflash/internal/restore"
 	"xflash/usbproto/s1"
 )
@@ -330,7 +330,7 @@ func (b *madeBundle) write(t *testing.T) string {
 		add("boot_delivery.xml", []byte(b.deliveryText()))
 	}
 	m := ftf.Manifest{Device: b.facts.Model, Version: "23.5.A.1.291", Branding: "Test"}
-	if err := ftf.Create(context.Background(), path, m, files, ftf.Stored); err != nil {
+	if err := fileio.Write(path, 0o644, func(f *os.File) error { return ftf.Write(f, m, files) }); err != nil {
 		t.Fatal(errors.Join(err, fmt.Errorf("%v", b.changes)))
 	}
 	return path

@@ -3,7 +3,6 @@ package restore_test
 import (
 	"archive/zip"
 	"bytes"
-	"context"
 	"encoding/binary"
 	"errors"
 	"io"
@@ -13,6 +12,7 @@ import (
 	"testing"
 
 	"xflash/ftf"
+	"xflash/internal/fileio"
 	"xflash/internal/restore"
 	"xflash/internal/simphone"
 	"xflash/internal/simphone/mkimage"
@@ -53,7 +53,7 @@ func rebundle(t *testing.T, m ftf.Manifest, all map[string][]byte) string {
 		files = append(files, ftf.File{Name: name, Open: func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(data)), nil }})
 	}
 	path := filepath.Join(t.TempDir(), "changed.ftf")
-	if err := ftf.Create(context.Background(), path, m, files, ftf.Stored); err != nil {
+	if err := fileio.Write(path, 0o644, func(f *os.File) error { return ftf.Write(f, m, files) }); err != nil {
 		t.Fatal(err)
 	}
 	return path

@@ -1,7 +1,6 @@
 package tabackup
 
 import (
-	"cmp"
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
@@ -15,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"xflash/ftf"
+	"xflash/internal/fileio"
 	"xflash/internal/trimarea"
 )
 
@@ -63,13 +63,8 @@ func (b *Backup) Write(dir, by, loader string, now time.Time) (err error) {
 			_ = os.RemoveAll(part) // the first error is the one to tell
 		}
 	}()
-	root, err := os.OpenRoot(part)
-	if err != nil {
-		return err
-	}
-	defer root.Close()
 	for _, f := range files {
-		if err := writeFile(root, f.name, f.data); err != nil {
+		if err := fileio.Replace(filepath.Join(part, f.name), f.data, 0o600); err != nil {
 			return err
 		}
 	}
@@ -78,17 +73,6 @@ func (b *Backup) Write(dir, by, loader string, now time.Time) (err error) {
 		return &fs.PathError{Op: "create", Path: dir, Err: err}
 	}
 	return nil
-}
-
-func writeFile(root *os.Root, name string, data []byte) error {
-	f, err := root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return err
-	}
-	if _, err = f.Write(data); err == nil {
-		err = f.Sync()
-	}
-	return cmp.Or(err, f.Close())
 }
 
 type file struct {

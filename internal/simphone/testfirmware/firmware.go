@@ -18,6 +18,7 @@ import (
 	"strings"
 
 	"xflash/ftf"
+	"xflash/internal/fileio"
 	"xflash/internal/simphone"
 	"xflash/internal/simphone/mkimage"
 	"xflash/sin"
@@ -35,7 +36,6 @@ type Options struct {
 	Disk       int64  // bytes of the phone's eMMC; 0 is simphone.DiskSize
 	NoResets   bool   // leave out cust-reset.ta and fota-reset.ta
 	Extra      []ftf.File
-	Packing    ftf.Packing                   // 0 is ftf.Stored
 	Issuer     map[string]*mkimage.Authority // another authority for some images, by short name
 }
 
@@ -76,9 +76,6 @@ func Make(ctx context.Context, dir string, o Options) (*Firmware, error) {
 	if o.Disk == 0 {
 		o.Disk = simphone.DiskSize
 	}
-	if o.Packing == 0 {
-		o.Packing = ftf.Stored
-	}
 	if o.Phone == "" {
 		o.Phone = simphone.DefaultName
 	}
@@ -101,7 +98,7 @@ func Make(ctx context.Context, dir string, o Options) (*Firmware, error) {
 	manifest := ftf.Manifest{Device: facts.Model, Version: m.form.version, Branding: "Customized CE1", CDA: "1289-5302", Revision: "R5D",
 		NoErase: []string{"APPS_LOG", "USERDATA", "SSD", "DIAG", "B2B"}}
 	m.fw.Bundle = filepath.Join(dir, manifest.FileName())
-	return m.fw, ftf.Create(ctx, m.fw.Bundle, manifest, m.files, o.Packing)
+	return m.fw, fileio.Write(m.fw.Bundle, 0o644, func(f *os.File) error { return ftf.Write(f, manifest, m.files) })
 }
 
 // add puts a file of the folder into the bundle.
