@@ -2,7 +2,6 @@ package inspect
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -58,17 +57,17 @@ func (in *inspector) recognizeBoot(head []byte) looker {
 	case bootimg.KindELF:
 		return in.elf
 	case bootimg.KindQCDT:
-		return inMemory(in.qcdt)
+		return inMemory((*Report).qcdt)
 	case bootimg.KindFDT:
-		return inMemory(in.tree)
+		return inMemory((*Report).tree)
 	case bootimg.KindZImage, bootimg.KindARM64, bootimg.KindUImage:
-		return inMemory(in.bareKernel)
+		return inMemory((*Report).bareKernel)
 	}
 	switch {
 	case bytes.HasPrefix(head, []byte("AVB0")):
-		return in.vbmeta
+		return ofHead((*Report).vbmeta)
 	case bytes.HasPrefix(head, dtboMagic):
-		return inMemory(in.dtbo)
+		return inMemory((*Report).dtbo)
 	}
 	return nil
 }
@@ -85,12 +84,12 @@ func (in *inspector) cmdline(line string) string {
 var identity = regexp.MustCompile(`(?i)[\w.]*(serialno|serial|imei|meid|cid|bdaddr|macaddr|btmac|wifimac)\d?=[^\s"]+`)
 
 // android inspects an Android boot image.
-func (in *inspector) android(_ context.Context, rep *Report, data []byte) error {
+func (in *inspector) android(rep *Report, data []byte) {
 	rep.Kind, rep.Title = KindAndroid, "Android boot image"
 	m, err := bootimg.Parse(data)
 	if m == nil {
-		rep.bootFault(err)
-		return nil
+		rep.failed(err)
+		return
 	}
 	rep.Title = fmt.Sprintf("Android boot image, header version %d", m.Version)
 	rep.Boot = &Boot{HeaderVersion: m.Version, PageSize: m.PageSize, OSVersion: m.OSVersion.String(), Name: m.Name, Cmdline: in.cmdline(m.Cmdline)}
@@ -116,7 +115,7 @@ func (in *inspector) android(_ context.Context, rep *Report, data []byte) error 
 	}
 	if m.Need > maxBoot {
 		rep.unproven("it is larger than any boot partition that xflash knows, so only its header was checked")
-		return nil
+		return
 	}
 	rep.Layouts[0].add(RegionTrailing, "", m.Need, rep.Size-m.Need)
 	rep.trailing(m.Trailing, m.Need)
@@ -131,7 +130,6 @@ func (in *inspector) android(_ context.Context, rep *Report, data []byte) error 
 	}
 	rep.bootPhones()
 	rep.bootID(m)
-	return nil
 }
 
 // addresses are those of the sections that are there, and of the tags, which every header
@@ -189,19 +187,6 @@ func (r *Report) trailing(b []byte, at int64) {
 		return
 	}
 	r.Notes = append(r.Notes, fmt.Sprintf("%d other bytes follow the image at %#x", len(b), at))
-}
-
-// bootFault records a failure that a parser of bootimg found.
-func (r *Report) bootFault(err error) {
-	reason, offset := "malformed", int64(-1)
-	var e *bootimg.Error
-	if errors.As(err, &e) {
-		offset = e.Offset
-		if errors.Is(err, bootimg.ErrTruncated) {
-			reason = "truncated"
-		}
-	}
-	r.wrong(reason, offset, err.Error())
 }
 
 // corrupt tells of a section that cannot be unpacked to its end. That is damage, as it is for
@@ -307,27 +292,19 @@ func (r *Report) bootPhones() {
 			named := func(t Tree) bool {
 				return b.Model != "" && t.Model == b.Model || b.Compatible != "" && slices.Contains(t.Compatible, b.Compatible)
 			}
-			if !slices.ContainsFunc(r.Trees, named) {
-				continue
+			if slices.ContainsFunc(r.Trees, named) {
+				r.forFamily(f, "it has the device tree of "+b.CodeName, func(m phone.Model) bool { return m.CodeName == b.CodeName })
 			}
-			m := Match{Family: f.Name, Platform: f.SoC, Because: "it has the device tree of " + b.CodeName}
-			for _, model := range f.Models {
-				if model.CodeName == b.CodeName {
-					m.Models = append(m.Models, model.Code)
-				}
-			}
-			r.For = append(r.For, m)
 		}
 	}
 }
 
 // vendorBoot inspects the vendor half of a boot image.
-func (in *inspector) vendorBoot(_ context.Context, rep *Report, data []byte) error {
+func (in *inspector) vendorBoot(rep *Report, data []byte) {
 	rep.Kind, rep.Title = KindVendor, "vendor_boot image, for phones after the S1 era"
 	v, err := bootimg.ParseVendorBoot(data)
-	if err != nil {
-		rep.bootFault(err)
-		return nil
+	if rep.failed(err) {
+		return
 	}
 	rep.Boot = &Boot{HeaderVersion: v.Version, PageSize: v.PageSize, Name: v.Name, Cmdline: in.cmdline(v.Cmdline)}
 	rep.ramdisk(v.Ramdisk, false)
@@ -335,38 +312,34 @@ func (in *inspector) vendorBoot(_ context.Context, rep *Report, data []byte) err
 		rep.addTree(v.DTB, "device tree section")
 	}
 	rep.unproven("all sections are there; the format has no checksum for them")
-	return nil
 }
 
 // qcdt inspects a table of device trees.
-func (in *inspector) qcdt(_ context.Context, rep *Report, data []byte) error {
-	rep.Kind, rep.Title = KindQCDT, "QCDT table of device trees"
+func (r *Report) qcdt(data []byte) {
+	r.Kind, r.Title = KindQCDT, "QCDT table of device trees"
 	t, err := bootimg.ParseQCDT(data)
-	if err != nil {
-		rep.bootFault(err)
-		return nil
+	if r.failed(err) {
+		return
 	}
-	rep.Title = fmt.Sprintf("QCDT table of device trees, version %d, %s", t.Version, text.Count(len(t.Entries), "entry"))
-	l := Layout{Of: "file", Size: rep.Size}
+	r.Title = fmt.Sprintf("QCDT table of device trees, version %d, %s", t.Version, text.Count(len(t.Entries), "entry"))
+	l := Layout{Of: "file", Size: r.Size}
 	for _, e := range t.Entries {
-		if _, err := t.DTB(e); err != nil {
-			rep.bootFault(err)
-		}
+		_, err := t.DTB(e)
+		r.failed(err)
 		l.Regions = append(l.Regions, Region{RegionSection, "device tree", int64(e.Offset), int64(e.Size)})
 	}
-	l.Regions = append(l.Regions, Region{RegionHeader, "", 0, firstTree(t, rep.Size)})
+	l.Regions = append(l.Regions, Region{RegionHeader, "", 0, firstTree(t, r.Size)})
 	l.arrange()
-	rep.Layouts = []Layout{l}
+	r.Layouts = []Layout{l}
 	trees, err := t.Trees()
 	for _, tree := range trees {
-		rep.addTree(tree.DTB, "table", tree.IDs...)
+		r.addTree(tree.DTB, "table", tree.IDs...)
 	}
-	if err != nil && !rep.Damaged() {
-		rep.bootFault(err)
+	if !r.Damaged() {
+		r.failed(err)
 	}
-	rep.bootPhones()
-	rep.unproven("every tree is there and starts correctly; the format has no checksum for them")
-	return nil
+	r.bootPhones()
+	r.unproven("every tree is there and starts correctly; the format has no checksum for them")
 }
 
 func firstTree(t *bootimg.Table, end int64) int64 {
@@ -377,30 +350,27 @@ func firstTree(t *bootimg.Table, end int64) int64 {
 }
 
 // tree inspects a device tree on its own.
-func (in *inspector) tree(_ context.Context, rep *Report, data []byte) error {
-	rep.Kind, rep.Title = KindTree, "device tree"
+func (r *Report) tree(data []byte) {
+	r.Kind, r.Title = KindTree, "device tree"
 	f, err := bootimg.ParseFDT(data)
-	if err != nil {
-		rep.bootFault(err)
-		return nil
+	if r.failed(err) {
+		return
 	}
 	for trees := 0; ; trees++ {
-		rep.addTree(f.Bytes(), "file")
+		r.addTree(f.Bytes(), "file")
 		if data = data[len(f.Bytes()):]; !bytes.HasPrefix(data, []byte(bootimg.FDTMagic)) {
 			break
 		}
-		if f, err = bootimg.ParseFDT(data); err != nil { // a chain, as kernels have appended
-			rep.bootFault(err)
-			return nil
+		if f, err = bootimg.ParseFDT(data); r.failed(err) { // a chain, as kernels have appended
+			return
 		}
-		rep.Title = fmt.Sprintf("chain of %d device trees", trees+2)
+		r.Title = fmt.Sprintf("chain of %d device trees", trees+2)
 	}
-	rep.bootPhones()
+	r.bootPhones()
 	if rest := len(data); rest > 0 {
-		rep.Notes = append(rep.Notes, fmt.Sprintf("%d bytes follow the last tree", rest))
+		r.Notes = append(r.Notes, fmt.Sprintf("%d bytes follow the last tree", rest))
 	}
-	rep.unproven("the file is complete; the format has no checksum")
-	return nil
+	r.unproven("the file is complete; the format has no checksum")
 }
 
 // readerAt is the file at any place, for what must be found in it.

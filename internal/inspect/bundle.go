@@ -154,8 +154,7 @@ func (in *inspector) member(ctx context.Context, m *ftf.Member) (*Report, error)
 // Unused judges a member that is not firmware, which nothing uses: damage is an *ftf.Error.
 // Errors are those of reading as well.
 func Unused(ctx context.Context, m *ftf.Member) error {
-	in := &inspector{Options: Options{Roots: &sin.RootSet{}}}
-	rep, err := in.member(ctx, m)
+	rep, err := newInspector(Options{}).member(ctx, m)
 	if err != nil {
 		return err
 	}

@@ -107,22 +107,21 @@ func (in *inspector) compressed(ctx context.Context, rep *Report, s source) erro
 }
 
 // json names JSON: what servers answer with instead of a file.
-func (in *inspector) json(_ context.Context, rep *Report, data []byte) error {
-	rep.Title = "JSON text, not firmware"
+func (r *Report) json(data []byte) {
+	r.Title = "JSON text, not firmware"
 	var fields map[string]any
 	if err := json.Unmarshal(data, &fields); err != nil {
-		rep.unproven("of an unknown format, so nothing about it can be checked")
-		return nil
+		r.unproven("of an unknown format, so nothing about it can be checked")
+		return
 	}
 	for _, key := range []string{"error", "errors", "message", "status", "code"} {
 		if _, ok := fields[key]; ok {
-			rep.Kind = KindOtherFile
-			rep.wrong("not firmware", 0, "it is a server's answer: the download gave an error instead of the file")
-			return nil
+			r.Kind = KindOtherFile
+			r.wrong("not firmware", 0, "it is a server's answer: the download gave an error instead of the file")
+			return
 		}
 	}
-	rep.unproven("of a kind that xflash cannot check")
-	return nil
+	r.unproven("of a kind that xflash cannot check")
 }
 
 // romZip says what an archive is for by its members: a system update, or a wrapped bundle.

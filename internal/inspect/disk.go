@@ -73,8 +73,7 @@ func (in *inspector) disk(ctx context.Context, rep *Report, s source) error {
 	family := familyOf(entries)
 	if family != nil {
 		rep.Disk.Family = family.Name
-		rep.For = append(rep.For, Match{Family: family.Name, Platform: family.SoC, Models: codes(family.Models),
-			Because: "its partition labels are those of this family; other families may have the same"})
+		rep.forFamily(family, "its partition labels are those of this family; other families may have the same", nil)
 	}
 	rep.Disk.Partitions = partitions(entries, family)
 	rep.Layouts = []Layout{tableLayout("disk", uint64(end)/gpt.SectorSize, entries)}

@@ -30,15 +30,15 @@ type FileSystem struct {
 }
 
 // recognizeFileSystem finds the file systems of partitions (sin/FORMAT.md §7).
-func (in *inspector) recognizeFileSystem(head []byte) looker {
+func recognizeFileSystem(head []byte) looker {
 	switch sin.Recognize(head) {
 	case sin.KindYaffs2:
-		return in.yaffs2
+		return yaffs2
 	case sin.KindExt4:
-		return in.ext
+		return ofHead((*Report).ext)
 	}
 	if isFAT(head) {
-		return in.fat
+		return ofHead((*Report).fat)
 	}
 	return nil
 }
@@ -79,11 +79,7 @@ const (
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // ext inspects the superblock of an ext2, ext3 or ext4 file system.
-func (in *inspector) ext(_ context.Context, rep *Report, s source) error {
-	head, err := s.head()
-	if err != nil {
-		return err
-	}
+func (r *Report) ext(head []byte) {
 	if len(head) < extSuper+extSuperSize {
 		head = append(head, make([]byte, extSuper+extSuperSize-len(head))...)
 	}
@@ -102,32 +98,30 @@ func (in *inspector) ext(_ context.Context, rep *Report, s source) error {
 		blocks |= uint64(le.Uint32(b[extBlocksHigh:])) << 32
 		free |= uint64(le.Uint32(b[extFreeHigh:])) << 32
 	}
-	rep.Kind, rep.FileSystem, rep.Title = KindExt, fs, fs.Type+" file system"
+	r.Kind, r.FileSystem, r.Title = KindExt, fs, fs.Type+" file system"
 	if blocks > uint64(1<<62)/uint64(fs.BlockSize) {
-		rep.wrong("bad superblock", extSuper, fmt.Sprintf("the file system says it has %d blocks", blocks))
-		return nil
+		r.wrong("bad superblock", extSuper, fmt.Sprintf("the file system says it has %d blocks", blocks))
+		return
 	}
 	fs.Size, fs.Free = int64(blocks)*fs.BlockSize, int64(min(free, blocks))*fs.BlockSize
 	fs.UUID = uuid(b[extUUID : extUUID+16])
 	fs.Created, fs.LastMount, fs.LastWrite = unixTime(b[extMakeTime:]), unixTime(b[extMountTime:]), unixTime(b[extWriteTime:])
 	fs.State = extStateText(le.Uint16(b[extState:]), incompat)
-	rep.Layouts = []Layout{{Of: "file", Size: s.size, Regions: []Region{{RegionHeader, "superblock", extSuper, extSuperSize}}}}
-	l := &rep.Layouts[0]
-	l.add(RegionData, fs.Type, extSuper+extSuperSize, min(fs.Size, s.size)-extSuper-extSuperSize)
-	if fs.Size > s.size {
-		rep.truncated(fs.Size, fmt.Sprintf("the file system has %d bytes, the file ends after %d", fs.Size, s.size))
-		return nil
+	r.Layouts = []Layout{{Of: "file", Size: r.Size, Regions: []Region{{RegionHeader, "superblock", extSuper, extSuperSize}}}}
+	l := &r.Layouts[0]
+	l.add(RegionData, fs.Type, extSuper+extSuperSize, min(fs.Size, r.Size)-extSuper-extSuperSize)
+	if r.short(fs.Size, "the file system has %d bytes") {
+		return
 	}
-	l.add(RegionTrailing, "", fs.Size, s.size-fs.Size)
+	l.add(RegionTrailing, "", fs.Size, r.Size-fs.Size)
 	if le.Uint32(b[extReadOnly:])&extMetaCsum != 0 && b[extChecksumType] == 1 {
 		// The sum is kept as it is in the register, without the last inversion.
 		if ^crc32.Checksum(b[:extChecksum], castagnoli) != le.Uint32(b[extChecksum:]) {
-			rep.wrong("bad superblock", extSuper, "the checksum of the superblock is wrong")
-			return nil
+			r.wrong("bad superblock", extSuper, "the checksum of the superblock is wrong")
+			return
 		}
 	}
-	rep.unproven("the file is complete; only e2fsck can tell whether its content is right")
-	return nil
+	r.unproven("the file is complete; only e2fsck can tell whether its content is right")
 }
 
 func extStateText(state uint16, incompat uint32) string {
@@ -180,11 +174,7 @@ func isFAT(b []byte) bool {
 
 // fat inspects the boot sector of a FAT file system. Its kind follows from the number of
 // clusters (Microsoft's FAT specification 1.03).
-func (in *inspector) fat(_ context.Context, rep *Report, s source) error {
-	b, err := s.head()
-	if err != nil {
-		return err
-	}
+func (r *Report) fat(b []byte) {
 	le := binary.LittleEndian
 	sector := int64(le.Uint16(b[11:]))
 	sectors, table := int64(le.Uint16(b[19:])), int64(le.Uint16(b[22:]))
@@ -209,21 +199,19 @@ func (in *inspector) fat(_ context.Context, rep *Report, s source) error {
 		fs.UUID = fmt.Sprintf("%04X-%04X", serial>>16, serial&0xFFFF)
 		fs.Label = strings.TrimRight(cstring(extended[7:18]), " ")
 	}
-	rep.Kind, rep.FileSystem, rep.Title = KindFAT, fs, fs.Type+" file system"
-	rep.Layouts = []Layout{{Of: "file", Size: s.size}}
-	l := &rep.Layouts[0]
+	r.Kind, r.FileSystem, r.Title = KindFAT, fs, fs.Type+" file system"
+	r.Layouts = []Layout{{Of: "file", Size: r.Size}}
+	l := &r.Layouts[0]
 	l.add(RegionHeader, "boot sector", 0, sector)
-	l.add(RegionData, fs.Type, sector, min(fs.Size, s.size)-sector)
+	l.add(RegionData, fs.Type, sector, min(fs.Size, r.Size)-sector)
 	switch {
 	case clusters < 0 || fs.Size < sector:
-		rep.wrong("bad boot sector", 0, "the boot sector contradicts itself")
-	case fs.Size > s.size:
-		rep.truncated(fs.Size, fmt.Sprintf("the file system has %d bytes, the file ends after %d", fs.Size, s.size))
+		r.wrong("bad boot sector", 0, "the boot sector contradicts itself")
+	case r.short(fs.Size, "the file system has %d bytes"):
 	default:
-		l.add(RegionTrailing, "", fs.Size, s.size-fs.Size)
-		rep.unproven("the file is complete; the format has no checksum for its content")
+		l.add(RegionTrailing, "", fs.Size, r.Size-fs.Size)
+		r.unproven("the file is complete; the format has no checksum for its content")
 	}
-	return nil
 }
 
 // Sizes of a yaffs2 page and its spare bytes on the phones that have it (sin/FORMAT.md §2.4).
@@ -231,7 +219,7 @@ const yaffsPage, yaffsSpare = 2048, 64
 
 // yaffs2 inspects an image of flash with spare bytes. The spare bytes of the first page
 // repeat what the page is: an object header.
-func (in *inspector) yaffs2(_ context.Context, rep *Report, s source) error {
+func yaffs2(_ context.Context, rep *Report, s source) error {
 	page := make([]byte, yaffsPage+yaffsSpare)
 	r, err := s.open()
 	if err != nil {

@@ -50,11 +50,7 @@ const maxDepth = 4
 // File inspects size bytes of r. Errors are those of r and ctx; whatever is wrong with
 // the file itself is in the report.
 func File(ctx context.Context, name string, r io.ReaderAt, size int64, opt Options) (*Report, error) {
-	in := &inspector{Options: opt}
-	if in.Roots == nil {
-		in.Roots = &sin.RootSet{}
-	}
-	rep, err := in.file(ctx, fileSource(name, r, size))
+	rep, err := newInspector(opt).file(ctx, fileSource(name, r, size))
 	if err != nil {
 		return nil, err
 	}
@@ -66,6 +62,13 @@ type inspector struct {
 	Options
 	depth    int
 	kindOnly bool // archives and images are not read
+}
+
+func newInspector(opt Options) *inspector {
+	if opt.Roots == nil {
+		opt.Roots = &sin.RootSet{}
+	}
+	return &inspector{Options: opt}
 }
 
 // source is a file as far as it can be read: at any place, or only from its start.
@@ -152,7 +155,7 @@ type looker func(context.Context, *Report, source) error
 func (in *inspector) recognize(head []byte, s source) looker {
 	switch {
 	case len(head) == 0:
-		return in.empty
+		return ofHead((*Report).empty)
 	case sparse.Is(head):
 		return in.sparse
 	case ftf.IsZip(head) && s.at == nil:
@@ -173,7 +176,7 @@ func (in *inspector) recognize(head []byte, s source) looker {
 	if look := in.recognizeBoot(head); look != nil {
 		return look
 	}
-	if look := in.recognizeFileSystem(head); look != nil {
+	if look := recognizeFileSystem(head); look != nil {
 		return look
 	}
 	if look := in.recognizeText(head, s); look != nil {
@@ -182,5 +185,5 @@ func (in *inspector) recognize(head []byte, s source) looker {
 	if isBrokenSIN(head, s.size) {
 		return in.sin
 	}
-	return in.recognizeOther(head)
+	return recognizeOther(head)
 }

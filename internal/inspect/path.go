@@ -27,11 +27,7 @@ const (
 
 // Path inspects a file or a folder. Errors are those of the file system and of ctx.
 func Path(ctx context.Context, name string, opt Options) (*Report, error) {
-	in := &inspector{Options: opt}
-	if in.Roots == nil {
-		in.Roots = &sin.RootSet{}
-	}
-	rep, err := in.path(ctx, name)
+	rep, err := newInspector(opt).path(ctx, name)
 	if err != nil {
 		return nil, err
 	}
@@ -382,7 +378,8 @@ func Identify(ctx context.Context, name string) (kind Kind, title string, err er
 		return "", "", err
 	}
 	defer f.Close()
-	in := &inspector{Options: Options{Roots: &sin.RootSet{}}, depth: maxDepth - 1, kindOnly: true}
+	in := newInspector(Options{})
+	in.depth, in.kindOnly = maxDepth-1, true
 	rep, err := in.onDisk(ctx, name, name, f, size)
 	if err != nil {
 		return "", "", err

@@ -150,8 +150,7 @@ func (in *inspector) parts(ctx context.Context, rep *Report, s source, found *si
 		if p.Target == (sin.Target{}) {
 			name = "payload"
 		}
-		inside := source{name: name, size: p.Size, at: headReader(p.Head)}
-		inside.open = func() (io.ReadCloser, error) { return io.NopCloser(io.NewSectionReader(inside.at, 0, p.Size)), nil }
+		inside := fileSource(name, headReader(p.Head), p.Size)
 		hwconf := found.Header.Version == 3 && found.Header.Type == sin.TypeHWConf
 		boots := p.Kind == sin.KindELF || p.Kind == sin.KindBoot || strings.HasPrefix(string(p.Head), "QCDT")
 		if (boots || hwconf) && p.Size <= maxBoot && !rep.Damaged() {

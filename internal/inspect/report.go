@@ -1,5 +1,14 @@
 package inspect
 
+import (
+	"errors"
+	"fmt"
+
+	"xflash/fastboot/bootimg"
+	"xflash/fastboot/sparse"
+	"xflash/ftf"
+)
+
 // Kind is what a file is. The values are stable, for programs.
 type Kind string
 
@@ -146,6 +155,49 @@ func (r *Report) truncated(want int64, text string) {
 	for i := range r.Layouts {
 		r.Layouts[i].missing(r.Size, want)
 	}
+}
+
+// short records that a file ends before the end that its format wants; false when it does not.
+func (r *Report) short(want int64, format string) bool {
+	if want <= r.Size {
+		return false
+	}
+	r.truncated(want, fmt.Sprintf(format+", the file ends after %d", want, r.Size))
+	return true
+}
+
+// failed records what a parser found wrong with the file; false when it found nothing.
+func (r *Report) failed(err error) bool {
+	if err == nil {
+		return false
+	}
+	reason, offset := "malformed", int64(-1)
+	var (
+		text  *ftf.Error
+		boot  *bootimg.Error
+		chunk *sparse.Error
+	)
+	switch {
+	case errors.As(err, &text):
+		reason, offset = text.Reason.Error(), text.Offset
+	case errors.As(err, &boot):
+		offset = boot.Offset
+	case errors.As(err, &chunk):
+		offset = chunk.Offset
+	}
+	for cause, words := range causes {
+		if errors.Is(err, cause) {
+			reason = words
+		}
+	}
+	r.wrong(reason, offset, err.Error())
+	return true
+}
+
+// causes are the reasons of formats that have them as errors.
+var causes = map[error]string{
+	bootimg.ErrTruncated: "truncated", sparse.ErrTruncated: "truncated", sparse.ErrTrailing: "trailing data",
+	sparse.ErrChecksum: "wrong checksum", sparse.ErrLZ4: "damaged chunk", sparse.ErrTooLarge: "too large",
 }
 
 // Damaged reports whether anything is wrong with the file.

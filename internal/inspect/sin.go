@@ -227,7 +227,7 @@ func (r *Report) sinPhones(found *sin.Report) {
 	}
 	families := phone.ByRoot(root)
 	for _, f := range families {
-		r.For = append(r.For, Match{Family: f.Name, Platform: f.SoC, Models: codes(f.Models), Because: because})
+		r.forFamily(f, because, nil)
 	}
 	if len(families) > 0 {
 		return

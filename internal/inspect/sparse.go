@@ -22,14 +22,6 @@ type Sparse struct {
 	Content   Kind             `json:"content,omitempty"`
 }
 
-var sparseReasons = []struct {
-	err    error
-	reason string
-}{
-	{sparse.ErrTruncated, "truncated"}, {sparse.ErrTrailing, "trailing data"}, {sparse.ErrChecksum, "wrong checksum"},
-	{sparse.ErrLZ4, "damaged chunk"}, {sparse.ErrTooLarge, "too large"}, {sparse.ErrMalformed, "malformed"},
-}
-
 // sparse inspects an Android sparse image: every chunk, and what the image is of.
 func (in *inspector) sparse(ctx context.Context, rep *Report, s source) error {
 	rep.Kind, rep.Title = KindSparse, "Android sparse image"
@@ -48,22 +40,11 @@ func (in *inspector) sparse(ctx context.Context, rep *Report, s source) error {
 	if in.Hashes {
 		rep.SHA256, rep.MD5 = sums.file()
 	}
-	var bad *sparse.Error
-	if err := outside(ctx, err); err != nil && !errors.As(err, &bad) {
+	if err := outside(ctx, err); err != nil && !errors.As(err, new(*sparse.Error)) {
 		return err
 	}
 	switch {
-	case err != nil:
-		reason, offset := "malformed", int64(-1)
-		for _, r := range sparseReasons {
-			if errors.Is(err, r.err) {
-				reason = r.reason
-			}
-		}
-		if errors.As(err, &bad) {
-			offset = bad.Offset
-		}
-		rep.wrong(reason, offset, err.Error())
+	case rep.failed(err):
 	case rep.Sparse.Kinds[sparse.CRC32.String()] > 0:
 		rep.whole("the checksum in it is right")
 	default:
@@ -73,12 +54,9 @@ func (in *inspector) sparse(ctx context.Context, rep *Report, s source) error {
 		return nil
 	}
 	content := source{name: "content", size: rep.Sparse.Expanded}
-	look := in.recognizeFileSystem(inside)
+	look := recognizeFileSystem(inside)
 	if look != nil {
-		content.at = headReader(inside) // its first blocks tell all
-		content.open = func() (io.ReadCloser, error) {
-			return io.NopCloser(io.NewSectionReader(content.at, 0, content.size)), nil
-		}
+		content = fileSource(content.name, headReader(inside), content.size) // its first blocks tell all
 	} else if look = in.recognizeBoot(inside); look == nil || content.size > maxBoot {
 		return nil
 	} else {

@@ -1,6 +1,7 @@
 package inspect
 
 import (
+	"bufio"
 	"context"
 	"crypto/md5"
 	"crypto/sha256"
@@ -14,18 +15,21 @@ import (
 
 // sums hashes a SIN while it is read: the file, and what follows its header.
 type sums struct {
-	r       io.Reader
+	r       *bufio.Reader
 	on      bool
 	n       int64
 	sha     hash.Hash
 	md      hash.Hash
 	payload hash.Hash
-	start   []byte // until the length of the header is known
-	begin   int64  // of the payload; -1 while not known
+	begin   int64 // of the payload; -1 when unknown
 }
 
 func newSums(r io.Reader, on bool) *sums {
-	return &sums{r: r, on: on, sha: sha256.New(), md: md5.New(), payload: sha256.New(), begin: -1}
+	s := &sums{r: bufio.NewReaderSize(r, 64<<10), on: on, sha: sha256.New(), md: md5.New(), payload: sha256.New(), begin: -1}
+	if start, err := s.r.Peek(sin.DetectSize); err == nil {
+		s.begin = headerLength(start)
+	}
+	return s
 }
 
 func (s *sums) Read(p []byte) (int, error) {
@@ -39,19 +43,10 @@ func (s *sums) Read(p []byte) (int, error) {
 func (s *sums) add(p []byte) {
 	s.sha.Write(p)
 	s.md.Write(p)
-	at := s.n
-	s.n += int64(len(p))
-	if s.begin < 0 {
-		s.start = append(s.start, p...)
-		if len(s.start) < sin.DetectSize {
-			return
-		}
-		p, at, s.begin = s.start, 0, headerLength(s.start)
-		s.start = nil
-	}
-	if skip := s.begin - at; skip < int64(len(p)) {
+	if skip := s.begin - s.n; skip < int64(len(p)) {
 		s.payload.Write(p[max(skip, 0):])
 	}
+	s.n += int64(len(p))
 }
 
 // headerLength is the place of the payload as the header states it (sin/FORMAT.md

@@ -3,7 +3,6 @@ package inspect
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -34,60 +33,64 @@ func (in *inspector) recognizeText(head []byte, s source) looker {
 	trimmed := bytes.TrimLeft(line, " \t\r\n")
 	switch {
 	case bytes.HasPrefix(bytes.ToLower(line), []byte("manifest-version:")):
-		return inMemory(in.manifest)
+		return inMemory((*Report).manifest)
 	case bootimg.Sniff(head) == bootimg.KindHTML && !bytes.HasPrefix(trimmed, []byte("<!--")):
 		return nil
 	case bytes.HasPrefix(trimmed, []byte("<")):
-		return inMemory(in.xml)
+		return inMemory((*Report).xml)
 	case ftf.IsTA(line):
-		return inMemory(in.ta)
+		return in.ta
 	case ftf.IsScript(line):
-		return inMemory(in.script)
+		return inMemory((*Report).script)
 	case bytes.HasPrefix(trimmed, []byte("{")):
-		return inMemory(in.json)
+		return inMemory((*Report).json)
 	}
 	return nil
 }
 
 // inMemory makes a looker of what looks at the whole content.
-func inMemory(look func(ctx context.Context, rep *Report, data []byte) error) looker {
-	return func(ctx context.Context, rep *Report, s source) error {
+func inMemory(look func(*Report, []byte)) looker {
+	return func(_ context.Context, rep *Report, s source) error {
 		s.size = min(s.size, maxBoot)
 		data, err := s.all()
-		if err != nil {
-			return err
+		if err == nil {
+			look(rep, data)
 		}
-		return look(ctx, rep, data)
-	}
-}
-
-// textFault records what is wrong with a text.
-func (r *Report) textFault(err error) error {
-	var e *ftf.Error
-	if !errors.As(err, &e) {
 		return err
 	}
-	r.wrong(e.Reason.Error(), e.Offset, e.Error())
-	return nil
 }
 
-func (in *inspector) manifest(_ context.Context, rep *Report, data []byte) error {
-	rep.Kind, rep.Title = KindManifest, "manifest of a firmware bundle"
-	m, err := ftf.ParseManifest(bytes.NewReader(data))
-	if err != nil {
-		return rep.textFault(err)
+// ofHead makes a looker of what needs the first bytes only.
+func ofHead(look func(r *Report, head []byte)) looker {
+	return func(_ context.Context, rep *Report, s source) error {
+		head, err := s.head()
+		if err == nil {
+			look(rep, head)
+		}
+		return err
 	}
-	rep.Firmware = firmwareOf(m)
-	rep.forModel(m.Device, "it names this model")
-	rep.unproven("it is readable; it has no checksum")
-	return nil
 }
 
-func (in *inspector) ta(ctx context.Context, rep *Report, data []byte) error {
+func (r *Report) manifest(data []byte) {
+	r.Kind, r.Title = KindManifest, "manifest of a firmware bundle"
+	m, err := ftf.ParseManifest(bytes.NewReader(data))
+	if r.failed(err) {
+		return
+	}
+	r.Firmware = firmwareOf(m)
+	r.forModel(m.Device, "it names this model")
+	r.unproven("it is readable; it has no checksum")
+}
+
+func (in *inspector) ta(ctx context.Context, rep *Report, s source) error {
 	rep.Kind, rep.Title = KindTA, "trim-area text (.ta)"
-	f, err := ftf.ParseTA(bytes.NewReader(data))
+	data, err := s.all()
 	if err != nil {
-		return rep.textFault(err)
+		return err
+	}
+	f, err := ftf.ParseTA(bytes.NewReader(data))
+	if rep.failed(err) {
+		return nil
 	}
 	backup, err := trimarea.Read(ctx, bytes.NewReader(data), int64(len(data)), in.Roots)
 	if err != nil {
@@ -105,21 +108,20 @@ func (in *inspector) ta(ctx context.Context, rep *Report, data []byte) error {
 	return nil
 }
 
-func (in *inspector) script(_ context.Context, rep *Report, data []byte) error {
-	rep.Kind, rep.Title = KindScript, "flash script (.fsc)"
+func (r *Report) script(data []byte) {
+	r.Kind, r.Title = KindScript, "flash script (.fsc)"
 	script, err := ftf.ParseScript(bytes.NewReader(data))
-	if err != nil {
-		return rep.textFault(err)
+	if r.failed(err) {
+		return
 	}
-	rep.Title = fmt.Sprintf("flash script (.fsc), %s", text.Count(len(script.Actions), "action"))
+	r.Title = fmt.Sprintf("flash script (.fsc), %s", text.Count(len(script.Actions), "action"))
 	for _, a := range script.Actions {
-		rep.Actions = append(rep.Actions, a.String())
+		r.Actions = append(r.Actions, a.String())
 	}
 	for _, n := range script.Notes {
-		rep.Notes = append(rep.Notes, n.Text)
+		r.Notes = append(r.Notes, n.Text)
 	}
-	rep.unproven("it is readable; it has no checksum")
-	return nil
+	r.unproven("it is readable; it has no checksum")
 }
 
 // firmwareXML names the other lists of XperiFirm by their root element (ftf/FORMAT.md §7).
@@ -131,43 +133,43 @@ var firmwareXML = map[string]string{
 }
 
 // xml inspects a boot delivery, or names another XML file of firmware.
-func (in *inspector) xml(_ context.Context, rep *Report, data []byte) error {
-	rep.Kind, rep.Title = KindOtherFile, "XML file"
+func (r *Report) xml(data []byte) {
+	r.Kind, r.Title = KindOtherFile, "XML file"
 	root, err := ftf.RootElement(bytes.NewReader(data))
-	if err != nil {
-		return rep.textFault(err)
+	if r.failed(err) {
+		return
 	}
 	switch {
 	case strings.EqualFold(root, "BOOT_DELIVERY"):
-		return rep.delivery(data)
+		r.delivery(data)
+		return
 	case slices.Contains([]string{"error", "html", "response", "errorresponse"}, strings.ToLower(root)):
-		rep.wrong("not firmware", 0, "it is the answer of a server: the download gave an error instead of the file")
-		return nil
+		r.wrong("not firmware", 0, "it is the answer of a server: the download gave an error instead of the file")
+		return
 	}
-	rep.Title = "XML file, root element " + root
+	r.Title = "XML file, root element " + root
 	if title := firmwareXML[strings.ToUpper(root)]; title != "" {
-		rep.Kind, rep.Title = KindFirmXML, title
+		r.Kind, r.Title = KindFirmXML, title
 	}
 	if strings.EqualFold(root, "UPDATE") {
 		names, err := ftf.ParseUpdate(bytes.NewReader(data))
-		if err != nil {
-			return rep.textFault(err)
+		if r.failed(err) {
+			return
 		}
-		rep.Firmware = &Firmware{NoErase: names}
-		rep.Title = "update list: leaves nothing alone"
+		r.Firmware = &Firmware{NoErase: names}
+		r.Title = "update list: leaves nothing alone"
 		if len(names) > 0 {
-			rep.Title = "update list: leaves " + strings.Join(names, ", ") + " alone"
+			r.Title = "update list: leaves " + strings.Join(names, ", ") + " alone"
 		}
 	}
-	rep.unproven("it is well-formed; it has no checksum")
-	return nil
+	r.unproven("it is well-formed; it has no checksum")
 }
 
-func (r *Report) delivery(data []byte) error {
+func (r *Report) delivery(data []byte) {
 	r.Kind, r.Title = KindDelivery, "boot delivery: assigns boot chains to phones"
 	d, err := ftf.ParseBootDelivery(bytes.NewReader(data))
-	if err != nil {
-		return r.textFault(err)
+	if r.failed(err) {
+		return
 	}
 	if v := d.BootVersion(); v != "" {
 		r.Title += ", version " + v
@@ -187,64 +189,44 @@ func (r *Report) delivery(data []byte) error {
 		r.Notes = append(r.Notes, n.String())
 	}
 	r.unproven("it is readable; it has no checksum")
-	return nil
 }
 
 // forDelivery adds the phones that a boot delivery is for: those with its root, and its
 // product, which is the code name of a model or of a platform.
 func (r *Report) forDelivery(product, certificate string) {
-	add := func(m Match) {
-		if !slices.ContainsFunc(r.For, func(o Match) bool { return o.Because == m.Because }) {
-			r.For = append(r.For, m)
-		}
-	}
 	for _, f := range phone.Families() {
-		m := Match{Family: f.Name, Platform: f.SoC, Because: "its product is " + product}
-		for _, model := range f.Models {
-			if product != "" && strings.EqualFold(model.CodeName, product) {
-				m.Models = append(m.Models, model.Code)
-			}
-		}
-		if m.Models != nil {
-			add(m)
-		}
+		r.forFamily(f, "its product is "+product, func(m phone.Model) bool { return product != "" && strings.EqualFold(m.CodeName, product) })
 	}
 	if part := strings.Split(certificate, "_"); len(part) > 2 {
 		root := "S1_Root_" + strings.ToLower(part[2])
 		for _, f := range phone.ByRoot(root) {
-			add(Match{Family: f.Name, Platform: f.SoC, Models: codes(f.Models), Because: "its certificate " + certificate + " belongs to the root " + root})
+			r.forFamily(f, "its certificate "+certificate+" belongs to the root "+root, nil)
 		}
 	}
 }
 
 // recognizeOther names what is nothing that a phone accepts, but is often met among firmware.
-func (in *inspector) recognizeOther(head []byte) looker {
-	if name := ftf.OtherArchive(head); name != "" {
-		return func(_ context.Context, rep *Report, _ source) error {
-			rep.Kind, rep.Title, rep.unread = KindOtherFile, name, true
-			rep.unproven("xflash cannot read its content: unpack it first")
-			return nil
-		}
-	}
-	kind := bootimg.Sniff(head)
-	if kind == bootimg.KindUnknown || kind == bootimg.KindEmpty {
+func recognizeOther(head []byte) looker {
+	archive, kind := ftf.OtherArchive(head), bootimg.Sniff(head)
+	if archive == "" && (kind == bootimg.KindUnknown || kind == bootimg.KindEmpty) {
 		return nil
 	}
-	return func(_ context.Context, rep *Report, _ source) error {
-		rep.Kind, rep.Title = KindOtherFile, kind.String()
-		switch kind {
-		case bootimg.KindHTML:
-			rep.wrong("not firmware", 0, "it is a web page: the download gave an error page or a login page instead of the file")
+	return ofHead(func(r *Report, _ []byte) {
+		r.Kind, r.Title = KindOtherFile, kind.String()
+		switch {
+		case archive != "":
+			r.Title, r.unread = archive, true
+			r.unproven("xflash cannot read its content: unpack it first")
+		case kind == bootimg.KindHTML:
+			r.wrong("not firmware", 0, "it is a web page: the download gave an error page or a login page instead of the file")
 		default:
-			rep.unproven("xflash cannot check this kind of file")
+			r.unproven("xflash cannot check this kind of file")
 		}
-		return nil
-	}
+	})
 }
 
 // empty is for files without a byte.
-func (in *inspector) empty(_ context.Context, rep *Report, _ source) error {
-	rep.Kind, rep.Title = KindEmpty, "empty file"
-	rep.wrong("truncated", 0, "it has no content")
-	return nil
+func (r *Report) empty([]byte) {
+	r.Kind, r.Title = KindEmpty, "empty file"
+	r.wrong("truncated", 0, "it has no content")
 }

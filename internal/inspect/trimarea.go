@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"slices"
 
 	"xflash/internal/phone"
 	"xflash/internal/text"
@@ -126,22 +127,19 @@ func (r *Report) forModel(code, because string) {
 // forLoader adds the models whose public loader has this MD5.
 func (r *Report) forLoader(md5 string) {
 	for _, f := range phone.Families() {
-		m := Match{Family: f.Name, Platform: f.SoC, Because: "it is the public loader of these models, by its MD5"}
-		for _, model := range f.Models {
-			if model.LoaderMD5 == md5 {
-				m.Models = append(m.Models, model.Code)
-			}
-		}
-		if m.Models != nil {
-			r.For = append(r.For, m)
-		}
+		r.forFamily(f, "it is the public loader of these models, by its MD5", func(m phone.Model) bool { return m.LoaderMD5 == md5 })
 	}
 }
 
-func codes(models []phone.Model) []string {
-	var out []string
-	for _, m := range models {
-		out = append(out, m.Code)
+// forFamily adds the models of a family that a sign of the file names, once for each sign.
+func (r *Report) forFamily(f *phone.Family, because string, names func(phone.Model) bool) {
+	m := Match{Family: f.Name, Platform: f.SoC, Because: because}
+	for _, model := range f.Models {
+		if names == nil || names(model) {
+			m.Models = append(m.Models, model.Code)
+		}
 	}
-	return out
+	if m.Models != nil && !slices.ContainsFunc(r.For, func(o Match) bool { return o.Family == f.Name && o.Because == because }) {
+		r.For = append(r.For, m)
+	}
 }
