@@ -59,7 +59,7 @@ func (t ChunkType) String() string {
 	return fmt.Sprintf("chunk type %#04x", uint16(t))
 }
 
-// Header is the header of a sparse image.
+// Header is the header of a sparse image, as it is in the file after the major version.
 type Header struct {
 	Minor           uint16 // minor version; the major version is always 1
 	HeaderSize      uint16 // bytes, at least 28
@@ -80,14 +80,9 @@ func (h Header) Plain() bool { return h.HeaderSize == headerLen && h.ChunkHeader
 
 // append adds the header in its file form, with version 1.0 and plain sizes.
 func (h Header) append(b []byte) []byte {
-	b = binary.LittleEndian.AppendUint32(b, Magic)
-	b = binary.LittleEndian.AppendUint16(b, 1)
-	b = binary.LittleEndian.AppendUint16(b, 0)
-	b = binary.LittleEndian.AppendUint16(b, headerLen)
-	b = binary.LittleEndian.AppendUint16(b, chunkLen)
-	for _, v := range []uint32{h.BlockSize, h.Blocks, h.Chunks, h.Checksum} {
-		b = binary.LittleEndian.AppendUint32(b, v)
-	}
+	h.Minor, h.HeaderSize, h.ChunkHeaderSize = 0, headerLen, chunkLen
+	b = append(binary.LittleEndian.AppendUint32(b, Magic), 1, 0)
+	b, _ = binary.Append(b, binary.LittleEndian, h) // a struct of numbers
 	return b
 }
 
@@ -104,12 +99,9 @@ func parseHeader(b []byte) (Header, error) {
 	if len(b) < headerLen {
 		return Header{}, fail(ErrTruncated, int64(len(b)), -1, "the header has %d of %d bytes", len(b), headerLen)
 	}
-	le := binary.LittleEndian
-	h := Header{
-		Minor: le.Uint16(b[6:]), HeaderSize: le.Uint16(b[8:]), ChunkHeaderSize: le.Uint16(b[10:]),
-		BlockSize: le.Uint32(b[12:]), Blocks: le.Uint32(b[16:]), Chunks: le.Uint32(b[20:]), Checksum: le.Uint32(b[24:]),
-	}
-	switch major := le.Uint16(b[4:]); {
+	var h Header
+	_, _ = binary.Decode(b[6:], binary.LittleEndian, &h) // there is enough of it
+	switch major := binary.LittleEndian.Uint16(b[4:]); {
 	case major != 1:
 		return h, fail(ErrMalformed, 4, -1, "major version %d; only 1 is known", major)
 	case h.HeaderSize < headerLen:

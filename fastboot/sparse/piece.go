@@ -1,6 +1,7 @@
 package sparse
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -11,113 +12,70 @@ import (
 // again, so a piece can be sent twice. When the source is no longer what it was
 // while Split looked at it, reading ends with ErrChanged.
 func (p *Piece) Reader() io.Reader {
-	return &pieceReader{p: p, left: p.Size, walk: p.image.walk(p.from, p.End)}
+	m := p.image
+	head := Header{BlockSize: m.head.BlockSize, Blocks: m.head.Blocks, Chunks: uint32(p.Chunks)}
+	return &pieceReader{p: p, walk: m.walk(p.from, p.End), ready: bytes.NewReader(head.append(nil)), left: p.Size - headerLen,
+		run: extent{kind: DontCare, blocks: p.First}, after: int64(m.head.Blocks) - p.End}
 }
 
 // pieceReader makes the headers as it goes and reads raw data from the source.
 type pieceReader struct {
 	p      *Piece
 	walk   walker
-	stage  stage
-	head   []byte // header bytes to give next
-	raw    int64  // then so many bytes of raw data …
-	data   int64  // … which are here in the source
-	run    extent // rest of a run of raw blocks too long for one chunk
-	chunks int64  // given so far
-	left   int64  // bytes of the piece to give
+	ready  io.Reader // what to give next: a header, and the data after it
+	run    extent    // then this: a hole, a fill, or what is left of a run of raw blocks
+	after  int64     // blocks of the hole after the last extent
+	chunks int64     // made so far
+	left   int64     // bytes of the piece that are not made yet
 	err    error
 }
 
-type stage int
-
-const (
-	atHeader stage = iota
-	atData
-	atEnd
-)
-
 func (r *pieceReader) Read(b []byte) (int, error) {
-	if len(b) == 0 {
-		return 0, nil
-	}
-	for r.err == nil && len(r.head) == 0 && r.raw == 0 {
-		r.advance()
-		if int64(len(r.head))+r.raw > r.left {
-			r.err = fmt.Errorf("sparse: piece of blocks %d to %d: %w", r.p.First, r.p.End, ErrChanged)
+	for r.err == nil {
+		n, err := r.ready.Read(b)
+		if !errors.Is(err, io.EOF) {
+			r.err = err
+			return n, err
 		}
+		r.err = r.advance()
 	}
-	if r.err != nil {
-		return 0, r.err
-	}
-	var n int
-	if len(r.head) > 0 {
-		n = copy(b, r.head)
-		r.head = r.head[n:]
-	} else {
-		n = int(min(int64(len(b)), r.raw))
-		if r.err = r.p.image.readRaw(b[:n], r.data); r.err != nil {
-			return 0, r.err
-		}
-		r.raw -= int64(n)
-		r.data += int64(n)
-	}
-	r.left -= int64(n)
-	return n, nil
+	return 0, r.err
 }
 
-// advance makes ready what comes next: a header with the raw data after it, or the end.
-func (r *pieceReader) advance() {
-	m := r.p.image
-	switch r.stage {
-	case atHeader:
-		h := Header{BlockSize: m.head.BlockSize, Blocks: m.head.Blocks, Chunks: uint32(r.p.Chunks)}
-		r.head = h.append(nil)
-		if r.p.First > 0 {
-			r.add(DontCare, r.p.First, 0)
+// advance makes the next chunk ready.
+func (r *pieceReader) advance() error {
+	for r.run.blocks == 0 {
+		e, err := r.walk.next()
+		switch end := errors.Is(err, io.EOF); {
+		case end && r.after > 0:
+			e, r.after = extent{kind: DontCare, blocks: r.after}, 0
+		case end && (r.left != 0 || r.chunks != r.p.Chunks):
+			return r.changed()
+		case err != nil:
+			return err
 		}
-		r.stage = atData
-	case atData:
-		e := r.run
-		if e.blocks == 0 {
-			var err error
-			if e, err = r.walk.next(); errors.Is(err, io.EOF) {
-				r.stage = atEnd
-				if rest := int64(m.head.Blocks) - r.p.End; rest > 0 {
-					r.add(DontCare, rest, 0)
-				}
-				return
-			} else if err != nil {
-				r.err = err
-				return
-			}
-		}
-		r.extent(e)
-	case atEnd:
-		r.err = io.EOF
-		if r.left != 0 || r.chunks != r.p.Chunks {
-			r.err = fmt.Errorf("sparse: piece of blocks %d to %d: %w", r.p.First, r.p.End, ErrChanged)
-		}
+		r.run = e
 	}
-}
-
-// extent makes the chunk of an extent, of a long raw one the first of several.
-func (r *pieceReader) extent(e extent) {
-	bs := r.p.image.BlockSize()
+	e, bs := r.run, r.p.image.BlockSize()
+	blocks, size := e.blocks, int64(0)
+	var data io.Reader = bytes.NewReader(nil)
 	switch e.kind {
 	case Fill:
-		r.add(Fill, e.blocks, 4)
-		r.head = binary.LittleEndian.AppendUint32(r.head, e.value)
-	case DontCare:
-		r.add(DontCare, e.blocks, 0)
+		size, data = 4, bytes.NewReader(binary.LittleEndian.AppendUint32(nil, e.value))
 	case Raw:
-		n := min(e.blocks, maxRawData/bs)
-		r.add(Raw, n, n*bs)
-		r.raw, r.data = n*bs, e.data
-		r.run = e.cut(n, bs)
+		blocks = min(blocks, maxRawData/bs)
+		size = blocks * bs
+		data = io.NewSectionReader(rawData{r.p.image}, e.data, size)
 	}
+	r.run = e.cut(blocks, bs)
+	r.chunks++
+	if r.left -= chunkLen + size; r.left < 0 {
+		return r.changed()
+	}
+	r.ready = io.MultiReader(bytes.NewReader(appendChunk(nil, e.kind, blocks, size)), data)
+	return nil
 }
 
-func (r *pieceReader) add(t ChunkType, blocks, data int64) {
-	r.head = appendChunk(r.head, t, blocks, data)
-	r.chunks++
+func (r *pieceReader) changed() error {
+	return fmt.Errorf("sparse: piece of blocks %d to %d: %w", r.p.First, r.p.End, ErrChanged)
 }

@@ -70,24 +70,25 @@ func (w *rawWalker) load(block int64) ([]byte, error) {
 	}
 	w.buf = w.buf[:min(int64(cap(w.buf))/bs, w.end-block)*bs]
 	w.loaded = block
-	if err := w.m.readRaw(w.buf, block*bs); err != nil {
+	if _, err := (rawData{w.m}).ReadAt(w.buf, block*bs); err != nil {
 		w.buf = w.buf[:0]
 		return nil, err
 	}
 	return w.buf[:bs], nil
 }
 
-// readRaw reads len(p) bytes of raw data at an offset of src. What lies after
-// the end of a raw image in its last block is zero.
-func (m *Image) readRaw(p []byte, offset int64) error {
+// rawData is the source of an image, and zeros in the last block of a raw one after its end.
+type rawData struct{ *Image }
+
+func (m rawData) ReadAt(p []byte, offset int64) (int, error) {
 	want := max(0, min(int64(len(p)), m.size-offset))
 	n, err := m.src.ReadAt(p[:want], offset)
 	if int64(n) < want {
 		if err == nil || errors.Is(err, io.EOF) {
-			return fmt.Errorf("%w: it ends at %d instead of %d bytes", ErrChanged, offset+int64(n), m.size)
+			err = fmt.Errorf("%w: it ends at %d instead of %d bytes", ErrChanged, offset+int64(n), m.size)
 		}
-		return err
+		return n, err
 	}
 	clear(p[want:])
-	return nil
+	return len(p), nil
 }
