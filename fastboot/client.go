@@ -273,16 +273,10 @@ func (c *Client) message(ctx context.Context, command string, limit time.Duratio
 			return nil, &ProtocolError{command, string(pieces[:80]), "the answer does not end"}
 		case n > 0:
 			wait = staleTime
-			if complete(pieces) {
+			if bytes.HasPrefix(pieces, []byte("DATA")) && len(pieces) >= 12 { // no other answer has a length
 				return pieces, nil
 			}
 		}
 	}
 	return nil, &ProtocolError{command, "", "only empty messages"}
-}
-
-// complete tells of pieces that start a DATA answer whether all of it is there; other
-// answers have no length.
-func complete(pieces []byte) bool {
-	return bytes.HasPrefix(pieces, []byte("DATA")) && len(pieces) >= 12
 }

@@ -158,8 +158,8 @@ func maker(command string) bool {
 	return strings.HasPrefix(line, "oem") || strings.HasPrefix(line, "flashing")
 }
 
-// codeWord is an unlock code, or anything else that is long and hexadecimal.
-var codeWord = regexp.MustCompile(`(?i)(0x)?[0-9a-f]{8,}`)
+// codeWord is an unlock code, with 0x before it or not, or anything else that is long and hexadecimal.
+var codeWord = regexp.MustCompile(`(?i)[0-9a-f]{8,}`)
 
 // Masked is a command as it may be shown: of one of the maker's own, what could be an unlock
 // code is covered.
@@ -170,12 +170,7 @@ func Masked(command string) string {
 	return codeWord.ReplaceAllStringFunc(command, cover)
 }
 
-func cover(code string) string {
-	if len(code) > 2 && strings.EqualFold(code[:2], "0x") {
-		return code[:2] + strings.Repeat("x", len(code)-2)
-	}
-	return strings.Repeat("x", len(code))
-}
+func cover(code string) string { return strings.Repeat("x", len(code)) }
 
 // covered is what a loader says about a command, without the code that the command had.
 func covered(command, text string) string {
@@ -183,11 +178,7 @@ func covered(command, text string) string {
 		return text
 	}
 	for _, code := range codeWord.FindAllString(command, -1) {
-		digits := code
-		if len(code) > 2 && strings.EqualFold(code[:2], "0x") {
-			digits = code[2:]
-		}
-		text = regexp.MustCompile("(?i)"+digits).ReplaceAllString(text, strings.Repeat("x", len(digits)))
+		text = regexp.MustCompile("(?i)"+code).ReplaceAllString(text, cover(code))
 	}
 	return text
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strconv"
 
 	"xflash/fastboot/sparse"
 	"xflash/usbproto"
@@ -18,7 +17,7 @@ var ErrTooLarge = errors.New("larger than the phone accepts in one download")
 // then, and must be unplugged.
 var ErrShort = errors.New("the file ended while it was being sent")
 
-// Download puts size bytes of r into the phone's memory. While one part is sent the next
+// Download puts size bytes of r into the phone's memory, for the command that follows. While one part is sent the next
 // one is read. A download that broke off leaves the session unusable.
 func (c *Client) Download(ctx context.Context, r io.Reader, size int64) error {
 	if size < 0 || size > 0xFFFFFFFF {
@@ -128,11 +127,6 @@ func (c *Client) FlashPiece(ctx context.Context, partition string, r io.Reader, 
 	return err
 }
 
-// Stage leaves data in the phone's memory for the command that follows.
-func (c *Client) Stage(ctx context.Context, r io.Reader, size int64) error {
-	return c.Download(ctx, r, size)
-}
-
 // Upload takes what the command before it left in the phone's memory (get_staged).
 func (c *Client) Upload(ctx context.Context, w io.Writer) (int64, error) {
 	return c.receive(ctx, "upload", w, maxReceive)
@@ -159,7 +153,7 @@ func (c *Client) Fetch(ctx context.Context, partition string, w io.Writer) (int6
 	total := int64(0)
 	for total < size {
 		part := min(most, size-total)
-		n, err := c.receive(ctx, fmt.Sprintf("fetch:%s:0x%s:0x%s", partition, hex(total), hex(part)), w, part)
+		n, err := c.receive(ctx, fmt.Sprintf("fetch:%s:%#x:%#x", partition, total, part), w, part)
 		if total += n; err != nil {
 			return total, err
 		}
@@ -169,8 +163,6 @@ func (c *Client) Fetch(ctx context.Context, partition string, w io.Writer) (int6
 	}
 	return total, nil
 }
-
-func hex(n int64) string { return strconv.FormatInt(n, 16) }
 
 // maxReceive is the most that the eight digits of DATA can announce.
 const maxReceive = 0xFFFFFFFF

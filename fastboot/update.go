@@ -2,7 +2,6 @@ package fastboot
 
 import (
 	"archive/zip"
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -43,18 +42,8 @@ func (e *Unmet) Error() string {
 
 // ParseRequirements reads android-info.txt. A line that cannot be understood is an error:
 // it may be what keeps the update off the wrong phone.
-func ParseRequirements(r io.Reader) ([]Requirement, error) {
-	var all []Requirement
-	lines := bufio.NewScanner(io.LimitReader(r, maxInfoFile+1))
-	read := 0
-	for n := 1; lines.Scan(); n++ {
-		if read += len(lines.Bytes()) + 1; read > maxInfoFile {
-			return nil, fmt.Errorf("android-info.txt is longer than %d bytes", maxInfoFile)
-		}
-		line := strings.TrimSpace(lines.Text())
-		if line == "" || strings.HasPrefix(line, "#") {
-			continue
-		}
+func ParseRequirements(r io.Reader) (all []Requirement, err error) {
+	err = eachLine("android-info.txt", r, func(line string) error {
 		word, rest, ok := strings.Cut(line, " ")
 		q := Requirement{Reject: word == "reject"}
 		switch {
@@ -62,11 +51,11 @@ func ParseRequirements(r io.Reader) ([]Requirement, error) {
 		case strings.HasPrefix(word, "require-for-product:"):
 			q.Product = strings.TrimPrefix(word, "require-for-product:")
 		default:
-			return nil, fmt.Errorf("android-info.txt, line %d: %.60q does not start with require, reject or require-for-product", n, line)
+			return fmt.Errorf("%.60q does not start with require, reject or require-for-product", line)
 		}
 		name, values, found := strings.Cut(rest, "=")
 		if q.Name = strings.TrimSpace(name); !ok || !found || q.Name == "" {
-			return nil, fmt.Errorf("android-info.txt, line %d: %.60q has no NAME=VALUE", n, line)
+			return fmt.Errorf("%.60q has no NAME=VALUE", line)
 		}
 		if q.Name == "board" { // as old files have it
 			q.Name = "product"
@@ -75,8 +64,29 @@ func ParseRequirements(r io.Reader) ([]Requirement, error) {
 			q.Values = append(q.Values, strings.TrimSpace(v))
 		}
 		all = append(all, q)
+		return nil
+	})
+	return all, err
+}
+
+// eachLine reads the lines of a file of an update but for empty ones and comments.
+func eachLine(file string, r io.Reader, do func(line string) error) error {
+	b, err := io.ReadAll(io.LimitReader(r, maxInfoFile+1))
+	if err != nil {
+		return err
 	}
-	return all, lines.Err()
+	if len(b) > maxInfoFile {
+		return fmt.Errorf("%s is longer than %d bytes", file, maxInfoFile)
+	}
+	for n, line := range strings.Split(string(b), "\n") {
+		if line = strings.TrimSpace(line); line == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		if err := do(line); err != nil {
+			return fmt.Errorf("%s, line %d: %w", file, n+1, err)
+		}
+	}
+	return nil
 }
 
 // Meets asks the phone whether it is what the requirements want. The error is an *Unmet,
@@ -212,15 +222,9 @@ func (u *Update) measure() error {
 // follow reads fastboot-info.txt, version 1: "flash PARTITION [FILE]", and "if-wipe erase" of
 // what -w wipes anyway. The other lines are for phones with slots or dynamic partitions.
 func (u *Update) follow(r io.Reader) error {
-	lines := bufio.NewScanner(io.LimitReader(r, maxInfoFile+1))
-	read := 0
-	for n := 1; lines.Scan(); n++ {
-		if read += len(lines.Bytes()) + 1; read > maxInfoFile {
-			return fmt.Errorf("%s is longer than %d bytes", infoFile, maxInfoFile)
-		}
-		words := strings.Fields(lines.Text())
+	return eachLine(infoFile, r, func(line string) error {
+		words := strings.Fields(line)
 		switch {
-		case len(words) == 0 || strings.HasPrefix(words[0], "#"):
 		case len(words) == 2 && words[0] == "version" && words[1] == "1":
 		case len(words) == 3 && words[0] == "if-wipe" && words[1] == "erase" && slices.Contains([]string{"userdata", "cache", "metadata"}, words[2]):
 		case (len(words) == 2 || len(words) == 3) && words[0] == "flash" && !strings.HasPrefix(words[1], "-"):
@@ -229,14 +233,14 @@ func (u *Update) follow(r io.Reader) error {
 				image.File = words[2]
 			}
 			if !fs.ValidPath(image.File) {
-				return fmt.Errorf("%s, line %d: %.60q does not name a file of the update", infoFile, n, lines.Text())
+				return fmt.Errorf("%.60q does not name a file of the update", line)
 			}
 			u.Images = append(u.Images, image)
 		default:
-			return fmt.Errorf("%s, line %d: these phones do not support %.60q", infoFile, n, lines.Text())
+			return fmt.Errorf("these phones do not support %.60q", line)
 		}
-	}
-	return lines.Err()
+		return nil
+	})
 }
 
 // Copy writes an image of the update to w, which is not more than its size.

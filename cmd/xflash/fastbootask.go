@@ -128,7 +128,7 @@ func stage(ctx context.Context, c *fastbootConn, path string) error {
 		return err
 	}
 	defer f.Close()
-	return c.Stage(ctx, f, size)
+	return c.Download(ctx, f, size)
 }
 
 // saved makes a new file of what write gives; a half-written one does not stay.
