@@ -3,6 +3,7 @@ package bootimg
 import (
 	"bytes"
 	"cmp"
+	"debug/elf"
 	"encoding/binary"
 	"math"
 	"strings"
@@ -12,18 +13,14 @@ import (
 // custom ones (FORMAT.md §1.7). 32 bits, little-endian, ARM; the parts
 // are program segments, told apart by type and flags.
 type ELF struct {
-	Ident    [16]byte // the packers write 0x61 at 7; zero means so for Build
-	Flags    uint32   // of the ELF header
-	Entry    uint32
+	elf.Header32
 	Segments []Segment
 }
 
 // Segment is one program segment.
 type Segment struct {
-	Type, Flags              uint32
-	Offset                   uint32 // in the file; Build chooses it for 0
-	VAddr, PAddr, Mem, Align uint32 // Mem 0 means as long as Data for Build
-	Data                     []byte
+	elf.Prog32 // Build chooses Off and Memsz for 0
+	Data       []byte
 }
 
 // SegmentKind is what a segment holds.
@@ -49,55 +46,44 @@ func (k SegmentKind) String() string { return segmentNames[k] }
 const (
 	elfHeaderLen   = 52
 	segmentLen     = 32
-	firstSegmentAt = 4096 // where the packers put the first payload
-
-	segLoad, segNote = 1, 4
-
-	// Flags, with which the packers mark the parts.
-	flagRamdisk = 0x80000000
-	flagIPL     = 0x40000000
-	flagCmdline = 0x20000000
-	flagRPM     = 0x01000000
-	flagAppsBL  = 0x02000000
+	firstSegmentAt = 4096       // where the packers put the first payload
+	flagCmdline    = 0x20000000 // of a note
 )
+
+// loadFlags mark the parts that are loaded; the kernel has none of them.
+var loadFlags = []struct {
+	flag uint32
+	kind SegmentKind
+}{{0x80000000, SegmentRamdisk}, {0x40000000, SegmentIPL}, {0x01000000, SegmentRPM}, {0x02000000, SegmentAppsBL}}
 
 // Kind tells what the segment holds, by type, flags and the magic of a table.
 func (s Segment) Kind() SegmentKind {
 	switch {
 	case bytes.HasPrefix(s.Data, []byte(QCDTMagic)):
 		return SegmentQCDT
-	case s.Type == segNote && s.Flags&flagCmdline != 0:
+	case s.Type == uint32(elf.PT_NOTE) && s.Flags&flagCmdline != 0:
 		return SegmentCmdline
-	case s.Type != segLoad:
+	case s.Type != uint32(elf.PT_LOAD):
 		return SegmentOther
 	}
-	switch {
-	case s.Flags&flagRamdisk != 0:
-		return SegmentRamdisk
-	case s.Flags&flagIPL != 0:
-		return SegmentIPL
-	case s.Flags&flagRPM != 0:
-		return SegmentRPM
-	case s.Flags&flagAppsBL != 0:
-		return SegmentAppsBL
+	for _, f := range loadFlags {
+		if s.Flags&f.flag != 0 {
+			return f.kind
+		}
 	}
 	return SegmentKernel
 }
 
 // NewSegment makes a segment of a kind that loads at addr.
 func NewSegment(k SegmentKind, addr uint32, data []byte) Segment {
-	s := Segment{Type: segLoad, VAddr: addr, PAddr: addr, Data: data}
-	switch k {
-	case SegmentRamdisk:
-		s.Flags = flagRamdisk
-	case SegmentIPL:
-		s.Flags = flagIPL
-	case SegmentRPM:
-		s.Flags = flagRPM
-	case SegmentAppsBL:
-		s.Flags = flagAppsBL
-	case SegmentCmdline:
-		s.Type, s.Flags = segNote, flagCmdline
+	s := Segment{elf.Prog32{Type: uint32(elf.PT_LOAD), Vaddr: addr, Paddr: addr}, data}
+	if k == SegmentCmdline {
+		s.Type, s.Flags = uint32(elf.PT_NOTE), flagCmdline
+	}
+	for _, f := range loadFlags {
+		if f.kind == k {
+			s.Flags = f.flag
+		}
 	}
 	return s
 }
@@ -135,24 +121,23 @@ func ParseELF(data []byte) (*ELF, error) {
 	if len(data) < elfHeaderLen {
 		return bad(ErrTruncated, int64(len(data)), "the header has %d bytes", elfHeaderLen)
 	}
-	le := binary.LittleEndian
-	e := &ELF{Ident: [16]byte(data[:16]), Entry: le.Uint32(data[24:]), Flags: le.Uint32(data[36:])}
-	table, size, count := int64(le.Uint32(data[28:])), le.Uint16(data[42:]), int64(le.Uint16(data[44:]))
-	if size != segmentLen {
-		return bad(ErrMalformed, 42, "program headers of %d bytes", size)
+	e := &ELF{}
+	_, _ = binary.Decode(data, binary.LittleEndian, &e.Header32) // there is enough of it
+	if e.Phentsize != segmentLen {
+		return bad(ErrMalformed, 42, "program headers of %d bytes", e.Phentsize)
 	}
+	table, count := int64(e.Phoff), int64(e.Phnum)
 	if table < elfHeaderLen || table+count*segmentLen > int64(len(data)) {
 		return bad(ErrTruncated, int64(len(data)), "%d program headers at %#x", count, table)
 	}
 	for i := range count {
-		h := data[table+i*segmentLen:]
-		s := Segment{Type: le.Uint32(h), Offset: le.Uint32(h[4:]), VAddr: le.Uint32(h[8:]), PAddr: le.Uint32(h[12:]),
-			Mem: le.Uint32(h[20:]), Flags: le.Uint32(h[24:]), Align: le.Uint32(h[28:])}
-		end := int64(s.Offset) + int64(le.Uint32(h[16:]))
+		var s Segment
+		_, _ = binary.Decode(data[table+i*segmentLen:], binary.LittleEndian, &s.Prog32) // there is enough of it
+		end := int64(s.Off) + int64(s.Filesz)
 		if end > int64(len(data)) {
 			return bad(ErrTruncated, int64(len(data)), "segment %d would end at %#x", i, end)
 		}
-		s.Data = data[s.Offset:end:end]
+		s.Data = data[s.Off:end:end]
 		e.Segments = append(e.Segments, s)
 	}
 	return e, nil
@@ -162,35 +147,31 @@ func ParseELF(data []byte) (*ELF, error) {
 // the first segment at 4096 and the others after each other. Segments that
 // have an offset stay there.
 func (e *ELF) Build() ([]byte, error) {
-	le := binary.LittleEndian
-	if elfHeaderLen+len(e.Segments)*segmentLen > firstSegmentAt {
+	head := elf.Header32{Ident: e.Ident, Type: uint16(elf.ET_EXEC), Machine: uint16(elf.EM_ARM), Version: 1, Entry: e.Entry, Phoff: elfHeaderLen,
+		Flags: e.Flags, Ehsize: elfHeaderLen, Phentsize: segmentLen, Phnum: uint16(len(e.Segments))}
+	if e.Ident == [16]byte{} {
+		copy(head.Ident[:], "\x7fELF\x01\x01\x01\x61") // the packers write 0x61 at 7
+	}
+	table := int64(elfHeaderLen + len(e.Segments)*segmentLen)
+	if table > firstSegmentAt {
 		return nil, fail("Sony ELF image", ErrTooLarge, 0, "%d segments", len(e.Segments))
 	}
+	h, _ := binary.Append(nil, binary.LittleEndian, head) // a struct of numbers
 	b := make([]byte, firstSegmentAt)
-	copy(b, e.Ident[:])
-	if e.Ident == [16]byte{} {
-		copy(b, "\x7fELF\x01\x01\x01\x61")
-	}
-	for at, v := range map[int]uint16{16: 2, 18: 40, 40: elfHeaderLen, 42: segmentLen, 44: uint16(len(e.Segments))} {
-		le.PutUint16(b[at:], v)
-	}
-	for at, v := range map[int]uint32{20: 1, 24: e.Entry, 28: elfHeaderLen, 36: e.Flags} {
-		le.PutUint32(b[at:], v)
-	}
 	for i, s := range e.Segments {
-		at := cmp.Or(int64(s.Offset), int64(len(b)))
+		at := cmp.Or(int64(s.Off), int64(len(b)))
 		end := at + int64(len(s.Data))
-		if end > math.MaxUint32 || at < int64(elfHeaderLen+len(e.Segments)*segmentLen) {
+		if end > math.MaxUint32 || at < table {
 			return nil, fail("Sony ELF image", ErrTooLarge, at, "segment %d of %d bytes", i, len(s.Data))
 		}
+		s.Off, s.Filesz = uint32(at), uint32(len(s.Data))
+		s.Memsz = cmp.Or(s.Memsz, s.Filesz)
+		h, _ = binary.Append(h, binary.LittleEndian, s.Prog32)
 		if end > int64(len(b)) {
 			b = append(b, make([]byte, end-int64(len(b)))...)
 		}
 		copy(b[at:], s.Data)
-		mem := cmp.Or(s.Mem, uint32(len(s.Data)))
-		for j, v := range []uint32{s.Type, uint32(at), s.VAddr, s.PAddr, uint32(len(s.Data)), mem, s.Flags, s.Align} {
-			le.PutUint32(b[elfHeaderLen+i*segmentLen+4*j:], v)
-		}
 	}
+	copy(b, h)
 	return b, nil
 }

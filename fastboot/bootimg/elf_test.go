@@ -2,6 +2,7 @@ package bootimg_test
 
 import (
 	"bytes"
+	"debug/elf"
 	"encoding/binary"
 	"reflect"
 	"testing"
@@ -14,7 +15,7 @@ func sonyELF() *bootimg.ELF {
 	if err != nil {
 		panic(err)
 	}
-	return &bootimg.ELF{Entry: 0x80208000, Segments: []bootimg.Segment{
+	return &bootimg.ELF{Header32: elf.Header32{Entry: 0x80208000}, Segments: []bootimg.Segment{
 		bootimg.NewSegment(bootimg.SegmentKernel, 0x80208000, pattern(5000, 1)),
 		bootimg.NewSegment(bootimg.SegmentRamdisk, 0x81900000, pattern(3000, 2)),
 		bootimg.NewSegment(bootimg.SegmentRPM, 0x20000, pattern(100, 3)),

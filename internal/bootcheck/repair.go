@@ -128,8 +128,8 @@ func (r *repair) container() error {
 		if packed {
 			r.image.Ramdisk = ramdisk.Data
 		}
-		if kernel.PAddr > 0xFFFF {
-			r.image.KernelAddr, r.image.RamdiskAddr, r.image.TagsAddr = kernel.PAddr, ramdisk.PAddr, kernel.PAddr&^0xFFFF+0x100
+		if kernel.Paddr > 0xFFFF {
+			r.image.KernelAddr, r.image.RamdiskAddr, r.image.TagsAddr = kernel.Paddr, ramdisk.Paddr, kernel.Paddr&^0xFFFF+0x100
 		}
 		r.image.DT = d.dt
 		r.did("made an Android image of the Sony ELF image: same kernel, ramdisk and command line")

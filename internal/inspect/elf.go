@@ -40,8 +40,8 @@ func (in *inspector) sonyELF(ctx context.Context, rep *Report, s source) error {
 	l := Layout{Of: "file", Size: s.size}
 	l.add(RegionHeader, "", 0, 52+32*int64(len(e.Segments)))
 	for _, seg := range e.Segments {
-		rep.Segments = append(rep.Segments, Segment{seg.Kind().String(), int64(seg.Offset), int64(len(seg.Data)), uint64(seg.PAddr)})
-		l.Regions = append(l.Regions, Region{RegionSection, seg.Kind().String(), int64(seg.Offset), int64(len(seg.Data))})
+		rep.Segments = append(rep.Segments, Segment{seg.Kind().String(), int64(seg.Off), int64(len(seg.Data)), uint64(seg.Paddr)})
+		l.Regions = append(l.Regions, Region{RegionSection, seg.Kind().String(), int64(seg.Off), int64(len(seg.Data))})
 		switch seg.Kind() {
 		case bootimg.SegmentKernel:
 			rep.kernel(seg.Data, false)
