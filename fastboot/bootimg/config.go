@@ -3,6 +3,7 @@ package bootimg
 import (
 	"bufio"
 	"bytes"
+	"slices"
 	"strings"
 
 	"xflash/fastboot/bootimg/unpack"
@@ -40,28 +41,21 @@ func (c Config) Value(name string) string { return c.values[name] }
 // Empty reports that the kernel has no configuration in it.
 func (c Config) Empty() bool { return c.Text == "" }
 
-// kernelTexts are messages of the decompressors that a kernel has for
-// ramdisks (FORMAT.md §6.5). The unpacking code in front of a zImage has
-// that of its own format, so only the unpacked kernel counts. The texts of lz4
+// decompressors are what a kernel may have for ramdisks (FORMAT.md §6.5): the option of its
+// configuration, a message in the unpacked kernel (the unpacking code in front of a zImage has
+// that of its own format), and the first version that knows the format at all. The texts of lz4
 // and zstd are those of the kernel's lib/decompress_unlz4.c and decompress_unzstd.c.
-var kernelTexts = map[unpack.Format]string{
-	unpack.Gzip:      "Not a gzip file",
-	unpack.Bzip2:     "Data integrity error when decompressing.",
-	unpack.LZMA:      "LZMA data is corrupt",
-	unpack.XZ:        "XZ-compressed data is corrupt",
-	unpack.LZO:       "Compressed data violation",
-	unpack.LZ4Legacy: "chunk length is longer than allocated",
-	unpack.Zstd:      "ZSTD-compressed data is corrupt",
-}
-
-var configNames = map[unpack.Format]string{
-	unpack.Gzip: "RD_GZIP", unpack.Bzip2: "RD_BZIP2", unpack.LZMA: "RD_LZMA", unpack.XZ: "RD_XZ",
-	unpack.LZO: "RD_LZO", unpack.LZ4Legacy: "RD_LZ4", unpack.Zstd: "RD_ZSTD",
-}
-
-// since is the first kernel version that knows a format at all.
-var since = map[unpack.Format][3]int{
-	unpack.Bzip2: rdOptions, unpack.LZMA: rdOptions, unpack.LZO: {2, 6, 33}, unpack.XZ: {2, 6, 38}, unpack.LZ4Legacy: {3, 11}, unpack.Zstd: {5, 9},
+var decompressors = map[unpack.Format]struct {
+	option, text string
+	since        [3]int
+}{
+	unpack.Gzip:      {option: "RD_GZIP", text: "Not a gzip file"},
+	unpack.Bzip2:     {"RD_BZIP2", "Data integrity error when decompressing.", rdOptions},
+	unpack.LZMA:      {"RD_LZMA", "LZMA data is corrupt", rdOptions},
+	unpack.XZ:        {"RD_XZ", "XZ-compressed data is corrupt", [3]int{2, 6, 38}},
+	unpack.LZO:       {"RD_LZO", "Compressed data violation", [3]int{2, 6, 33}},
+	unpack.LZ4Legacy: {"RD_LZ4", "chunk length is longer than allocated", [3]int{3, 11}},
+	unpack.Zstd:      {"RD_ZSTD", "ZSTD-compressed data is corrupt", [3]int{5, 9}},
 }
 
 // rdOptions is the version that brought the CONFIG_RD_ options and formats
@@ -78,7 +72,7 @@ type Support struct {
 // Supports tells whether this kernel unpacks ramdisks of a format: by its
 // configuration, else by the messages in it, else by its age.
 func (p *Payload) Supports(f unpack.Format) Support {
-	name, ok := configNames[f]
+	own, ok := decompressors[f]
 	version, dated := p.Version()
 	switch {
 	case f == unpack.None:
@@ -86,21 +80,14 @@ func (p *Payload) Supports(f unpack.Format) Support {
 	case !ok: // the lz4 frame, which no kernel reads
 		return Support{Known: true, From: "format"}
 	case !p.Config.Empty():
-		yes := p.Config.Value(name) == "y" || f == unpack.Gzip && dated && older(version, rdOptions)
+		yes := p.Config.Value(own.option) == "y" || f == unpack.Gzip && dated && older(version, rdOptions)
 		return Support{Known: true, Yes: yes && p.Config.Value("BLK_DEV_INITRD") == "y", From: "configuration"}
 	case len(p.marks) > 0:
 		return Support{Known: true, Yes: p.marks[f], From: "messages"}
-	case dated && older(version, since[f]):
+	case dated && older(version, own.since):
 		return Support{Known: true, From: "version"}
 	}
 	return Support{}
 }
 
-func older(a, b [3]int) bool {
-	for i := range a {
-		if a[i] != b[i] {
-			return a[i] < b[i]
-		}
-	}
-	return false
-}
+func older(a, b [3]int) bool { return slices.Compare(a[:], b[:]) < 0 }

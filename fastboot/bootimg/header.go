@@ -9,24 +9,18 @@ import (
 
 // Offsets in the header, bytes, little-endian (FORMAT.md §1.1, §1.2).
 const (
-	offVersion       = 40 // v0 of vendors: dt_size; since v1: header version
-	offName          = 48
-	offCmdline       = 64
-	offID            = 576
-	offExtraCmdline  = 608
-	headerLenV0      = 1632
-	offDTBOSize      = 1632
-	offDTBOOffset    = 1636
-	offHeaderSize    = 1644
-	headerLenV1      = 1648
-	offDTBSize       = 1648
-	offDTBAddr       = 1652
-	headerLenV2      = 1660
-	offHeaderSizeV3  = 20
-	offCmdlineV3     = 44
-	headerLenV3      = 1580
-	offSignatureSize = 1580
-	headerLenV4      = 1584
+	offPageSize     = 36
+	offVersion      = 40 // v0 of vendors: dt_size; since v1: header version
+	offName         = 48
+	offCmdline      = 64
+	offID           = 576
+	offExtraCmdline = 608
+	headerLenV0     = 1632
+	offDTBOOffset   = 1636
+	offHeaderSize   = 1644
+	offDTBAddr      = 1652
+	offHeaderSizeV3 = 20
+	offCmdlineV3    = 44
 
 	nameLen         = 16
 	cmdlineLen      = 512
@@ -34,11 +28,56 @@ const (
 	cmdlineLenV3    = 1536
 )
 
-// headerLenV3Early is what mkbootimg of Android 10 (Debian's, too) writes into
-// v3 headers of the same layout, before the format was settled.
-const headerLenV3Early = 1596
+// headerSizes are the sizes that the header of a version states; the first one is right, and
+// the other one of v3 is what mkbootimg of Android 10 (Debian's, too) writes for the same layout.
+var headerSizes = map[int][]uint32{1: {1648}, 2: {1660}, 3: {1580, 1596}, 4: {1584}}
 
-// parseHeader reads the header and says where it ends; sections are not touched.
+// sizeAt is where the header of a version states its size.
+func sizeAt(version int) int {
+	if version >= 3 {
+		return offHeaderSizeV3
+	}
+	return offHeaderSize
+}
+
+// section is a part of the image after the header.
+type section struct {
+	name         string
+	data         *[]byte
+	since, until int // header versions that have it
+	size         int // where the header has its size
+}
+
+// layout are the sections of all versions, in their order.
+func (m *Image) layout() []section {
+	return []section{
+		{"kernel", &m.Kernel, 0, 4, 8}, {"ramdisk", &m.Ramdisk, 0, 2, 16}, {"ramdisk", &m.Ramdisk, 3, 4, 12},
+		{"second stage", &m.Second, 0, 2, 24}, {"device tree table", &m.DT, 0, 0, offVersion},
+		{"recovery dtbo", &m.RecoveryDTBO, 1, 2, 1632}, {"dtb", &m.DTB, 2, 2, 1648}, {"signature", &m.Signature, 4, 4, 1580},
+	}
+}
+
+// sections are those of this version.
+func (m *Image) sections() []section {
+	return slices.DeleteFunc(m.layout(), func(s section) bool { return m.Version < s.since || m.Version > s.until })
+}
+
+// words are the fields of the header of this version that are plain words, by their offsets.
+func (m *Image) words() map[int]*uint32 {
+	w := map[int]*uint32{16: (*uint32)(&m.OSVersion)}
+	if m.Version < 3 {
+		w = map[int]*uint32{12: &m.KernelAddr, 20: &m.RamdiskAddr, 28: &m.SecondAddr, 32: &m.TagsAddr, offPageSize: &m.PageSize,
+			44: (*uint32)(&m.OSVersion)}
+	}
+	if m.Version > 0 {
+		w[sizeAt(m.Version)] = &m.HeaderSize
+	}
+	return w
+}
+
+func soundPageSize(n uint32) bool { return n >= MinPageSize && n <= MaxPageSize && n&(n-1) == 0 }
+
+// parseHeader reads the header; sections are not touched.
 func parseHeader(data []byte) (*Image, error) {
 	if !bytes.HasPrefix(data, []byte(Magic)) {
 		return nil, fail("boot image", ErrWrongKind, 0, "starts with % x", data[:min(8, len(data))])
@@ -49,33 +88,24 @@ func parseHeader(data []byte) (*Image, error) {
 	m := &Image{Version: headerVersion(data), PageSize: PageSizeV3}
 	le := binary.LittleEndian
 	if m.Version < 3 {
-		m.PageSize = le.Uint32(data[36:])
-		if m.PageSize < MinPageSize || m.PageSize > MaxPageSize || m.PageSize&(m.PageSize-1) != 0 {
-			return nil, fail("boot image", ErrMalformed, 36, "page size %d is not a power of two from %d to %d", m.PageSize, MinPageSize, MaxPageSize)
+		if m.PageSize = le.Uint32(data[offPageSize:]); !soundPageSize(m.PageSize) {
+			return nil, fail("boot image", ErrMalformed, offPageSize, "page size %d is not a power of two from %d to %d", m.PageSize, MinPageSize, MaxPageSize)
 		}
 	}
 	if len(data) < int(m.PageSize) {
 		return nil, fail("boot image", ErrTruncated, int64(len(data)), "the header page has %d bytes", m.PageSize)
 	}
-	h := data[:m.PageSize:m.PageSize]
-	m.head = h
-	if m.Version >= 3 {
-		m.OSVersion = OSVersion(le.Uint32(h[16:]))
-		m.HeaderSize = le.Uint32(h[offHeaderSizeV3:])
-		m.Cmdline = m.storedCmdline()
-		return m, nil
+	m.head = data[:m.PageSize:m.PageSize]
+	for at, v := range m.words() {
+		*v = le.Uint32(m.head[at:])
 	}
-	m.KernelAddr, m.RamdiskAddr = le.Uint32(h[12:]), le.Uint32(h[20:])
-	m.SecondAddr, m.TagsAddr = le.Uint32(h[28:]), le.Uint32(h[32:])
-	m.OSVersion = OSVersion(le.Uint32(h[44:]))
-	m.Name = cString(h[offName : offName+nameLen])
 	m.Cmdline = m.storedCmdline()
-	copy(m.ID[:], h[offID:])
-	if m.Version > 0 {
-		m.HeaderSize = le.Uint32(h[offHeaderSize:])
+	if m.Version < 3 {
+		m.Name = cString(m.head[offName : offName+nameLen])
+		copy(m.ID[:], m.head[offID:])
 	}
 	if m.Version == 2 {
-		m.DTBAddr = le.Uint64(h[offDTBAddr:])
+		m.DTBAddr = le.Uint64(m.head[offDTBAddr:])
 	}
 	return m, nil
 }
@@ -97,15 +127,10 @@ func (m *Image) storedCmdline() string {
 // vendor's device tree table after a v0 image (FORMAT.md §1.3).
 func headerVersion(h []byte) int {
 	le := binary.LittleEndian
-	v1 := uint32(0)
-	if len(h) >= headerLenV1 {
-		v1 = le.Uint32(h[offHeaderSize:])
-	}
-	v3 := le.Uint32(h[offHeaderSizeV3:])
-	switch word := le.Uint32(h[offVersion:]); {
-	case word == 1 && v1 == headerLenV1, word == 2 && v1 == headerLenV2,
-		word == 3 && (v3 == headerLenV3 || v3 == headerLenV3Early), word == 4 && v3 == headerLenV4:
-		return int(word)
+	version := int(le.Uint32(h[offVersion:]))
+	at := sizeAt(version)
+	if len(h) >= at+4 && slices.Contains(headerSizes[version], le.Uint32(h[at:])) {
+		return version
 	}
 	return 0
 }
@@ -122,24 +147,21 @@ func (m *Image) encodeHeader() ([]byte, error) {
 	}
 	copy(h, Magic)
 	le := binary.LittleEndian
-	size := func(at int, b []byte) { le.PutUint32(h[at:], uint32(len(b))) }
-	size(8, m.Kernel)
-	if m.Version >= 3 {
-		size(12, m.Ramdisk)
-		le.PutUint32(h[16:], uint32(m.OSVersion))
-		le.PutUint32(h[offHeaderSizeV3:], m.headerSize(headerLenV3, headerLenV4))
-		le.PutUint32(h[offVersion:], uint32(m.Version))
-		putString(h[offCmdlineV3:offCmdlineV3+cmdlineLenV3], m.Cmdline)
-		if m.Version == 4 {
-			size(offSignatureSize, m.Signature)
-		}
-		return h, nil
+	for at, v := range m.words() {
+		le.PutUint32(h[at:], *v)
 	}
-	size(16, m.Ramdisk)
-	size(24, m.Second)
-	for at, v := range map[int]uint32{12: m.KernelAddr, 20: m.RamdiskAddr, 28: m.SecondAddr, 32: m.TagsAddr,
-		36: m.PageSize, offVersion: uint32(m.Version), 44: uint32(m.OSVersion)} {
-		le.PutUint32(h[at:], v)
+	if m.Version > 0 {
+		le.PutUint32(h[offVersion:], uint32(m.Version))
+		if m.HeaderSize == 0 {
+			le.PutUint32(h[sizeAt(m.Version):], headerSizes[m.Version][0])
+		}
+	}
+	for _, s := range m.sections() {
+		le.PutUint32(h[s.size:], uint32(len(*s.data)))
+	}
+	if m.Version >= 3 {
+		putString(h[offCmdlineV3:offCmdlineV3+cmdlineLenV3], m.Cmdline)
+		return h, nil
 	}
 	putString(h[offName:offName+nameLen], m.Name)
 	first, extra := h[offCmdline:offCmdline+cmdlineLen], h[offExtraCmdline:offExtraCmdline+extraCmdlineLen]
@@ -149,29 +171,13 @@ func (m *Image) encodeHeader() ([]byte, error) {
 		putString(extra, m.Cmdline[n:])
 	}
 	copy(h[offID:], m.ID[:])
-	if m.Version == 0 {
-		size(offVersion, m.DT)
-		return h, nil
+	if m.Version > 0 {
+		le.PutUint64(h[offDTBOOffset:], m.recoveryDTBOOffset())
 	}
-	size(offDTBOSize, m.RecoveryDTBO)
-	le.PutUint64(h[offDTBOOffset:], m.recoveryDTBOOffset())
-	le.PutUint32(h[offHeaderSize:], m.headerSize(headerLenV1, headerLenV2))
 	if m.Version == 2 {
-		size(offDTBSize, m.DTB)
 		le.PutUint64(h[offDTBAddr:], m.DTBAddr)
 	}
 	return h, nil
-}
-
-// headerSize is the stored one, else that of the version: odd or even.
-func (m *Image) headerSize(odd, even uint32) uint32 {
-	switch {
-	case m.HeaderSize != 0:
-		return m.HeaderSize
-	case m.Version%2 == 1:
-		return odd
-	}
-	return even
 }
 
 // recoveryDTBOOffset is where the recovery dtbo starts in the file, 0 when there is none.
@@ -194,7 +200,7 @@ func (m *Image) checkFields() error {
 	if m.Version < 0 || m.Version > 4 {
 		return bad(ErrUnsupported, "header version %d", m.Version)
 	}
-	if m.Version >= 3 && m.PageSize != PageSizeV3 || m.PageSize < MinPageSize || m.PageSize > MaxPageSize || m.PageSize&(m.PageSize-1) != 0 {
+	if m.Version >= 3 && m.PageSize != PageSizeV3 || !soundPageSize(m.PageSize) {
 		return bad(ErrMalformed, "page size %d with header version %d", m.PageSize, m.Version)
 	}
 	cmdlineMax := cmdlineLen + extraCmdlineLen - 2
@@ -208,20 +214,13 @@ func (m *Image) checkFields() error {
 	if len(m.Cmdline) > cmdlineMax || len(m.Name) > nameLen {
 		return bad(ErrTooLarge, "a command line of %d and a name of %d bytes; the limits are %d and %d", len(m.Cmdline), len(m.Name), cmdlineMax, nameLen)
 	}
-	for _, p := range []struct {
-		name  string
-		data  []byte
-		since int
-		until int
-	}{
-		{"kernel", m.Kernel, 0, 4}, {"ramdisk", m.Ramdisk, 0, 4}, {"second stage", m.Second, 0, 2}, {"device tree table", m.DT, 0, 0},
-		{"recovery dtbo", m.RecoveryDTBO, 1, 2}, {"dtb", m.DTB, 2, 2}, {"signature", m.Signature, 4, 4},
-	} {
-		if len(p.data) > 0 && (m.Version < p.since || m.Version > p.until) {
+	own := m.sections()
+	for _, p := range m.layout() {
+		if len(*p.data) > 0 && !slices.ContainsFunc(own, func(s section) bool { return s.data == p.data }) {
 			return bad(ErrMalformed, "header version %d has no room for a %s", m.Version, p.name)
 		}
-		if int64(len(p.data)) > math.MaxUint32 {
-			return bad(ErrTooLarge, "a %s of %d bytes", p.name, len(p.data))
+		if int64(len(*p.data)) > math.MaxUint32 {
+			return bad(ErrTooLarge, "a %s of %d bytes", p.name, len(*p.data))
 		}
 	}
 	return nil
@@ -229,9 +228,7 @@ func (m *Image) checkFields() error {
 
 // cString is what is in a fixed field up to the first NUL.
 func cString(b []byte) string {
-	if i := slices.Index(b, 0); i >= 0 {
-		b = b[:i]
-	}
+	b, _, _ = bytes.Cut(b, []byte{0})
 	return string(b)
 }
 

@@ -58,35 +58,6 @@ type Image struct {
 	head []byte // header page as stored, so that unknown bytes of it survive
 }
 
-// section is a part of the image after the header.
-type section struct {
-	name string
-	data *[]byte
-	size uint32 // as stored
-}
-
-// sections returns the parts of this version in their order, with the sizes stored in the header h.
-func (m *Image) sections(h []byte) []section {
-	le := binary.LittleEndian
-	if m.Version >= 3 {
-		s := []section{{"kernel", &m.Kernel, le.Uint32(h[8:])}, {"ramdisk", &m.Ramdisk, le.Uint32(h[12:])}}
-		if m.Version == 4 {
-			s = append(s, section{"signature", &m.Signature, le.Uint32(h[offSignatureSize:])})
-		}
-		return s
-	}
-	s := []section{{"kernel", &m.Kernel, le.Uint32(h[8:])}, {"ramdisk", &m.Ramdisk, le.Uint32(h[16:])},
-		{"second stage", &m.Second, le.Uint32(h[24:])}}
-	switch {
-	case m.Version == 0:
-		return append(s, section{"device tree table", &m.DT, le.Uint32(h[offVersion:])})
-	case m.Version == 2:
-		return append(s, section{"recovery dtbo", &m.RecoveryDTBO, le.Uint32(h[offDTBOSize:])},
-			section{"dtb", &m.DTB, le.Uint32(h[offDTBSize:])})
-	}
-	return append(s, section{"recovery dtbo", &m.RecoveryDTBO, le.Uint32(h[offDTBOSize:])})
-}
-
 // Parse takes a boot image apart. Bytes after it are not an error: they become
 // Trailing. When the file ends before its sections do, the image is returned
 // together with an ErrTruncated error, its sections as far as they go. A last
@@ -98,12 +69,13 @@ func Parse(data []byte) (*Image, error) {
 	}
 	page, at := int64(m.PageSize), int64(m.PageSize)
 	var cut error
-	for _, s := range m.sections(m.head) {
-		end := at + int64(s.size)
+	for _, s := range m.sections() {
+		size := int64(binary.LittleEndian.Uint32(m.head[s.size:]))
+		end := at + size
 		begin, stop := min(at, int64(len(data))), min(end, int64(len(data)))
-		if stop < end && s.size > 0 && cut == nil {
+		if stop < end && size > 0 && cut == nil {
 			cut = fail("boot image", ErrTruncated, int64(len(data)), "the %s of %d bytes starts at %#x and would end at %#x",
-				s.name, s.size, at, end)
+				s.name, size, at, end)
 		}
 		*s.data = data[begin:stop:stop]
 		at = roundUp(end, page)
@@ -123,7 +95,7 @@ func (m *Image) Build() ([]byte, error) {
 	}
 	var b bytes.Buffer
 	b.Write(h)
-	for _, s := range m.sections(h) {
+	for _, s := range m.sections() {
 		b.Write(*s.data)
 		b.Write(make([]byte, int(roundUp(int64(b.Len()), int64(m.PageSize))-int64(b.Len()))))
 	}

@@ -47,7 +47,7 @@ func (k *Kernel) Payload() (*Payload, error) {
 	case KernelCompressed:
 		return probeStream(k.data, 0, k.Format, MaxKernel)
 	}
-	p := &probe{}
+	p := newProbe()
 	if _, err := p.Write(k.data[:k.Bare]); err != nil {
 		return nil, err
 	}
@@ -97,7 +97,7 @@ func probeStream(body []byte, at int, f unpack.Format, limit int64) (*Payload, e
 	if err != nil {
 		return nil, err
 	}
-	p := &probe{}
+	p := newProbe()
 	if _, err = io.Copy(p, s); err == nil && p.size == 0 {
 		return nil, fail("kernel", ErrMalformed, int64(at), "the %v stream is empty", f)
 	}
@@ -138,6 +138,8 @@ const (
 
 var banner = regexp.MustCompile(`Linux version \d[^\n\x00]*`)
 
+func newProbe() *probe { return &probe{marks: map[unpack.Format]bool{}} }
+
 func (p *probe) Write(b []byte) (int, error) {
 	written := len(b)
 	for len(b) > 0 { // in pieces, so that a whole kernel in one slice is not copied at once
@@ -156,11 +158,8 @@ func (p *probe) look(b []byte) {
 			p.banner = string(m[:min(len(m), maxBanner)])
 		}
 	}
-	for f, text := range kernelTexts {
-		if !p.marks[f] && bytes.Contains(window, []byte(text)) {
-			if p.marks == nil {
-				p.marks = map[unpack.Format]bool{}
-			}
+	for f, d := range decompressors {
+		if !p.marks[f] && bytes.Contains(window, []byte(d.text)) {
 			p.marks[f] = true
 		}
 	}

@@ -127,7 +127,7 @@ func BuildQCDT(version uint32, pageSize int, trees []Tree) ([]byte, error) {
 	if !ok {
 		return bad(ErrUnsupported, "version %d", version)
 	}
-	if pageSize < MinPageSize || pageSize > MaxPageSize || pageSize&(pageSize-1) != 0 {
+	if !soundPageSize(uint32(pageSize)) {
 		return bad(ErrMalformed, "page size %d", pageSize)
 	}
 	count := 0

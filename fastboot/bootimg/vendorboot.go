@@ -64,7 +64,7 @@ func ParseVendorBoot(data []byte) (*VendorBoot, error) {
 	switch {
 	case v.Version != 3 && v.Version != 4:
 		return bad(ErrUnsupported, 8, "header version %d", u32(8))
-	case v.PageSize < MinPageSize || v.PageSize > MaxPageSize || v.PageSize&(v.PageSize-1) != 0:
+	case !soundPageSize(v.PageSize):
 		return bad(ErrMalformed, 12, "page size %d", v.PageSize)
 	case v.Version == 3 && v.HeaderSize != vendorLenV3 && v.HeaderSize != vendorLenV3Early, v.Version == 4 && v.HeaderSize != vendorLenV4:
 		return bad(ErrMalformed, 2096, "header size %d", v.HeaderSize)
@@ -72,16 +72,16 @@ func ParseVendorBoot(data []byte) (*VendorBoot, error) {
 		return bad(ErrTruncated, len(data), "the header has %d bytes", vendorLenV4)
 	}
 	var table []byte
-	parts := []section{{"ramdisk", &v.Ramdisk, u32(24)}, {"dtb", &v.DTB, u32(2100)}}
-	if v.Version == 4 {
-		parts = append(parts, section{"ramdisk table", &table, u32(2112)}, section{"bootconfig", &v.Bootconfig, u32(2124)})
-	}
 	page := int64(v.PageSize)
 	at := roundUp(int64(v.HeaderSize), page)
-	for _, p := range parts {
-		end := at + int64(p.size)
+	for _, p := range []section{{"ramdisk", &v.Ramdisk, 3, 4, 24}, {"dtb", &v.DTB, 3, 4, 2100}, {"ramdisk table", &table, 4, 4, 2112},
+		{"bootconfig", &v.Bootconfig, 4, 4, 2124}} {
+		if v.Version < p.since {
+			continue
+		}
+		end := at + int64(u32(p.size))
 		if end > int64(len(data)) {
-			return bad(ErrTruncated, len(data), "the %s of %d bytes would end at %#x", p.name, p.size, end)
+			return bad(ErrTruncated, len(data), "the %s of %d bytes would end at %#x", p.name, u32(p.size), end)
 		}
 		*p.data = data[at:end:end]
 		at = roundUp(end, page)
