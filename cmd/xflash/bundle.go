@@ -59,7 +59,7 @@ that a full restore of the model needs and the folder lacks, with what to do abo
 const noBundle = "no bundle was written"
 
 func (a *app) bundle(ctx context.Context, dir, output string, force bool, opt mkbundle.AssembleOptions) error {
-	b, err := ftf.Open(dir)
+	b, err := openBundle(dir)
 	if err != nil {
 		return err
 	}

@@ -374,7 +374,7 @@ func trimInputs(g *inputs) []input {
 	for name, first := range map[string]string{"texts": "01", "texts of one partition": "02"} {
 		dir := g.sub()
 		for file, part := range map[string]string{"1.ta": first, "2.ta": "02"} {
-			g.write(filepath.Join(dir, file), []byte(part+"\n000008A2 0006 44 35 38 30 33 00\n"))
+			g.write(filepath.Join(dir, file), []byte(part+"\n00002774 0001 00\n"))
 		}
 		list = append(list, input{name: name, path: dir, intact: map[bool]inspect.Intact{true: yes, false: no}[first == "01"], trim: true})
 	}

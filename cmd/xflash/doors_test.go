@@ -318,6 +318,7 @@ func (g *inputs) folders(base []member) {
 	for i, m := range base {
 		down[i] = member{"inner/" + m.name, m.data}
 	}
+	g.add("folder, kernel bit, trim-area text", no, bundle, g.folder(append(with(base, "kernel.sin", broken(kernel, -5)), member{"1.ta", []byte("01\n00002774 0001 00\n")})))
 	g.add("one folder down", yes, bundle, g.folder(down))
 	g.add("one folder down, kernel bit", no, bundle, g.folder(with(down, "inner/kernel.sin", broken(kernel, -5))))
 	link := g.folder(base)

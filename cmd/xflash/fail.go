@@ -13,6 +13,7 @@ import (
 	"xflash/internal/inspect"
 	"xflash/internal/restore"
 	"xflash/internal/text"
+	"xflash/internal/trimarea"
 	"xflash/sin"
 	"xflash/usbproto"
 	"xflash/usbproto/capture"
@@ -118,13 +119,21 @@ func fileHint(e *ftf.Error) string {
 	return "download the file again, if you can from another source; nothing was sent to the phone"
 }
 
+// openBundle opens firmware. The texts of a trim-area backup look like it.
+func openBundle(path string) (*ftf.Bundle, error) {
+	if trimarea.IsFolder(path) {
+		return nil, &ftf.Error{File: path, Reason: ftf.NotBundle, Offset: -1}
+	}
+	return ftf.Open(path)
+}
+
 // notBundle is the failure of a file that is something else than firmware: of an archive ftf
 // says what is in it, of all else inspect says what it is.
 func notBundle(e *ftf.Error) *failure {
 	f := &failure{exit: exitFile, code: "file-unknown", what: e.Error(), hints: []string{bundleHint}}
 	kind, title, err := inspect.Identify(context.Background(), e.File)
 	switch {
-	case err != nil, kind == inspect.KindUnknown, kind == inspect.KindEmpty: // also a folder
+	case err != nil, kind == inspect.KindFolder, kind == inspect.KindUnknown, kind == inspect.KindEmpty:
 	case kind == inspect.KindZip:
 		if strings.Contains(f.what, "recovery installs") {
 			f.hints = []string{"start a recovery (\"xflash boot RECOVERY.img\") and install it there; \"xflash restore\" writes Sony's firmware"}

@@ -89,7 +89,7 @@ func (c *restoreCommand) run(ctx context.Context, path string) error {
 	if c.second {
 		c.request.Route = restore.RouteFastboot
 	}
-	bundle, err := ftf.Open(path)
+	bundle, err := openBundle(path)
 	if err != nil {
 		return err
 	}

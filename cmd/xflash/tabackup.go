@@ -91,7 +91,7 @@ const maxLoader = 16 << 20
 func loaderFile(ctx context.Context, bundle, path string) (*s1.Image, error) {
 	name, open := path, func() (io.ReadCloser, error) { return os.Open(path) }
 	if bundle != "" {
-		b, err := ftf.Open(bundle)
+		b, err := openBundle(bundle)
 		if err != nil {
 			return nil, err
 		}

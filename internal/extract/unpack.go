@@ -12,12 +12,10 @@ package extract
 import (
 	"context"
 	"io"
-	"os"
 
 	"xflash/ftf"
 	"xflash/internal/fileio"
 	"xflash/internal/inspect"
-	"xflash/internal/trimarea"
 	"xflash/sin"
 )
 
@@ -83,18 +81,12 @@ func Unpack(ctx context.Context, path string, opt Options) error {
 // source finds out what the file is, and how it is taken apart. It refuses choices that mean
 // nothing for such a file.
 func (u *unpacker) source(ctx context.Context) (take func(context.Context) error, err error) {
-	kind, title := inspect.KindBundle, "folder of firmware"
-	if info, err := os.Stat(u.path); err != nil {
+	kind, title, err := inspect.Identify(ctx, u.path)
+	if err != nil {
 		return nil, err
-	} else if info.IsDir() && trimarea.IsFolder(u.path) {
-		kind, title = inspect.KindTrimArea, "folder with a backup of the trim area"
-	} else if !info.IsDir() {
-		if kind, title, err = inspect.Identify(ctx, u.path); err != nil {
-			return nil, err
-		}
 	}
 	switch kind {
-	case inspect.KindBundle, inspect.KindZip: // opening a zip that is not a bundle says so
+	case inspect.KindBundle, inspect.KindFolder, inspect.KindZip: // opening one that is not a bundle says so
 		take = u.bundle
 	case inspect.KindSIN:
 		take = u.image
@@ -106,11 +98,11 @@ func (u *unpacker) source(ctx context.Context) (take func(context.Context) error
 		return nil, &FormatError{u.path, title}
 	}
 	switch {
-	case len(u.Members) > 0 && kind != inspect.KindBundle:
+	case len(u.Members) > 0 && kind != inspect.KindBundle && kind != inspect.KindFolder:
 		return nil, &OptionError{u.path, title, "a member"}
 	case len(u.Partitions) > 0 && kind != inspect.KindDisk:
 		return nil, &OptionError{u.path, title, "a partition"}
-	case u.Gap != 0 && kind != inspect.KindBundle && kind != inspect.KindSIN:
+	case u.Gap != 0 && kind != inspect.KindBundle && kind != inspect.KindFolder && kind != inspect.KindSIN:
 		return nil, &OptionError{u.path, title, "the fill byte for gaps"}
 	}
 	return take, nil

@@ -68,7 +68,9 @@ func (in *inspector) bundle(ctx context.Context, rep *Report, b *ftf.Bundle) err
 		return nil, err
 	}}, func(f firmware.File) error {
 		child := reports[f.Member]
-		child.checksum = !b.Folder && !child.Damaged()
+		if !b.Folder {
+			child.inArchive()
+		}
 		if child.Kind == KindZip && child.checksum {
 			child.unread = false // nothing uses it, and the archive vouches for its bytes
 		}

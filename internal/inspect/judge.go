@@ -91,6 +91,14 @@ func (r *Report) promised() []Kind {
 	return promises[strings.ToLower(path.Ext(r.Name))]
 }
 
+// inArchive records that the archive around a file has the right checksum for it, unless the
+// file is damaged. That is all there is to know of a file of an unknown kind.
+func (r *Report) inArchive() {
+	if r.checksum = !r.Damaged(); r.checksum && r.Kind == KindUnknown && !r.unread {
+		r.Title, r.Whole = "other file", &Integrity{State: StateUnproven, Text: "the archive has the right checksum for it; xflash does not know its format"}
+	}
+}
+
 // mayBeEmpty forgives a file among others that nothing says should have content.
 func (r *Report) mayBeEmpty() {
 	if ext := strings.ToLower(path.Ext(r.Name)); r.Kind == KindEmpty && r.promised() == nil && ext != ".img" && ext != ".zip" {

@@ -373,6 +373,12 @@ func learn(ctx context.Context, f io.ReaderAt, size int64, roots *sin.RootSet) e
 // Identify says what kind of file a file is, without looking at what is in its parts. Errors
 // are those of the file system and of ctx.
 func Identify(ctx context.Context, name string) (kind Kind, title string, err error) {
+	if info, err := os.Stat(name); err == nil && info.IsDir() {
+		if trimarea.IsFolder(name) {
+			return KindTrimArea, "folder with a backup of the trim area", nil
+		}
+		return KindFolder, "folder", nil
+	}
 	f, size, err := fileio.Open(name)
 	if err != nil {
 		return "", "", err

@@ -123,7 +123,7 @@ func (in *inspector) zipMember(ctx context.Context, at io.ReaderAt, f *zip.File,
 	if err != nil {
 		return nil, nil, err
 	}
-	found.checksum = !found.Damaged()
+	found.inArchive()
 	found.mayBeEmpty()
 	if !strings.EqualFold(path.Ext(f.Name), ".xml") { // apps pack theirs in binary form
 		found.named()

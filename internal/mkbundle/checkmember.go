@@ -33,6 +33,9 @@ func checkTA(m *ftf.Member) string {
 	if err != nil {
 		return err.Error() // it was read a moment ago
 	}
+	if ta.Partition != 2 && len(ta.Units) > 0 {
+		return phone.CalibrationReason
+	}
 	for _, unit := range ta.Units {
 		if v := phone.UnitVerdict(unit.Unit); v.Verdict == phone.Never && v.Known {
 			return fmt.Sprintf("unit %d: %s", unit.Unit, v.Reason)

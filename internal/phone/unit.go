@@ -25,6 +25,9 @@ func UnitVerdict(number uint32) Unit {
 	return Unit{number, Never, false, "unknown: xflash never writes units that are not on the list"}
 }
 
+// CalibrationReason is why nothing in trim-area partition 1 is ever written.
+const CalibrationReason = "trim-area partition 1 holds calibration of one phone"
+
 // TAFile is what a .ta file of a bundle means, by its name.
 type TAFile struct {
 	Name  string // "cust-reset", or a pattern with *

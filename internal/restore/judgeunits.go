@@ -25,7 +25,7 @@ func (j *judge) aimUnits(it *Item) (ps Problems) {
 		return ps
 	}
 	if it.TAPartition != 2 && len(it.Units) > 0 {
-		refuse(fmt.Sprintf("it would write trim-area partition %d", it.TAPartition), "that partition holds calibration of this one phone")
+		refuse(fmt.Sprintf("it would write trim-area partition %d", it.TAPartition), phone.CalibrationReason)
 		return ps
 	}
 	for _, u := range it.Units {

@@ -23,11 +23,12 @@ import (
 const SumsFile = "SHA256SUMS"
 
 // IsFolder reports whether a folder holds a backup of the trim area made in flash mode:
-// 1.ta or 2.ta, as xflash and Flashtool write them.
+// 1.ta or 2.ta, as xflash and Flashtool write them. With images beside them it is firmware.
 func IsFolder(dir string) bool {
 	for p := Trim; p <= Misc; p++ {
 		if st, err := os.Stat(fmt.Sprintf("%s/%d.ta", dir, p)); err == nil && st.Mode().IsRegular() {
-			return true
+			images, err := fs.Glob(os.DirFS(dir), "*.[sS][iI][nN]*")
+			return err == nil && len(images) == 0
 		}
 	}
 	return false
