@@ -2,7 +2,6 @@ package sin
 
 import (
 	"bufio"
-	"cmp"
 	"compress/gzip"
 	"context"
 	"crypto/sha256"
@@ -183,38 +182,29 @@ func (c *archiveCheck) begin(e ArchiveChunk, size int64) error {
 	if c.size >= 0 {
 		return nil
 	}
-	limit := cmp.Or(c.opt.MaxOutput, DefaultMaxOutput)
-	t := Target{Name: c.a.Name, End: size}
-	if size > limit {
+	if limit := c.opt.maxOutput(); size > limit {
 		return fail(BadData, e.Offset, "%q unpacks to %d bytes; the limit is %d", e.Name, size, limit)
 	}
-	if c.opt.PartitionSize != nil {
-		if have, known := c.opt.PartitionSize(t); known && size > have {
-			return fail(BadData, e.Offset, "%q unpacks to %d bytes, but the partition has %d", e.Name, size, have)
-		}
-	}
-	out, err := c.to.output(t)
+	out, err := c.to.output(Target{Name: c.a.Name, End: size})
 	if err != nil {
 		return err
 	}
-	c.size, c.out = size, &archiveOutput{output: out, head: make([]byte, min(HeadSize, size))}
+	c.size, c.out = size, &archiveOutput{WriterAt: out, head: make([]byte, min(HeadSize, size))}
 	if out == nil {
 		return nil
 	}
-	// Chunks leave gaps for each other, so the whole is filled first; with zeros and an
-	// output that has holes there is nothing to do. With another byte, zeros must be written.
+	// Chunks leave gaps for each other, so the whole is filled first.
 	gap := c.to.gap
-	out.holes = out.holes && gap == 0
 	for i := range c.out.head {
 		c.out.head[i] = gap
 	}
-	return out.fill(c.ctx, extent{0, size}, [4]byte{gap, gap, gap, gap})
+	return repeat(c.ctx, out, extent{0, size}, [4]byte{gap, gap, gap, gap})
 }
 
 // archiveOutput is an output that keeps the first bytes and where the last one is; with no
 // output it only does that.
 type archiveOutput struct {
-	*output
+	io.WriterAt
 	head []byte
 	end  int64
 }
@@ -225,10 +215,10 @@ func (o *archiveOutput) WriteAt(data []byte, at int64) (int, error) {
 		copy(o.head[at:], data)
 	}
 	o.end = max(o.end, at+int64(len(data)))
-	if o.output == nil {
+	if o.WriterAt == nil {
 		return len(data), nil
 	}
-	return o.output.WriteAt(data, at)
+	return o.WriterAt.WriteAt(data, at)
 }
 
 // rawAgain reads a raw chunk after another one. The phone knows what it makes of both, and

@@ -82,24 +82,22 @@ func TestVectorTar(t *testing.T) {
 		t.Fatalf("version 4 holds something else: %v", err)
 	}
 	for version, file := range map[int][]byte{4: packed, 5: plain} {
-		for _, holes := range []bool{false, true} {
-			report, got := unpackTo(t, file, UnpackOptions{Sparse: holes})
-			if sum256(got) != "93e1e2d4ec35a8897fee440c48a3adcd471e1be4b6530d7b4331367f4b790b3c" {
-				t.Errorf("version %d: %d bytes, SHA-256 %s", version, len(got), sum256(got))
-			}
-			a := report.Archive
-			if Detect(file[:DetectSize]) != version || report.Header.Version != version || a.Name != "system" || len(a.Chunks) != 2 || !a.Chunks[1].Sparse || a.Chunks[1].Size != 106 {
-				t.Errorf("version %d: %+v", version, a)
-			}
-			// The vector's CMS is a stub, and it is unknown how a real one binds the chunks.
-			if a.CMS != nil || len(report.Notes) != 1 || report.Trust.Proven() || report.Header.VerifySignature() == nil || report.Unsendable == "" {
-				t.Errorf("version %d: %+v, %v", version, a.CMS, report.Notes)
-			}
-			if !bytes.Equal(report.Parts[0].Head, pat(HeadSize)) || report.Parts[0].Target.Name != "system" {
-				t.Errorf("version %d: %+v", version, report.Parts[0].Target)
-			}
+		report, got := unpackTo(t, file, UnpackOptions{})
+		if sum256(got) != "93e1e2d4ec35a8897fee440c48a3adcd471e1be4b6530d7b4331367f4b790b3c" {
+			t.Errorf("version %d: %d bytes, SHA-256 %s", version, len(got), sum256(got))
 		}
-		_, got := unpackTo(t, file, UnpackOptions{Gap: 0xEE, Sparse: true})
+		a := report.Archive
+		if Detect(file[:DetectSize]) != version || report.Header.Version != version || a.Name != "system" || len(a.Chunks) != 2 || !a.Chunks[1].Sparse || a.Chunks[1].Size != 106 {
+			t.Errorf("version %d: %+v", version, a)
+		}
+		// The vector's CMS is a stub, and it is unknown how a real one binds the chunks.
+		if a.CMS != nil || len(report.Notes) != 1 || report.Trust.Proven() || report.Header.VerifySignature() == nil || report.Unsendable == "" {
+			t.Errorf("version %d: %+v, %v", version, a.CMS, report.Notes)
+		}
+		if !bytes.Equal(report.Parts[0].Head, pat(HeadSize)) || report.Parts[0].Target.Name != "system" {
+			t.Errorf("version %d: %+v", version, report.Parts[0].Target)
+		}
+		_, got = unpackTo(t, file, UnpackOptions{Gap: 0xEE})
 		want := bytes.Repeat([]byte{0xEE}, 0x8000)
 		copy(want, pat(0x2000))
 		copy(want[0x3000:], bytes.Repeat([]byte{'A'}, 4096))
@@ -294,10 +292,6 @@ func TestArchiveBombs(t *testing.T) {
 	}
 	vector := buildArchive(t, vectorArchive())
 	for size, want := range map[int64]bool{0x8000: true, 0x7FFF: false} {
-		opt := CheckOptions{PartitionSize: func(to Target) (int64, bool) { return size, to.Name == "system" }}
-		if _, err := Check(context.Background(), bytes.NewReader(vector), -1, opt); (err == nil) != want {
-			t.Errorf("a partition of %d bytes: %v", size, err)
-		}
 		if _, err := Check(context.Background(), bytes.NewReader(vector), -1, CheckOptions{MaxOutput: size}); (err == nil) != want {
 			t.Errorf("a limit of %d bytes: %v", size, err)
 		}
@@ -325,7 +319,7 @@ func TestArchiveRoundTrip(t *testing.T) {
 			}
 			b.Chunks = append(b.Chunks, section(chunk))
 		}
-		report, got := unpackTo(t, buildArchive(t, b), UnpackOptions{Sparse: rnd.IntN(2) == 0})
+		report, got := unpackTo(t, buildArchive(t, b), UnpackOptions{})
 		if !bytes.Equal(got, image) || len(report.Archive.Chunks) != len(pieces) {
 			t.Fatalf("round %d: %d bytes from %d chunks, want %d from %d", round, len(got), len(report.Archive.Chunks), len(image), len(pieces))
 		}

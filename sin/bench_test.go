@@ -37,7 +37,7 @@ func BenchmarkUnpackLZ4A(b *testing.B) {
 	defer out.Close()
 	b.SetBytes(benchSize)
 	for b.Loop() {
-		opt := UnpackOptions{CheckOptions: CheckOptions{Roots: roots}, Sparse: true}
+		opt := UnpackOptions{CheckOptions: CheckOptions{Roots: roots}}
 		if _, err := Unpack(context.Background(), bytes.NewReader(file.Bytes()), int64(file.Len()), out, opt); err != nil {
 			b.Fatal(err)
 		}

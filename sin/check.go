@@ -12,8 +12,8 @@ import (
 	"sync"
 )
 
-// DefaultMaxOutput bounds what an image may unpack to when the caller sets no limit.
-const DefaultMaxOutput = 256 << 30
+// defaultMaxOutput bounds what an image may unpack to when the caller sets no limit.
+const defaultMaxOutput = 256 << 30
 
 // maxRemembered is how many failures of one kind are kept in detail.
 const maxRemembered = 1000
@@ -22,10 +22,8 @@ const maxRemembered = 1000
 type CheckOptions struct {
 	Name      string   // of the file, for errors
 	Roots     *RootSet // root certificates at hand
-	MaxOutput int64    // bytes an image may reach to; 0 is DefaultMaxOutput
+	MaxOutput int64    // bytes an image may reach to; 0 is 256 GiB
 	Workers   int      // 0 is one per processor
-	// PartitionSize gives the size in bytes of a partition where it is known.
-	PartitionSize func(Target) (size int64, known bool)
 	// Progress is called with the number of bytes of the file read so far, from the
 	// goroutine that called Check.
 	Progress func(n int64)
@@ -137,10 +135,8 @@ func (c *checker) payload(ctx context.Context) error {
 	switch {
 	case c.h.Version == 3 && c.h.Type == TypeImage && bytes.Equal(mark, magicMap):
 		c.consumer = &mapConsumer{c: c}
-	case c.h.isLoader() || c.h.Version == 3:
-		c.consumer, err = newRawConsumer(c)
 	default:
-		c.consumer, err = newFlashConsumer(c)
+		c.consumer, err = newBlockConsumer(c)
 	}
 	if err != nil && err != io.EOF {
 		return err
@@ -196,18 +192,13 @@ func (c *checker) block(ctx context.Context, i int) error {
 }
 
 // maxOutput is the largest offset that may be written.
-func (c *checker) maxOutput() int64 {
-	if c.opt.MaxOutput > 0 {
-		return c.opt.MaxOutput
-	}
-	return DefaultMaxOutput
-}
+func (o *CheckOptions) maxOutput() int64 { return cmp.Or(o.MaxOutput, defaultMaxOutput) }
 
 // part judges what a target gets by its first bytes. A file system may be larger than
 // what is written of it, but not without limit.
 func (c *checker) part(t Target, head []byte) Part {
 	p := Part{Target: t, Kind: Recognize(head), Size: t.End, Head: head}
-	if fs := ExtSize(head); fs > c.maxOutput() {
+	if fs := ExtSize(head); fs > c.opt.maxOutput() {
 		c.report.Notes = append(c.report.Notes, Note{Offset: -1, Text: fmt.Sprintf("the file system says it has %d bytes", fs)})
 	} else {
 		p.Size = max(p.Size, fs)

@@ -53,17 +53,9 @@ func TestReadError(t *testing.T) {
 	}
 }
 
-// TestLimits: no image may pass the allowed size, or its partition.
+// TestLimits: no image may pass the allowed size.
 func TestLimits(t *testing.T) {
 	file, roots := signedFile(t) // writes up to 0x5000
-	sizeOf := func(size int64, known bool) func(Target) (int64, bool) {
-		return func(to Target) (int64, bool) {
-			if to.GUID != systemGUID {
-				t.Errorf("asked for %v", to)
-			}
-			return size, known
-		}
-	}
 	for _, c := range []struct {
 		name string
 		opt  CheckOptions
@@ -71,9 +63,6 @@ func TestLimits(t *testing.T) {
 	}{
 		{"exactly allowed", CheckOptions{MaxOutput: 0x5000}, ""},
 		{"a byte too much", CheckOptions{MaxOutput: 0x4FFF}, "the limit is 20479"},
-		{"exactly the partition", CheckOptions{PartitionSize: sizeOf(0x5000, true)}, ""},
-		{"partition too small", CheckOptions{PartitionSize: sizeOf(0x4FFF, true)}, "the partition has 20479"},
-		{"partition not known", CheckOptions{PartitionSize: sizeOf(1, false)}, ""},
 	} {
 		c.opt.Roots = roots
 		out := &memFile{}

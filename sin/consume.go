@@ -2,50 +2,57 @@ package sin
 
 import (
 	"context"
+	"io"
 )
 
-// flashConsumer parses a partition image of version 1 or 2: its blocks go where the hash
-// list says, without the partition info in front of them.
-type flashConsumer struct {
+// maxHeld is how much of a loader's payload is kept to be looked through. Real ones
+// have some 250 KiB.
+const maxHeld = 8 << 20
+
+// blockConsumer parses a payload without a map. The blocks of a partition image of version 1
+// or 2 go where the hash list says, without the partition info in front of them; any other
+// payload is written as it is, and loaders and layouts are kept to be looked through.
+type blockConsumer struct {
 	c     *checker
-	out   *output
+	flash bool // a partition image of version 1 or 2
+	out   io.WriterAt
 	line  *stream // keeps the writes in order on one worker
 	block int     // index of the current block
-	info  []byte
+	held  []byte  // a loader, a layout, or a partition info
 	head  []byte
-	end   int64 // of the last block in the dump
+	end   int64 // of the payload, or of the last block in the dump
 }
 
-func newFlashConsumer(c *checker) (*flashConsumer, error) {
-	last := c.h.Blocks[len(c.h.Blocks)-1]
-	e := &flashConsumer{c: c, end: last.Dest + last.Length}
-	e.head = make([]byte, min(HeadSize, e.end))
-	if err := e.limits(); err != nil {
-		return nil, err
+func newBlockConsumer(c *checker) (*blockConsumer, error) {
+	e := &blockConsumer{c: c, end: c.h.PayloadSize(), flash: c.h.Version < 3 && !c.h.isLoader()}
+	if e.flash {
+		last := c.h.Blocks[len(c.h.Blocks)-1]
+		e.end = last.Dest + last.Length
+		if limit := c.opt.maxOutput(); e.end > limit {
+			return nil, fail(Malformed, fixed12, "it writes up to byte %d; the limit is %d", e.end, limit)
+		}
 	}
+	e.head = make([]byte, min(HeadSize, e.end))
 	var err error
 	e.out, err = c.to.output(Target{})
 	return e, err
 }
 
-// limits checks the destinations against what the caller allows.
-func (e *flashConsumer) limits() error {
-	if limit := e.c.maxOutput(); e.end > limit {
-		return fail(Malformed, fixed12, "it writes up to byte %d; the limit is %d", e.end, limit)
+func (e *blockConsumer) consume(_ context.Context, pc *buffer, data []byte, offset int64) error {
+	h := e.c.h
+	at := offset - int64(len(h.Raw))
+	if e.flash {
+		for h.Blocks[e.block].Offset+h.Blocks[e.block].Length <= offset {
+			e.block++
+		}
+		if e.block == 0 && h.HasPartitionInfo() {
+			e.held = append(e.held, data...)
+			return nil
+		}
+		at = h.Blocks[e.block].Dest + offset - h.Blocks[e.block].Offset
+	} else if (h.isLoader() || h.isLayout()) && h.PayloadSize() <= maxHeld {
+		e.held = append(e.held, data...)
 	}
-	return nil
-}
-
-func (e *flashConsumer) consume(_ context.Context, pc *buffer, data []byte, offset int64) error {
-	for e.c.h.Blocks[e.block].Offset+e.c.h.Blocks[e.block].Length <= offset {
-		e.block++
-	}
-	if e.block == 0 && e.c.h.HasPartitionInfo() {
-		e.info = append(e.info, data...)
-		return nil
-	}
-	b := e.c.h.Blocks[e.block]
-	at := b.Dest + offset - b.Offset
 	if at < int64(len(e.head)) {
 		copy(e.head[at:], data)
 	}
@@ -59,12 +66,30 @@ func (e *flashConsumer) consume(_ context.Context, pc *buffer, data []byte, offs
 	return nil
 }
 
-// finish fills the gaps.
-func (e *flashConsumer) finish(ctx context.Context) error {
+func (e *blockConsumer) finish(ctx context.Context) error {
+	if e.flash {
+		return e.gaps(ctx)
+	}
+	report, kind := e.c.report, Recognize(e.head)
+	var err error
+	switch {
+	case e.c.h.isLoader():
+		report.Loader = InspectLoader(e.held)
+	case e.c.h.isLayout():
+		if report.Layout, err = ParseLayout(e.held, int64(len(e.c.h.Raw))); err == nil {
+			kind = KindLayout
+		}
+	}
+	report.Parts = []Part{{Kind: kind, Size: e.end, Head: e.head}}
+	return err
+}
+
+// gaps reads the partition info, and writes what no block does.
+func (e *blockConsumer) gaps(ctx context.Context) error {
 	report := e.c.report
 	first := 0
 	if e.c.h.HasPartitionInfo() {
-		report.Info, first = parsePartitionInfo(e.info), 1
+		report.Info, first = parsePartitionInfo(e.held), 1
 	}
 	report.Parts = []Part{e.c.part(Target{End: e.end}, e.head)}
 	if e.c.to == nil {
@@ -73,65 +98,10 @@ func (e *flashConsumer) finish(ctx context.Context) error {
 	at, gap := int64(0), e.c.to.gap
 	pattern := [4]byte{gap, gap, gap, gap}
 	for _, b := range e.c.h.Blocks[first:] {
-		if err := e.out.fill(ctx, extent{at, b.Dest}, pattern); err != nil {
+		if err := repeat(ctx, e.out, extent{at, b.Dest}, pattern); err != nil {
 			return err
 		}
 		at = b.Dest + b.Length
 	}
-	return e.out.fill(ctx, extent{at, report.Parts[0].Size}, pattern)
-}
-
-// maxHeld is how much of a loader's payload is kept to be looked through. Real ones
-// have some 250 KiB.
-const maxHeld = 8 << 20
-
-// rawConsumer reads a payload without a map: it is written as it is, and loaders and
-// layouts are kept to be looked through.
-type rawConsumer struct {
-	c    *checker
-	out  *output
-	line *stream // keeps the writes in order on one worker
-	held []byte
-	head []byte
-}
-
-func newRawConsumer(c *checker) (*rawConsumer, error) {
-	out, err := c.to.output(Target{})
-	return &rawConsumer{c: c, out: out, head: make([]byte, 0, HeadSize)}, err
-}
-
-func (e *rawConsumer) consume(_ context.Context, pc *buffer, data []byte, offset int64) error {
-	at := offset - int64(len(e.c.h.Raw))
-	if free := HeadSize - len(e.head); free > 0 {
-		e.head = append(e.head, data[:min(free, len(data))]...)
-	}
-	if (e.c.h.isLoader() || e.c.h.isLayout()) && e.c.h.PayloadSize() <= maxHeld {
-		e.held = append(e.held, data...)
-	}
-	if e.out == nil {
-		return nil
-	}
-	if e.line == nil {
-		e.line = e.c.p.stream(NoHash, nil, nil)
-	}
-	e.line.add(pc, data, func(b []byte) { e.c.p.write(e.out, b, at) })
-	return nil
-}
-
-func (e *rawConsumer) finish(context.Context) error {
-	kind := Recognize(e.head)
-	defer func() {
-		e.c.report.Parts = []Part{{Kind: kind, Size: e.c.h.PayloadSize(), Head: e.head}}
-	}()
-	switch {
-	case e.c.h.isLoader():
-		e.c.report.Loader = InspectLoader(e.held)
-	case e.c.h.isLayout():
-		layout, err := ParseLayout(e.held, int64(len(e.c.h.Raw)))
-		if err != nil {
-			return err
-		}
-		e.c.report.Layout, kind = layout, KindLayout
-	}
-	return nil
+	return repeat(ctx, e.out, extent{at, report.Parts[0].Size}, pattern)
 }

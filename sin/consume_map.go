@@ -1,6 +1,9 @@
 package sin
 
-import "context"
+import (
+	"context"
+	"io"
+)
 
 // mapConsumer parses an image: first the map, then the data of its tags. A map that breaks
 // a rule stops it; the payload is then only hashed, which tells whether the map is
@@ -14,7 +17,7 @@ type mapConsumer struct {
 	more bool // tag is set
 	addr *stream
 	slot *slot
-	outs []*output // one per target
+	outs []io.WriterAt // one per target
 }
 
 func (e *mapConsumer) consume(ctx context.Context, pc *buffer, data []byte, offset int64) error {
@@ -71,18 +74,12 @@ func (e *mapConsumer) readMap(data []byte) (rest []byte, err error) {
 	return data, e.begin(m)
 }
 
-// limits checks the map against what the caller allows and knows.
+// limits checks the map against what the caller allows.
 func (e *mapConsumer) limits(m *Map) error {
-	limit := e.c.maxOutput()
+	limit := e.c.opt.maxOutput()
 	for _, t := range m.Targets {
 		if t.End > limit {
 			return fail(BadMap, m.Offset, "it writes %s up to byte %d; the limit is %d", t, t.End, limit)
-		}
-		if e.c.opt.PartitionSize == nil {
-			continue
-		}
-		if size, known := e.c.opt.PartitionSize(t); known && t.End > size {
-			return fail(BadMap, m.Offset, "it writes %s up to byte %d, but the partition has %d", t, t.End, size)
 		}
 	}
 	return nil
@@ -199,7 +196,7 @@ func (e *mapConsumer) finish(ctx context.Context) error {
 func (e *mapConsumer) fill(ctx context.Context) error {
 	for t := range e.c.report.Map.Tags() {
 		if t.Kind == TagFILL {
-			if err := e.outs[t.Target].fill(ctx, extent{t.Dest, t.Dest + t.DestLen}, t.Fill); err != nil {
+			if err := repeat(ctx, e.outs[t.Target], extent{t.Dest, t.Dest + t.DestLen}, t.Fill); err != nil {
 				return err
 			}
 		}
@@ -208,7 +205,7 @@ func (e *mapConsumer) fill(ctx context.Context) error {
 	for i, part := range e.c.report.Parts {
 		at := int64(0)
 		for _, w := range append(e.c.report.Map.written[i], extent{part.Size, part.Size}) {
-			if err := e.outs[i].fill(ctx, extent{at, w.start}, [4]byte{gap, gap, gap, gap}); err != nil {
+			if err := repeat(ctx, e.outs[i], extent{at, w.start}, [4]byte{gap, gap, gap, gap}); err != nil {
 				return err
 			}
 			at = w.end

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sort"
 )
 
 // maxHeader bounds the header (FORMAT.md §9). A real one of a 4 GiB image
@@ -194,19 +195,11 @@ func (h *Header) finish(hr *headerReader, problem *Error) (*Header, error) {
 
 // blockAt is the index of the block that holds the file offset, -1 when none does.
 func (h *Header) blockAt(offset int64) int {
-	lo, hi := 0, len(h.Blocks)
-	for lo < hi {
-		mid := (lo + hi) / 2
-		if h.Blocks[mid].Offset+h.Blocks[mid].Length <= offset {
-			lo = mid + 1
-		} else {
-			hi = mid
-		}
-	}
-	if lo == len(h.Blocks) || offset < h.Blocks[lo].Offset {
+	i := sort.Search(len(h.Blocks), func(i int) bool { return h.Blocks[i].Offset+h.Blocks[i].Length > offset })
+	if i == len(h.Blocks) || offset < h.Blocks[i].Offset {
 		return -1
 	}
-	return lo
+	return i
 }
 
 // addBlock appends a block after the others; entry is the file offset of its entry in the

@@ -3,6 +3,7 @@ package sin
 import (
 	"bytes"
 	"regexp"
+	"slices"
 )
 
 // Loader is what a loader's payload tells about itself (FORMAT.md §4.3, §5.4, §8).
@@ -26,12 +27,7 @@ type LoaderRoot struct {
 // Supports reports whether the loader knows a map tag. A loader without LZ4A refuses
 // the compressed images of later firmware.
 func (l *Loader) Supports(tag string) bool {
-	for _, t := range l.Tags {
-		if t == tag {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(l.Tags, tag)
 }
 
 var (

@@ -229,9 +229,8 @@ func TestImageRoundTrip(t *testing.T) {
 		}
 		file := build(t, Builder{Type: TypeImage, Signer: s, BlockSize: 1 + rnd.Int64N(100000)}, p)
 		outs := map[gpt.GUID]*memFile{}
-		sparse := rnd.IntN(2) == 0
 		opt := UnpackOptions{
-			CheckOptions: CheckOptions{Roots: roots, Workers: 1 + rnd.IntN(4)}, Sparse: sparse,
+			CheckOptions: CheckOptions{Roots: roots, Workers: 1 + rnd.IntN(4)},
 			Open: func(t Target) (io.WriterAt, error) {
 				outs[t.GUID] = &memFile{b: make([]byte, len(images[t.GUID]))}
 				return outs[t.GUID], nil

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"hash"
+	"io"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -144,13 +145,11 @@ func (p *pipeline) makeSlots(in, out int64) {
 }
 
 // write stores data on a worker and remembers the first failure.
-func (p *pipeline) write(o *output, data []byte, at int64) {
-	if _, err := o.WriteAt(data, at); err != nil {
-		p.failWrite(err)
+func (p *pipeline) write(w io.WriterAt, data []byte, at int64) {
+	_, err := w.WriteAt(data, at)
+	if err == nil {
+		return
 	}
-}
-
-func (p *pipeline) failWrite(err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.writeErr == nil {

@@ -50,24 +50,19 @@ const (
 
 // Size is the length of a hash in bytes.
 func (t HashType) Size() int {
-	switch t {
-	case SHA1:
-		return 20
-	case SHA256:
-		return 32
+	if !t.valid() {
+		return 0
 	}
-	return 0
+	return t.function().Size()
 }
 
 // String names the hash function.
 func (t HashType) String() string {
-	switch t {
-	case NoHash:
+	switch {
+	case t == NoHash:
 		return "none"
-	case SHA1:
-		return "SHA-1"
-	case SHA256:
-		return "SHA-256"
+	case t.valid():
+		return t.function().String()
 	}
 	return fmt.Sprintf("hash type %d", uint8(t))
 }

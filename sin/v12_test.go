@@ -52,7 +52,7 @@ func TestOldRoundTrip(t *testing.T) {
 		} else if len(image) == PartitionInfoSize {
 			continue // would be taken for one
 		}
-		report, got := unpackTo(t, build(t, b, p), UnpackOptions{CheckOptions: CheckOptions{Roots: roots}, Sparse: rnd.IntN(2) == 0, Gap: 0xFF})
+		report, got := unpackTo(t, build(t, b, p), UnpackOptions{CheckOptions: CheckOptions{Roots: roots}, Gap: 0xFF})
 		if !bytes.Equal(got, image) {
 			t.Fatalf("round %d, type %v: %d bytes, want %d", round, b.Type, len(got), len(image))
 		}

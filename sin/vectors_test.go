@@ -188,8 +188,9 @@ func TestUnpackVectors(t *testing.T) {
 			if len(report.Parts) != 1 || report.Parts[0].Size != int64(v.size) || report.Parts[0].Target.GUID != systemGUID {
 				t.Fatalf("parts %+v", report.Parts)
 			}
-			if len(out.b) != v.size || sum256(out.b) != v.sha256 {
-				t.Fatalf("unpacked %d bytes, SHA-256 %s", len(out.b), sum256(out.b))
+			got := append(out.b, make([]byte, v.size-len(out.b))...) // zeros are not written
+			if sum256(got) != v.sha256 {
+				t.Fatalf("unpacked %d bytes, SHA-256 %s", len(out.b), sum256(got))
 			}
 		})
 	}

@@ -136,13 +136,17 @@ func (u *unpacker) sin(ctx context.Context, r io.Reader, size int64, stem string
 		}
 	}()
 	report, err := sin.Unpack(ctx, r, size, nil, sin.UnpackOptions{
-		CheckOptions: opt, Gap: u.Gap, Sparse: true,
+		CheckOptions: opt, Gap: u.Gap,
 		Open: func(sin.Target) (io.WriterAt, error) {
 			p, err := u.out.create(false)
-			if err == nil {
-				outs = append(outs, p)
+			if err != nil {
+				return nil, err
 			}
-			return p, err
+			outs = append(outs, p)
+			if u.Gap != 0 {
+				return p, nil // where the gap was written, zeros must be too
+			}
+			return &fileio.HoleWriter{Context: ctx, W: p}, nil
 		},
 	})
 	if err != nil {

@@ -205,7 +205,7 @@ func unpackPart(ctx context.Context, s source, part sin.Part) ([]byte, error) {
 		return nil, err
 	}
 	out := make(memory, part.Size)
-	_, err = sin.Unpack(ctx, r, s.size, out, sin.UnpackOptions{Sparse: true, Open: func(t sin.Target) (io.WriterAt, error) {
+	_, err = sin.Unpack(ctx, r, s.size, out, sin.UnpackOptions{Open: func(t sin.Target) (io.WriterAt, error) {
 		if t.GUID == part.Target.GUID && t.Name == part.Target.Name {
 			return out, nil
 		}

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"xflash/internal/bootcheck"
+	"xflash/internal/fileio"
 	"xflash/internal/phone"
 	"xflash/sin"
 )
@@ -136,7 +137,7 @@ func (it *Item) unpack(ctx context.Context, w sizedWriter, progress func(int64))
 		return err
 	}
 	defer func() { err = errors.Join(err, r.Close()) }()
-	report, err := sin.Unpack(ctx, r, it.Bytes, w, sin.UnpackOptions{Sparse: true, CheckOptions: sin.CheckOptions{Name: it.Member, Progress: progress}})
+	report, err := sin.Unpack(ctx, r, it.Bytes, &fileio.HoleWriter{Context: ctx, W: w}, sin.UnpackOptions{CheckOptions: sin.CheckOptions{Name: it.Member, Progress: progress}})
 	if err != nil {
 		return err
 	}
