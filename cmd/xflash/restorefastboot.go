@@ -121,7 +121,6 @@ func unpackingFolder() (string, error) {
 		return "", err
 	}
 	dir := filepath.Join(cache, "xflash")
-	restore.Sweep(dir)
 	return dir, os.MkdirAll(dir, 0o700)
 }
 

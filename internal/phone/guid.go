@@ -42,9 +42,9 @@ func (k *knowledge) prove(f *Family) {
 	}
 }
 
-// alternatePrefix is how the second copies of the boot chain are labelled where the
+// Alternate is how the labels of the second copies of the boot chain start, where the
 // labels are known; elsewhere it is only our name for them.
-const alternatePrefix = "alt_"
+const Alternate = "alt_"
 
 // LabelOf names the partition with a unique GUID, by what loaders prove and then by the
 // family's own data; "" when neither knows it. Whatever a partition layout calls such a
@@ -58,7 +58,7 @@ func (f *Family) LabelOf(g gpt.GUID) string {
 		case p.GUID == g:
 			return p.Label
 		case p.Alternate == g:
-			return alternatePrefix + p.Label
+			return Alternate + p.Label
 		}
 	}
 	p, _ := f.PartitionByGUID(g)
@@ -71,7 +71,7 @@ func (f *Family) GUIDOf(label string) gpt.GUID {
 		switch {
 		case p.Label == label:
 			return p.GUID
-		case alternatePrefix+p.Label == label:
+		case Alternate+p.Label == label:
 			return p.Alternate
 		}
 	}

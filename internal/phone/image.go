@@ -82,3 +82,10 @@ func (f *Family) Image(short string) (Image, bool) {
 	}
 	return Image{}, false
 }
+
+// SameImage reports whether two names are those of one known image.
+func (f *Family) SameImage(a, b string) bool {
+	x, known := f.Image(a)
+	y, _ := f.Image(b)
+	return known && x.Short == y.Short
+}

@@ -65,8 +65,8 @@ func (j *judge) chooseBoot() (c bootChoice) {
 		for _, v := range verdicts {
 			why = append(why, v.String())
 		}
-		c.problems = Problems{{Kind: PolicyRefusal, Item: "boot_delivery.xml", What: "no boot set in this bundle is certain to fit the phone", Why: strings.Join(why, "; "),
-			Next: "the bundle may be for another phone; if you only need the rest of it, leave the boot set out: --skip " + j.fw.bootName()}}
+		c.problems.refuse("boot_delivery.xml", "no boot set in this bundle is certain to fit the phone", strings.Join(why, "; "),
+			"the bundle may be for another phone; if you only need the rest of it, leave the boot set out: --skip "+j.fw.bootName())
 		return c
 	}
 	var absent []string
@@ -81,14 +81,13 @@ func (j *judge) chooseBoot() (c bootChoice) {
 // topLevel says why a file of the boot chain beside the boot set stays behind, as the
 // bundles of some families have one (internal/phone/PHONES.md §2.1 10).
 func (j *judge) topLevel(it *Item) string {
-	img, ok := j.fw.Family.Image(it.Short)
-	if !ok || !img.TopLevel || img.Send != phone.SendDelivery {
+	if !it.image.TopLevel || it.image.Send != phone.SendDelivery {
 		return ""
 	}
 	switch why := j.partial(j.noCore()); {
 	case why != "":
 		return "xflash writes it only as part of complete firmware: " + why
-	case slices.ContainsFunc(j.boot.files, func(o *Item) bool { return o.Kind == ItemSIN && j.sameImage(o, it) }):
+	case slices.ContainsFunc(j.boot.files, func(o *Item) bool { return o.image.Short == it.image.Short }):
 		return "the boot set brings its own"
 	}
 	return ""
@@ -132,9 +131,7 @@ func (j *judge) noWholeBootSet() string {
 // puts into force. absent are partitions that only other loaders put into force with them.
 func (j *judge) bootFiles(c *ftf.Configuration) (files []*Item, absent []string, ps Problems) {
 	next := "get the bundle again, or leave the boot set out: --skip " + j.fw.bootName()
-	refuse := func(item, what, why string) {
-		ps = append(ps, Problem{Kind: PolicyRefusal, Item: item, What: what, Why: why, Next: next})
-	}
+	refuse := func(item, what, why string) { ps.refuse(item, what, why, next) }
 	shorts := map[string]string{}
 	for _, path := range c.Files() {
 		found := j.fw.bootFile(path)
@@ -148,8 +145,8 @@ func (j *judge) bootFiles(c *ftf.Configuration) (files []*Item, absent []string,
 			continue
 		}
 		it := found[0]
-		img, known := j.fw.Family.Image(it.Short)
-		if it.Kind == ItemSIN && (!known || img.Send != phone.SendDelivery) {
+		img := it.image
+		if it.Kind == ItemSIN && img.Send != phone.SendDelivery {
 			refuse(it.Member, "the boot set holds a file that is not part of a boot chain", "")
 			continue
 		}
@@ -161,8 +158,7 @@ func (j *judge) bootFiles(c *ftf.Configuration) (files []*Item, absent []string,
 	}
 	missing, absent := notInForce(j.fw.Family, j.knownLoader(), func(label string) bool {
 		return slices.ContainsFunc(files, func(it *Item) bool {
-			img, _ := j.fw.Family.Image(it.Short)
-			return it.Kind == ItemSIN && slices.Contains(img.Partitions, label)
+			return slices.Contains(it.image.Partitions, label)
 		})
 	})
 	if len(missing) > 0 && len(ps) == 0 {

@@ -169,7 +169,7 @@ func notInForceProblem(bundle string, row *phone.Loader, missing []string) Probl
 	if row != nil {
 		which = "the loader " + row.Version
 	}
-	return Problems{{Kind: PolicyRefusal, Item: bundle, What: "the boot set lacks " + strings.Join(missing, ", "),
-		Why:  which + " uses a boot set only if all of its images were written, and otherwise silently keeps the old one",
-		Next: "leave the boot set out: --skip " + bootName}}
+	return refusal(bundle, "the boot set lacks "+strings.Join(missing, ", "),
+		which+" uses a boot set only if all of its images were written, and otherwise silently keeps the old one",
+		"leave the boot set out: --skip "+bootName)
 }

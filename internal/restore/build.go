@@ -27,6 +27,7 @@ type builder struct {
 	*judge
 	plan     *Plan
 	verdicts map[*Item]verdict
+	cleared  []*cleared // in the order of the bundle
 	problems Problems
 }
 
@@ -41,10 +42,6 @@ func newBuilder(fw *Firmware, ph *Facts, p Request) (*builder, error) {
 	}}, nil
 }
 
-func (b *builder) refuse(item, what, why, next string) {
-	b.problems = append(b.problems, Problem{Kind: PolicyRefusal, Item: item, What: what, Why: why, Next: next})
-}
-
 func (b *builder) note(format string, a ...any) {
 	b.plan.Notes = append(b.plan.Notes, fmt.Sprintf(format, a...))
 }
@@ -54,8 +51,12 @@ func (b *builder) build() {
 		b.buildCommand()
 		return
 	}
-	order, ok := b.model()
+	b.flashModel()
+	model := b.fw.Model
+	order, ok := b.fw.Family.Order(model)
 	if !ok {
+		b.problems.refuse(b.fw.Name, b.fw.Family.Sentence(model), "",
+			fmt.Sprintf("\"xflash devices --known %s\" shows the order in which Sony's tool flashes it, as far as it is known; inspect, verify and unpack read this bundle", model.Code))
 		return
 	}
 	b.order = &order
@@ -70,57 +71,31 @@ func (b *builder) build() {
 		}
 		b.group(group, i == 0)
 	}
-	b.plan.Steps = append(b.plan.Steps, session(StepEnd))
+	b.step(session(StepEnd))
 	b.proof(order)
 	b.finish(order)
-}
-
-// model decides whether the bundle is for the phone, and finds the order of the flash.
-func (b *builder) model() (phone.Order, bool) {
-	model := b.fw.Model
-	if b.ph == nil {
-		b.plan.Evidence = []string{"no phone was asked"}
-		if m, ok := b.modelGiven(); ok {
-			b.plan.Evidence = []string{"--model says " + m.Code}
-			b.problems = append(b.problems, b.fw.isFor(m.Code)...)
-		} else if b.p.Model != "" {
-			b.problems = append(b.problems, b.fw.unknownModel(b.p.Model)...)
-		}
-	} else {
-		var ps Problems
-		model, b.plan.Evidence, ps = matchModel(b.fw, b.ph, b.p)
-		b.problems = append(b.problems, ps...)
-	}
-	b.plan.Model = model.Code
-	order, ok := b.fw.Family.Order(model)
-	if !ok {
-		b.refuse(b.fw.Name, b.fw.Family.Sentence(model), "",
-			fmt.Sprintf("\"xflash devices --known %s\" shows the order in which Sony's tool flashes it, as far as it is known; inspect, verify and unpack read this bundle", model.Code))
-	}
-	return order, ok
-}
-
-func (b *builder) modelGiven() (phone.Model, bool) {
-	_, m, ok := phone.ByModel(b.p.Model)
-	return m, ok && b.p.Model != ""
 }
 
 // judgeAll gives every item its verdict, once.
 func (b *builder) judgeAll() {
 	b.verdicts = map[*Item]verdict{}
+	var unread []string
 	for _, it := range b.fw.Items {
 		v := b.judge.judge(it)
 		b.verdicts[it] = v
 		b.problems = b.problems.join(v.refused)
+		if v.cleared != nil {
+			b.cleared = append(b.cleared, v.cleared)
+		}
 		if v.leftOut != "" {
 			b.plan.Skipped = append(b.plan.Skipped, Skip{Name: it.Short, Member: it.Member, Bytes: it.Bytes, Reason: v.leftOut})
-			b.noteDamage(it)
-		}
-	}
-	var unread []string
-	for _, it := range b.fw.Items {
-		if b.verdicts[it].leftOut != "" && it.Kind == ItemSIN && !it.Checked && it.Problem == nil {
-			unread = append(unread, it.Short)
+			switch {
+			case it.Kind == ItemOther:
+			case it.Problem != nil:
+				b.note("%s is damaged, and is not sent: %s", it.Member, describeDamage(it.Problem))
+			case it.Kind == ItemSIN && !it.Checked:
+				unread = append(unread, it.Short)
+			}
 		}
 	}
 	if len(unread) > 0 {
@@ -128,29 +103,19 @@ func (b *builder) judgeAll() {
 	}
 }
 
-// noteDamage says that a file is damaged which is not sent.
-func (b *builder) noteDamage(it *Item) {
-	if it.Problem != nil && it.Kind != ItemOther {
-		b.note("%s is damaged, and is not sent: %s", it.Member, describeDamage(it.Problem))
-	}
-}
-
 // clearedImage is the cleared file for an image; nil when none is sent.
 func (b *builder) clearedImage(short string) *cleared {
-	for _, it := range b.fw.Items {
-		if c := b.verdicts[it].cleared; c != nil && it.Kind == ItemSIN && strings.EqualFold(c.img.Short, short) {
-			return c
-		}
-	}
-	return nil
+	return b.find(func(c *cleared) bool { return c.item.image.Short == short })
 }
 
 // clearedUnit is the cleared .ta file that sets a unit.
 func (b *builder) clearedUnit(unit uint32) *cleared {
-	for _, it := range b.fw.Items {
-		if c := b.verdicts[it].cleared; c != nil && slices.Contains(c.units, unit) {
-			return c
-		}
+	return b.find(func(c *cleared) bool { return slices.Contains(c.units, unit) })
+}
+
+func (b *builder) find(is func(*cleared) bool) *cleared {
+	if i := slices.IndexFunc(b.cleared, is); i >= 0 {
+		return b.cleared[i]
 	}
 	return nil
 }
@@ -158,29 +123,29 @@ func (b *builder) clearedUnit(unit uint32) *cleared {
 // loader is the first step.
 func (b *builder) loader() {
 	if c := b.clearedImage("loader"); c != nil {
-		b.plan.Steps = append(b.plan.Steps, b.image(*c))
+		b.step(imageStep(*c))
 		return
 	}
 	for it, v := range b.verdicts {
 		switch {
-		case !b.fw.isLoader(it):
+		case !it.isLoader():
 		case len(v.refused) > 0:
 			return // said already
 		case b.sel.skips(it.thing()):
-			b.refuse(it.Member, "it cannot be left out", "the phone needs this small program before it accepts any other file, and again after every restart", "leave it out of --skip; --loader FILE uses another one")
+			b.problems.refuse(it.Member, "it cannot be left out", "the phone needs this small program before it accepts any other file, and again after every restart", "leave it out of --skip; --loader FILE uses another one")
 			return
 		}
 	}
 	// Also when a loader runs already: after a power cycle the restore could not be resumed.
-	b.refuse(b.fw.Name, "it has no loader.sin", "the phone needs this small program before it accepts any other file, and again after every restart; bundles made from XperiFirm folders often lack it",
+	b.problems.refuse(b.fw.Name, "it has no loader.sin", "the phone needs this small program before it accepts any other file, and again after every restart; bundles made from XperiFirm folders often lack it",
 		"take loader.sin from another bundle for a "+b.fw.Model.Code+" and add --loader FILE")
 }
 
-// image is the step for a cleared file, counted in the plan.
-func (b *builder) image(c cleared) Step {
-	b.plan.Wipes = b.plan.Wipes || c.img.Send == phone.SendWipe
-	b.plan.Bytes += c.item.Bytes
-	return imageStep(c)
+// step adds a step to the plan.
+func (b *builder) step(s Step) {
+	b.plan.Steps = append(b.plan.Steps, s)
+	b.plan.Bytes += s.Bytes
+	b.plan.Wipes = b.plan.Wipes || s.load.wipes
 }
 
 // group adds the steps of one group of the flash order. Units of a group share one
@@ -190,7 +155,7 @@ func (b *builder) image(c cleared) Step {
 func (b *builder) group(g phone.Step, first bool) {
 	for _, short := range g.Images {
 		if c := b.clearedImage(short); c != nil {
-			b.add(g.TA, []Step{b.image(*c)})
+			b.add(g.TA, []Step{imageStep(*c)})
 		}
 	}
 	var steps []Step
@@ -210,7 +175,9 @@ func (b *builder) add(ta bool, steps []Step) {
 	if ta {
 		steps = slices.Concat([]Step{session(StepOpenTA)}, steps, []Step{session(StepCloseTA)})
 	}
-	b.plan.Steps = append(b.plan.Steps, steps...)
+	for _, s := range steps {
+		b.step(s)
+	}
 }
 
 func (b *builder) unitStep(unit uint32, first bool) (Step, bool) {
@@ -223,11 +190,7 @@ func (b *builder) unitStep(unit uint32, first bool) (Step, bool) {
 		return timestamp(), true
 	}
 	if c := b.clearedUnit(unit); c != nil {
-		s, ok := unitStep(*c, unit)
-		if c.item.Boot {
-			s.Name, s.Fragile = "boot config", true
-		}
-		return s, ok
+		return unitStep(*c, unit)
 	}
 	return b.addedReset(unit)
 }
@@ -254,16 +217,13 @@ func (b *builder) addedReset(unit uint32) (Step, bool) {
 // otherUnits are cleared units that the flash order does not know.
 func (b *builder) otherUnits() {
 	var steps []Step
-	for _, it := range b.fw.Items {
-		c := b.verdicts[it].cleared
-		if c == nil || it.Boot {
-			continue
-		}
+	for _, c := range b.cleared {
 		for _, unit := range c.units {
-			if !slices.ContainsFunc(b.order.Steps, func(s phone.Step) bool { return slices.Contains(s.Units, unit) }) {
-				if s, ok := unitStep(*c, unit); ok {
-					steps = append(steps, s)
-				}
+			if c.item.Boot || slices.ContainsFunc(b.order.Steps, func(s phone.Step) bool { return slices.Contains(s.Units, unit) }) {
+				continue
+			}
+			if s, ok := unitStep(*c, unit); ok {
+				steps = append(steps, s)
 			}
 		}
 	}
@@ -274,9 +234,9 @@ func (b *builder) otherUnits() {
 // bundle that it becomes or stays.
 func (b *builder) judgeStorage() {
 	var send []*Item
-	for _, it := range b.fw.Items {
-		if c := b.verdicts[it].cleared; c != nil && it.Kind == ItemSIN {
-			send = append(send, it)
+	for _, c := range b.cleared {
+		if c.item.Kind == ItemSIN {
+			send = append(send, c.item)
 		}
 	}
 	ps, notes := b.fw.judgeStorage(b.storage(), send)
@@ -286,17 +246,10 @@ func (b *builder) judgeStorage() {
 
 // finish makes the checks that need the whole plan, and the notes.
 func (b *builder) finish(order phone.Order) {
-	if b.ph != nil && b.ph.Flashing {
-		b.note("an earlier flash of this phone was not finished; this one starts from the beginning and repairs that")
-	}
+	b.noteFlashing()
 	b.judgeStorage()
 	b.noteTestRoot()
-	phoneDecides := b.ph == nil && b.boot.why != "" && b.sel.leavesOut(theBootSet) == ""
-	if len(b.problems) == 0 && !phoneDecides && !slices.ContainsFunc(b.plan.Steps, func(s Step) bool {
-		return s.Kind == StepImage || s.Kind == StepUnit && s.Unit != unitFlashState
-	}) {
-		b.refuse(b.fw.Name, "nothing in it is left to flash", b.whyNothing(), "check --only, --skip and --wipe: xflash restore FILE --dry-run lists what is left out and why")
-	}
+	b.refuseNothing()
 	if b.sel.all {
 		for _, short := range []string{"kernel", "system"} {
 			if b.fw.image(short) == nil {
@@ -310,8 +263,21 @@ func (b *builder) finish(order phone.Order) {
 	b.plan.Notes = append(b.plan.Notes, compareScript(b.fw.Script, order, b.fw)...)
 }
 
-// whyNothing returns the reasons why what --only names is not sent.
-func (b *builder) whyNothing() string {
+func (b *builder) noteFlashing() {
+	if b.ph != nil && b.ph.Flashing {
+		b.note("an earlier flash of this phone was not finished; this one starts from the beginning and repairs that")
+	}
+}
+
+// refuseNothing refuses a plan that sends nothing, with the reasons why what --only names is
+// not sent.
+func (b *builder) refuseNothing() {
+	phoneDecides := b.ph == nil && b.boot.why != "" && b.sel.leavesOut(theBootSet) == ""
+	if len(b.problems) > 0 || phoneDecides || slices.ContainsFunc(b.plan.Steps, func(s Step) bool {
+		return s.Kind == StepImage || s.Kind == StepTable || s.Kind == StepUnit && s.Unit != unitFlashState
+	}) {
+		return
+	}
 	var why []string
 	for _, it := range b.fw.Items {
 		reason := b.verdicts[it].leftOut
@@ -319,15 +285,15 @@ func (b *builder) whyNothing() string {
 			why = append(why, reason)
 		}
 	}
-	return strings.Join(why, "; ")
+	b.problems.refuse(b.fw.Name, "nothing in it is left to flash", strings.Join(why, "; "), "check --only, --skip and --wipe: xflash restore FILE --dry-run lists what is left out and why")
 }
 
 // noteTestRoot says what only a development phone accepts.
 func (b *builder) noteTestRoot() {
 	var names []string
-	for _, it := range b.fw.Items {
-		if b.verdicts[it].cleared != nil && it.testRoot() {
-			names = append(names, it.Short)
+	for _, c := range b.cleared {
+		if c.item.testRoot() {
+			names = append(names, c.item.Short)
 		}
 	}
 	if len(names) > 0 {

@@ -53,9 +53,7 @@ func Check(ctx context.Context, b *ftf.Bundle, opt CheckOptions) (*Firmware, err
 		return fw, err
 	}
 	for _, m := range b.Members {
-		it := newItem(m)
-		it.table = fw.isTable(it)
-		fw.Items = append(fw.Items, it)
+		fw.Items = append(fw.Items, fw.newItem(m))
 	}
 	if opt.Loader != "" {
 		if err := fw.useLoader(opt.Loader); err != nil {
@@ -94,8 +92,8 @@ func Check(ctx context.Context, b *ftf.Bundle, opt CheckOptions) (*Firmware, err
 func (fw *Firmware) identify(b *ftf.Bundle, p Request) error {
 	code := cmp.Or(fw.Manifest.Device, p.Model)
 	if code == "" {
-		return Problems{{Kind: PolicyRefusal, Item: fw.Name, What: "it does not say which model it is for",
-			Why: "the manifest has no device name", Next: "look under the SIM-card flap of the phone and name the model, for example --model D5803"}}
+		return refusal(fw.Name, "it does not say which model it is for", "the manifest has no device name",
+			"look under the SIM-card flap of the phone and name the model, for example --model D5803")
 	}
 	family, model, ok := phone.ByModel(code)
 	if !ok && SpeaksCommands(b) {
@@ -103,19 +101,20 @@ func (fw *Firmware) identify(b *ftf.Bundle, p Request) error {
 		ok = true
 	}
 	if !ok {
-		return Problems{{Kind: PolicyRefusal, Item: fw.Name, What: fmt.Sprintf("it is for the unknown model %q", code),
-			Why:  "xflash cannot write safely without knowing the partitions of the model",
-			Next: "check the model name; models can be added as data in internal/phone"}}
+		return refusal(fw.Name, fmt.Sprintf("it is for the unknown model %q", code), "xflash cannot write safely without knowing the partitions of the model",
+			"check the model name; models can be added as data in internal/phone")
 	}
 	fw.Family, fw.Model = family, model
 	return nil
 }
 
-func newItem(m *ftf.Member) *Item {
+func (fw *Firmware) newItem(m *ftf.Member) *Item {
 	it := &Item{Member: m.Name, Base: m.Base, Short: m.Short, Boot: m.Boot, Bytes: m.Size, member: m, open: m.Open, ta: m.TA}
 	switch m.Kind {
 	case ftf.KindSIN:
 		it.Kind = ItemSIN
+		it.image, _ = fw.Family.Image(it.Short)
+		it.table = fw.command() && !it.Boot && it.image.Writes == phone.ToTable
 	case ftf.KindTA:
 		it.Kind = ItemUnits
 	default:
@@ -133,17 +132,15 @@ func (fw *Firmware) useLoader(path string) error {
 	f.Close()
 	it := &Item{Member: path, Base: filepath.Base(path), Short: "loader", Kind: ItemSIN, Bytes: size,
 		open: func() (io.ReadCloser, error) { return os.Open(path) }}
+	it.image, _ = fw.Family.Image(it.Short)
 	for _, own := range fw.Items {
-		own.Replaced = fw.isLoader(own)
+		own.Replaced = own.isLoader()
 	}
 	fw.Items = append([]*Item{it}, fw.Items...)
 	return nil
 }
 
-func (fw *Firmware) isLoader(it *Item) bool {
-	img, ok := fw.Family.Image(it.Short)
-	return ok && img.Writes == phone.ToMemory && it.Kind == ItemSIN && !it.Boot
-}
+func (it *Item) isLoader() bool { return it.image.Writes == phone.ToMemory && !it.Boot }
 
 // checkRun is one pass over a bundle.
 type checkRun struct {
@@ -188,8 +185,7 @@ func (c *checkRun) run(ctx context.Context, b *ftf.Bundle) error {
 // readsAll says whether a SIN file is read to its last byte: what is wanted, and what the
 // other files are judged by.
 func (c *checkRun) readsAll(it *Item) bool {
-	img, known := c.fw.Family.Image(it.Short)
-	return c.judge.leftOut(it) == "" || known && img.Writes != phone.ToPartition && !it.Boot && !it.Replaced
+	return c.judge.leftOut(it) == "" || it.image.Short != "" && it.image.Writes != phone.ToPartition && !it.Boot && !it.Replaced
 }
 
 func (c *checkRun) sin(ctx context.Context, it *Item) (err error) {
@@ -223,7 +219,7 @@ func (c *checkRun) sin(ctx context.Context, it *Item) (err error) {
 			it.holds = report.Parts[0].Kind
 		}
 		it.describeArchive(report)
-		if it.Loader != nil && c.roots != nil && c.fw.isLoader(it) {
+		if it.Loader != nil && c.roots != nil && it.isLoader() {
 			c.roots.AddLoader(it.Loader)
 		}
 	}

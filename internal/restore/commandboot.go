@@ -15,8 +15,8 @@ func (j *judge) chooseCommandBoot() (c bootChoice) {
 		return c
 	}
 	refuse := func(what, why string) bootChoice {
-		c.problems = append(c.problems, Problem{Kind: PolicyRefusal, Item: "boot_delivery.xml", What: what, Why: why,
-			Next: "get the complete firmware for this phone; if you only need the rest of it, leave the boot loader out: --skip " + j.fw.bootName()})
+		c.problems.refuse("boot_delivery.xml", what, why,
+			"get the complete firmware for this phone; if you only need the rest of it, leave the boot loader out: --skip "+j.fw.bootName())
 		return c
 	}
 	d := j.fw.Delivery

@@ -127,12 +127,8 @@ func (r *factsReader) partitions(c *CommandFacts, fw *Firmware) {
 	}
 	c.HasSlot, c.Rollback = map[string]string{}, map[uint32]string{}
 	for _, it := range fw.Items {
-		img, known := fw.Family.Image(it.Short)
-		if it.Kind != ItemSIN || !known {
-			continue
-		}
-		for _, label := range img.Partitions {
-			if _, asked := c.HasSlot[label]; !asked && c.Slots > 0 && img.Send != phone.SendNever && img.Send != phone.SendRefuse {
+		for _, label := range it.image.Partitions {
+			if _, asked := c.HasSlot[label]; !asked && c.Slots > 0 && it.image.Send != phone.SendNever && it.image.Send != phone.SendRefuse {
 				c.HasSlot[label] = r.text("has-slot:" + label)
 			}
 		}

@@ -48,12 +48,6 @@ func SpeaksCommands(b *ftf.Bundle) bool {
 	return sin.Detect(head[:n]) > 3
 }
 
-// isTable reports whether an item is a partition table of a phone of 2017 or later.
-func (fw *Firmware) isTable(it *Item) bool {
-	img, ok := fw.Family.Image(it.Short)
-	return fw.command() && ok && it.Kind == ItemSIN && !it.Boot && img.Writes == phone.ToTable
-}
-
 // describeArchive keeps what was found in an archive that was read whole.
 func (it *Item) describeArchive(report *sin.Report) {
 	a := report.Archive

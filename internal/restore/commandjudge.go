@@ -15,15 +15,15 @@ import (
 
 // target is where a cleared archive goes: a partition, with its slot if it has one, or the
 // partition table of a logical unit.
-func (j *judge) target(it *Item, img phone.Image) (partition string, lun int) {
+func (j *judge) target(it *Item) (partition string, lun int) {
 	if it.table {
 		return "", j.tables.files[it]
 	}
-	partition = img.Partitions[0]
+	partition = it.image.Partitions[0]
 	switch {
-	case !j.slotted(img):
-	case img.Slot != "":
-		partition += "_" + img.Slot
+	case !j.slotted(it.image):
+	case it.image.Slot != "":
+		partition += "_" + it.image.Slot
 	default:
 		partition += "_a" // always: firmware with super is made for slot a (usbproto/command/PROTOCOL.md §5.1)
 	}
@@ -42,11 +42,9 @@ func (j *judge) slotted(img phone.Image) bool {
 // aimArchive refuses archives that would write where nothing of a bundle may be written,
 // whether or not they would be sent.
 func (j *judge) aimArchive(it *Item) (ps Problems) {
-	refuse := func(what, why string) {
-		ps = append(ps, Problem{Kind: PolicyRefusal, Item: it.Member, What: what, Why: why, Next: j.skipHint(it)})
-	}
-	img, known := j.fw.Family.Image(it.Short)
-	if known && img.Send == phone.SendRefuse {
+	refuse := func(what, why string) { ps.refuse(it.Member, what, why, j.skipHint(it)) }
+	img, known := it.image, it.image.Short != ""
+	if img.Send == phone.SendRefuse {
 		refuse(fmt.Sprintf("firmware never contains a file called %s", it.Short), img.Reason)
 		return ps
 	}
@@ -56,8 +54,8 @@ func (j *judge) aimArchive(it *Item) (ps Problems) {
 	name := it.Archive.Name
 	protected, isProtected := j.protected(name)
 	switch {
-	case known && img.Writes == phone.ToTable && innerTable.MatchString(name):
-	case known && slices.Contains(img.Partitions, name):
+	case img.Writes == phone.ToTable && innerTable.MatchString(name):
+	case slices.Contains(img.Partitions, name):
 	case isProtected:
 		refuse(fmt.Sprintf("it would write the protected partition %s", name), protected)
 	case known:
@@ -77,10 +75,7 @@ func (j *judge) protected(name string) (string, bool) {
 
 // contentArchive judges an archive that is wanted and whole.
 func (j *judge) contentArchive(it *Item) (ps Problems) {
-	refuse := func(what, why, next string) {
-		ps = append(ps, Problem{Kind: PolicyRefusal, Item: it.Member, What: what, Why: why, Next: next})
-	}
-	img, _ := j.fw.Family.Image(it.Short)
+	refuse := func(what, why, next string) { ps.refuse(it.Member, what, why, next) }
 	again := "download the firmware for exactly this phone again"
 	if it.Archive == nil {
 		refuse("it is not an image for phones of 2017 and later", "the phone would refuse it", again)
@@ -96,7 +91,7 @@ func (j *judge) contentArchive(it *Item) (ps Problems) {
 			refuse(fmt.Sprintf("its name says logical unit %d, its content %s", f.lun, m[1]), "it is unclear which is meant", again)
 		}
 	}
-	if partition, _ := j.target(it, img); !it.table {
+	if partition, _ := j.target(it); !it.table {
 		if room, told := j.tableSize(partition); told && it.end > room {
 			refuse(fmt.Sprintf("it writes %d bytes to %s, which holds %d", it.end, partition, room), "the file is not for this phone", again)
 		}
@@ -113,7 +108,7 @@ func (j *judge) contentArchive(it *Item) (ps Problems) {
 		}
 	}
 	if !it.table {
-		ps = append(ps, j.slotProblem(it, img)...)
+		ps = append(ps, j.slotProblem(it)...)
 	}
 	if it.avb != nil {
 		if lowest, told := facts.rollback(it.avb.location); told && it.avb.index < lowest {
@@ -129,25 +124,24 @@ func (j *judge) contentArchive(it *Item) (ps Problems) {
 const smallestDownload = 104857600
 
 // slotProblem refuses an image when it is not certain which partition it belongs to.
-func (j *judge) slotProblem(it *Item, img phone.Image) Problems {
-	facts := j.ph.Command
-	p := Problem{Kind: PolicyRefusal, Item: it.Member, Why: "with an image in the wrong slot the phone does not start",
-		Next: "unplug the phone, put it into flash mode again and retry"}
+func (j *judge) slotProblem(it *Item) Problems {
+	facts, img := j.ph.Command, it.image
+	what := ""
 	switch answer := facts.HasSlot[img.Partitions[0]]; {
 	case facts.Slots != 0 && facts.Slots != 2:
-		p.What = fmt.Sprintf("the phone says it has %d slots, but every known phone with slots has two", facts.Slots)
+		what = fmt.Sprintf("the phone says it has %d slots, but every known phone with slots has two", facts.Slots)
 	case facts.Slots == 0 && img.Slots && j.fw.Model.Form != phone.FormOne:
-		p.What = "the phone does not say that it has two slots, but its model has two"
+		what = "the phone does not say that it has two slots, but its model has two"
 	case facts.Slots == 2 && answer != "yes" && answer != "no":
-		p.What = fmt.Sprintf("the phone does not say whether %s has two slots", img.Partitions[0])
+		what = fmt.Sprintf("the phone does not say whether %s has two slots", img.Partitions[0])
 	case facts.Slots == 2 && answer == "no" && img.Slot != "":
-		p.What = fmt.Sprintf("it is for the other slot of %s, which has no slots", img.Partitions[0])
+		what = fmt.Sprintf("it is for the other slot of %s, which has no slots", img.Partitions[0])
 	case facts.Slots == 2 && j.otherSlots(img, answer):
-		p.What = fmt.Sprintf("asked whether %[2]s has two slots, the phone answers %[1]q, which contradicts the partition tables of the bundle", answer, img.Partitions[0])
+		what = fmt.Sprintf("asked whether %[2]s has two slots, the phone answers %[1]q, which contradicts the partition tables of the bundle", answer, img.Partitions[0])
 	default:
 		return nil
 	}
-	return Problems{p}
+	return refusal(it.Member, what, "with an image in the wrong slot the phone does not start", "unplug the phone, put it into flash mode again and retry")
 }
 
 // otherSlots reports whether the bundle's tables have the partition of an image only in the form
@@ -160,8 +154,7 @@ func (j *judge) otherSlots(img phone.Image, answer string) bool {
 
 // staysBehindArchive says why a sound archive is not sent anyway.
 func (j *judge) staysBehindArchive(it *Item) string {
-	img, _ := j.fw.Family.Image(it.Short)
-	switch {
+	switch img := it.image; {
 	case it.table && !j.listed(it):
 		return "partition_delivery.xml does not list it"
 	case it.table:

@@ -16,9 +16,16 @@ import (
 // (usbproto/command/PROTOCOL.md §5.1): tables, boot loader, images, units; slot a last, whatever
 // slot the phone starts from.
 func (b *builder) buildCommand() {
-	if !b.commandModel() {
+	want := b.fw.Model
+	b.plan.Untried = "tested on simulated phones only, never on a real phone. The phone judges the signature of each image before it erases anything for it."
+	if want.ByName {
+		b.plan.Untried += " Only the name of this model is known."
+	}
+	if b.fw.Family.Proof(want) == phone.Unproven {
+		b.problems.refuse(b.fw.Name, b.fw.Family.Sentence(want), "", "inspect, verify and unpack read this bundle")
 		return
 	}
+	b.commandModel()
 	b.boot = b.chooseCommandBoot()
 	b.tables = b.chooseTables()
 	b.plan.Notes = slices.Concat(b.plan.Notes, b.boot.notes, b.tables.notes)
@@ -41,8 +48,6 @@ func (b *builder) buildCommand() {
 	b.finishCommand()
 }
 
-func (b *builder) step(s Step) { b.plan.Steps = append(b.plan.Steps, s) }
-
 // hasSlots reports whether the phone starts from one of two slots.
 func (b *builder) hasSlots() bool {
 	if b.ph == nil {
@@ -51,53 +56,13 @@ func (b *builder) hasSlots() bool {
 	return b.ph.Command.Slots == 2
 }
 
-// commandModel decides whether the bundle is for the phone: it says itself which one it is.
-func (b *builder) commandModel() bool {
-	want := b.fw.Model
-	b.plan.Untried = "tested on simulated phones only, never on a real phone. The phone judges the signature of each image before it erases anything for it."
-	if want.ByName {
-		b.plan.Untried += " Only the name of this model is known."
-	}
-	if b.fw.Family.Proof(want) == phone.Unproven {
-		b.refuse(b.fw.Name, b.fw.Family.Sentence(want), "", "inspect, verify and unpack read this bundle")
-		return false
-	}
-	is := b.p.Model
-	switch {
-	case b.ph != nil:
-		is = b.ph.Command.Product
-		b.plan.Evidence = []string{"getvar product says " + is}
-		if is == "" {
-			b.plan.Evidence = nil
-			b.refuse(b.fw.Name, "the phone does not say which model it is", "getvar product is refused or empty, so nothing proves that the firmware is for it", "unplug the phone, put it into flash mode again and retry")
-			return true
-		}
-		if b.p.Model != "" && !strings.EqualFold(is, b.p.Model) {
-			b.refuse(b.fw.Name, fmt.Sprintf("--model says %s, the phone says %s", b.p.Model, is), "", "leave --model out")
-		}
-	case is == "":
-		b.plan.Evidence = []string{"no phone was asked"}
-		return true
-	default:
-		b.plan.Evidence = []string{"--model says " + is}
-	}
-	b.problems = append(b.problems, b.fw.isFor(is)...)
-	return true
-}
-
 // tableSteps writes the partition tables, one for each logical unit.
 func (b *builder) tableSteps() {
 	for _, it := range slices.SortedFunc(maps.Keys(b.tables.files), func(x, y *Item) int { return b.tables.files[x] - b.tables.files[y] }) {
 		if c := b.verdicts[it].cleared; c != nil {
-			b.step(b.count(tableStep(*c)))
+			b.step(tableStep(*c))
 		}
 	}
-}
-
-// count counts a step in the plan.
-func (b *builder) count(s Step) Step {
-	b.plan.Bytes += s.Bytes
-	return s
 }
 
 // commandImages adds the images in an order; what is cleared and has no place in it comes
@@ -107,11 +72,7 @@ func (b *builder) commandImages(order []string) {
 		if strings.HasPrefix(short, "vbmeta") {
 			b.unordered()
 		}
-		for _, it := range b.fw.Items {
-			if c := b.verdicts[it].cleared; c != nil && it.Kind == ItemSIN && !it.table && c.img.Short == short {
-				b.archiveStep(*c)
-			}
-		}
+		b.archives(func(c *cleared) bool { return c.item.image.Short == short })
 		if short == "bootloader" {
 			b.commandUnits(true)
 		}
@@ -122,40 +83,29 @@ func (b *builder) commandImages(order []string) {
 // unordered adds the images that the order of this form of phones does not name.
 func (b *builder) unordered() {
 	images, last := b.fw.Family.CommandOrder(b.fw.Model)
-	for _, it := range b.fw.Items {
-		c := b.verdicts[it].cleared
-		if c != nil && it.Kind == ItemSIN && !it.table && !slices.Contains(images, c.img.Short) && !slices.Contains(last, c.img.Short) {
-			b.archiveStep(*c)
-		}
-	}
+	b.archives(func(c *cleared) bool {
+		return !slices.Contains(images, c.item.image.Short) && !slices.Contains(last, c.item.image.Short)
+	})
 }
 
-// archiveStep adds the step for an image, once.
-func (b *builder) archiveStep(c cleared) {
-	if slices.ContainsFunc(b.plan.Steps, func(s Step) bool { return s.load.item == c.item }) {
-		return
+// archives adds the steps for images, each once.
+func (b *builder) archives(which func(*cleared) bool) {
+	for _, c := range b.cleared {
+		sent := slices.ContainsFunc(b.plan.Steps, func(s Step) bool { return s.load.item == c.item })
+		if c.item.Kind == ItemSIN && !c.item.table && !sent && which(c) {
+			b.step(archiveStep(*c))
+		}
 	}
-	b.plan.Wipes = b.plan.Wipes || c.img.Send == phone.SendWipe
-	b.step(b.count(archiveStep(c)))
 }
 
 // commandUnits adds the units of the boot set, or all others.
 func (b *builder) commandUnits(boot bool) {
-	for _, it := range b.fw.Items {
-		c := b.verdicts[it].cleared
-		if c == nil || it.Kind != ItemUnits || it.Boot != boot {
-			continue
-		}
+	for _, c := range b.cleared {
 		for _, unit := range c.units {
-			s, ok := unitStep(*c, unit)
-			if !ok {
-				continue
+			if s, ok := unitStep(*c, unit); ok && c.item.Boot == boot {
+				s.load.wipes = b.fw.Family.Unit(unit).Verdict == phone.Wipe
+				b.step(s)
 			}
-			if boot {
-				s.Name, s.Fragile = "boot config", true
-			}
-			b.plan.Wipes = b.plan.Wipes || b.fw.Family.Unit(unit).Verdict == phone.Wipe
-			b.step(s)
 		}
 	}
 }
@@ -179,12 +129,7 @@ func (p *Plan) bootConfiguration() span {
 // finishCommand makes the checks that need the whole plan, and the notes.
 func (b *builder) finishCommand() {
 	b.mixedKeys()
-	sends := slices.ContainsFunc(b.plan.Steps, func(s Step) bool {
-		return s.Kind == StepImage || s.Kind == StepTable || s.Kind == StepUnit && s.Unit != unitFlashState
-	})
-	if len(b.problems) == 0 && !sends && (b.ph != nil || b.sel.leavesOut(theBootSet) != "") {
-		b.refuse(b.fw.Name, "nothing in it is left to flash", b.whyNothing(), "check --only, --skip and --wipe: xflash restore FILE --dry-run lists what is left out and why")
-	}
+	b.refuseNothing()
 	if why := b.partial(b.noCore()); b.sel.all && why != "" {
 		b.note("this is not complete firmware: %s", why)
 	}
@@ -192,13 +137,11 @@ func (b *builder) finishCommand() {
 		b.note("%s", b.tables.describe())
 	}
 	b.noteSignatures()
+	b.noteFlashing()
 	if b.ph == nil {
 		return
 	}
 	facts := b.ph.Command
-	if b.ph.Flashing {
-		b.note("an earlier flash of this phone was not finished; this one starts from the beginning and repairs that")
-	}
 	if facts.Slots == 2 && facts.Slot != "a" {
 		b.note("the phone now starts from %s; its firmware is made for slot a, which is written and starts afterwards", orUnknownSlot(facts.Slot))
 		if !b.sel.all {
@@ -229,11 +172,9 @@ func orUnknownSlot(slot string) string {
 // refuse some of them, in the middle of the flash.
 func (b *builder) mixedKeys() {
 	byKey := map[string][]string{}
-	for _, it := range b.fw.Items {
-		if c := b.verdicts[it].cleared; c != nil && it.Kind == ItemSIN {
-			if key := ftf.KeyID(it.Base); key != "" {
-				byKey[key] = append(byKey[key], it.Short)
-			}
+	for _, c := range b.cleared {
+		if key := ftf.KeyID(c.item.Base); key != "" && c.item.Kind == ItemSIN {
+			byKey[key] = append(byKey[key], c.item.Short)
 		}
 	}
 	keys := slices.SortedFunc(maps.Keys(byKey), func(x, y string) int {
@@ -247,7 +188,7 @@ func (b *builder) mixedKeys() {
 		for _, key := range keys[1:] {
 			rest = append(rest, fmt.Sprintf("%s (key %s)", strings.Join(byKey[key], ", "), key))
 		}
-		b.refuse(b.fw.Name, fmt.Sprintf("most files are made with key %s, but these are not: %s", keys[0], strings.Join(rest, "; ")),
+		b.problems.refuse(b.fw.Name, fmt.Sprintf("most files are made with key %s, but these are not: %s", keys[0], strings.Join(rest, "; ")),
 			"they come from firmware for another phone or operator, and the phone would refuse them in the middle of the flash", "download the firmware for exactly this phone again")
 		return
 	}
@@ -259,10 +200,10 @@ func (b *builder) mixedKeys() {
 // noteSignatures says once what is proven about who made the files.
 func (b *builder) noteSignatures() {
 	listed, all := 0, 0
-	for _, it := range b.fw.Items {
-		if b.verdicts[it].cleared != nil && it.Archive != nil {
+	for _, c := range b.cleared {
+		if c.item.Archive != nil {
 			all++
-			if it.Archive.Signed == sin.SignedListed {
+			if c.item.Archive.Signed == sin.SignedListed {
 				listed++
 			}
 		}

@@ -20,36 +20,24 @@ import (
 // switched off. A ctx that ends in the middle of a download leaves a phone that waits for the
 // rest, until it is unplugged.
 func RunCommand(ctx context.Context, s *command.Session, plan *Plan, opt RunOptions) error {
-	set := plan.bootSet()
-	e := &engine{plan: plan, opt: opt, from: plan.resumeIndex(opt.Journal.Done, set), whole: plan.unstoppable(set)}
-	r := &commandRun{engine: e, ctx: ctx, s: s}
-	e.driver = r
-	first, last := plan.flagged()
-	r.flashing = e.from > first.last && e.from <= last.first
-	for i, step := range plan.Steps {
-		if i < e.from {
-			r.done += step.Bytes
-		}
-	}
-	return e.run()
+	r := &commandRun{engine: newEngine(plan, opt), ctx: ctx, s: s}
+	r.driver = r
+	r.flashing = r.from > r.set.last && r.from <= r.clear.first
+	return r.run()
 }
 
 // commandRun is the driver of the flash protocol of 2017.
 type commandRun struct {
 	*engine
-	ctx  context.Context
-	s    *command.Session
-	done int64 // bytes of the files before this step
-
-	flashing bool // unit 10100 was set to 1
-	erased   bool // the running step may have changed its partition
+	ctx    context.Context
+	s      *command.Session
+	erased bool // the running step may have changed its partition
 }
 
 // needed: unit 10100 is set again by a run that is continued, unless nothing is left but what
 // comes after clearing it.
-func (r *commandRun) needed(i, from int) bool {
-	set, clear := r.plan.flagged()
-	return i >= from || i == set.first && from < clear.first
+func (r *commandRun) needed(i int) bool {
+	return i >= r.from || i == r.set.first && r.from < r.clear.first
 }
 
 func (r *commandRun) writes(step Step) bool { return step.Kind != StepEnd }
@@ -161,9 +149,7 @@ func (r *commandRun) send(i int, step Step) (err error) {
 // chunk downloads one chunk and has it written.
 func (r *commandRun) chunk(i int, step Step, n int, want sin.ArchiveChunk, data io.Reader, before int64) error {
 	sum := sha256.New()
-	progress := func(now int64) {
-		r.emit(Sending{Index: i, Step: step, Sent: before + now, Size: step.Bytes, Done: r.done + before + now, Total: r.plan.Bytes})
-	}
+	progress := func(now int64) { r.sending(i, before+now, step.Bytes) }
 	if err := r.s.Download(r.ctx, io.TeeReader(data, sum), want.Size, progress); err != nil {
 		return err
 	}

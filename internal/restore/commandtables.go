@@ -66,8 +66,8 @@ func (j *judge) chooseTables() (c tableChoice) {
 		return c
 	}
 	refuse := func(what, why string) {
-		c.problems = append(c.problems, Problem{Kind: PolicyRefusal, Item: "partition tables", What: what, Why: why,
-			Next: "the firmware may be for another variant of this model; if you only need the rest of it, leave the tables out: --skip " + theTables.name})
+		c.problems.refuse("partition tables", what, why,
+			"the firmware may be for another variant of this model; if you only need the rest of it, leave the tables out: --skip "+theTables.name)
 	}
 	byLUN := map[int][]tableFile{}
 	for _, it := range j.fw.Items {

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strings"
 
 	"xflash/internal/bootcheck"
 	"xflash/internal/fileio"
@@ -170,14 +169,14 @@ func BuildFastboot(fw *Firmware, ph *FastbootFacts, boots map[string]BootImage, 
 		return nil, err
 	}
 	b.judgeAll()
-	b.loaderModel(ph)
+	b.fastbootModel(ph)
 	for _, o := range fastbootOrder {
-		b.loaderStep(o.short, o.partition, ph, boots)
+		b.fastbootStep(o.short, o.partition, ph, boots)
 	}
 	if len(b.plan.Steps) == 0 && len(b.problems) == 0 {
-		b.refuse(fw.Name, "nothing in it is left to flash", "fastboot writes kernel, fotakernel, system, cache and userdata only", "check --only and --skip")
+		b.problems.refuse(fw.Name, "nothing in it is left to flash", "fastboot writes kernel, fotakernel, system, cache and userdata only", "check --only and --skip")
 	}
-	b.plan.Steps = append(b.plan.Steps, session(StepReboot))
+	b.step(session(StepReboot))
 	b.note("fastboot leaves the trim area, the radio and the boot chain unchanged. If flash mode ever works again, restore the same bundle there too.")
 	starts := "the loader of this phone will probably start a stock kernel in this form, but that is not proven"
 	if !(bootcheck.Target{Family: fw.Family}).Foreseen() {
@@ -190,40 +189,8 @@ func BuildFastboot(fw *Firmware, ph *FastbootFacts, boots map[string]BootImage, 
 // RouteFastboot is the Route of a plan that goes through fastboot.
 const RouteFastboot = "fastboot"
 
-// loaderModel decides whether the bundle is for the phone.
-func (b *builder) loaderModel(ph *FastbootFacts) {
-	want := b.fw.Model
-	given, hasGiven := b.modelGiven()
-	said := ""
-	if ph != nil {
-		said = ph.Product
-	}
-	if _, m, ok := phone.ByModel(said); ok {
-		b.plan.Evidence = []string{"getvar product says " + m.Code}
-		if hasGiven && given.Code != m.Code {
-			b.refuse(b.fw.Name, fmt.Sprintf("--model says %s, the phone says %s", given.Code, m.Code), "", "leave --model out")
-			return
-		}
-		given, hasGiven = m, true
-	} else if hasGiven {
-		b.plan.Evidence = []string{"--model says " + given.Code}
-	} else if said != "" && (strings.EqualFold(said, want.CodeName) || strings.EqualFold(said, want.LinuxName)) {
-		b.plan.Evidence = []string{fmt.Sprintf("getvar product says %s, a name of this model", said)}
-		return
-	}
-	switch {
-	case !hasGiven && ph == nil:
-		b.plan.Evidence = []string{"no phone was asked"}
-	case !hasGiven:
-		b.refuse(b.fw.Name, "the phone does not say which model it is", fmt.Sprintf("getvar product says %q", said),
-			fmt.Sprintf("look at the label under the SIM-card flap; if it says %s, run this again with --model %s", want.Code, want.Code))
-	default:
-		b.problems = append(b.problems, b.fw.isFor(given.Code)...)
-	}
-}
-
-// loaderStep adds the step for one partition.
-func (b *builder) loaderStep(short, partition string, ph *FastbootFacts, boots map[string]BootImage) {
+// fastbootStep adds the step for one partition.
+func (b *builder) fastbootStep(short, partition string, ph *FastbootFacts, boots map[string]BootImage) {
 	part, ok := b.fw.Family.FastbootPartition(partition)
 	if !ok {
 		b.note("it is unknown which partition of a %s fastboot calls %s, so %s is left out", b.fw.Model.Code, partition, short)
@@ -234,20 +201,18 @@ func (b *builder) loaderStep(short, partition string, ph *FastbootFacts, boots m
 		if part.Verdict == phone.Wipe && !b.p.Wipe || short != "cache" && short != "userdata" || slices.ContainsFunc(b.fw.Items, func(it *Item) bool { return b.fw.isImage(it, short) }) || b.sel.leavesOut(thing{name: short}) != "" {
 			return
 		}
-		step = eraseStep(short, partition, part.Label)
+		step = eraseStep(short, partition, part)
 	} else {
 		image := boots[short]
 		for _, c := range image.Changes {
 			b.note("%s: %s", short, c)
 		}
-		step = flashStep(*c, short, partition, part.Label, image.Data)
+		step = flashStep(*c, short, partition, part, image.Data)
 		if room := ph.room(b.fw, partition); room > 0 && step.Bytes > room {
-			b.refuse(c.item.Member, fmt.Sprintf("it unpacks to %d bytes, but %s holds %d", step.Bytes, step.Partitions[0], room), "the file is not for this phone", "")
+			b.problems.refuse(c.item.Member, fmt.Sprintf("it unpacks to %d bytes, but %s holds %d", step.Bytes, step.Partitions[0], room), "the file is not for this phone", "")
 		}
 	}
-	b.plan.Wipes = b.plan.Wipes || part.Verdict == phone.Wipe
-	b.plan.Bytes += step.Bytes
-	b.plan.Steps = append(b.plan.Steps, step)
+	b.step(step)
 }
 
 // memory is a file in memory. Different places may be written at once.

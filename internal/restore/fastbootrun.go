@@ -34,11 +34,10 @@ type FastbootOptions struct {
 // before the first byte is sent. See engine.run for the errors; a step that was done need
 // not be done again.
 func RunFastboot(ctx context.Context, c *fastboot.Client, plan *Plan, opt FastbootOptions) error {
-	e := &engine{plan: plan, opt: opt.RunOptions, from: opt.Journal.Done, whole: span{0, -1}}
-	r := &fastbootRun{engine: e, ctx: ctx, c: c, opt: opt, images: make([]fastbootImage, len(plan.Steps))}
+	r := &fastbootRun{engine: newEngine(plan, opt.RunOptions), ctx: ctx, c: c, opt: opt, images: make([]fastbootImage, len(plan.Steps))}
 	defer r.close()
-	e.driver = r
-	return e.run()
+	r.driver = r
+	return r.run()
 }
 
 // fastbootRun is the driver of fastboot.
@@ -48,8 +47,6 @@ type fastbootRun struct {
 	c      *fastboot.Client
 	opt    FastbootOptions
 	images []fastbootImage // by step
-	done   int64           // bytes sent of the steps before
-	total  int64           // bytes to be sent
 }
 
 // fastbootImage is what is sent for a step: as it is, or in several sparse images.
@@ -72,7 +69,7 @@ func (r *fastbootRun) close() {
 	}
 }
 
-func (r *fastbootRun) needed(i, from int) bool { return i >= from }
+func (r *fastbootRun) needed(i int) bool { return i >= r.from }
 
 func (r *fastbootRun) writes(step Step) bool { return step.Kind != StepReboot }
 
@@ -82,8 +79,10 @@ func (r *fastbootRun) closeAfterError(failed *StepError) {
 	failed.Written = failed.Begun && r.writes(failed.Step)
 }
 
-// ready prepares everything that will be sent.
+// ready prepares everything that will be sent, and counts it: sparse images have another
+// size than what they are made of.
 func (r *fastbootRun) ready() error {
+	r.done, r.total = 0, 0
 	for i, step := range r.plan.Steps {
 		if i < r.from || step.Kind != StepFlash {
 			continue
@@ -171,9 +170,7 @@ func (r *fastbootRun) flash(i int, step Step) error {
 		if n > 0 && closed(r.opt.Stop) {
 			return &Stopped{Within: true}
 		}
-		r.opt.Meter.to = func(now int64) {
-			r.emit(Sending{Index: i, Step: step, Sent: sent + now, Size: image.size, Done: r.done + sent + now, Total: r.total})
-		}
+		r.opt.Meter.to = func(now int64) { r.sending(i, sent+now, image.size) }
 		if err := r.c.FlashPiece(r.ctx, partition, p.open(), p.size); err != nil {
 			return err
 		}

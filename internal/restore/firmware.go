@@ -42,7 +42,8 @@ type Item struct {
 	Base    string // last element of it, without a protecting b
 	Short   string // kernel
 	Kind    ItemKind
-	Boot    bool // belongs to the boot delivery
+	image   phone.Image // of SIN files; zero when its name is unknown
+	Boot    bool        // belongs to the boot delivery
 	Bytes   int64
 	Checked bool // every byte was read and found right; else only header and map
 
@@ -84,9 +85,8 @@ func (it *Item) Open() (io.ReadCloser, error) { return it.open() }
 
 // isImage reports whether a file of the bundle proper is for an image, by any of its names.
 func (fw *Firmware) isImage(it *Item, short string) bool {
-	img, ok := fw.Family.Image(it.Short)
-	named, _ := fw.Family.Image(short)
-	return ok && it.Kind == ItemSIN && !it.Boot && img.Short == named.Short
+	named, ok := fw.Family.Image(short)
+	return ok && !it.Boot && it.image.Short == named.Short
 }
 
 // image finds the SIN file of the bundle proper for an image, by any of its names; nil when

@@ -18,37 +18,31 @@ import (
 //
 // The session is left open, with the trim area closed where that was possible.
 func Run(ctx context.Context, s *s1.Session, plan *Plan, opt RunOptions) error {
-	set := plan.bootSet()
-	e := &engine{plan: plan, opt: opt, from: plan.resumeIndex(opt.Journal.Done, set), whole: plan.unstoppable(set)}
-	r := &flashRun{engine: e, ctx: ctx, s: s}
-	e.driver = r
-	first, _ := plan.flagged()
-	r.flashing = e.from > first.last
-	for i, step := range plan.Steps {
-		if !r.needed(i, e.from) {
-			r.done += step.Bytes
-		}
-	}
-	return e.run()
+	r := newFlashRun(ctx, s, plan, opt)
+	r.flashing = r.from > r.set.last
+	return r.run()
+}
+
+func newFlashRun(ctx context.Context, s *s1.Session, plan *Plan, opt RunOptions) *flashRun {
+	r := &flashRun{newEngine(plan, opt), ctx, s}
+	r.driver = r
+	return r
 }
 
 // flashRun is the driver of flash mode.
 type flashRun struct {
 	*engine
-	ctx  context.Context
-	s    *s1.Session
-	done int64 // bytes of the files before this step
-
-	flashing bool // unit 10100 was set to 1 and stored
+	ctx context.Context
+	s   *s1.Session
 }
 
 // needed: the loader is sent when none runs, also by a run that is continued, because the
 // phone may have been off in between; unless nothing is left but to end the session.
-func (r *flashRun) needed(i, from int) bool {
+func (r *flashRun) needed(i int) bool {
 	if r.plan.Steps[i].Kind == StepLoader {
-		return r.s.Stage() != s1.StageLoader && r.plan.Steps[from].Kind != StepEnd
+		return r.s.Stage() != s1.StageLoader && r.plan.Steps[r.from].Kind != StepEnd
 	}
-	return i >= from
+	return i >= r.from
 }
 
 func (r *flashRun) writes(step Step) bool { return step.Kind != StepLoader && step.Kind != StepEnd }
@@ -78,9 +72,7 @@ func (r *flashRun) step(i int, step Step) error {
 		return r.s.OpenTA(r.ctx, 2)
 	case StepCloseTA:
 		err := r.s.CloseTA(r.ctx)
-		if first, _ := r.plan.flagged(); err == nil && i == first.last {
-			r.flashing = true
-		}
+		r.flashing = r.flashing || err == nil && i == r.set.last
 		return err
 	case StepUnit, StepTimestamp:
 		unit, value, err := step.unit(r.opt.Now())
@@ -136,7 +128,7 @@ func (r *flashRun) send(i int, step Step) (err error) {
 	sent := int64(0)
 	progress := func(n int64) {
 		sent = n
-		r.emit(Sending{Index: i, Step: step, Sent: n, Size: step.Bytes, Done: r.done + n, Total: r.plan.Bytes})
+		r.sending(i, n, step.Bytes)
 	}
 	if step.Kind == StepLoader {
 		err = r.s.SendLoader(r.ctx, image, progress)

@@ -73,10 +73,9 @@ func (j *judge) judge(it *Item) verdict {
 	if why := j.staysBehind(it); why != "" {
 		return verdict{leftOut: why}
 	}
-	img, _ := j.fw.Family.Image(it.Short)
-	c := &cleared{item: it, img: img}
+	c := &cleared{item: it}
 	if j.fw.command() {
-		c.partition, c.lun = j.target(it, img)
+		c.partition, c.lun = j.target(it)
 		return verdict{cleared: c}
 	}
 	for _, t := range it.Targets {
@@ -117,9 +116,9 @@ func (j *judge) leftOut(it *Item) string {
 		}
 		return j.keepsUnits(it)
 	}
-	img, known := j.fw.Family.Image(it.Short)
+	img := it.image
 	switch {
-	case !known:
+	case img.Short == "":
 		return fmt.Sprintf("unknown image name for %s phones", j.fw.Family.Name)
 	case img.Send == phone.SendNever:
 		return img.Reason
@@ -150,23 +149,21 @@ func (j *judge) leftOut(it *Item) string {
 // aim refuses files that would write where nothing of a bundle may be written, whether or
 // not they would be sent.
 func (j *judge) aim(it *Item) (ps Problems) {
-	refuse := func(what, why string) {
-		ps = append(ps, Problem{Kind: PolicyRefusal, Item: it.Member, What: what, Why: why, Next: j.skipHint(it)})
-	}
+	refuse := func(what, why string) { ps.refuse(it.Member, what, why, j.skipHint(it)) }
 	if it.Kind == ItemUnits {
 		return j.aimUnits(it)
 	}
 	if j.fw.command() {
 		return j.aimArchive(it)
 	}
-	img, known := j.fw.Family.Image(it.Short)
+	img := it.image
 	switch {
 	case it.Type == sin.TypeHWConf:
 		refuse("it would replace the phone's hardware configuration", phone.UnitVerdict(unitHWConf).Reason)
 		return ps
-	case known && img.Send == phone.SendRefuse:
+	case img.Send == phone.SendRefuse:
 		refuse(fmt.Sprintf("firmware never contains a file called %s", it.Short), img.Reason)
-	case known && img.Send == phone.SendDelivery && !it.Boot && !img.TopLevel:
+	case img.Send == phone.SendDelivery && !it.Boot && !img.TopLevel:
 		refuse("it would write the boot chain without a boot delivery",
 			"only the set that Sony's boot delivery selects for this phone may be written there; with a wrong one the phone does not start at all")
 		return ps
@@ -177,8 +174,8 @@ func (j *judge) aim(it *Item) (ps Problems) {
 		switch {
 		case label == "":
 			// A file for an unknown place is refused if it is wanted (content).
-		case known && slices.Contains(img.Partitions, label) && part.Verdict != phone.Never:
-		case known && img.Send == phone.SendNever && j.named(img, label):
+		case slices.Contains(img.Partitions, label) && part.Verdict != phone.Never:
+		case img.Send == phone.SendNever && j.fw.Family.SameImage(img.Short, label):
 			// It says what it is, and it stays behind.
 		case !listed, part.Verdict == phone.Never, part.Class == phone.BootChain, part.Class == phone.Modem:
 			refuse(fmt.Sprintf("it would write the protected partition %s", label),
@@ -211,12 +208,6 @@ func (j *judge) receiver() *receiver {
 		return runningReceiver(j.fw.Family, j.ph.Info["VER"])
 	}
 	return receiverOf(j.fw.Family, j.fw.Loader)
-}
-
-// named reports whether an image is called like the partition.
-func (j *judge) named(img phone.Image, label string) bool {
-	other, ok := j.fw.Family.Image(label)
-	return ok && other.Short == img.Short
 }
 
 // skipHint tells how to continue without one file.

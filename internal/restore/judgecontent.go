@@ -11,10 +11,8 @@ import (
 
 // content judges a SIN file that is wanted and whole.
 func (j *judge) content(it *Item) (ps Problems) {
-	refuse := func(what, why, next string) {
-		ps = append(ps, Problem{Kind: PolicyRefusal, Item: it.Member, What: what, Why: why, Next: next})
-	}
-	img, _ := j.fw.Family.Image(it.Short)
+	refuse := func(what, why, next string) { ps.refuse(it.Member, what, why, next) }
+	img := it.image
 	if same := j.rivals(it); len(same) > 0 && !it.table {
 		refuse(fmt.Sprintf("the bundle has a second file for %s: %s", img.Short, strings.Join(same, ", ")),
 			"it is unclear which of them is meant", j.leaveOut(it))
@@ -70,18 +68,11 @@ func (j *judge) rivals(it *Item) (members []string) {
 		if other == it || other.Kind != ItemSIN || other.Boot != it.Boot || it.Boot && !j.boot.has(other) {
 			continue
 		}
-		if j.sameImage(it, other) && j.leftOut(other) == "" {
+		if it.image.Short != "" && other.image.Short == it.image.Short && j.leftOut(other) == "" {
 			members = append(members, other.Member)
 		}
 	}
 	return members
-}
-
-// sameImage reports whether two files are for one image, by any of its names.
-func (j *judge) sameImage(a, b *Item) bool {
-	x, ok := j.fw.Family.Image(a.Short)
-	y, known := j.fw.Family.Image(b.Short)
-	return ok && known && x.Short == y.Short
 }
 
 // payloadFor is the type of SIN that writes where an image is expected to write.

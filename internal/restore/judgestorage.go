@@ -13,21 +13,18 @@ import (
 // refusal: the images fit only one.
 func (fw *Firmware) layoutItem(send []*Item) (it *Item, ps Problems) {
 	for _, other := range send {
-		img, _ := fw.Family.Image(other.Short)
-		if other.Type != sin.TypeLayout && img.Writes != phone.ToTable {
+		if other.Type != sin.TypeLayout && other.image.Writes != phone.ToTable {
 			continue
 		}
 		if it != nil {
-			ps = append(ps, layoutRefusal(other, "the bundle has another partition layout: "+it.Member, "only one can be sent, and the images fit only one"))
+			ps.refuse(other.Member, "the bundle has another partition layout: "+it.Member, "only one can be sent, and the images fit only one", otherSource)
 		}
 		it = other
 	}
 	return it, ps
 }
 
-func layoutRefusal(it *Item, what, why string) Problem {
-	return Problem{Kind: PolicyRefusal, Item: it.Member, What: what, Why: why, Next: "get the bundle for this model from another source"}
-}
+const otherSource = "get the bundle for this model from another source"
 
 // judgeStorage judges what the files that are sent do to the phone's storage: the partition
 // layout against the family's data and, where the phone tells it, against the phone's own
@@ -49,8 +46,8 @@ func (fw *Firmware) judgeStorage(on *Storage, send []*Item) (ps Problems, notes 
 	if it != nil && fw.Layout != nil {
 		j := &layoutJudge{family: fw.Family, loader: fw.Loader}
 		j.refuse = func(what, why string) {
-			if p := layoutRefusal(it, what, why); !slices.ContainsFunc(ps, func(o Problem) bool { return o.What == what }) {
-				ps = append(ps, p)
+			if !slices.ContainsFunc(ps, func(o Problem) bool { return o.What == what }) {
+				ps.refuse(it.Member, what, why, otherSource)
 			}
 		}
 		j.layout(fw.Layout, on, func(label string) bool { return fw.writes(send, label) })
@@ -103,8 +100,7 @@ func (fw *Firmware) room(on *Storage, sent bool, send []*Item) (worst Problems) 
 					why = fw.misnamed(on.Entries, target)
 				}
 				if why != "" {
-					ps = append(ps, Problem{Kind: PolicyRefusal, Item: it.Member, What: why, Why: "the file is not for this phone",
-						Next: "get the bundle for this model from another source"})
+					ps.refuse(it.Member, why, "the file is not for this phone", otherSource)
 				}
 			}
 		}

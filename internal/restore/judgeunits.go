@@ -15,9 +15,7 @@ var addedResets = []string{"cust-reset", "fota-reset"}
 
 // aimUnits refuses .ta files that would write what belongs to one phone.
 func (j *judge) aimUnits(it *Item) (ps Problems) {
-	refuse := func(what, why string) {
-		ps = append(ps, Problem{Kind: PolicyRefusal, Item: it.Member, What: what, Why: why, Next: j.skipHint(it)})
-	}
+	refuse := func(what, why string) { ps.refuse(it.Member, what, why, j.skipHint(it)) }
 	if meaning, known := phone.TAFileByName(it.Short); known && meaning.Never {
 		if !j.fw.command() { // part of Sony's downloads of 2017 and later, where it stays behind
 			refuse("it is a SIM-lock file", meaning.Reason)
@@ -55,8 +53,7 @@ func (j *judge) units(it *Item) verdict {
 		other := j.sameUnit(it, u.Unit)
 		switch {
 		case rule.Verdict != want && it.Boot:
-			ps = append(ps, Problem{Kind: PolicyRefusal, Item: it.Member, What: fmt.Sprintf("as part of the boot set it would write trim-area unit %d", u.Unit),
-				Why: rule.Reason, Next: j.skipHint(it)})
+			ps.refuse(it.Member, fmt.Sprintf("as part of the boot set it would write trim-area unit %d", u.Unit), rule.Reason, j.skipHint(it))
 		case rule.Verdict != want:
 			why = fmt.Sprintf("unit %d: %s", u.Unit, rule.Reason)
 		case other == nil:
@@ -69,8 +66,8 @@ func (j *judge) units(it *Item) verdict {
 				why = fmt.Sprintf("%s sets unit %d to the same value", other.Member, u.Unit)
 			}
 		default:
-			ps = append(ps, Problem{Kind: PolicyRefusal, Item: it.Member, What: fmt.Sprintf("it sets trim-area unit %d to another value than %s", u.Unit, other.Member),
-				Why: "it is unclear which of them is meant", Next: j.leaveOut(it)})
+			ps.refuse(it.Member, fmt.Sprintf("it sets trim-area unit %d to another value than %s", u.Unit, other.Member),
+				"it is unclear which of them is meant", j.leaveOut(it))
 		}
 	}
 	switch {

@@ -83,13 +83,10 @@ func (j *layoutJudge) loaderTable() (labels []string) {
 		}
 	}
 	for _, l := range sets {
-		labels = append(labels, l, alternate+l)
+		labels = append(labels, l, phone.Alternate+l)
 	}
 	return labels
 }
-
-// alternate is how the family's data call the second copies of the boot chain.
-const alternate = "alt_"
 
 // againstFamily compares a table with the known facts about the family. Where the phone tells
 // its own table, a partition that it does not have is not missed.
@@ -143,9 +140,9 @@ func (j *layoutJudge) name(e gpt.Entry, own bool) {
 
 // sameImage reports whether two labels are names of one partition, as s1sbl and s1sbl2 are.
 func (j *layoutJudge) sameImage(a, b string) bool {
-	ia, ok := j.family.Image(strings.TrimPrefix(a, alternate))
-	ib, ok2 := j.family.Image(strings.TrimPrefix(b, alternate))
-	return ok && ok2 && ia.Short == ib.Short && strings.HasPrefix(a, alternate) == strings.HasPrefix(b, alternate)
+	a, alternateA := strings.CutPrefix(a, phone.Alternate)
+	b, alternateB := strings.CutPrefix(b, phone.Alternate)
+	return alternateA == alternateB && j.family.SameImage(a, b)
 }
 
 // required is the labels that a table must have.
@@ -183,7 +180,7 @@ func (j *layoutJudge) againstPhone(table, own []gpt.Entry, written func(string) 
 			j.refuse(fmt.Sprintf("it has no partition with the identifier of this phone's %s", e.Name), "the phone would lose it")
 		case table[i].Name != e.Name && !(chain && table[i].Name == label):
 			j.refuse(fmt.Sprintf("it calls this phone's partition %s %q", e.Name, table[i].Name), "")
-		case chain && (written(strings.TrimPrefix(label, alternate)) || table[i].First == e.First && table[i].Last >= e.Last):
+		case chain && (written(strings.TrimPrefix(label, phone.Alternate)) || table[i].First == e.First && table[i].Last >= e.Last):
 		case table[i].First != e.First || table[i].Last != e.Last:
 			j.refuse(fmt.Sprintf("it has the partition %s at sectors %d to %d; on this phone it is at %d to %d",
 				e.Name, table[i].First, table[i].Last, e.First, e.Last), "its content would be lost, and a rescue cannot bring it back")
@@ -234,7 +231,7 @@ func (j *layoutJudge) keeps(table, own []gpt.Entry, written func(string) bool) {
 		switch {
 		case i < 0:
 			j.refuse(fmt.Sprintf("it has no partition with the identifier of this phone's %s", e.Name), "its content would be lost")
-		case written(strings.TrimPrefix(label, alternate)):
+		case written(strings.TrimPrefix(label, phone.Alternate)):
 		case table[i].First != e.First || table[i].Last < e.Last:
 			j.refuse(fmt.Sprintf("it moves or shrinks the partition %s, which is not written again", e.Name), "its content would be lost")
 		case label == "userdata" && table[i].Last != e.Last:

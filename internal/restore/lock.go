@@ -3,7 +3,6 @@ package restore
 import (
 	"errors"
 	"os"
-	"path/filepath"
 	"strings"
 	"syscall"
 )
@@ -38,17 +37,5 @@ func (s Store) Lock(phoneID string) (release func(), err error) {
 		if err := f.Close(); err != nil {
 			return nil, err
 		}
-	}
-}
-
-// Sweep removes what earlier versions left in a folder when they were killed: file systems
-// that they had unpacked for fastboot.
-func Sweep(dir string) {
-	left, err := filepath.Glob(filepath.Join(dir, "restore-*"))
-	if err != nil {
-		return
-	}
-	for _, path := range left {
-		_ = os.RemoveAll(path) // of no use to anybody, and nothing depends on it
 	}
 }

@@ -1,47 +1,83 @@
 package restore
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
 	"xflash/internal/phone"
 )
 
-// matchModel decides which model the phone is and whether the bundle is for it.
+// matchModel compares the model that the phone names, the one that --model names and the
+// bundle's. said is "" when the phone names none, or was not asked; by is where it says so.
+// false: neither names one.
+func (b *builder) matchModel(by, said string) bool {
+	given := b.p.Model
+	if _, m, known := phone.ByModel(given); known {
+		given = m.Code
+	} else if given != "" && !strings.EqualFold(given, b.fw.Model.Code) {
+		b.problems.refuse(b.fw.Name, fmt.Sprintf("--model names an unknown model, %q", given), "", "check the model printed on the phone")
+		return true
+	}
+	switch {
+	case said != "":
+		b.plan.Evidence = []string{by + " " + said}
+		if given != "" && !strings.EqualFold(given, said) {
+			b.problems.refuse(b.fw.Name, fmt.Sprintf("--model says %s, the phone says %s", given, said), fmt.Sprintf("%s %s, and that counts", by, said), "leave --model out")
+		}
+	case given != "":
+		b.plan.Evidence = append(b.plan.Evidence, "--model says "+given)
+	default:
+		return false
+	}
+	b.problems = append(b.problems, b.fw.isFor(cmp.Or(said, given))...)
+	return true
+}
+
+// isFor refuses the bundle when the phone is of another model.
+func (fw *Firmware) isFor(code string) Problems {
+	want := fw.Model
+	if strings.EqualFold(code, want.Code) {
+		return nil
+	}
+	why := "another model's firmware does not start on this phone, and may leave it without radio"
+	if _, is, _ := phone.ByModel(code); is.Folder == want.Folder && is.Folder != "" {
+		why = "the two are closely related, but radio and customization differ"
+	}
+	return refusal(fw.Name, fmt.Sprintf("it is for a %s, but the phone is a %s", want.Code, code), why, "get the bundle for a "+code)
+}
+
+// notAsked takes the model from --model, when no phone was asked.
+func (b *builder) notAsked() {
+	if !b.matchModel("", "") {
+		b.plan.Evidence = []string{"no phone was asked"}
+	}
+}
+
+func (b *builder) refuseNameless(why string) {
+	code := b.fw.Model.Code
+	b.problems.refuse(b.fw.Name, "the phone does not say which model it is", why,
+		fmt.Sprintf("look at the label under the SIM-card flap; if it says %s, run this again with --model %s", code, code))
+}
+
+// flashModel decides whether the bundle is for a phone in flash mode.
 //
 // Unit 2210 normally holds the model name. After a custom ROM it may read "Unknown:
 // <date>" (usbproto/s1/PROTOCOL.md §4.4), and those phones are exactly the ones that need
 // help. Then the trust root and the boot version say which platform it is, and the
 // person says the model, which is printed on the phone.
-func matchModel(fw *Firmware, ph *Facts, p Request) (model phone.Model, evidence []string, ps Problems) {
-	want := fw.Model
+func (b *builder) flashModel() {
+	ph := b.ph
+	if ph == nil {
+		b.notAsked()
+		return
+	}
 	said := strings.TrimSpace(ph.Units[unitModel])
-	_, named, known := phone.ByModel(said)
-	refuse := func(what, why, next string) {
-		ps = append(ps, Problem{Kind: PolicyRefusal, Item: fw.Name, What: what, Why: why, Next: next})
-	}
-	if p.Model != "" {
-		if _, m, ok := phone.ByModel(p.Model); !ok {
-			return want, nil, fw.unknownModel(p.Model)
-		} else if known && m.Code != named.Code {
-			refuse(fmt.Sprintf("--model says %s, the phone says %s", m.Code, named.Code),
-				"trim-area unit 2210 can be read and names a real model, so it counts", "leave --model out, and get the bundle for a "+named.Code)
-			return want, nil, ps
-		} else if ps := fw.isFor(m.Code); ps != nil {
-			return want, nil, ps
-		}
-	}
-	if known {
-		if ps := fw.isFor(named.Code); ps != nil {
-			return want, nil, ps
-		}
-		return named, []string{"trim-area unit 2210 reads " + named.Code}, nil
-	}
-
-	switch said {
-	case "":
+	_, named, _ := phone.ByModel(said)
+	var evidence []string
+	if said == "" {
 		evidence = append(evidence, "trim-area unit 2210, where the model name should be, cannot be read")
-	default:
+	} else {
 		evidence = append(evidence, fmt.Sprintf("trim-area unit 2210 reads %q instead of a model name, as it does after some custom ROMs", said))
 	}
 	for _, root := range splitList(ph.Info["S1_ROOT"]) {
@@ -59,29 +95,39 @@ func matchModel(fw *Firmware, ph *Facts, p Request) (model phone.Model, evidence
 			evidence = append(evidence, fmt.Sprintf("trim-area unit %d reads %s", unit, v))
 		}
 	}
-	if p.Model == "" {
-		refuse("the phone does not say which model it is", strings.Join(evidence, "; "),
-			fmt.Sprintf("look at the label under the SIM-card flap; if it says %s, run this again with --model %s", want.Code, want.Code))
-		return want, evidence, ps
+	b.plan.Evidence = evidence
+	if !b.matchModel("trim-area unit 2210 reads", named.Code) {
+		b.refuseNameless(strings.Join(evidence, "; "))
 	}
-	return want, append(evidence, "--model says "+want.Code), nil
 }
 
-// isFor refuses the bundle when the phone is of another model.
-func (fw *Firmware) isFor(code string) Problems {
-	want := fw.Model
-	if strings.EqualFold(code, want.Code) {
-		return nil
+// fastbootModel decides whether the bundle is for a phone in fastboot.
+func (b *builder) fastbootModel(ph *FastbootFacts) {
+	if ph == nil {
+		b.notAsked()
+		return
 	}
-	why := "another model's firmware does not start on this phone, and may leave it without radio"
-	if _, is, _ := phone.ByModel(code); is.Folder == want.Folder && is.Folder != "" {
-		why = "the two are closely related, but radio and customization differ"
+	said, want := ph.Product, b.fw.Model
+	_, named, _ := phone.ByModel(said)
+	switch {
+	case b.matchModel("getvar product says", named.Code):
+	case said != "" && (strings.EqualFold(said, want.CodeName) || strings.EqualFold(said, want.LinuxName)):
+		b.plan.Evidence = []string{fmt.Sprintf("getvar product says %s, a name of this model", said)}
+	default:
+		b.refuseNameless(fmt.Sprintf("getvar product says %q", said))
 	}
-	return Problems{{Kind: PolicyRefusal, Item: fw.Name, What: fmt.Sprintf("it is for a %s, but the phone is a %s", want.Code, code),
-		Why: why, Next: "get the bundle for a " + code}}
 }
 
-// unknownModel refuses what --model names.
-func (fw *Firmware) unknownModel(code string) Problems {
-	return Problems{{Kind: PolicyRefusal, Item: fw.Name, What: fmt.Sprintf("--model names an unknown model, %q", code), Next: "check the model printed on the phone"}}
+// commandModel decides whether the bundle is for a phone of 2017 or later: it says itself
+// which model it is.
+func (b *builder) commandModel() {
+	switch {
+	case b.ph == nil:
+		b.notAsked()
+	case b.ph.Command.Product == "":
+		b.problems.refuse(b.fw.Name, "the phone does not say which model it is", "getvar product is refused or empty, so nothing proves that the firmware is for it",
+			"unplug the phone, put it into flash mode again and retry")
+	default:
+		b.matchModel("getvar product says", b.ph.Command.Product)
+	}
 }

@@ -58,8 +58,7 @@ func (j *judge) unfit(it *Item) string {
 
 // resetsModem reports whether a file writes a partition with modem settings.
 func (j *judge) resetsModem(it *Item) bool {
-	img, ok := j.fw.Family.Image(it.Short)
-	return ok && slices.ContainsFunc(img.Partitions, func(l string) bool {
+	return slices.ContainsFunc(it.image.Partitions, func(l string) bool {
 		part, _ := j.fw.Family.Partition(l)
 		return part.Class == phone.Modem && slices.Contains(modemSettings, l)
 	})
@@ -118,6 +117,5 @@ func (j *judge) noCore() (missing []string) {
 
 // writes reports whether a sound file is made for a partition.
 func (j *judge) writes(it *Item, label string) bool {
-	img, ok := j.fw.Family.Image(it.Short)
-	return ok && it.Kind == ItemSIN && it.Problem == nil && slices.Contains(img.Partitions, label)
+	return it.Problem == nil && slices.Contains(it.image.Partitions, label)
 }

@@ -14,9 +14,7 @@ import (
 // phone itself can judge. In flash mode the phone would refuse the others in the middle of
 // the flash; in fastboot it checks nothing, so this is the only look at who made a file.
 func (j *judge) origin(it *Item) (ps Problems) {
-	refuse := func(what, why, next string) {
-		ps = append(ps, Problem{Kind: PolicyRefusal, Item: it.Member, What: what, Why: why, Next: next})
-	}
+	refuse := func(what, why, next string) { ps.refuse(it.Member, what, why, next) }
 	if j.fw.AnyRoot {
 		return nil
 	}

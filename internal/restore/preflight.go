@@ -18,15 +18,13 @@ import (
 // will refuse it, because what is refused need not be taken back. Without a running loader
 // nothing is sent.
 func Preflight(ctx context.Context, s *s1.Session, plan *Plan) error {
-	e := &engine{plan: plan, opt: RunOptions{Journal: &Journal{}}}
-	e.driver = &flashRun{engine: e, ctx: ctx, s: s}
-	for i, step := range plan.Steps {
-		if e.driver.writes(step) {
-			if err := e.driver.ready(); err != nil {
-				return e.failed(i, step, err)
-			}
-			break
-		}
+	r := newFlashRun(ctx, s, plan, RunOptions{Journal: &Journal{}})
+	i := slices.IndexFunc(plan.Steps, r.writes)
+	if i < 0 {
+		return nil
+	}
+	if err := r.ready(); err != nil {
+		return r.failed(i, err)
 	}
 	return nil
 }

@@ -30,6 +30,15 @@ type Problem struct {
 // Problems is the error of a restore that was refused before anything was written.
 type Problems []Problem
 
+// refusal is one problem with a file that may be fine.
+func refusal(item, what, why, next string) Problems {
+	return Problems{{Kind: PolicyRefusal, Item: item, What: what, Why: why, Next: next}}
+}
+
+func (ps *Problems) refuse(item, what, why, next string) {
+	*ps = append(*ps, refusal(item, what, why, next)...)
+}
+
 // join adds problems. What several files have in common appears once.
 func (ps Problems) join(more Problems) Problems {
 	for _, p := range more {

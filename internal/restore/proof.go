@@ -76,14 +76,13 @@ func (b *builder) bootChain() (labels []string) {
 // skipChain is the selectors that leave the boot chain out of the plan.
 func (b *builder) skipChain() string {
 	var names []string
-	for _, it := range b.fw.Items {
-		c := b.verdicts[it].cleared
+	for _, c := range b.cleared {
 		switch {
-		case c == nil || it.Kind != ItemSIN || c.img.Send != phone.SendDelivery:
-		case it.Boot && !slices.Contains(names, bootName):
+		case c.item.image.Send != phone.SendDelivery:
+		case c.item.Boot && !slices.Contains(names, bootName):
 			names = append(names, bootName)
-		case !it.Boot:
-			names = append(names, it.Short)
+		case !c.item.Boot:
+			names = append(names, c.item.Short)
 		}
 	}
 	return strings.Join(names, ",")

@@ -146,12 +146,8 @@ func (fw *Firmware) fits(selector string, it *Item) bool {
 			return true
 		}
 	}
-	if it.Kind != ItemSIN {
-		return false
-	}
 	named, ok := fw.Family.Image(selector)
-	img, known := fw.Family.Image(it.Short)
-	return ok && known && named.Short == img.Short
+	return ok && named.Short == it.image.Short
 }
 
 func (fw *Firmware) hasBootSet() bool {

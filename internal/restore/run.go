@@ -17,8 +17,8 @@ type RunOptions struct {
 
 // driver carries out the steps of a plan in one mode of the phone.
 type driver interface {
-	// needed reports whether a run that starts at step from carries out step i.
-	needed(i, from int) bool
+	// needed reports whether the run carries out step i.
+	needed(i int) bool
 	// writes reports whether a step changes what the phone keeps without power.
 	writes(Step) bool
 	// ready is called once, before the first step that writes.
@@ -37,10 +37,21 @@ type engine struct {
 	opt    RunOptions
 	driver driver
 
-	from      int
-	whole     span  // steps between which a run does not stop on purpose
-	begun     bool  // the journal exists: something may have been written
-	unwritten error // why the journal could not be kept up to date
+	from        int
+	whole       span  // steps between which a run does not stop on purpose
+	set, clear  span  // steps that set the flash state, and that clear it
+	flashing    bool  // unit 10100 was set to 1 and stored
+	done, total int64 // bytes of the steps before this one, and of all
+	begun       bool  // the journal exists: something may have been written
+	unwritten   error // why the journal could not be kept up to date
+}
+
+// newEngine is an engine that continues after the steps that the journal counts.
+func newEngine(plan *Plan, opt RunOptions) *engine {
+	boot := plan.bootSet()
+	e := &engine{plan: plan, opt: opt, from: plan.resumeIndex(opt.Journal.Done, boot), whole: plan.unstoppable(boot), total: plan.Bytes}
+	e.set, e.clear = plan.flagged()
+	return e
 }
 
 // run returns nil only when the phone has acknowledged the last step. Everything else is a
@@ -53,7 +64,8 @@ func (e *engine) run() error {
 	e.begun = e.opt.Journal.exists
 	ready := false
 	for i, step := range e.plan.Steps {
-		if !e.driver.needed(i, e.from) {
+		if !e.driver.needed(i) {
+			e.done += step.Bytes
 			continue
 		}
 		if err := e.safePoint(i); err != nil {
@@ -62,7 +74,7 @@ func (e *engine) run() error {
 		if !ready && i >= e.from && e.driver.writes(step) {
 			ready = true
 			if err := e.driver.ready(); err != nil {
-				return e.failed(i, step, err)
+				return e.failed(i, err)
 			}
 			if err := e.record(i); err != nil {
 				return &RecordError{Index: i, Step: step, First: true, Begun: e.begun, Err: err}
@@ -75,7 +87,7 @@ func (e *engine) run() error {
 		}
 		e.emit(StepStarted{Index: i, Step: step})
 		if err := e.driver.step(i, step); err != nil {
-			return e.failed(i, step, err)
+			return e.failed(i, err)
 		}
 		e.emit(StepDone{Index: i, Step: step})
 	}
@@ -88,7 +100,8 @@ func (e *engine) run() error {
 func (e *engine) record(i int) error { return e.opt.Journal.Step(i, e.plan.Steps[i].Title()) }
 
 // failed makes the error of a step, after the driver has left the phone as tidy as it can be.
-func (e *engine) failed(i int, step Step, err error) error {
+func (e *engine) failed(i int, err error) error {
+	step := e.plan.Steps[i]
 	if stopped, ok := err.(*Stopped); ok {
 		stopped.Index, stopped.Step, stopped.Begun = i, step, e.begun
 		return stopped
@@ -113,7 +126,7 @@ func (e *engine) safePoint(i int) error {
 		return nil
 	}
 	if err := e.driver.settle(); err != nil {
-		return e.failed(i, step, err)
+		return e.failed(i, err)
 	}
 	if e.unwritten != nil {
 		return &RecordError{Index: i, Step: step, Begun: true, Err: e.unwritten}
@@ -123,7 +136,7 @@ func (e *engine) safePoint(i int) error {
 			return &RecordError{Index: i, Step: step, Begun: true, Err: err}
 		}
 	}
-	return e.failed(i, step, &Stopped{})
+	return e.failed(i, &Stopped{})
 }
 
 func (e *engine) stopping() bool { return closed(e.opt.Stop) }
@@ -141,6 +154,11 @@ func (e *engine) emit(event Event) {
 	if e.opt.Emit != nil {
 		e.opt.Emit(event)
 	}
+}
+
+// sending reports acknowledged bytes of the running step.
+func (e *engine) sending(i int, sent, size int64) {
+	e.emit(Sending{Index: i, Step: e.plan.Steps[i], Sent: sent, Size: size, Done: e.done + sent, Total: e.total})
 }
 
 // StepError is a step that failed, with everything needed to explain it.

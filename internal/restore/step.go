@@ -67,6 +67,7 @@ type load struct {
 	value     []byte // what is written into it
 	partition string // by its fastboot name, to flash or erase; of 2017 and later with its slot
 	lun       int    // logical unit whose partition table is written
+	wipes     bool   // it replaces or erases user data
 }
 
 // errNothingCleared is a defect of the program: a step that no constructor made.
@@ -176,8 +177,7 @@ func (s Step) partition() (string, error) {
 // cleared is an item that may be sent. Only the judge makes one.
 type cleared struct {
 	item   *Item
-	img    phone.Image // the known facts about a SIN file,
-	labels []string    // and the partitions it writes
+	labels []string // the partitions that a SIN file writes
 
 	partition string   // of phones of 2017 and later, with its slot; "" of a partition table
 	lun       int      // logical unit of a partition table
@@ -188,11 +188,11 @@ type cleared struct {
 func imageStep(c cleared) Step {
 	it := c.item
 	kind := StepImage
-	if c.img.Writes == phone.ToMemory {
+	if it.image.Writes == phone.ToMemory {
 		kind = StepLoader
 	}
-	return Step{Kind: kind, Name: it.Short, Member: it.Member, Partitions: c.labels, Bytes: it.Bytes, Fragile: c.img.Danger,
-		HeaderSHA256: it.HeaderSHA256, Signer: it.Signer, Issuer: it.Issuer, load: load{item: it}}
+	return Step{Kind: kind, Name: it.Short, Member: it.Member, Partitions: c.labels, Bytes: it.Bytes, Fragile: it.image.Danger,
+		HeaderSHA256: it.HeaderSHA256, Signer: it.Signer, Issuer: it.Issuer, load: load{item: it, wipes: it.image.Send == phone.SendWipe}}
 }
 
 // unitStep writes one unit of a .ta file; false when it is not one that was cleared.
@@ -201,14 +201,18 @@ func unitStep(c cleared, unit uint32) (Step, bool) {
 		return Step{}, false
 	}
 	value := unitData(c.item, unit)
-	return Step{Kind: StepUnit, Name: c.item.Short, Member: c.item.Member, Unit: unit, Value: value, load: load{unit: unit, value: value}}, true
+	s := Step{Kind: StepUnit, Name: c.item.Short, Member: c.item.Member, Unit: unit, Value: value, load: load{unit: unit, value: value}}
+	if c.item.Boot {
+		s.Name, s.Fragile = "boot config", true
+	}
+	return s, true
 }
 
 // archiveStep sends an image to a phone of 2017 or later.
 func archiveStep(c cleared) Step {
 	it := c.item
-	return Step{Kind: StepImage, Name: c.img.Short, Member: it.Member, Partitions: []string{c.partition}, Bytes: it.sent(), Fragile: c.img.Danger,
-		HeaderSHA256: it.HeaderSHA256, load: load{item: it, partition: c.partition}}
+	return Step{Kind: StepImage, Name: it.image.Short, Member: it.Member, Partitions: []string{c.partition}, Bytes: it.sent(), Fragile: it.image.Danger,
+		HeaderSHA256: it.HeaderSHA256, load: load{item: it, partition: c.partition, wipes: it.image.Send == phone.SendWipe}}
 }
 
 // tableStep writes the partition table of a logical unit.
@@ -225,10 +229,10 @@ func resetStep(f phone.TAFile, unit uint32) Step {
 }
 
 // flashStep writes a SIN file through fastboot, unpacked, or the boot image made of it.
-func flashStep(c cleared, short, partition, label string, boot []byte) Step {
+func flashStep(c cleared, short, partition string, part phone.Partition, boot []byte) Step {
 	it := c.item
-	s := Step{Kind: StepFlash, Name: short, Member: it.Member, Partitions: []string{label}, Bytes: it.unpackedSize(),
-		HeaderSHA256: it.HeaderSHA256, load: load{item: it, boot: boot, partition: partition}}
+	s := Step{Kind: StepFlash, Name: short, Member: it.Member, Partitions: []string{part.Label}, Bytes: it.unpackedSize(),
+		HeaderSHA256: it.HeaderSHA256, load: load{item: it, boot: boot, partition: partition, wipes: part.Verdict == phone.Wipe}}
 	if boot != nil {
 		s.Bytes = int64(len(boot))
 	}
@@ -236,8 +240,8 @@ func flashStep(c cleared, short, partition, label string, boot []byte) Step {
 }
 
 // eraseStep erases a partition that holds only temporary or user data.
-func eraseStep(short, partition, label string) Step {
-	return Step{Kind: StepErase, Name: short, Partitions: []string{label}, load: load{partition: partition}}
+func eraseStep(short, partition string, part phone.Partition) Step {
+	return Step{Kind: StepErase, Name: short, Partitions: []string{part.Label}, load: load{partition: partition, wipes: part.Verdict == phone.Wipe}}
 }
 
 // flashState sets unit 10100, by which the phone knows that a flash is not finished.
