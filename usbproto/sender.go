@@ -2,6 +2,7 @@ package usbproto
 
 import (
 	"context"
+	"errors"
 	"io"
 	"time"
 )
@@ -27,14 +28,15 @@ type SendOptions struct {
 // connection are *TransferError. When ctx ends while a read of the source blocks, that read
 // is left behind.
 func Send(ctx context.Context, c Conn, r io.Reader, size int64, o SendOptions) (int64, error) {
-	ahead := readAhead(ctx, r, size)
-	defer ahead.stop()
+	ahead := ReadAhead(ctx, r, size, requestSize)
+	defer ahead.Stop()
+	next := func() ([]byte, error) { return ahead.Next(nil) }
 	if s, ok := c.(Sender); ok {
-		return s.Send(ctx, ahead.next, o)
+		return s.Send(ctx, next, o)
 	}
 	sent := int64(0)
 	for {
-		p, err := ahead.next()
+		p, err := next()
 		if err == io.EOF {
 			return sent, nil
 		}
@@ -57,44 +59,41 @@ func Send(ctx context.Context, c Conn, r io.Reader, size int64, o SendOptions) (
 // requestSize is how much of a source is read and sent at once.
 const requestSize = 1 << 20
 
-// reader reads a source in pieces of requestSize bytes on its own goroutine.
-type reader struct {
+// Ahead reads a source one part ahead, on its own goroutine.
+type Ahead struct {
 	free chan []byte
-	full chan piece
-	stop func() // waits for the goroutine, unless ctx ended during a read: that may never return
+	full chan part
 
 	ctx  context.Context
-	left int64  // bytes that next has still to give
-	held []byte // the piece that was given last
+	quit func()        // ends the goroutine after the part that it reads
+	done chan struct{} // closed when it has ended
+	gone bool          // a read that blocks was given up
+
+	left int64  // bytes that Next has still to give
+	held []byte // the part that was given last
 }
 
-type piece struct {
+type part struct {
 	data []byte
 	err  error
 }
 
-func readAhead(ctx context.Context, r io.Reader, size int64) *reader {
-	pieces := min(3, (size+requestSize-1)/requestSize)
-	a := &reader{free: make(chan []byte, pieces), full: make(chan piece, pieces), ctx: ctx, left: size}
-	for range pieces {
-		a.free <- make([]byte, min(size, requestSize))
-	}
-	inner, cancel := context.WithCancel(ctx)
-	done := make(chan struct{})
-	a.stop = func() {
-		cancel()
-		select {
-		case <-done:
-		case <-ctx.Done():
-		}
+// ReadAhead starts to read size bytes of r in parts of most bytes. Two buffers go around,
+// however much there is. Stop must be called.
+func ReadAhead(ctx context.Context, r io.Reader, size int64, most int) *Ahead {
+	a := &Ahead{free: make(chan []byte, 2), full: make(chan part, 2), ctx: ctx, done: make(chan struct{}), left: size}
+	wanted, quit := context.WithCancel(ctx)
+	a.quit = quit
+	for range cap(a.free) {
+		a.free <- make([]byte, min(size, int64(most)))
 	}
 	go func() {
-		defer close(done)
-		for left := size; left > 0; {
+		defer close(a.done)
+		for left := size; left > 0 && wanted.Err() == nil; {
 			var buf []byte
 			select {
 			case buf = <-a.free:
-			case <-inner.Done():
+			case <-wanted.Done():
 				return
 			}
 			p := buf[:min(left, int64(len(buf)))]
@@ -103,18 +102,20 @@ func readAhead(ctx context.Context, r io.Reader, size int64) *reader {
 				err = io.ErrUnexpectedEOF
 			}
 			if err != nil {
-				a.full <- piece{err: err}
+				a.full <- part{err: err}
 				return
 			}
-			a.full <- piece{data: p} // there is room for all of them
+			a.full <- part{data: p} // there is room for both
 			left -= int64(len(p))
 		}
 	}()
 	return a
 }
 
-// next gives the next piece, which is valid until the following call; io.EOF after the last.
-func (a *reader) next() ([]byte, error) {
+// Next gives the next part, which is valid until the following call; io.EOF after the last.
+// A source that blocks, such as a network folder that does not answer, is given up when the
+// context ends or stop is closed.
+func (a *Ahead) Next(stop <-chan struct{}) ([]byte, error) {
 	if a.held != nil {
 		a.free <- a.held[:cap(a.held)]
 		a.held = nil
@@ -122,12 +123,32 @@ func (a *reader) next() ([]byte, error) {
 	if a.left == 0 {
 		return nil, io.EOF
 	}
+	var p part
 	select {
-	case p := <-a.full:
-		a.held = p.data
-		a.left -= int64(len(p.data))
-		return p.data, p.err
+	case p = <-a.full: // what is ready comes first
+	default:
+		select {
+		case p = <-a.full:
+		case <-stop:
+			a.gone = true
+			return nil, errors.New("stopped")
+		case <-a.ctx.Done():
+			return nil, ContextError(a.ctx)
+		}
+	}
+	a.held = p.data
+	a.left -= int64(len(p.data))
+	return p.data, p.err
+}
+
+// Stop ends the goroutine and waits for it, unless it may be inside a read that never returns.
+func (a *Ahead) Stop() {
+	a.quit()
+	if a.gone {
+		return
+	}
+	select {
+	case <-a.done:
 	case <-a.ctx.Done():
-		return nil, ContextError(a.ctx)
 	}
 }

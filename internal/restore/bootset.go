@@ -21,23 +21,13 @@ type span struct{ first, last int }
 // before it would leave the span half done.
 func (s span) inside(i int) bool { return s.first < i && i <= s.last }
 
-// family is the data of the phone's family.
-func (p *Plan) family() *phone.Family {
-	for _, f := range phone.Families() {
-		if f.Name == p.Family {
-			return f
-		}
-	}
-	return &phone.Family{}
-}
-
 // bootSet is the steps that a loader may treat as one set, and what lies between them. The
 // first step is the opening of the trim area, when the first image has one.
 func (p *Plan) bootSet() span {
-	if p.fw != nil && p.fw.command() {
+	if p.fw.command() {
 		return p.bootConfiguration()
 	}
-	f := p.family()
+	f := p.fw.Family
 	again := f.SentAgain()
 	if len(again) == 0 { // no loader of this family is known
 		for _, part := range f.Partitions {

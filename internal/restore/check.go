@@ -67,13 +67,10 @@ func Check(ctx context.Context, b *ftf.Bundle, opt CheckOptions) (*Firmware, err
 	c := &checkRun{fw: fw, opt: opt, judge: j}
 	if !opt.AnyRoot {
 		c.roots = &sin.RootSet{}
-	}
-	for _, root := range opt.Roots.All() {
-		if c.roots == nil {
-			break
-		}
-		if err := c.roots.Add(root.Raw); err != nil {
-			return fw, err
+		for _, root := range opt.Roots.All() {
+			if err := c.roots.Add(root.Raw); err != nil {
+				return fw, err
+			}
 		}
 	}
 	if err := c.run(ctx, b); err != nil {

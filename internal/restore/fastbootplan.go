@@ -125,7 +125,7 @@ func (fw *Firmware) bootImage(ctx context.Context, it *Item, t bootcheck.Target)
 // unpack writes what the file makes of its partition to w, and checks everything once more
 // on the way.
 func (it *Item) unpack(ctx context.Context, w sizedWriter, progress func(int64)) (err error) {
-	r, h, err := it.begin(it.HeaderSHA256)
+	r, h, err := it.begin()
 	if err != nil {
 		return err
 	}

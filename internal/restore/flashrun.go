@@ -6,9 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 
-	"xflash/sin"
 	"xflash/usbproto/s1"
 )
 
@@ -148,22 +146,6 @@ func (r *flashRun) send(i int, step Step) (err error) {
 		r.done += step.Bytes
 	}
 	return err
-}
-
-// begin opens a SIN file and reads its header, which must be the one that was checked.
-func (it *Item) begin(checked string) (io.ReadCloser, *sin.Header, error) {
-	file, err := it.Open()
-	if err != nil {
-		return nil, nil, err
-	}
-	h, err := sin.ReadHeader(file, it.Bytes)
-	if err == nil && headerSHA256(h) != checked {
-		err = fmt.Errorf("%s has changed since it was checked", it.Member)
-	}
-	if err != nil {
-		return nil, nil, errors.Join(err, file.Close())
-	}
-	return file, h, nil
 }
 
 // closeAfterError leaves the phone as tidy as it can be: upload dropped, trim area closed,

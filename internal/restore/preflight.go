@@ -33,9 +33,10 @@ func preflight(ctx context.Context, s *s1.Session, plan *Plan) error {
 	if s.Stage() != s1.StageLoader {
 		return nil
 	}
-	row, known := plan.family().LoaderByVersion(s.Info().Version())
+	family := plan.fw.Family
+	row, known := family.LoaderByVersion(s.Info().Version())
 	if known {
-		if missing, _ := notInForce(plan.family(), &row, plan.writes); len(missing) > 0 {
+		if missing, _ := notInForce(family, &row, plan.writes); len(missing) > 0 {
 			return notInForceProblem(plan.Bundle, &row, missing)
 		}
 	}

@@ -11,18 +11,32 @@ import (
 // is in the journal, and with the request of that run: the half-flashed phone may say other
 // things now. The plan must come out the same.
 func PrepareRun(store Store, fw *Firmware, facts *Facts, p Request, resume bool) (*Plan, *Journal, error) {
+	p.Route = ""
+	return prepare(store, fw, facts, p, resume, func(ph *Facts, p Request) (*Plan, error) { return Build(fw, ph, p) })
+}
+
+// PrepareFastbootRun is PrepareRun for fastboot. What the phone says there does not change by
+// what is flashed, so a resumed run asks it again.
+func PrepareFastbootRun(store Store, fw *Firmware, ph *FastbootFacts, boots map[string]BootImage, p Request, resume bool) (*Plan, *Journal, error) {
+	p.Route = RouteFastboot
+	return prepare(store, fw, &Facts{Identity: ph.Identity}, p, resume, func(_ *Facts, p Request) (*Plan, error) { return BuildFastboot(fw, ph, boots, p) })
+}
+
+func prepare(store Store, fw *Firmware, facts *Facts, p Request, resume bool, build func(*Facts, Request) (*Plan, error)) (*Plan, *Journal, error) {
 	if !resume {
-		plan, err := Build(fw, facts, p)
+		plan, err := build(facts, p)
 		if err != nil {
 			return plan, nil, err
 		}
-		return plan, newJournal(store, fw, facts, p, plan), nil
+		return plan, &Journal{Version: journalVersion, Started: time.Now().UTC().Truncate(time.Second),
+			Bundle: fw.Name, BundleID: fw.Identity, PhoneID: facts.Identity, PlanHash: plan.Hash(),
+			Request: p, Phone: *facts, path: store.file(facts.Identity)}, nil
 	}
-	j, err := store.Resumed(facts.Identity, fw.Identity, "")
+	j, err := store.Resumed(facts.Identity, fw.Identity, p.Route)
 	if err != nil {
 		return nil, nil, err
 	}
-	plan, err := Build(fw, &j.Phone, j.Request)
+	plan, err := build(&j.Phone, j.Request)
 	if err != nil {
 		return plan, nil, err
 	}
@@ -30,34 +44,6 @@ func PrepareRun(store Store, fw *Firmware, facts *Facts, p Request, resume bool)
 		return nil, nil, err
 	}
 	return plan, j, j.unflashed(plan, facts)
-}
-
-// PrepareFastbootRun is PrepareRun for fastboot. What the phone says there does not change by
-// what is flashed, so a resumed run asks it again.
-func PrepareFastbootRun(store Store, fw *Firmware, ph *FastbootFacts, boots map[string]BootImage, p Request, resume bool) (*Plan, *Journal, error) {
-	p.Route = RouteFastboot
-	if !resume {
-		plan, err := BuildFastboot(fw, ph, boots, p)
-		if err != nil {
-			return plan, nil, err
-		}
-		return plan, newJournal(store, fw, &Facts{Identity: ph.Identity}, p, plan), nil
-	}
-	j, err := store.Resumed(ph.Identity, fw.Identity, RouteFastboot)
-	if err != nil {
-		return nil, nil, err
-	}
-	plan, err := BuildFastboot(fw, ph, boots, j.Request)
-	if err != nil {
-		return plan, nil, err
-	}
-	return plan, j, j.continues(plan)
-}
-
-func newJournal(store Store, fw *Firmware, facts *Facts, p Request, plan *Plan) *Journal {
-	return &Journal{Version: journalVersion, Started: time.Now().UTC().Truncate(time.Second),
-		Bundle: fw.Name, BundleID: fw.Identity, PhoneID: facts.Identity, PlanHash: plan.Hash(),
-		Request: p, Phone: *facts, path: store.file(facts.Identity)}
 }
 
 // continues compares the journal with the plan that was built again.
@@ -75,11 +61,11 @@ func (j *Journal) continues(plan *Plan) error {
 
 // unflashed refuses to continue on a phone that was flashed since: unit 10100 stays 1 from
 // the start of a flash to its end. Only the run that was stopped while clearing it may have
-// left a 0.
+// left a 0, and one through fastboot, which does not write it.
 func (j *Journal) unflashed(plan *Plan, now *Facts) error {
 	set, clear := plan.flagged()
 	from := plan.resumeIndex(j.Done, plan.bootSet())
-	if from <= set.last || from >= clear.first || now.Flashing {
+	if set.last < 0 || from <= set.last || from >= clear.first || now.Flashing {
 		return nil
 	}
 	return &JournalError{j.path, "this phone was flashed since then: unit 10100 says that no flash is unfinished"}

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"xflash/internal/phone"
-	"xflash/usbproto/s1"
 )
 
 // What the data do not prove is a question of the plan, answered before anything is
@@ -15,15 +14,8 @@ import (
 // knownLoader holds the known facts about the loader that will receive the images; nil when it is not
 // in the data.
 func (j *judge) knownLoader() *phone.Loader {
-	version := ""
-	switch {
-	case j.ph != nil && j.ph.Stage == string(s1.StageLoader):
-		version = j.ph.Info["VER"]
-	case j.fw.Loader != nil:
-		version = j.fw.Loader.Version
-	}
-	if l, ok := j.fw.Family.LoaderByVersion(version); ok {
-		return &l
+	if r := j.receiver(); r != nil {
+		return r.row
 	}
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 // image it accepts (usbproto/s1/PROTOCOL.md §14.3). A wrong form is refused in the middle of an
 // image, when its partition is already erased, or hangs the loader; so it is judged here.
 type receiver struct {
+	row     *phone.Loader // what is known about it; nil when it is not in the data
 	name    string
 	knows   func(sin.TagKind) bool
 	fill    phone.FillForm
@@ -38,7 +39,7 @@ func receiverOf(f *phone.Family, l *sin.Loader) *receiver {
 		packets: cautiousPackets,
 	}
 	if known {
-		r.packets = row.PacketsPerBlock
+		r.row, r.packets = &row, row.PacketsPerBlock
 	}
 	switch {
 	case r.lz4a:
@@ -59,7 +60,7 @@ func runningReceiver(f *phone.Family, version string) *receiver {
 		return nil
 	}
 	return &receiver{
-		name: "the loader " + row.Version + " in the phone", lz4a: row.LZ4A, fill: row.Fill, packets: row.PacketsPerBlock,
+		row: &row, name: "the loader " + row.Version + " in the phone", lz4a: row.LZ4A, fill: row.Fill, packets: row.PacketsPerBlock,
 		// Every loader knows these; what else it knows is not in the data.
 		knows: func(k sin.TagKind) bool {
 			return k == sin.TagGPTP || k == sin.TagADDR || k == sin.TagFILL || k == sin.TagLZ4A && row.LZ4A

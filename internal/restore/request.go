@@ -1,7 +1,6 @@
 package restore
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 )
@@ -46,59 +45,53 @@ type selection struct {
 }
 
 // SelectorError is a selector that does not name exactly one thing: wrong usage.
-type SelectorError struct {
-	Flag, Selector string
-	Fits           []string // members it fits; empty: none
-	Near           []string // names that look alike
-	Part           string   // the selector for the boot set, of which it names one file
-}
+type SelectorError struct{ Selector, Reason string }
 
-func (e *SelectorError) Error() string {
-	switch {
-	case e.Part != "":
-		return fmt.Sprintf("%s %s names one file of the boot set, which is written whole or not at all; use %s %s", e.Flag, e.Selector, e.Flag, e.Part)
-	case len(e.Fits) > 0:
-		return fmt.Sprintf("%s %s matches several files in the bundle: %s; give the path of one", e.Flag, e.Selector, strings.Join(e.Fits, ", "))
-	case len(e.Near) > 0:
-		return fmt.Sprintf("%s %s matches nothing in the bundle; did you mean %s?", e.Flag, e.Selector, strings.Join(e.Near, " or "))
-	}
-	return fmt.Sprintf("%s %s matches nothing in the bundle; \"xflash restore FILE --dry-run\" lists its content", e.Flag, e.Selector)
-}
+func (e *SelectorError) Error() string { return e.Selector + " " + e.Reason }
 
 // selects finds what the selectors of a request mean.
 func (fw *Firmware) selects(p Request) (sel selection, err error) {
-	if sel.only, err = fw.things("--only", p.Only, p.Route); err != nil {
-		return sel, err
-	}
-	sel.skip, err = fw.things("--skip", p.Skip, p.Route)
 	sel.all = len(p.Only) == 0
+	for _, s := range p.Only {
+		t, part, err := fw.oneThing("--only "+s, s, p.Route)
+		if part && err == nil {
+			err = &SelectorError{"--only " + s, "names one file of the boot set, which is written whole or not at all; use --only " + fw.bootName()}
+		}
+		if err != nil {
+			return sel, err
+		}
+		sel.only = append(sel.only, t)
+	}
 	for _, s := range p.Skip {
-		if _, part := fw.meant(s, p.Route); part {
+		t, part, err := fw.oneThing("--skip "+s, s, p.Route)
+		if err != nil {
+			return sel, err
+		}
+		if part {
 			sel.part = s
 		}
+		sel.skip = append(sel.skip, t)
 	}
-	return sel, err
+	return sel, nil
 }
 
-func (fw *Firmware) things(flag string, selectors []string, route string) (all []thing, err error) {
-	for _, s := range selectors {
-		found, part := fw.meant(s, route)
-		switch {
-		case part && flag == "--only":
-			return nil, &SelectorError{Flag: flag, Selector: s, Part: fw.bootName()}
-		case len(found) == 1:
-			all = append(all, found[0])
-		case len(found) == 0:
-			return nil, &SelectorError{Flag: flag, Selector: s, Near: fw.near(s, route)}
-		default:
-			e := &SelectorError{Flag: flag, Selector: s}
-			for _, t := range found {
-				e.Fits = append(e.Fits, t.title())
-			}
-			return nil, e
-		}
+// oneThing is the only thing that a selector fits. part: see meant.
+func (fw *Firmware) oneThing(flag, selector, route string) (t thing, part bool, err error) {
+	found, part := fw.meant(selector, route)
+	if len(found) == 1 {
+		return found[0], part, nil
 	}
-	return all, nil
+	reason := `matches nothing in the bundle; "xflash restore FILE --dry-run" lists its content`
+	if len(found) > 1 {
+		var titles []string
+		for _, t := range found {
+			titles = append(titles, t.title())
+		}
+		reason = "matches several files in the bundle: " + strings.Join(titles, ", ") + "; give the path of one"
+	} else if near := fw.near(selector, route); len(near) > 0 {
+		reason = "matches nothing in the bundle; did you mean " + strings.Join(near, " or ") + "?"
+	}
+	return t, false, &SelectorError{flag, reason}
 }
 
 func (t thing) title() string {

@@ -80,11 +80,27 @@ func (s Step) open() (io.ReadCloser, *sin.Header, error) {
 	if s.load.item == nil {
 		return nil, nil, errNothingCleared
 	}
-	file, h, err := s.load.item.begin(s.load.item.HeaderSHA256)
+	file, h, err := s.load.item.begin()
 	if err != nil {
 		return nil, nil, err
 	}
 	return &source{file: file}, h, nil
+}
+
+// begin opens a SIN file and reads its header, which must be the one that was checked.
+func (it *Item) begin() (io.ReadCloser, *sin.Header, error) {
+	file, err := it.Open()
+	if err != nil {
+		return nil, nil, err
+	}
+	h, err := sin.ReadHeader(file, it.Bytes)
+	if err == nil && headerSHA256(h) != it.HeaderSHA256 {
+		err = fmt.Errorf("%s has changed since it was checked", it.Member)
+	}
+	if err != nil {
+		return nil, nil, errors.Join(err, file.Close())
+	}
+	return file, h, nil
 }
 
 // archive opens the archive of a step, which must be the one that was checked.

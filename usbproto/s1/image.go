@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+
+	"xflash/usbproto"
 )
 
 // Image is a SIN file on its way to the phone.
@@ -32,8 +34,8 @@ const loaderChunk = 0x10000
 //
 // Reading Data overlaps sending and waiting for the phone, one packet ahead, and Data
 // must end with Size: what it says there, it says before the last packet is sent. No
-// read runs any more when SendImage returns, unless Data blocks and the upload was stopped
-// meanwhile: then one read is left over. An error of Data (*SourceError) and a stop
+// read runs any more when SendImage returns, unless the upload was stopped or the context
+// ended during one: then it is left over. An error of Data (*SourceError) and a stop
 // (ErrStopped) drop the unfinished image on the phone and leave the session usable. A
 // context that ends between two packets leaves an upload that CancelUpload drops; in
 // the middle of one it ends the session.
@@ -136,8 +138,9 @@ func (s *Session) upload(ctx context.Context, image Image, chunk int, progress f
 		return ErrStopped
 	}
 	chunks := int((image.Size-1)/int64(chunk)) + 1
-	ahead := readAhead(image, chunk) // the first packet is read while the phone judges the header
-	defer ahead.stop()
+	// The first packet is read while the phone judges the header.
+	ahead := usbproto.ReadAhead(ctx, &source{image: image}, image.Size, chunk)
+	defer ahead.Stop()
 	if err := s.sendHeader(ctx, image, chunks); err != nil {
 		return err
 	}
@@ -149,8 +152,8 @@ func (s *Session) upload(ctx context.Context, image Image, chunk int, progress f
 		if i > chunks {
 			return nil
 		}
-		data, err := ahead.next(ctx)
-		if err == nil && image.stopped() {
+		data, err := ahead.Next(image.Stop)
+		if image.stopped() {
 			err = ErrStopped
 		}
 		if err != nil {
@@ -169,7 +172,6 @@ func (s *Session) upload(ctx context.Context, image Image, chunk int, progress f
 			s.uploading = false
 		}
 		sent += int64(len(data))
-		ahead.release(data)
 	}
 }
 
@@ -213,4 +215,33 @@ func (i Image) stopped() bool {
 	default:
 		return false
 	}
+}
+
+// source is the data of an image, in the parts that are asked for. After the last byte it asks
+// for the end: what a reader checks there, it says only then.
+type source struct {
+	image Image
+	at    int64
+}
+
+func (s *source) Read(p []byte) (int, error) {
+	_, err := io.ReadFull(s.image.Data, p)
+	if err == io.EOF {
+		err = io.ErrUnexpectedEOF
+	}
+	if err == nil {
+		s.at += int64(len(p))
+	}
+	if err == nil && s.at == s.image.Size {
+		switch _, end := io.ReadFull(s.image.Data, make([]byte, 1)); {
+		case end == nil:
+			err = errors.New("there is more data than announced")
+		case end != io.EOF:
+			err = end
+		}
+	}
+	if err != nil {
+		return 0, &SourceError{Image: s.image.Name, Offset: s.at, Err: err}
+	}
+	return len(p), nil
 }
