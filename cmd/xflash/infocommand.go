@@ -121,24 +121,19 @@ func storageRows(ctx context.Context, s *command.Session) (rows []infoRow, err e
 	default:
 		row("root key hash", hex.EncodeToString(hash), "hash of the platform's root key; selects the boot set")
 	}
-	ufs, err := s.UFSInfo(ctx)
+	kind, units, err := s.Storage(ctx)
 	switch {
-	case err == nil:
-		for _, l := range ufs.LUNs {
-			row(fmt.Sprintf("LUN %d", l.Number), fmt.Sprintf("%s (%d KiB)", size(l.Size()), l.Size()>>10), "logical unit of the UFS storage")
-		}
-		return rows, nil
-	case !errors.As(err, &refused):
-		return nil, err
-	}
-	emmc, err := s.EMMCInfo(ctx)
-	switch {
-	case err == nil:
-		row("eMMC", fmt.Sprintf("%s (%d KiB)", size(emmc.Size()), emmc.Size()>>10), "size of the storage")
 	case errors.As(err, &refused):
 		row("storage", "(refused: "+refused.Text+")", "")
-	default:
+	case err != nil:
 		return nil, err
+	}
+	for _, l := range units {
+		key, note := fmt.Sprintf("LUN %d", l.Number), "logical unit of the UFS storage"
+		if kind == "emmc" {
+			key, note = "eMMC", "size of the storage"
+		}
+		row(key, fmt.Sprintf("%s (%d KiB)", size(l.Size()), l.Size()>>10), note)
 	}
 	return rows, nil
 }

@@ -83,40 +83,28 @@ func (r *factsReader) text(name string) string {
 	return strings.TrimSpace(v)
 }
 
-// storage asks for UFS, and for eMMC when there is none.
 func (r *factsReader) storage(c *CommandFacts) {
 	if r.err != nil {
 		return
 	}
 	c.LUNs = map[int]int64{}
-	ufs, err := r.s.UFSInfo(r.ctx)
+	kind, units, err := r.s.Storage(r.ctx)
 	switch {
 	case err == nil:
-		c.Storage = "ufs"
-		for _, l := range ufs.LUNs {
-			if l.Enabled {
-				c.LUNs[l.Number] = l.Size()
-			}
-			if l.Enabled && c.SectorSize > 0 && c.SectorSize != l.BlockSize {
-				c.StorageError = fmt.Sprintf("it gives a sector of %d bytes, but for logical unit %d a block of %d", c.SectorSize, l.Number, l.BlockSize)
-			}
-		}
-		return
+		c.Storage = kind
 	case broken(err):
 		r.keep(err)
-		return
 	case !errors.As(err, new(*command.Refusal)):
 		c.StorageError = err.Error()
-		return
 	}
-	emmc, err := r.s.EMMCInfo(r.ctx)
-	switch {
-	case err == nil:
-		c.Storage, c.LUNs[0] = "emmc", emmc.Size()
-	case broken(err):
-		r.keep(err)
-	case !errors.As(err, new(*command.Refusal)):
-		c.StorageError = err.Error()
+	for _, l := range units {
+		if !l.Enabled {
+			continue
+		}
+		c.LUNs[l.Number] = l.Size()
+		if kind == "ufs" && c.SectorSize > 0 && c.SectorSize != l.BlockSize {
+			c.StorageError = fmt.Sprintf("it gives a sector of %d bytes, but for logical unit %d a block of %d", c.SectorSize, l.Number, l.BlockSize)
+		}
 	}
 }
 

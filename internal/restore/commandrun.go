@@ -44,8 +44,7 @@ func (r *commandRun) writes(step Step) bool { return step.Kind != StepEnd }
 
 // ready finds out how the phone accepts signatures, which changes nothing.
 func (r *commandRun) ready() error {
-	_, err := r.s.SignatureForm(r.ctx)
-	return err
+	return r.s.ProbeSignature(r.ctx)
 }
 
 func (r *commandRun) settle() error { return nil }
@@ -62,7 +61,7 @@ func (r *commandRun) step(i int, step Step) error {
 	case StepSync:
 		return r.sync()
 	case StepEnd:
-		return r.s.End(r.ctx, command.PowerDown)
+		return r.s.End(r.ctx)
 	}
 	return fmt.Errorf("the plan has a step of unknown kind %q", step.Kind)
 }

@@ -31,7 +31,7 @@ func TestBrokenAnswers(t *testing.T) {
 	send := func(ctx context.Context, s *command.Session) error {
 		return s.Download(ctx, bytes.NewReader(pattern(16)), 16, nil)
 	}
-	form := func(ctx context.Context, s *command.Session) error { _, err := s.SignatureForm(ctx); return err }
+	form := func(ctx context.Context, s *command.Session) error { return s.ProbeSignature(ctx) }
 	const ask, askHash, askSend, askForm = "getvar:product", "Get-root-key-hash", "download:00000010", "signature:00000000"
 	for name, c := range map[string]struct {
 		do      func(ctx context.Context, s *command.Session) error
@@ -161,7 +161,7 @@ func TestSilenceAtEveryCommand(t *testing.T) {
 			_, err := s.ReadPartition(ctx, "fsg", io.Discard, 1<<20)
 			return err
 		}, ""},
-		{"signature:00000000", d.Answer, func(ctx context.Context, s *command.Session) error { _, err := s.SignatureForm(ctx); return err }, ""},
+		{"signature:00000000", d.Answer, func(ctx context.Context, s *command.Session) error { return s.ProbeSignature(ctx) }, ""},
 		{"download:00000001", d.Answer, func(ctx context.Context, s *command.Session) error {
 			return s.WriteTA(ctx, command.UnitUpdate, []byte{1})
 		}, ""},
@@ -169,7 +169,7 @@ func TestSilenceAtEveryCommand(t *testing.T) {
 		{"Repartition:0", d.Work, func(ctx context.Context, s *command.Session) error { return s.Repartition(ctx, 0) }, "signed"},
 		{"set_active:a", d.Work, func(ctx context.Context, s *command.Session) error { return s.SetActiveA(ctx) }, ""},
 		{"Sync", d.Sync, func(ctx context.Context, s *command.Session) error { return s.Sync(ctx) }, ""},
-		{"powerdown", d.Answer, func(ctx context.Context, s *command.Session) error { return s.End(ctx, command.PowerDown) }, ""},
+		{"powerdown", d.Answer, func(ctx context.Context, s *command.Session) error { return s.End(ctx) }, ""},
 	} {
 		t.Run(c.command, func(t *testing.T) {
 			inSession(t, func(p *phone) {

@@ -9,46 +9,45 @@ import (
 	"io"
 )
 
-// Form is how a phone accepts a signature.
-type Form int
+// form is how a phone accepts a signature.
+type form int
 
-// The forms.
 const (
-	FormUnknown  Form = iota // not asked yet
-	FormDirect               // signature:LENGTH and the bytes, 2017 to 2020
-	FormDownload             // a download, then signature, from 2021 on
+	formUnknown  form = iota // not asked yet
+	formDirect               // signature:LENGTH and the bytes, 2017 to 2020
+	formDownload             // a download, then signature, from 2021 on
 )
 
-// SignatureForm finds out how the phone accepts a signature, once: by an empty one, which only the first form answers
+// ProbeSignature finds out how the phone accepts a signature, once: by an empty one, which only the first form answers
 // with DATA. The model year does not tell (PROTOCOL.md §2.2).
-func (s *Session) SignatureForm(ctx context.Context) (Form, error) {
-	if s.form != FormUnknown {
-		return s.form, nil
+func (s *Session) ProbeSignature(ctx context.Context) error {
+	if s.form != formUnknown {
+		return nil
 	}
 	s.phone.signed, s.phone.erased = false, ""
 	command := "signature:00000000"
 	if err := s.send(ctx, command, false); err != nil {
-		return FormUnknown, err
+		return err
 	}
 	r, err := s.receive(ctx, command, s.opt.Answer, false)
 	var refused *Refusal
 	switch {
 	case errors.As(err, &refused):
-		s.form = FormDownload
-		return s.form, nil
+		s.form = formDownload
+		return nil
 	case err != nil:
-		return FormUnknown, err
+		return err
 	case r.kind != "DATA" || r.size != 0:
-		return FormUnknown, s.end(&AnswerError{command, r.String(), "DATA00000000 or FAIL must come"})
+		return s.end(&AnswerError{command, r.String(), "DATA00000000 or FAIL must come"})
 	}
 	// An empty signature may be refused: what matters is that the form was understood.
 	if r, err = s.receive(ctx, command, s.opt.Work, false); err != nil && !errors.As(err, &refused) {
-		return FormUnknown, err
+		return err
 	} else if err == nil && r.kind != "OKAY" {
-		return FormUnknown, s.end(&AnswerError{command, r.String(), "OKAY must come after the data"})
+		return s.end(&AnswerError{command, r.String(), "OKAY must come after the data"})
 	}
-	s.form = FormDirect
-	return s.form, nil
+	s.form = formDirect
+	return nil
 }
 
 // Sign sends the phone the signature of the next image: the CMS of its SIN file, DER, whole. One that it does not accept
@@ -60,12 +59,12 @@ func (s *Session) Sign(ctx context.Context, cms []byte) error {
 	if err := s.fits(int64(len(cms))); err != nil {
 		return err
 	}
-	form, err := s.SignatureForm(ctx)
+	err := s.ProbeSignature(ctx)
 	if err != nil {
 		return err
 	}
 	s.phone.signed, s.phone.erased, s.phone.loaded = false, "", false
-	if form == FormDirect {
+	if s.form == formDirect {
 		err = s.upload(ctx, fmt.Sprintf("signature:%08x", len(cms)), bytes.NewReader(cms), int64(len(cms)), s.opt.Work, nil)
 	} else if err = s.put(ctx, bytes.NewReader(cms), int64(len(cms)), nil); err == nil {
 		err = s.change(ctx, "signature", s.opt.Work)

@@ -46,7 +46,7 @@ func TestSession(t *testing.T) {
 				p.answer("Sync", "OKAY")
 				p.answer("powerdown", "OKAY")
 			}, func(ctx context.Context, t *testing.T, s *command.Session) {
-				_, err := s.SignatureForm(ctx)
+				err := s.ProbeSignature(ctx)
 				no(t, err)
 				no(t, s.WriteTA(ctx, command.UnitUpdate, []byte{1}))
 				no(t, s.Sign(ctx, cms))
@@ -61,7 +61,7 @@ func TestSession(t *testing.T) {
 				no(t, s.SetActiveA(ctx))
 				no(t, s.WriteTA(ctx, command.UnitUpdate, []byte{0}))
 				no(t, s.Sync(ctx))
-				no(t, s.End(ctx, command.PowerDown))
+				no(t, s.End(ctx))
 			})
 		})
 	}

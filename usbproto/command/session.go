@@ -50,7 +50,7 @@ type Session struct {
 	opt   Options
 	stall usbproto.Stall
 	limit int64 // max-download-size, 0 when the phone does not tell
-	form  Form
+	form  form
 	slots *Slots // what the phone said, nil before it was asked
 	phone state
 	ended error // why nothing can be sent any more
@@ -141,48 +141,19 @@ func parseLimit(text string) (int64, bool) {
 // MaxDownload is the longest download in bytes that the phone accepts; false when it did not tell.
 func (s *Session) MaxDownload() (int64, bool) { return s.limit, s.limit > 0 }
 
-// End ends the session: the phone confirms and leaves the bus. One that leaves without a word did what was asked. After
-// an update that did not succeed there is no ending: the phone stays in flash mode, where it can be repaired
+// End ends the session: the phone confirms, switches off and leaves the bus. One that leaves without a word did what was
+// asked. After an update that did not succeed there is no ending: the phone stays in flash mode, where it can be repaired
 // (PROTOCOL.md §3.7).
-func (s *Session) End(ctx context.Context, how Ending) error {
-	words := endings[how]
-	if words == nil {
-		return fmt.Errorf("%w: unknown ending %d", ErrState, how)
-	}
+func (s *Session) End(ctx context.Context) error {
 	if s.phone.open {
 		return fmt.Errorf("%w: the update is not complete", ErrState)
 	}
-	var err error
-	for _, word := range words { // the spelling depends on the year (PROTOCOL.md §1.3)
-		_, err = s.plain(ctx, word, s.opt.Answer)
-		var refused *Refusal
-		if !errors.As(err, &refused) {
-			break
-		}
-	}
+	_, err := s.plain(ctx, "powerdown", s.opt.Answer)
 	if err == nil || errors.Is(err, usbproto.ErrGone) {
 		s.ended = ErrEnded
 		return nil
 	}
 	return err
-}
-
-// Ending is what the phone does after a session.
-type Ending int
-
-// The endings.
-const (
-	PowerDown Ending = iota
-	Continue         // start Android
-	Reboot
-	RebootBootloader // fastboot
-	RebootFastboot   // fastbootd, from 2019 on
-	RebootRecovery
-)
-
-var endings = map[Ending][]string{
-	PowerDown: {"powerdown"}, Continue: {"continue"}, Reboot: {"reboot"},
-	RebootBootloader: {"Reboot-bootloader", "reboot-bootloader"}, RebootFastboot: {"reboot-fastboot"}, RebootRecovery: {"reboot-recovery"},
 }
 
 // Close gives the connection back without a word to the phone, which stays as it is. It may be called from another

@@ -89,7 +89,7 @@ func FuzzSession(f *testing.F) {
 			func() error { _, err := s.ReadPartition(ctx, "fsg", io.Discard, 1<<20); return err },
 			func() error { return s.WriteTA(ctx, command.UnitUpdate, []byte{0}) },
 			func() error { return s.Sync(ctx) },
-			func() error { return s.End(ctx, command.PowerDown) },
+			func() error { return s.End(ctx) },
 		} {
 			typed(t, do())
 		}
@@ -134,7 +134,7 @@ func FuzzUFS(f *testing.F) {
 		if err != nil {
 			return
 		}
-		for _, l := range u.LUNs {
+		for _, l := range u {
 			if l.Size() < 0 {
 				t.Errorf("%+v", l)
 			}

@@ -3,17 +3,12 @@ package command
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math/bits"
 )
 
-// UFS is the storage of a phone with UFS.
-type UFS struct {
-	Raw  []byte // the descriptors as the phone sent them
-	LUNs []LUN  // in their order
-}
-
-// LUN is a logical unit of UFS.
+// LUN is a logical unit of UFS; an eMMC counts as one.
 type LUN struct {
 	Number    int
 	Enabled   bool
@@ -27,8 +22,17 @@ func (l LUN) Size() int64 { return l.BlockSize * l.Blocks }
 // maxStorageInfo bounds the descriptors in bytes: a device and 32 units have less than 2 KiB.
 const maxStorageInfo = 64 << 10
 
-// UFSInfo asks for the sizes of the logical units. A phone with eMMC refuses.
-func (s *Session) UFSInfo(ctx context.Context) (*UFS, error) {
+// Storage asks for the logical units of UFS and, when the phone refuses that, for the eMMC.
+func (s *Session) Storage(ctx context.Context) (kind string, units []LUN, err error) {
+	if units, err = s.UFSInfo(ctx); !errors.As(err, new(*Refusal)) {
+		return "ufs", units, err
+	}
+	units, err = s.EMMCInfo(ctx)
+	return "emmc", units, err
+}
+
+// UFSInfo asks for the logical units, in their order. A phone with eMMC refuses.
+func (s *Session) UFSInfo(ctx context.Context) ([]LUN, error) {
 	raw, err := s.fetchAll(ctx, "Get-ufs-info", maxStorageInfo)
 	if err != nil {
 		return nil, err
@@ -38,18 +42,17 @@ func (s *Session) UFSInfo(ctx context.Context) (*UFS, error) {
 
 // ParseUFS takes the descriptors apart: that of the device, whose first byte is its length and byte 6 the number of units,
 // then one for each unit, of the length its first byte says (PROTOCOL.md §5.3).
-func ParseUFS(raw []byte) (*UFS, error) {
+func ParseUFS(raw []byte) (units []LUN, err error) {
 	const minDevice, minUnit = 7, 0x13
 	if len(raw) < minDevice || int(raw[0]) < minDevice || int(raw[0]) > len(raw) {
 		return nil, fmt.Errorf("the UFS description of %d bytes has no device descriptor", len(raw))
 	}
 	count := int(raw[6])
-	u := &UFS{Raw: raw}
 	seen := map[int]bool{}
-	for at := int(raw[0]); len(u.LUNs) < count; {
+	for at := int(raw[0]); len(units) < count; {
 		rest := raw[at:]
 		if len(rest) < minUnit || int(rest[0]) < minUnit || int(rest[0]) > len(rest) {
-			return nil, fmt.Errorf("the UFS description ends at byte %d, in unit %d of %d", at, len(u.LUNs)+1, count)
+			return nil, fmt.Errorf("the UFS description ends at byte %d, in unit %d of %d", at, len(units)+1, count)
 		}
 		shift, blocks := rest[10], binary.BigEndian.Uint64(rest[11:])
 		if shift > 20 || bits.Len64(blocks)+int(shift) > 62 {
@@ -60,23 +63,14 @@ func ParseUFS(raw []byte) (*UFS, error) {
 			return nil, fmt.Errorf("the UFS description has unit %d twice", lun.Number)
 		}
 		seen[lun.Number] = true
-		u.LUNs = append(u.LUNs, lun)
+		units = append(units, lun)
 		at += int(rest[0])
 	}
-	return u, nil
+	return units, nil
 }
-
-// EMMC is the storage of a phone with eMMC.
-type EMMC struct {
-	Raw     []byte // the EXT_CSD register, 512 bytes
-	Sectors int64  // of 512 bytes
-}
-
-// Size is in bytes.
-func (e *EMMC) Size() int64 { return e.Sectors * 512 }
 
 // EMMCInfo asks for the size of the eMMC. A phone with UFS refuses.
-func (s *Session) EMMCInfo(ctx context.Context) (*EMMC, error) {
+func (s *Session) EMMCInfo(ctx context.Context) ([]LUN, error) {
 	raw, err := s.fetchAll(ctx, "Get-emmc-info", maxStorageInfo)
 	if err != nil {
 		return nil, err
@@ -85,10 +79,10 @@ func (s *Session) EMMCInfo(ctx context.Context) (*EMMC, error) {
 }
 
 // ParseEMMC reads EXT_CSD: the number of sectors is 4 bytes little-endian at 0xd4 (PROTOCOL.md §5.3).
-func ParseEMMC(raw []byte) (*EMMC, error) {
-	const size, at = 512, 0xd4
+func ParseEMMC(raw []byte) ([]LUN, error) {
+	const size, at, sector = 512, 0xd4, 512
 	if len(raw) != size {
 		return nil, fmt.Errorf("the eMMC description has %d bytes, not %d", len(raw), size)
 	}
-	return &EMMC{Raw: raw, Sectors: int64(binary.LittleEndian.Uint32(raw[at:]))}, nil
+	return []LUN{{Enabled: true, BlockSize: sector, Blocks: int64(binary.LittleEndian.Uint32(raw[at:]))}}, nil
 }

@@ -38,8 +38,8 @@ func TestUFS(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !bytes.Equal(u.Raw, xz2c) || len(u.LUNs) != 3 || u.LUNs[0].Size() != 62480384<<10 || u.LUNs[1].Size() != 4096<<10 || u.LUNs[2].Number != 2 {
-			t.Errorf("%+v", u.LUNs)
+		if len(u) != 3 || u[0].Size() != 62480384<<10 || u[1].Size() != 4096<<10 || u[2].Number != 2 {
+			t.Errorf("%+v", u)
 		}
 		var r *command.Refusal
 		if _, err := s.EMMCInfo(ctx); !errors.As(err, &r) {
@@ -48,7 +48,7 @@ func TestUFS(t *testing.T) {
 	})
 	// Above 32 bits of blocks, and of bytes.
 	u, err := command.ParseUFS(descriptors([3]uint64{0, 12, 1 << 33}))
-	if err != nil || u.LUNs[0].Size() != 1<<45 {
+	if err != nil || u[0].Size() != 1<<45 {
 		t.Errorf("%+v, %v", u, err)
 	}
 	for name, raw := range map[string][]byte{
@@ -76,16 +76,12 @@ func TestEMMC(t *testing.T) {
 		p.answer("Get-ufs-info", "FAILUfs-info not supported")
 		p.answer("Get-emmc-info", "DATA00000200", string(raw), "OKAY")
 	}, func(ctx context.Context, t *testing.T, s *command.Session) {
-		var r *command.Refusal
-		if _, err := s.UFSInfo(ctx); !errors.As(err, &r) {
-			t.Errorf("got %v", err)
-		}
-		e, err := s.EMMCInfo(ctx)
-		if err != nil || e.Size()/1024 != 122138624 {
-			t.Errorf("%+v, %v", e, err)
+		kind, units, err := s.Storage(ctx)
+		if err != nil || kind != "emmc" || len(units) != 1 || !units[0].Enabled || units[0].Size()/1024 != 122138624 {
+			t.Errorf("%s, %+v, %v", kind, units, err)
 		}
 	})
-	if e, _ := command.ParseEMMC(bytes.Repeat([]byte{0xff}, 512)); e.Size() != 0xffffffff*512 {
+	if e, _ := command.ParseEMMC(bytes.Repeat([]byte{0xff}, 512)); len(e) != 1 || e[0].Size() != 0xffffffff*512 {
 		t.Errorf("%+v", e)
 	}
 	for _, n := range []int{0, 511, 513} {
