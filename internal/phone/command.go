@@ -29,7 +29,7 @@ type commandData struct {
 	images []imageData
 	orders []commandOrder
 	last   []string
-	units  []unitRange
+	units  []unitData
 }
 
 type commandOrder struct {
@@ -58,7 +58,7 @@ func (k *knowledge) loadCommand(files fs.FS) error {
 		}
 		k.command.images = append(k.command.images, img)
 	}
-	k.command.orders, k.command.last, k.command.units = data.Orders, data.Last, ranges(data.Units)
+	k.command.orders, k.command.last, k.command.units = data.Orders, data.Last, data.Units
 	return nil
 }
 
@@ -102,10 +102,8 @@ func (f *Family) Unit(number uint32) Unit {
 	if f.Protocol != ProtocolCommand {
 		return UnitVerdict(number)
 	}
-	for _, r := range loaded().command.units {
-		if r.first <= number && number <= r.last {
-			return Unit{number, r.verdict, true, r.reason}
-		}
+	if u, known := findUnit(loaded().command.units, number); known {
+		return u
 	}
 	u := UnitVerdict(number)
 	if u.Verdict == Allow || u.Verdict == Request {

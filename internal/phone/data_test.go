@@ -102,9 +102,9 @@ func TestVocabulary(t *testing.T) {
 		}
 	}
 	for _, u := range loaded().units {
-		oneOf(t, "unit verdict", u.verdict, Allow, Delivery, Session, Request, Never)
-		if u.reason == "" {
-			t.Errorf("unit %d has no reason", u.first)
+		oneOf(t, "unit verdict", u.Verdict, Allow, Delivery, Session, Request, Never)
+		if u.Reason == "" {
+			t.Errorf("unit %d has no reason", u.Unit)
 		}
 	}
 	for _, f := range loaded().files {

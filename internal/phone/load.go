@@ -20,7 +20,7 @@ type knowledge struct {
 	families []*Family
 	images   []imageData
 	never    []Partition
-	units    []unitRange
+	units    []unitData
 	files    []TAFile
 	guids    []provenGUID
 	command  commandData
@@ -31,25 +31,12 @@ type imageData struct {
 	Aliases []string `json:"aliases"` // further names of the file
 }
 
-type unitRange struct {
-	first, last uint32
-	verdict     Verdict
-	reason      string
-}
-
 // unitData is the form of a unit, or of a range of units, in the data files.
 type unitData struct {
 	Unit    uint32  `json:"unit"`
 	Last    uint32  `json:"last"` // 0: the range is one unit
 	Verdict Verdict `json:"verdict"`
 	Reason  string  `json:"reason"`
-}
-
-func ranges(units []unitData) (all []unitRange) {
-	for _, d := range units {
-		all = append(all, unitRange{d.Unit, max(d.Unit, d.Last), d.Verdict, d.Reason})
-	}
-	return all
 }
 
 // loaded reads the data once. They are part of the program and a test reads
@@ -136,7 +123,7 @@ func (k *knowledge) loadUnits(files fs.FS) error {
 	if err := decode(files, name, &data); err != nil {
 		return err
 	}
-	k.units = ranges(data.Units)
+	k.units = data.Units
 	for _, d := range data.Files {
 		f := TAFile{Name: d.Name, Units: d.Units, Never: d.Never, Reason: d.Reason}
 		if d.Data != "" {

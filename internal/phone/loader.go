@@ -11,7 +11,7 @@ import (
 //
 // Source: usbproto/s1/PROTOCOL.md §14.1 for rows with Verified == ByLoader, each executed from
 // its own bytes; PHONES.md §4 and its table for the rest. What was only seen
-// in execution (Fill, PacketsPerBlock, HeaderChecksum, IgnoresEnd, StopsUnplugged)
+// in execution (Fill, PacketsPerBlock, HeaderChecksum, StopsUnplugged)
 // is taken from the executed sister in rows with Verified == BySister.
 type Loader struct {
 	Version string   `json:"version"` // "MSM8974AB_22"; the hello's VER may wrap it, see LoaderByVersion
@@ -39,9 +39,6 @@ type Loader struct {
 	// the loader finds no later header; only a power cycle helps. The others ignore
 	// the checksum.
 	HeaderChecksum bool `json:"header_checksum"`
-
-	// IgnoresEnd: the loader writes past the end of a partition.
-	IgnoresEnd bool `json:"ignores_end"`
 
 	// StopsUnplugged: the loader switches the phone off when the cable goes.
 	StopsUnplugged bool `json:"stops_unplugged"`

@@ -41,7 +41,6 @@ type Family struct {
 	SoC        string      `json:"soc"`
 	Roots      []string    `json:"roots"`       // names of the roots its firmware is signed by; empty: not known
 	Recovery   string      `json:"recovery"`    // label of the partition that fastboot calls recovery; empty: none is known
-	NoFastboot bool        `json:"no_fastboot"` // the models have no fastboot mode
 	Note       string      `json:"note"`        // what is not certain about these data
 	Elsewhere  string      `json:"elsewhere"`   // a program that restores these models, where xflash does not; may be empty
 	Storage    string      `json:"storage"`     // of families of 2017 and later: "ufs" or "emmc"

@@ -17,16 +17,23 @@ type Unit struct {
 // during a restore. It is an allow-list: a number that is unknown is Never.
 // Nothing in trim-area partition 1 is ever written.
 func UnitVerdict(number uint32) Unit {
-	for _, r := range loaded().units {
-		if r.first <= number && number <= r.last {
-			return Unit{number, r.verdict, true, r.reason}
-		}
+	if u, known := findUnit(loaded().units, number); known {
+		return u
 	}
 	return Unit{number, Never, false, "unknown: xflash never writes units that are not on the list"}
 }
 
 // CalibrationReason is why nothing in trim-area partition 1 is ever written.
 const CalibrationReason = "trim-area partition 1 holds calibration of one phone"
+
+func findUnit(ranges []unitData, number uint32) (Unit, bool) {
+	for _, r := range ranges {
+		if r.Unit <= number && number <= max(r.Unit, r.Last) {
+			return Unit{number, r.Verdict, true, r.Reason}, true
+		}
+	}
+	return Unit{}, false
+}
 
 // TAFile is what a .ta file of a bundle means, by its name.
 type TAFile struct {

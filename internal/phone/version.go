@@ -1,10 +1,8 @@
 package phone
 
 import (
-	"cmp"
 	"fmt"
-	"strconv"
-	"strings"
+	"slices"
 )
 
 // QuestionVersion says why a firmware version looks mistyped for a model (PHONES.md §9.3); ""
@@ -14,29 +12,17 @@ func (m Model) QuestionVersion(version string) string {
 		return ""
 	}
 	first, last := m.Firmware[0], m.Firmware[1]
-	if compareReleases(version, first) >= 0 && compareReleases(version, last) <= 0 {
+	if slices.Compare(release(version), release(first)) >= 0 && slices.Compare(release(version), release(last)) <= 0 {
 		return ""
 	}
 	return fmt.Sprintf("no firmware of a %s has the version %s: known ones are %s to %s; is it mistyped?", m.Code, version, first, last)
 }
 
-// compareReleases compares the first two numbers of versions. A text without numbers comes
-// before all.
-func compareReleases(a, b string) int {
-	major, minor := release(a)
-	otherMajor, otherMinor := release(b)
-	return cmp.Or(cmp.Compare(major, otherMajor), cmp.Compare(minor, otherMinor))
-}
-
-func release(version string) (major, minor int) {
-	first, rest, _ := strings.Cut(version, ".")
-	second, _, _ := strings.Cut(rest, ".")
-	major, err := strconv.Atoi(first)
-	if err != nil {
-		return -1, 0
+// release is the first two numbers of a version. A text without them comes before all.
+func release(version string) []int {
+	var major, minor int
+	if n, _ := fmt.Sscanf(version, "%d.%d", &major, &minor); n < 2 {
+		return nil
 	}
-	if minor, err = strconv.Atoi(second); err != nil {
-		return -1, 0
-	}
-	return major, minor
+	return []int{major, minor}
 }

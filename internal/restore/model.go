@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"xflash/internal/phone"
+	"xflash/usbproto/s1"
 )
 
 // matchModel compares the model that the phone names, the one that --model names and the
@@ -80,7 +81,7 @@ func (b *builder) flashModel() {
 	} else {
 		evidence = append(evidence, fmt.Sprintf("trim-area unit 2210 reads %q instead of a model name, as it does after some custom ROMs", said))
 	}
-	for _, root := range splitList(ph.Info["S1_ROOT"]) {
+	for _, root := range s1.SplitRoots(ph.Info["S1_ROOT"]) {
 		for _, f := range phone.ByRoot(root) {
 			evidence = append(evidence, fmt.Sprintf("the phone trusts the root %s, the root of %s phones", root, f.Name))
 		}

@@ -7,6 +7,7 @@ import (
 
 	"xflash/internal/phone"
 	"xflash/sin"
+	"xflash/usbproto/s1"
 )
 
 // origin refuses a file unless a root that this phone may trust vouches for it: a root of
@@ -35,7 +36,7 @@ func (j *judge) origin(it *Item) (ps Problems) {
 	if j.ph == nil || len(ps) > 0 || it.testRoot() {
 		return ps
 	}
-	trusted := splitList(j.ph.Info["S1_ROOT"])
+	trusted := s1.SplitRoots(j.ph.Info["S1_ROOT"])
 	if len(trusted) > 0 && !has(trusted, it.Issuer) && !has(trusted, root) {
 		refuse(fmt.Sprintf("signed by %s, but the phone trusts %s", it.Issuer, strings.Join(trusted, ", ")), "the phone would refuse it", bundleFor)
 	}
@@ -52,10 +53,6 @@ func (it *Item) testRoot() bool {
 func (j *judge) byFamily(it *Item) bool {
 	return it.Trust.State == sin.TrustSupplied ||
 		it.Trust.State == sin.TrustPinned && slices.Contains(j.fw.Family.Roots, it.Trust.Root)
-}
-
-func splitList(s string) []string {
-	return strings.FieldsFunc(s, func(r rune) bool { return r == ',' || r == ' ' })
 }
 
 // testRoot is how the names of Sony's internal roots start (internal/explain/ERRORS.md §0).

@@ -40,8 +40,11 @@ func (i *Info) MaxPacket() int {
 }
 
 // Roots are the names of the root certificates the phone trusts.
-func (i *Info) Roots() []string {
-	return strings.FieldsFunc(i.values["S1_ROOT"], func(r rune) bool { return r == ',' || r == ' ' })
+func (i *Info) Roots() []string { return SplitRoots(i.values["S1_ROOT"]) }
+
+// SplitRoots reads the value of S1_ROOT, the names of root certificates.
+func SplitRoots(value string) []string {
+	return strings.FieldsFunc(value, func(r rune) bool { return r == ',' || r == ' ' })
 }
 
 // HWRole is one entry of the phone's hardware configuration: what files of a signer may

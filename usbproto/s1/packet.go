@@ -34,31 +34,16 @@ const (
 	CmdReadTable Command = 21
 )
 
+var commandNames = map[Command]string{
+	CmdInfo: "get information", CmdEnd: "end session", CmdHeader: "image header", CmdData: "image data", CmdError: "get error",
+	CmdOpenTA: "open trim area", CmdCloseTA: "close trim area", CmdReadUnit: "read unit", CmdWriteUnit: "write unit",
+	CmdReadAll: "read all units", CmdReadTable: "read partition table",
+}
+
 // String names the command in the words of the protocol.
 func (c Command) String() string {
-	switch c {
-	case CmdInfo:
-		return "get information (1)"
-	case CmdEnd:
-		return "end session (4)"
-	case CmdHeader:
-		return "image header (5)"
-	case CmdData:
-		return "image data (6)"
-	case CmdError:
-		return "get error (7)"
-	case CmdOpenTA:
-		return "open trim area (9)"
-	case CmdCloseTA:
-		return "close trim area (10)"
-	case CmdReadUnit:
-		return "read unit (12)"
-	case CmdWriteUnit:
-		return "write unit (13)"
-	case CmdReadAll:
-		return "read all units (18)"
-	case CmdReadTable:
-		return "read partition table (21)"
+	if name, known := commandNames[c]; known {
+		return fmt.Sprintf("%s (%d)", name, uint32(c))
 	}
 	return fmt.Sprintf("command %d", uint32(c))
 }

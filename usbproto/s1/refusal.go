@@ -14,7 +14,7 @@ type Refusal struct {
 	Severity string            // NONE, MINOR or MAJOR
 	Code     string            // 4 hexadecimal digits; "" on phones of 2010-11, see Extra
 	Dynamic  string            // 8 hexadecimal digits, or a text on older phones
-	Extra    map[string]string // all other keys, such as ERR_CLASS of old phones; nil without any
+	Extra    map[string]string // all other keys, such as ERR_CLASS of old phones
 }
 
 func (e *Refusal) Error() string {
@@ -49,23 +49,10 @@ func (e *Refusal) NoUnit() bool {
 
 // parseRefusal takes the text of command 7 apart.
 func parseRefusal(text []byte, at At) *Refusal {
-	info := ParseInfo(text)
-	r := &Refusal{At: at, Raw: trimNUL(text)}
-	for _, key := range info.Keys() {
-		value, _ := info.Get(key)
-		switch key {
-		case "ERR_SEVERITY":
-			r.Severity = value
-		case "ERR_CODE":
-			r.Code = value
-		case "ERR_DYNAMIC":
-			r.Dynamic = value
-		default:
-			if r.Extra == nil {
-				r.Extra = map[string]string{}
-			}
-			r.Extra[key] = value
-		}
+	all := ParseInfo(text).values
+	r := &Refusal{At: at, Raw: trimNUL(text), Severity: all["ERR_SEVERITY"], Code: all["ERR_CODE"], Dynamic: all["ERR_DYNAMIC"], Extra: all}
+	for _, key := range []string{"ERR_SEVERITY", "ERR_CODE", "ERR_DYNAMIC"} {
+		delete(all, key)
 	}
 	return r
 }
