@@ -2,7 +2,6 @@ package phone
 
 import (
 	"cmp"
-	"fmt"
 	"io/fs"
 	"slices"
 	"strings"
@@ -117,24 +116,4 @@ func (f *Family) Unit(number uint32) Unit {
 func Unlisted(code string) (*Family, Model) {
 	m := Model{Code: code, Name: "Xperia " + code, Form: "", ByName: true}
 	return &Family{Name: "unlisted", Protocol: ProtocolCommand, Note: "This model is in no list.", Models: []Model{m}}, m
-}
-
-// commandProof says how far it is proven that a model of 2017 and later can be restored.
-func (f *Family) commandProof(m Model) Verification {
-	switch {
-	case m.whyNot != "":
-		return Unproven
-	case m.ByName:
-		return NameOnly
-	}
-	return Simulated
-}
-
-// commandSentence is Sentence for a model that is restored in the protocol of 2017.
-func (f *Family) commandSentence(m Model) string {
-	s := fmt.Sprintf("%s (%s), %s: restored by xflash, tested on simulated phones only, never on a real one", m.Name, m.Code, f.Name)
-	if m.ByName {
-		s += "; only the name of the model is known"
-	}
-	return s
 }

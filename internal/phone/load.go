@@ -51,17 +51,10 @@ var loaded = sync.OnceValue(func() *knowledge {
 
 func load(files fs.FS) (*knowledge, error) {
 	k := new(knowledge)
-	if err := k.loadImages(files); err != nil {
-		return nil, err
-	}
-	if err := k.loadUnits(files); err != nil {
-		return nil, err
-	}
-	if err := k.loadGUIDs(files); err != nil {
-		return nil, err
-	}
-	if err := k.loadCommand(files); err != nil {
-		return nil, err
+	for _, read := range []func(fs.FS) error{k.loadImages, k.loadUnits, k.loadGUIDs, k.loadCommand} {
+		if err := read(files); err != nil {
+			return nil, err
+		}
 	}
 	names, err := fs.Glob(files, "families/*.json")
 	if err != nil {

@@ -54,7 +54,13 @@ func (f *Family) KnownOrder(m Model) (Order, bool) {
 // loader when the order is known too. Nothing is restored by a script alone.
 func (f *Family) Proof(m Model) Verification {
 	if f.Protocol == ProtocolCommand {
-		return f.commandProof(m)
+		switch {
+		case m.whyNot != "":
+			return Unproven
+		case m.ByName:
+			return NameOnly
+		}
+		return Simulated
 	}
 	l, known := f.Loader(m)
 	if _, ok := f.KnownOrder(m); !ok || !known {
@@ -75,7 +81,11 @@ func (f *Family) Sentence(m Model) string {
 		return name + "not restored by xflash, because " + m.whyNot + "; " + f.Elsewhere + " can"
 	}
 	if f.Protocol == ProtocolCommand {
-		return f.commandSentence(m)
+		name += "restored by xflash, tested on simulated phones only, never on a real one"
+		if m.ByName {
+			name += "; only the name of the model is known"
+		}
+		return name
 	}
 	done := "restored by xflash"
 	if f.NoBootSet != "" {

@@ -156,11 +156,13 @@ func Families() []*Family { return loaded().families }
 
 // ByModel finds a model by its code, in any case.
 func ByModel(code string) (*Family, Model, bool) {
+	return find(func(m Model) bool { return strings.EqualFold(m.Code, code) })
+}
+
+func find(is func(Model) bool) (*Family, Model, bool) {
 	for _, f := range Families() {
-		for _, m := range f.Models {
-			if strings.EqualFold(m.Code, code) {
-				return f, m, true
-			}
+		if i := slices.IndexFunc(f.Models, is); i >= 0 {
+			return f, f.Models[i], true
 		}
 	}
 	return nil, Model{}, false
@@ -172,16 +174,11 @@ func Find(name string) (*Family, Model, bool) {
 	if f, m, ok := ByModel(name); ok {
 		return f, m, true
 	}
-	for _, f := range Families() {
-		for _, m := range f.Models {
-			for _, own := range append([]string{m.CodeName, m.LinuxName, m.Folder}, m.Aliases...) {
-				if own != "" && strings.EqualFold(own, name) {
-					return f, m, true
-				}
-			}
-		}
-	}
-	return nil, Model{}, false
+	return find(func(m Model) bool {
+		return slices.ContainsFunc(append([]string{m.CodeName, m.LinuxName, m.Folder}, m.Aliases...), func(own string) bool {
+			return own != "" && strings.EqualFold(own, name)
+		})
+	})
 }
 
 // ByRoot finds the families whose firmware is signed by the root of this name, for

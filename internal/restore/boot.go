@@ -61,11 +61,7 @@ func (j *judge) chooseBoot() (c bootChoice) {
 	}
 	config, verdicts, err := d.Match(j.ph.keys())
 	if err != nil {
-		var why []string
-		for _, v := range verdicts {
-			why = append(why, v.String())
-		}
-		c.problems.refuse("boot_delivery.xml", "no boot set in this bundle is certain to fit the phone", strings.Join(why, "; "),
+		c.problems.refuse("boot_delivery.xml", "no boot set in this bundle is certain to fit the phone", sentences(verdicts),
 			"the bundle may be for another phone; if you only need the rest of it, leave the boot set out: --skip "+j.fw.bootName())
 		return c
 	}
@@ -76,6 +72,14 @@ func (j *judge) chooseBoot() (c bootChoice) {
 	}
 	c.notes = append(c.notes, fmt.Sprintf("boot set %s, version %s; the phone has %s", config.Name, d.BootVersion(), cmp.Or(installed, "an unknown set")))
 	return c
+}
+
+func sentences(verdicts []ftf.Verdict) string {
+	var all []string
+	for _, v := range verdicts {
+		all = append(all, v.String())
+	}
+	return strings.Join(all, "; ")
 }
 
 // topLevel says why a file of the boot chain beside the boot set stays behind, as the

@@ -210,8 +210,7 @@ func (c *checkRun) sin(ctx context.Context, it *Item) (err error) {
 	c.done += it.Bytes
 	if report != nil {
 		it.describe(report.Header, report.Map)
-		it.Trust, it.Proven = report.Trust, report.Trust.Proven()
-		it.Loader, it.Layout = report.Loader, report.Layout
+		it.Trust, it.Loader, it.Layout = report.Trust, report.Loader, report.Layout
 		if len(report.Parts) == 1 {
 			it.holds = report.Parts[0].Kind
 		}
@@ -270,7 +269,7 @@ func (it *Item) aim(r io.Reader, size int64, proof bool) error {
 }
 
 func (it *Item) describe(h *sin.Header, m *sin.Map) {
-	it.Type, it.HeaderSHA256 = h.Type, headerSHA256(h)
+	it.Type, it.HeaderSHA256 = h.Type, hexSHA256(h.Raw)
 	it.Signer, it.Issuer = h.Signer(), h.Issuer()
 	if m == nil {
 		return
@@ -279,8 +278,8 @@ func (it *Item) describe(h *sin.Header, m *sin.Map) {
 	it.Targets, it.form = m.Targets, &form
 }
 
-func headerSHA256(h *sin.Header) string {
-	sum := sha256.Sum256(h.Raw)
+func hexSHA256(data []byte) string {
+	sum := sha256.Sum256(data)
 	return hex.EncodeToString(sum[:])
 }
 

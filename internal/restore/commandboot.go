@@ -32,15 +32,11 @@ func (j *judge) chooseCommandBoot() (c bootChoice) {
 	facts := j.ph.Command
 	config, verdicts, err := d.MatchCommand(facts.keys())
 	if err != nil {
-		var why []string
-		for _, v := range verdicts {
-			why = append(why, v.String())
-		}
 		what := "no boot loader in this bundle is certain to fit the phone"
 		if e, ok := err.(*ftf.MatchError); ok && len(e.Ambiguous) > 0 {
 			what = "several boot loaders in this bundle fit the phone: " + strings.Join(e.Ambiguous, ", ")
 		}
-		return refuse(what, strings.Join(why, "; "))
+		return refuse(what, sentences(verdicts))
 	}
 	if len(config.Images) == 0 {
 		return refuse(fmt.Sprintf("configuration %s has no boot loader", config.Name), "")

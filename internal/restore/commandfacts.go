@@ -2,7 +2,6 @@ package restore
 
 import (
 	"context"
-	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -132,8 +131,7 @@ func (r *factsReader) partitions(c *CommandFacts, fw *Firmware) {
 func (r *factsReader) identity(c *CommandFacts) string {
 	for _, name := range []string{"serialno", "Phone-id", "Soc-unique-id", "Device-id"} {
 		if v := r.text(name); v != "" {
-			id := sha256.Sum256([]byte("command;" + c.Product + ";" + name + "=" + v))
-			return hex.EncodeToString(id[:])
+			return hexSHA256([]byte("command;" + c.Product + ";" + name + "=" + v))
 		}
 	}
 	return ""

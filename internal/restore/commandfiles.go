@@ -54,7 +54,7 @@ func (it *Item) describeArchive(report *sin.Report) {
 	if a == nil {
 		return
 	}
-	it.Archive, it.HeaderSHA256, it.end = a, hex.EncodeToString(a.Fingerprint()), a.End
+	it.Archive, it.HeaderSHA256 = a, hex.EncodeToString(a.Fingerprint())
 	for _, p := range report.Parts {
 		it.avb = parseAVB(p.Head)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"xflash/ftf"
 	"xflash/internal/phone"
+	"xflash/usbproto/command"
 )
 
 // How the judge differs for phones of 2017 and later: a file aims at the name inside it,
@@ -92,15 +93,15 @@ func (j *judge) contentArchive(it *Item) (ps Problems) {
 		}
 	}
 	if partition, _ := j.target(it); !it.table {
-		if room, told := j.tableSize(partition); told && it.end > room {
-			refuse(fmt.Sprintf("it writes %d bytes to %s, which holds %d", it.end, partition, room), "the file is not for this phone", again)
+		if room, told := j.tableSize(partition); told && it.Archive.End > room {
+			refuse(fmt.Sprintf("it writes %d bytes to %s, which holds %d", it.Archive.End, partition, room), "the file is not for this phone", again)
 		}
 	}
 	if j.ph == nil {
 		return ps
 	}
 	facts := j.ph.Command
-	limit := cmp.Or(facts.MaxDownload, smallestDownload)
+	limit := cmp.Or(facts.MaxDownload, command.SmallestLimit)
 	for _, c := range it.Archive.Chunks {
 		if c.Size > limit {
 			refuse(fmt.Sprintf("%s has %d bytes, but the phone accepts at most %d at once", c.Name, c.Size, limit), "the file is not for this phone", again)
@@ -118,10 +119,6 @@ func (j *judge) contentArchive(it *Item) (ps Problems) {
 	}
 	return ps
 }
-
-// smallestDownload is what the smallest known max-download-size is, for phones that do not
-// tell theirs.
-const smallestDownload = 104857600
 
 // slotProblem refuses an image when it is not certain which partition it belongs to.
 func (j *judge) slotProblem(it *Item) Problems {

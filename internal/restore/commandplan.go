@@ -39,12 +39,12 @@ func (b *builder) buildCommand() {
 	b.commandUnits(false)
 	b.commandImages(last)
 	if b.hasSlots() {
-		b.step(session(StepSlot))
+		b.step(Step{Kind: StepSlot})
 	}
 	b.step(timestamp())
 	b.step(flashState(0, "the flash is complete"))
-	b.step(session(StepSync))
-	b.step(session(StepEnd))
+	b.step(Step{Kind: StepSync})
+	b.step(Step{Kind: StepEnd})
 	b.finishCommand()
 }
 
@@ -58,7 +58,7 @@ func (b *builder) hasSlots() bool {
 
 // tableSteps writes the partition tables, one for each logical unit.
 func (b *builder) tableSteps() {
-	for _, it := range slices.SortedFunc(maps.Keys(b.tables.files), func(x, y *Item) int { return b.tables.files[x] - b.tables.files[y] }) {
+	for _, it := range b.tables.ordered() {
 		if c := b.verdicts[it].cleared; c != nil {
 			b.step(tableStep(*c))
 		}

@@ -168,10 +168,15 @@ func (c tableChoice) leavesOut(it *Item) string {
 	return ""
 }
 
+// ordered are the tables in the order of their logical units.
+func (c tableChoice) ordered() []*Item {
+	return slices.SortedFunc(maps.Keys(c.files), func(a, b *Item) int { return c.files[a] - c.files[b] })
+}
+
 // describe says what was chosen, for the notes of a plan.
 func (c tableChoice) describe() string {
 	var all []string
-	for _, it := range slices.SortedFunc(maps.Keys(c.files), func(a, b *Item) int { return c.files[a] - c.files[b] }) {
+	for _, it := range c.ordered() {
 		all = append(all, it.Base)
 	}
 	return "the partition tables that fit this phone's storage: " + strings.Join(all, ", ")

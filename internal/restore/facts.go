@@ -2,8 +2,6 @@ package restore
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"strings"
 
@@ -58,14 +56,6 @@ func ReadFacts(ctx context.Context, s *s1.Session) (*Facts, error) {
 		}
 	}
 
-	id := sha256.New()
-	known := false
-	mix := func(name string, value []byte) {
-		if v := strings.Trim(string(value), "\x00 "); v != "" {
-			known = true
-			id.Write([]byte(name + "=" + v + ";"))
-		}
-	}
 	units := map[uint32][]byte{}
 	if err := s.OpenTA(ctx, 2); err == nil {
 		for _, unit := range []uint32{unitModel, unitSerial, unitCustom, unitSoftware, unitFileSystem,
@@ -94,18 +84,23 @@ func ReadFacts(ctx context.Context, s *s1.Session) (*Facts, error) {
 
 	// The serial number is readable in both stages, so it comes first; the keys below
 	// are another route for phones that lost it.
-	mix("serial", units[unitSerial])
-	if !known {
-		for _, key := range []string{"UNIQUE_DEV_ID_1", "PHONE_ID", "IMEI", "MSN"} {
-			if v, ok := info.Get(key); ok {
-				mix(key, []byte(v))
-			}
+	id := unique("serial", string(units[unitSerial]))
+	for _, key := range []string{"UNIQUE_DEV_ID_1", "PHONE_ID", "IMEI", "MSN"} {
+		if v, _ := info.Get(key); !strings.HasPrefix(id, "serial=") {
+			id += unique(key, v)
 		}
 	}
-	if known {
-		f.Identity = hex.EncodeToString(id.Sum(nil))
+	if id != "" {
+		f.Identity = hexSHA256([]byte(id))
 	}
 	return f, nil
+}
+
+func unique(name, value string) string {
+	if value = strings.Trim(value, "\x00 "); value == "" {
+		return ""
+	}
+	return name + "=" + value + ";"
 }
 
 // refused tells a phone that said no from a transfer that broke.

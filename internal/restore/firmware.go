@@ -55,7 +55,6 @@ type Item struct {
 	Signer       string    // S1_SW
 	Issuer       string    // S1_Root_9c84
 	Trust        sin.Trust // what is proven about who signed it; of files that were read whole
-	Proven       bool      // the chain ends at a root whose certificate is at hand
 	Targets      []sin.Target
 	holds        sin.Kind     // what its one partition holds; of files that were read whole
 	Layout       *sin.Layout  // of a partition image
@@ -72,7 +71,6 @@ type Item struct {
 	blind  bool        // what the file would write cannot be read
 	table  bool        // a partition table of a phone of 2017 and later
 	lun    *lunTable   // what it holds; nil when that cannot be read
-	end    int64       // of an archive: one past the last byte of the partition that it writes
 	avb    *avbHeader  // of an image that verified boot reads
 	form   *imageForm  // of an image whose map could be read: what it asks of the loader
 	member *ftf.Member // nil of a loader that is not the bundle's

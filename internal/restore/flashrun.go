@@ -158,7 +158,7 @@ func (r *flashRun) closeAfterError(failed *StepError) {
 		failed.Step, failed.Err = offered.step, offered.err
 	}
 	if it := failed.Step.load.item; it != nil {
-		failed.Proven = it.Proven
+		failed.Proven = it.Trust.Proven()
 	}
 	var refusal *s1.Refusal
 	if !errors.As(failed.Err, &refusal) {

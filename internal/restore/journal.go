@@ -111,10 +111,18 @@ type JournalError struct {
 func (e *JournalError) Error() string { return "journal " + e.Path + ": " + e.Reason }
 
 func readJournal(path string) (*Journal, error) {
-	data, err := readAtMost(path, maxJournal)
+	f, size, err := fileio.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
+	if err != nil {
+		return nil, &JournalError{path, err.Error()}
+	}
+	defer f.Close()
+	if size > maxJournal {
+		return nil, &JournalError{path, fmt.Sprintf("it has more than %d bytes", maxJournal)}
+	}
+	data, err := io.ReadAll(io.LimitReader(f, maxJournal))
 	if err != nil {
 		return nil, &JournalError{path, err.Error()}
 	}
@@ -123,18 +131,6 @@ func readJournal(path string) (*Journal, error) {
 
 // maxJournal is far more than any journal has: most of it is what a phone said about itself.
 const maxJournal = 1 << 20
-
-func readAtMost(path string, most int64) (data []byte, err error) {
-	f, _, err := fileio.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	if data, err = io.ReadAll(io.LimitReader(f, most+1)); err == nil && int64(len(data)) > most {
-		err = fmt.Errorf("it has more than %d bytes", most)
-	}
-	return data, err
-}
 
 func parseJournal(path string, data []byte) (*Journal, error) {
 	j := Journal{}

@@ -28,7 +28,7 @@ func (j *judge) origin(it *Item) (ps Problems) {
 		refuse(fmt.Sprintf("signed by %s, the root of %s phones (%s)", root, others[0].Name, others[0].SoC), accepts, bundleFor)
 	case !slices.Contains(family.Roots, root):
 		refuse(fmt.Sprintf("signed by %s, an unknown root", root), accepts, bundleFor)
-	case !it.Proven:
+	case !it.Trust.Proven():
 		refuse(fmt.Sprintf("it says that %s signed it, but that is not proven", root),
 			"every loader.sin from Sony contains the certificate of that root, but the one in this bundle does not",
 			"get the bundle from a source you trust, or add --loader FILE with a loader.sin from Sony")

@@ -87,10 +87,8 @@ func (ps Problems) Unwrap() []error {
 
 // Kind is FileInvalid when any file is damaged, else PolicyRefusal.
 func (ps Problems) Kind() ProblemKind {
-	for _, p := range ps {
-		if p.Kind == FileInvalid {
-			return FileInvalid
-		}
+	if slices.ContainsFunc(ps, func(p Problem) bool { return p.Kind == FileInvalid }) {
+		return FileInvalid
 	}
 	return PolicyRefusal
 }

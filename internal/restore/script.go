@@ -51,12 +51,11 @@ func compareScript(script *ftf.Script, order phone.Order, fw *Firmware) []string
 	if len(unknown) > 0 {
 		notes = append(notes, "the flash script names files that the order of this model lacks: "+strings.Join(unknown, ", "))
 	}
-	if a, b := common(ours, theirs), common(theirs, ours); !slices.Equal(a, b) {
-		for i := range a {
-			if i >= len(b) || a[i] != b[i] {
-				notes = append(notes, fmt.Sprintf("the flash script differs from the order of this model (%s comes where the script has %s); xflash uses the model's order", a[i], at(b, i)))
-				break
-			}
+	a, b := common(ours, theirs), append(common(theirs, ours), "nothing")
+	for i := range a {
+		if a[i] != b[i] {
+			notes = append(notes, fmt.Sprintf("the flash script differs from the order of this model (%s comes where the script has %s); xflash uses the model's order", a[i], b[i]))
+			break
 		}
 	}
 	for _, n := range script.Notes {
@@ -73,11 +72,4 @@ func common(a, b []string) (out []string) {
 		}
 	}
 	return out
-}
-
-func at(list []string, i int) string {
-	if i < len(list) {
-		return list[i]
-	}
-	return "nothing"
 }

@@ -94,7 +94,7 @@ func (it *Item) begin() (io.ReadCloser, *sin.Header, error) {
 		return nil, nil, err
 	}
 	h, err := sin.ReadHeader(file, it.Bytes)
-	if err == nil && headerSHA256(h) != it.HeaderSHA256 {
+	if err == nil && hexSHA256(h.Raw) != it.HeaderSHA256 {
 		err = fmt.Errorf("%s has changed since it was checked", it.Member)
 	}
 	if err != nil {
@@ -270,34 +270,25 @@ func timestamp() Step {
 	return Step{Kind: StepTimestamp, Name: "time stamp", Unit: unitTimestamp, load: load{unit: unitTimestamp}}
 }
 
-// session is a step that sends nothing of a bundle.
-func session(kind StepKind) Step { return Step{Kind: kind} }
-
 // Title names a step in the middle of a sentence.
 func (s Step) Title() string {
 	switch s.Kind {
 	case StepLoader, StepImage, StepFlash:
 		return "sending " + s.Name
-	case StepOpenTA:
-		return "opening the trim area"
-	case StepCloseTA:
-		return "closing the trim area"
-	case StepUnit:
-		return fmt.Sprintf("writing trim-area unit %d", s.Unit)
-	case StepTimestamp:
-		return "writing the time stamp"
 	case StepErase:
 		return "erasing " + s.Name
-	case StepReboot:
-		return "restarting the phone"
+	case StepUnit:
+		return fmt.Sprintf("writing trim-area unit %d", s.Unit)
 	case StepTable:
 		return "writing the partition table of " + strings.Join(s.Partitions, ", ")
-	case StepSlot:
-		return "making slot a the active slot"
-	case StepSync:
-		return "waiting for the phone to store everything"
 	}
-	return "ending the session"
+	return titles[s.Kind]
+}
+
+var titles = map[StepKind]string{
+	StepOpenTA: "opening the trim area", StepCloseTA: "closing the trim area", StepTimestamp: "writing the time stamp",
+	StepReboot: "restarting the phone", StepSlot: "making slot a the active slot",
+	StepSync: "waiting for the phone to store everything", StepEnd: "ending the session",
 }
 
 // HexBytes is shown as hexadecimal digits in JSON.

@@ -58,7 +58,7 @@ func TestRestore300MB(t *testing.T) {
 		t.Errorf("loader version %q", checked.Loader.Version)
 	}
 	for _, it := range checked.Items {
-		if it.Short == "loader" && !it.Proven {
+		if it.Short == "loader" && !it.Trust.Proven() {
 			t.Error("the chain of the real loader is not proven")
 		}
 	}

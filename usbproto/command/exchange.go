@@ -60,17 +60,13 @@ func (s *Session) receive(ctx context.Context, command string, limit time.Durati
 	return r, nil
 }
 
-// plain is a command that is answered with OKAY and perhaps a value.
-func (s *Session) plain(ctx context.Context, command string, limit time.Duration) (string, error) {
-	return s.run(ctx, command, limit, false)
-}
-
 // change is a command that changes the phone.
 func (s *Session) change(ctx context.Context, command string, limit time.Duration) error {
 	_, err := s.run(ctx, command, limit, true)
 	return err
 }
 
+// run is a command that is answered with OKAY and perhaps a value.
 func (s *Session) run(ctx context.Context, command string, limit time.Duration, changes bool) (string, error) {
 	if err := s.send(ctx, command, changes); err != nil {
 		return "", err

@@ -90,12 +90,12 @@ func (s *Session) put(ctx context.Context, data io.Reader, n int64, progress fun
 	return s.upload(ctx, fmt.Sprintf("download:%08x", n), data, n, s.opt.Stored, progress)
 }
 
-// smallestLimit is the smallest max-download-size known, for phones that do not tell theirs.
-const smallestLimit = 104857600
+// SmallestLimit is the smallest max-download-size known, for phones that do not tell theirs.
+const SmallestLimit = 104857600
 
 // fits refuses a download that the phone would.
 func (s *Session) fits(n int64) error {
-	limit := cmp.Or(s.limit, smallestLimit)
+	limit := cmp.Or(s.limit, SmallestLimit)
 	limit = min(limit, 0xffffffff) // what eight digits say
 	if n < 0 || n > limit {
 		return &TooLargeError{n, limit}

@@ -51,7 +51,6 @@ type Session struct {
 	stall usbproto.Stall
 	limit int64 // max-download-size, 0 when the phone does not tell
 	form  form
-	slots *Slots // what the phone said, nil before it was asked
 	phone state
 	ended error // why nothing can be sent any more
 }
@@ -148,7 +147,7 @@ func (s *Session) End(ctx context.Context) error {
 	if s.phone.open {
 		return fmt.Errorf("%w: the update is not complete", ErrState)
 	}
-	_, err := s.plain(ctx, "powerdown", s.opt.Answer)
+	_, err := s.run(ctx, "powerdown", s.opt.Answer, false)
 	if err == nil || errors.Is(err, usbproto.ErrGone) {
 		s.ended = ErrEnded
 		return nil

@@ -16,7 +16,7 @@ func (s *Session) Var(ctx context.Context, name string) (string, error) {
 	if name == "" || strings.Trim(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-:") != "" {
 		return "", fmt.Errorf("%w: %.40q cannot be the name of a variable", ErrState, name)
 	}
-	return s.plain(ctx, getvar+name, s.opt.Answer)
+	return s.run(ctx, getvar+name, s.opt.Answer, false)
 }
 
 // Slots is what the phone says about its two sets of partitions.
@@ -25,11 +25,8 @@ type Slots struct {
 	Current string // a, b, or "" when the phone does not tell
 }
 
-// Slots asks for them, once. A phone of 2017 has none.
+// Slots asks for them. A phone of 2017 has none.
 func (s *Session) Slots(ctx context.Context) (Slots, error) {
-	if s.slots != nil {
-		return *s.slots, nil
-	}
 	var slots Slots
 	var refused *Refusal
 	text, err := s.Var(ctx, "slot-count")
@@ -46,7 +43,6 @@ func (s *Session) Slots(ctx context.Context) (Slots, error) {
 	if text == "a" || text == "b" {
 		slots.Current = text
 	}
-	s.slots = &slots
 	return slots, nil
 }
 
