@@ -71,7 +71,7 @@ func (b *builder) build() {
 		}
 		b.group(group, i == 0)
 	}
-	b.step(Step{Kind: StepEnd})
+	b.step(session(StepEnd))
 	b.proof(order)
 	b.finish(order)
 }
@@ -173,7 +173,7 @@ func (b *builder) add(ta bool, steps []Step) {
 		return
 	}
 	if ta {
-		steps = slices.Concat([]Step{{Kind: StepOpenTA}}, steps, []Step{{Kind: StepCloseTA}})
+		steps = slices.Concat([]Step{session(StepOpenTA)}, steps, []Step{session(StepCloseTA)})
 	}
 	for _, s := range steps {
 		b.step(s)

@@ -39,12 +39,12 @@ func (b *builder) buildCommand() {
 	b.commandUnits(false)
 	b.commandImages(last)
 	if b.hasSlots() {
-		b.step(Step{Kind: StepSlot})
+		b.step(session(StepSlot))
 	}
 	b.step(timestamp())
 	b.step(flashState(0, "the flash is complete"))
-	b.step(Step{Kind: StepSync})
-	b.step(Step{Kind: StepEnd})
+	b.step(session(StepSync))
+	b.step(session(StepEnd))
 	b.finishCommand()
 }
 

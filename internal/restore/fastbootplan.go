@@ -176,7 +176,7 @@ func BuildFastboot(fw *Firmware, ph *FastbootFacts, boots map[string]BootImage, 
 	if len(b.plan.Steps) == 0 && len(b.problems) == 0 {
 		b.problems.refuse(fw.Name, "nothing in it is left to flash", "fastboot writes kernel, fotakernel, system, cache and userdata only", "check --only and --skip")
 	}
-	b.step(Step{Kind: StepReboot})
+	b.step(session(StepReboot))
 	b.note("fastboot leaves the trim area, the radio and the boot chain unchanged. If flash mode ever works again, restore the same bundle there too.")
 	starts := "the loader of this phone will probably start a stock kernel in this form, but that is not proven"
 	if !(bootcheck.Target{Family: fw.Family}).Foreseen() {

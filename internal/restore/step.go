@@ -270,6 +270,9 @@ func timestamp() Step {
 	return Step{Kind: StepTimestamp, Name: "time stamp", Unit: unitTimestamp, load: load{unit: unitTimestamp}}
 }
 
+// session is a step that sends nothing of a bundle.
+func session(kind StepKind) Step { return Step{Kind: kind} }
+
 // Title names a step in the middle of a sentence.
 func (s Step) Title() string {
 	switch s.Kind {
