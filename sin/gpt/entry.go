@@ -1,6 +1,7 @@
 package gpt
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -104,15 +105,7 @@ func CheckEntries(entries []Entry) error {
 		seen[e.Unique] = true
 		order = append(order, i)
 	}
-	slices.SortStableFunc(order, func(a, b int) int {
-		switch {
-		case entries[a].First < entries[b].First:
-			return -1
-		case entries[a].First > entries[b].First:
-			return 1
-		}
-		return 0
-	})
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(entries[a].First, entries[b].First) })
 	for k := 1; k < len(order); k++ {
 		if before, e := entries[order[k-1]], entries[order[k]]; e.First <= before.Last {
 			return &EntryError{order[k], e.Name, ErrOverlap}

@@ -5,13 +5,14 @@ import (
 	"encoding/binary"
 	"hash/crc32"
 	"io"
+	"slices"
 )
 
 // Read reads and verifies the table of a disk of size bytes: the protective
 // MBR, checksums of both headers and both entry arrays, that each copy says
 // where it is, that the two agree, and that the partitions lie inside the
-// usable sectors without overlap. Errors are *Error (with an *EntryError or a
-// cause of this package inside) or those of r. At most 128 KiB are read per copy.
+// usable sectors without overlap. Errors are *Error (with an *EntryError, a cause of
+// this package or io.ErrUnexpectedEOF inside) or those of r. At most 128 KiB are read per copy.
 func Read(r io.ReaderAt, size int64) (*Table, error) {
 	if size < MinSectors*SectorSize || size%SectorSize != 0 {
 		return nil, &Error{"primary table", SectorSize, ErrTruncated}
@@ -20,22 +21,18 @@ func Read(r io.ReaderAt, size int64) (*Table, error) {
 	if err := readMBR(r); err != nil {
 		return nil, err
 	}
-	primary, err := readCopy(r, "primary table", 1, sectors-1, sectors)
+	primary, err := readCopy(r, "primary table", 1, sectors-1)
 	if err != nil {
 		return nil, err
 	}
-	backup, err := readCopy(r, "backup table", sectors-1, 1, sectors)
+	backup, err := readCopy(r, "backup table", sectors-1, 1)
 	if err != nil {
 		return nil, err
 	}
 	if !primary.agrees(backup) {
 		return nil, &Error{"backup table", size - SectorSize, ErrDiffer}
 	}
-	t := &Table{DiskGUID: primary.disk, Sectors: sectors}
-	if t.Entries, err = primary.decode(); err != nil {
-		return nil, &Error{"primary table", int64(primary.entriesLBA) * SectorSize, err}
-	}
-	return t, nil
+	return primary.table()
 }
 
 func readMBR(r io.ReaderAt) error {
@@ -66,17 +63,17 @@ type tableCopy struct {
 
 func (c *tableCopy) offset() int64 { return int64(c.self) * SectorSize }
 
-// readCopy reads the table whose header is at sector self and whose twin has
-// its header at sector other.
-func readCopy(r io.ReaderAt, where string, self, other, sectors uint64) (*tableCopy, error) {
+// readCopy reads the table whose header is at sector self and whose twin has its header at
+// sector other; of 0 is where the header says, anywhere after it.
+func readCopy(r io.ReaderAt, where string, self, other uint64) (*tableCopy, error) {
 	c, err := readHeader(r, where, self)
 	if err != nil {
 		return nil, err
 	}
-	if c.other != other {
+	if other != 0 && c.other != other || other == 0 && (c.other <= self || c.other >= 1<<54) {
 		return nil, &Error{where, c.offset(), ErrPlace}
 	}
-	return c, c.readEntries(r, sectors)
+	return c, c.readEntries(r)
 }
 
 // readHeader reads the header at a sector and believes its checksum only.
@@ -120,17 +117,16 @@ func readHeader(r io.ReaderAt, where string, self uint64) (*tableCopy, error) {
 	return c, nil
 }
 
-// readEntries reads the entries of a copy on a disk of that many sectors. They are
-// between the header and the usable sectors, on the side of the disk where the copy
-// lives.
-func (c *tableCopy) readEntries(r io.ReaderAt, sectors uint64) error {
+// readEntries reads the entries of a copy. They are between the header and the usable
+// sectors, on the side of the disk where the copy lives.
+func (c *tableCopy) readEntries(r io.ReaderAt) error {
 	length := uint64(c.slots) * EntrySize
 	tableEnd := (length + SectorSize - 1) / SectorSize
 	low, high := uint64(2), c.firstUsable
 	if c.self > c.other {
 		low, high = c.lastUsable+1, c.self
 	}
-	if c.firstUsable > c.lastUsable || c.lastUsable >= sectors-1 ||
+	if c.firstUsable > c.lastUsable || c.lastUsable >= max(c.self, c.other) ||
 		c.entriesLBA < low || c.entriesLBA >= high || high-c.entriesLBA < tableEnd {
 		return &Error{c.where, c.offset(), ErrPlace}
 	}
@@ -150,42 +146,40 @@ func (c *tableCopy) agrees(d *tableCopy) bool {
 	return c.disk == d.disk && c.firstUsable == d.firstUsable && c.lastUsable == d.lastUsable && bytes.Equal(c.entries, d.entries)
 }
 
-func (c *tableCopy) decode() ([]Entry, error) {
-	var entries []Entry
+// table is what a copy describes.
+func (c *tableCopy) table() (*Table, error) {
+	t := &Table{DiskGUID: c.disk, Sectors: max(c.self, c.other) + 1}
 	used := 0
-	for at := 0; at+EntrySize <= len(c.entries); at += EntrySize {
-		e, err := ParseEntry(c.entries[at:])
+	for raw := range slices.Chunk(c.entries, EntrySize) {
+		e, err := ParseEntry(raw)
 		if err != nil {
 			return nil, err
 		}
-		if entries = append(entries, e); e.Used() {
-			used = len(entries)
+		if t.Entries = append(t.Entries, e); e.Used() {
+			used = len(t.Entries)
 		}
 	}
-	entries = entries[:used]
-	return entries, checkPlaced(entries, c.firstUsable, c.lastUsable)
-}
-
-// checkPlaced is CheckEntries plus the bounds of the disk.
-func checkPlaced(entries []Entry, firstUsable, lastUsable uint64) error {
-	if err := CheckEntries(entries); err != nil {
-		return err
-	}
-	for i, e := range entries {
-		if e.Used() && (e.First < firstUsable || e.Last > lastUsable) {
-			return &EntryError{i, e.Name, ErrUsable}
+	t.Entries = t.Entries[:used]
+	err := CheckEntries(t.Entries)
+	for i, e := range t.Entries {
+		if err == nil && e.Used() && (e.First < c.firstUsable || e.Last > c.lastUsable) {
+			err = &EntryError{i, e.Name, ErrUsable}
 		}
 	}
-	return nil
+	if err != nil {
+		return nil, &Error{c.where, int64(c.entriesLBA) * SectorSize, err}
+	}
+	return t, nil
 }
 
+// readFull reads all of p. The end of the disk is an *Error; other failures stay as they are.
 func readFull(r io.ReaderAt, p []byte, offset int64, where string) error {
 	n, err := r.ReadAt(p, offset)
-	if n == len(p) {
-		return nil // ReadAt may report io.EOF together with the last byte
+	switch {
+	case n == len(p): // ReadAt may report io.EOF together with the last byte
+		return nil
+	case err == io.EOF:
+		return &Error{where, offset + int64(n), io.ErrUnexpectedEOF}
 	}
-	if err == io.EOF {
-		err = io.ErrUnexpectedEOF
-	}
-	return &Error{where, offset + int64(n), err}
+	return err
 }

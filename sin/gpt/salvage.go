@@ -28,17 +28,16 @@ var (
 // cannot be read.
 func Salvage(r io.ReaderAt, size int64) (*Salvaged, error) {
 	s := &Salvaged{}
-	if _, s.Fault = Read(r, size); s.Fault != nil && !Damaged(s.Fault) {
+	if s.Table, s.Fault = Read(r, size); s.Fault == nil {
+		s.End = size
+		return s, nil
+	} else if !errors.As(s.Fault, new(*Error)) {
 		return nil, s.Fault
 	}
 	last := uint64(max(size/SectorSize, 1) - 1)
-	primary, err := readHeader(r, "primary table", 1)
-	if err == nil && (primary.other <= 1 || primary.other >= 1<<54) {
-		err = &Error{"primary table", SectorSize, ErrPlace}
-	}
-	if err == nil {
+	primary, err := readCopy(r, "primary table", 1, 0)
+	if primary != nil {
 		last = primary.other
-		err = primary.readEntries(r, last+1)
 	}
 	if s.Primary = err; err == nil {
 		s.Table, s.Primary = primary.table()
@@ -47,13 +46,7 @@ func Salvage(r io.ReaderAt, size int64) (*Salvaged, error) {
 		s.Backup = &Error{"backup table", size, ErrCutOff}
 		return s.checked(last, size)
 	}
-	backup, err := readHeader(r, "backup table", last)
-	if err == nil && backup.other != 1 {
-		err = &Error{"backup table", backup.offset(), ErrPlace}
-	}
-	if err == nil {
-		err = backup.readEntries(r, last+1)
-	}
+	backup, err := readCopy(r, "backup table", last, 1)
 	if s.Backup = err; err == nil {
 		switch t, err := backup.table(); {
 		case err != nil:
@@ -67,19 +60,10 @@ func Salvage(r io.ReaderAt, size int64) (*Salvaged, error) {
 	return s.checked(last, size)
 }
 
-// table is what a copy describes.
-func (c *tableCopy) table() (*Table, error) {
-	entries, err := c.decode()
-	if err != nil {
-		return nil, &Error{c.where, int64(c.entriesLBA) * SectorSize, err}
-	}
-	return &Table{DiskGUID: c.disk, Sectors: max(c.self, c.other) + 1, Entries: entries}, nil
-}
-
 // checked separates failures of the reader from faults of the tables.
 func (s *Salvaged) checked(last uint64, size int64) (*Salvaged, error) {
 	for _, err := range []error{s.Primary, s.Backup} {
-		if err != nil && !Damaged(err) {
+		if err != nil && !errors.As(err, new(*Error)) {
 			return nil, err
 		}
 	}
@@ -93,15 +77,4 @@ func (s *Salvaged) checked(last uint64, size int64) (*Salvaged, error) {
 		s.Fault = &Error{"dump", s.End, ErrTooLong}
 	}
 	return s, nil
-}
-
-// Damaged tells whether an error of Read lies in what was read and not in reading it.
-func Damaged(err error) bool {
-	for _, cause := range []error{ErrTruncated, ErrMBR, ErrSignature, ErrHeader, ErrHeaderCRC, ErrPlace, ErrEntryCount,
-		ErrEntriesCRC, ErrDiffer, ErrUsable, ErrCutOff, io.ErrUnexpectedEOF} {
-		if errors.Is(err, cause) {
-			return true
-		}
-	}
-	return errors.As(err, new(*EntryError))
 }

@@ -3,6 +3,7 @@ package gpt_test
 import (
 	"bytes"
 	"errors"
+	"io"
 	"reflect"
 	"testing"
 
@@ -99,4 +100,31 @@ func FuzzSalvage(f *testing.F) {
 			t.Fatal("a table without a whole copy")
 		}
 	})
+}
+
+// A disk that cannot be read is not a damaged one, at whatever place reading fails.
+func TestReadFailures(t *testing.T) {
+	d := testDisk(t)
+	fails := errors.New("cable pulled")
+	for _, at := range []int64{0, 1, 2, testSectors - 1} {
+		r := failsAt{bytes.NewReader(d), at * 512, fails}
+		_, err := Salvage(r, int64(len(d)))
+		if _, errRead := Read(r, int64(len(d))); !errors.Is(err, fails) || errors.As(err, new(*Error)) || !errors.Is(errRead, fails) {
+			t.Errorf("sector %d: %v, %v", at, err, errRead)
+		}
+	}
+}
+
+// failsAt is a disk whose sector at an offset cannot be read.
+type failsAt struct {
+	io.ReaderAt
+	at  int64
+	err error
+}
+
+func (f failsAt) ReadAt(p []byte, at int64) (int, error) {
+	if at <= f.at && f.at < at+int64(len(p)) {
+		return 0, f.err
+	}
+	return f.ReaderAt.ReadAt(p, at)
 }
