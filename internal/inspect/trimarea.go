@@ -127,11 +127,14 @@ func (r *Report) forModel(code, because string) {
 // forLoader adds the models whose public loader has this MD5.
 func (r *Report) forLoader(md5 string) {
 	for _, f := range phone.Families() {
-		r.forFamily(f, "it is the public loader of these models, by its MD5", func(m phone.Model) bool { return m.LoaderMD5 == md5 })
+		if own := func(m phone.Model) bool { return m.LoaderMD5 == md5 }; slices.ContainsFunc(f.Models, own) {
+			r.forFamily(f, "it is the public loader of these models, by its MD5", own)
+		}
 	}
 }
 
-// forFamily adds the models of a family that a sign of the file names, once for each sign.
+// forFamily adds a family and its models that a sign of the file names, once for each sign. A
+// board may be known whose model is not.
 func (r *Report) forFamily(f *phone.Family, because string, names func(phone.Model) bool) {
 	m := Match{Family: f.Name, Platform: f.SoC, Because: because}
 	for _, model := range f.Models {
@@ -139,7 +142,7 @@ func (r *Report) forFamily(f *phone.Family, because string, names func(phone.Mod
 			m.Models = append(m.Models, model.Code)
 		}
 	}
-	if m.Models != nil && !slices.ContainsFunc(r.For, func(o Match) bool { return o.Family == f.Name && o.Because == because }) {
+	if !slices.ContainsFunc(r.For, func(o Match) bool { return o.Family == f.Name && o.Because == because }) {
 		r.For = append(r.For, m)
 	}
 }
