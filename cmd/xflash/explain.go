@@ -131,6 +131,7 @@ func refusalFacts(e *restore.StepError, r *s1.Refusal) explain.Facts {
 	}
 	f.Roots = e.Info.Roots()
 	roles, sent := e.Info.HWConfig()
+	f.Roles = roles
 	switch {
 	case !sent:
 		f.HWConfig = explain.HWConfigAbsent
@@ -138,9 +139,6 @@ func refusalFacts(e *restore.StepError, r *s1.Refusal) explain.Facts {
 		f.HWConfig = explain.HWConfigEmpty
 	default:
 		f.HWConfig = explain.HWConfigPresent
-	}
-	for _, role := range roles {
-		f.Roles = append(f.Roles, explain.Role{Name: role.Name, AID: role.AID, Flags: role.Flags})
 	}
 	return f
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"xflash/usbproto/s1"
 )
 
 // Cause is why a phone answers 80080021.
@@ -16,13 +18,6 @@ const (
 	TestRoot      Cause = "test-root"      // the file is signed with Sony's internal test root
 	UsageRefused  Cause = "usage"          // the phone does not accept this type of file
 	SessionRecord Cause = "session-record" // a refused hardware-configuration file took the record out of use
-)
-
-// Bits of a role (ERRORS.md §3.2).
-const (
-	flagEnforced = 0x0001
-	flagLive     = 0x0002
-	flagTest     = 0x0004
 )
 
 const (
@@ -45,21 +40,21 @@ func (f Facts) rootCause(e *Explanation) {
 			"Do not write anything to the trim area, and never unit 2003 of another phone.",
 			"If you have a trim-area backup of this very phone, keep it safe and ask for help with it; without one, only a service centre can restore the record.",
 			"If the boot loader is unlocked, fastboot is another way in: it does not use this record.")
-	case listed && test && !role.takes(flagTest):
+	case listed && test && !accepts(role, s1.RoleTestRoot):
 		e.decide(TestRoot, "WRONGFW", fmt.Sprintf("The file is an internal test build of Sony's: it is signed by %s, and this phone does not accept the test root for files signed as %s%s.",
-			printable(f.Issuer, maxWord), subject, role.shown()),
+			printable(f.Issuer, maxWord), subject, shown(role)),
 			book().adviceFor("WRONGFW")...)
 	case listed && role == nil:
 		e.decide(UsageRefused, "HWCONF", fmt.Sprintf("The hardware configuration of this phone does not list files signed as %s%s. The phone will refuse every such file, whichever firmware it comes from.", subject, f.accepted()),
 			"Leave this file out: the phone refuses it for its type, so another copy does not help.",
 			"Check that the firmware is the official one for exactly the model printed on the phone.",
 			"If it is, keep the HW_CONFIG line (\"xflash info\") and ask for help with it. Do not write anything to the trim area.")
-	case listed && f.Issuer != "" && !test && !role.takes(flagLive):
-		e.decide(UsageRefused, "HWCONF", fmt.Sprintf("The hardware configuration of this phone lists files signed as %s, but does not accept Sony's production root for them%s. Phones from a shop have that bit (0002), so its hardware configuration is not an ordinary one.", subject, role.shown()),
+	case listed && f.Issuer != "" && !test && !accepts(role, s1.RoleLiveRoot):
+		e.decide(UsageRefused, "HWCONF", fmt.Sprintf("The hardware configuration of this phone lists files signed as %s, but does not accept Sony's production root for them%s. Phones from a shop have that bit (0002), so its hardware configuration is not an ordinary one.", subject, shown(role)),
 			"Do not send the same file again; the phone will refuse every official file signed as "+subject+" in the same way.",
 			"Keep the HW_CONFIG line (\"xflash info\") and ask for help with it. Do not write anything to the trim area.")
 	case listed && f.Issuer != "":
-		e.decide(SessionRecord, "POWERCYCLE", fmt.Sprintf("HW_CONFIG allows this file%s, so the usual causes do not apply. One remains: a hardware-configuration file was sent in this session and refused. The loader drops its record before it checks the new one and then refuses every image until it is restarted.", role.shown()),
+		e.decide(SessionRecord, "POWERCYCLE", fmt.Sprintf("HW_CONFIG allows this file%s, so the usual causes do not apply. One remains: a hardware-configuration file was sent in this session and refused. The loader drops its record before it checks the new one and then refuses every image until it is restarted.", shown(role)),
 			"Restart the phone in flash mode and start a new session, without the hardware-configuration file.",
 			"If the same answer comes back, keep the whole log and ask for help.")
 		e.Confidence = Medium
@@ -135,24 +130,21 @@ func (e *Explanation) decide(cause Cause, action, meaning string, next ...string
 }
 
 // shown is the entry as the phone tells it, in brackets.
-func (r *Role) shown() string {
+func shown(r *Role) string {
 	if r == nil {
 		return ""
 	}
 	return fmt.Sprintf(" (HW_CONFIG: %s:%04X:%04X)", printable(r.Name, maxWord), r.AID, r.Flags)
 }
 
-// takes reports whether files of this type are accepted with a kind of root key. Without
-// enforcement all are.
-func (r *Role) takes(root uint16) bool {
-	return r != nil && (r.Flags&flagEnforced == 0 || r.Flags&root != 0)
-}
+// accepts is Accepts for a role that the phone may not have.
+func accepts(r *Role, root uint16) bool { return r != nil && r.Accepts(root) }
 
 // accepted names the types of files that the phone accepts with the live root.
 func (f Facts) accepted() string {
 	var names []string
 	for i := range f.Roles {
-		if r := &f.Roles[i]; r.takes(flagLive) {
+		if r := &f.Roles[i]; accepts(r, s1.RoleLiveRoot) {
 			names = append(names, printable(r.Name, maxWord))
 		}
 	}
@@ -160,4 +152,40 @@ func (f Facts) accepted() string {
 		return ""
 	}
 	return ", only " + strings.Join(names[:min(len(names), 12)], ", ")
+}
+
+// What the program has proven about a file before it was sent rules causes out: the file
+// itself is then neither damaged nor changed.
+
+// provenSignature is 800A0017 for a file whose signature fits a root that this program has.
+func (f Facts) provenSignature(e *Explanation) {
+	e.Meaning = fmt.Sprintf("The file is genuine: xflash checked its signature against the certificate of %s before sending it. So the header was changed on the way to the phone, or this phone has another key under that name.", printable(f.Issuer, maxWord))
+	e.Action, e.Next, e.Confidence = "RESEND", []string{"Send it once more, with a short cable plugged into the computer itself.",
+		"If the same answer comes back, this phone trusts another root: other firmware from the same source does not help. Keep the log and ask for help."}, Medium
+}
+
+// damagedHeader is 80130025 for such a file: the loader accepts the same file when it is sent
+// again (usbproto/s1/PROTOCOL.md §11).
+func (f Facts) damagedHeader(e *Explanation) {
+	if !f.Proven {
+		return
+	}
+	e.Meaning = "The header of the file arrived damaged. The file itself is whole: xflash checked it before sending it."
+	e.Action, e.Next, e.Confidence = "RESEND", []string{"Send it once more: the loader accepts the same file then.",
+		"Use a short cable, plugged into the computer itself, without a hub."}, High
+}
+
+// flagPartitions is the bit of a role that allows it to write partitions
+// (usbproto/s1/PROTOCOL.md §11).
+const flagPartitions = 0x10
+
+// noPartitions is 80080028 for a role that HW_CONFIG allows no partition at all.
+func (f Facts) noPartitions(e *Explanation) {
+	role := f.role()
+	if role == nil || role.Flags&flagPartitions != 0 {
+		return
+	}
+	e.Meaning = fmt.Sprintf("HW_CONFIG does not allow files signed as %s to write any partition%s: bit 0010 is not set. Other firmware does not change that.",
+		printable(role.Name, maxWord), shown(role))
+	e.Action, e.Next, e.Confidence = "REPORT", []string{`Keep the HW_CONFIG line ("xflash info") and ask for help with it. Do not write anything to the trim area.`}, High
 }

@@ -1,6 +1,10 @@
 package explain
 
-import "strings"
+import (
+	"strings"
+
+	"xflash/usbproto/s1"
+)
 
 // HWConfigState is what the phone tells of its hardware-configuration record.
 type HWConfigState int
@@ -14,11 +18,7 @@ const (
 )
 
 // Role is one entry of HW_CONFIG: what files of a signer may do (ERRORS.md §3.2).
-type Role struct {
-	Name  string
-	AID   uint16 // least security version that is accepted
-	Flags uint16
-}
+type Role = s1.HWRole
 
 // Facts are the known facts when a phone refused something. All but Text may be missing.
 type Facts struct {

@@ -14,8 +14,10 @@ const (
 // TestThreeCauses decides between the causes of 80080021. Flags and results are those of
 // the executed check (ERRORS.md §0 and §3.2).
 func TestThreeCauses(t *testing.T) {
-	has := func(flags uint16) []Role { return []Role{{"S1_Boot", 4, 0x0013}, {"S1_SW", 1, flags}} }
-	other := []Role{{"S1_Boot", 4, 0x0013}}
+	has := func(flags uint16) []Role {
+		return []Role{{Name: "S1_Boot", AID: 4, Flags: 0x0013}, {Name: "S1_SW", AID: 1, Flags: flags}}
+	}
+	other := []Role{{Name: "S1_Boot", AID: 4, Flags: 0x0013}}
 	for _, tt := range []struct {
 		name       string
 		facts      Facts
@@ -64,7 +66,7 @@ func TestMissingFacts(t *testing.T) {
 	}{
 		{Facts{}, true, true},
 		{Facts{Issuer: live, Subject: "S1_SW"}, true, false},
-		{Facts{HWConfig: HWConfigPresent, Roles: []Role{{"S1_SW", 1, 3}}}, false, true},
+		{Facts{HWConfig: HWConfigPresent, Roles: []Role{{Name: "S1_SW", AID: 1, Flags: 3}}}, false, true},
 	} {
 		tt.facts.Text = refused21
 		next := strings.Join(Refusal(tt.facts).Next, "\n")
@@ -78,7 +80,7 @@ func TestMissingFacts(t *testing.T) {
 // of use for the session (usbproto/s1/PROTOCOL.md §11.5).
 func TestHardwareConfigurationFile(t *testing.T) {
 	e := Refusal(Facts{Text: refused21, What: "hwconf.sin", Step: "data", HWConfig: HWConfigPresent, Issuer: live, Subject: "S1_HWConf",
-		Roles: []Role{{"S1_HWConf", 1, 0x0013}}})
+		Roles: []Role{{Name: "S1_HWConf", AID: 1, Flags: 0x0013}}})
 	if e.Cause != SessionRecord || e.Confidence != High || !strings.Contains(e.Meaning, "dropped the phone's own record") || !strings.Contains(e.Next[0], "Restart") {
 		t.Errorf("%+v", e)
 	}
@@ -103,8 +105,8 @@ func TestFactsBesideOtherNumbers(t *testing.T) {
 		{"other platform", Facts{Text: dynamic("800A0017"), Roots: roots, Issuer: "S1_Root_f936"}, "WRONGFW", "its root is S1_Root_f936, and this phone trusts S1_Root_9c84"},
 		{"own root, damaged", Facts{Text: dynamic("800A0017"), Roots: roots, Issuer: live}, "REDOWNLOAD", "changed or damaged"},
 		{"roots not known", Facts{Text: dynamic("800A0017"), Issuer: live}, "WRONGFW", "changed or damaged, or the file is signed for another"},
-		{"too old", Facts{Text: dynamic("80080022"), Subject: "S1_SW", Roles: []Role{{"S1_SW", 3, 3}}}, "OLDER", "S1_SW its HW_CONFIG requires at least version 3."},
-		{"too old, fuses count", Facts{Text: dynamic("80080022"), Subject: "S1_Boot", Roles: []Role{{"S1_Boot", 3, 3}}}, "OLDER", "at least version 3, and its fuses may require more."},
+		{"too old", Facts{Text: dynamic("80080022"), Subject: "S1_SW", Roles: []Role{{Name: "S1_SW", AID: 3, Flags: 3}}}, "OLDER", "S1_SW its HW_CONFIG requires at least version 3."},
+		{"too old, fuses count", Facts{Text: dynamic("80080022"), Subject: "S1_Boot", Roles: []Role{{Name: "S1_Boot", AID: 3, Flags: 3}}}, "OLDER", "at least version 3, and its fuses may require more."},
 		{"kernel, partition 2 closed", Facts{Text: dynamic("8018001B"), Step: "data"}, "TOOL", "All data of the image has been written"},
 		{"no record", Facts{Text: dynamic("8018001B")}, "HWCONF", "cannot be read"},
 	} {
@@ -161,8 +163,8 @@ func TestHostileFacts(t *testing.T) {
 	bad := "x\x1b[2J\n" + strings.Repeat("y", 5000)
 	for _, number := range []string{"80080021", "800A0017", "80080022"} {
 		for _, f := range []Facts{
-			{HWConfig: HWConfigPresent, Roles: []Role{{bad, 1, 2}}, Issuer: live, Subject: "S1_SW"},
-			{HWConfig: HWConfigPresent, Roles: []Role{{bad, 1, 0}}, Roots: []string{bad}, Issuer: "S1_Root_Test" + bad, Subject: bad},
+			{HWConfig: HWConfigPresent, Roles: []Role{{Name: bad, AID: 1, Flags: 2}}, Issuer: live, Subject: "S1_SW"},
+			{HWConfig: HWConfigPresent, Roles: []Role{{Name: bad, AID: 1, Flags: 0}}, Roots: []string{bad}, Issuer: "S1_Root_Test" + bad, Subject: bad},
 			{HWConfig: HWConfigAbsent, Issuer: bad, Subject: bad, Roots: []string{live}},
 		} {
 			f.Text, f.What = dynamic(number), bad

@@ -141,20 +141,21 @@ func genuine(found *sin.Report, err error) *Genuine {
 	signer := fmt.Sprintf("the key of %s signed the header with its list of hashes", h.Signer())
 	g.Proven = []string{signer}
 	chain := fmt.Sprintf("that %s made the certificate of %s", h.Issuer(), h.Signer())
+	if trust.Proven() {
+		g.Proven = append(g.Proven, fmt.Sprintf("%s made the certificate of %s", trust.Root, h.Signer()))
+	}
 	switch trust.State {
 	case sin.TrustPinned:
 		g.Proof, g.Text = ProofSony, "genuine: signed by "+h.Signer()+", whose certificate Sony's root "+trust.Root+" made"
-		g.Proven = append(g.Proven, fmt.Sprintf("%s made the certificate of %s", trust.Root, h.Signer()), "the certificate of "+trust.Root+" has the known fingerprint")
+		g.Proven = append(g.Proven, "the certificate of "+trust.Root+" has the known fingerprint")
 		if trust.Known != nil && trust.Known.Test {
 			g.Text = "signed for development: its root is Sony's test root " + trust.Root + "; phones on sale refuse it"
 		}
 	case sin.TrustSupplied:
 		g.Proof, g.Text = ProofSupplied, "signed by "+h.Signer()+" under the root "+trust.Root+" that you supplied, which is not a known root of Sony's"
-		g.Proven = append(g.Proven, fmt.Sprintf("%s made the certificate of %s", trust.Root, h.Signer()))
 		g.NotProven = []string{"that " + trust.Root + " is one of Sony's roots"}
 	case sin.TrustCarried:
 		g.Proof, g.Text = ProofCarried, "signed by "+h.Signer()+" under "+trust.Root+", whose certificate is in the firmware itself"
-		g.Proven = append(g.Proven, fmt.Sprintf("%s made the certificate of %s", trust.Root, h.Signer()))
 		g.NotProven = []string{"that this " + trust.Root + " is Sony's: its fingerprint is not public"}
 	case sin.TrustByName:
 		g.Proof, g.Text = ProofNamed, "signed by "+h.Signer()+", not proven: it names Sony's root "+trust.Root+", whose certificate is not available"

@@ -68,7 +68,7 @@ func granted(info *s1.Info, step Step) bool {
 	}
 	for _, role := range roles {
 		if role.Name == step.Signer {
-			return role.Flags&s1.RoleEnforced == 0 || role.Flags&need != 0
+			return role.Accepts(need)
 		}
 	}
 	return false

@@ -31,13 +31,6 @@ func Take(ctx context.Context, s *s1.Session, progress func(doing string)) (*Bac
 
 type s1Phone struct{ *s1.Session }
 
-func (p s1Phone) open(ctx context.Context, partition int) error { return p.OpenTA(ctx, partition) }
-func (p s1Phone) close(ctx context.Context) error               { return p.CloseTA(ctx) }
-func (p s1Phone) all(ctx context.Context) ([]byte, error)       { return p.ReadAll(ctx) }
-func (p s1Phone) unit(ctx context.Context, number uint32) ([]byte, error) {
-	return p.ReadUnit(ctx, number)
-}
-
 func (s1Phone) refused(err error) string {
 	var r *s1.Refusal
 	if !errors.As(err, &r) || r.Fatal() {
@@ -78,15 +71,15 @@ type commandPhone struct {
 	partition int
 }
 
-func (p *commandPhone) open(_ context.Context, partition int) error {
+func (p *commandPhone) OpenTA(_ context.Context, partition int) error {
 	p.partition = partition
 	return nil
 }
-func (*commandPhone) close(context.Context) error { return nil }
-func (p *commandPhone) all(ctx context.Context) ([]byte, error) {
+func (*commandPhone) CloseTA(context.Context) error { return nil }
+func (p *commandPhone) ReadAll(ctx context.Context) ([]byte, error) {
 	return p.ReadAllTA(ctx, p.partition)
 }
-func (p *commandPhone) unit(ctx context.Context, number uint32) ([]byte, error) {
+func (p *commandPhone) ReadUnit(ctx context.Context, number uint32) ([]byte, error) {
 	return p.ReadTA(ctx, p.partition, number)
 }
 

@@ -50,10 +50,10 @@ var errNothing = errors.New("the phone shows nothing of its trim area")
 
 // phone is what the two flash protocols have in common here.
 type phone interface {
-	open(ctx context.Context, partition int) error
-	close(ctx context.Context) error
-	all(ctx context.Context) ([]byte, error) // the open partition as a stream
-	unit(ctx context.Context, number uint32) ([]byte, error)
+	OpenTA(ctx context.Context, partition int) error
+	CloseTA(ctx context.Context) error
+	ReadAll(ctx context.Context) ([]byte, error) // the open partition as a stream
+	ReadUnit(ctx context.Context, number uint32) ([]byte, error)
 	// refused gives the reason of a phone that said no and can be asked further; "" for any
 	// other error.
 	refused(err error) string
@@ -68,7 +68,7 @@ func (b *Backup) take(ctx context.Context, from phone, progress func(doing strin
 	}
 	for _, number := range []int{s1.TrimPartition, s1.MiscPartition} {
 		p := Partition{Number: number}
-		err := from.open(ctx, number)
+		err := from.OpenTA(ctx, number)
 		if p.Refused = from.refused(err); p.Refused != "" && number == s1.TrimPartition {
 			b.Partitions = append(b.Partitions, p)
 			continue
@@ -79,7 +79,7 @@ func (b *Backup) take(ctx context.Context, from phone, progress func(doing strin
 		if err := p.read(ctx, from, progress); err != nil {
 			return nil, err
 		}
-		if err := from.close(ctx); err != nil {
+		if err := from.CloseTA(ctx); err != nil {
 			return nil, err
 		}
 		b.Partitions = append(b.Partitions, p)
@@ -126,14 +126,14 @@ func (p *Partition) read(ctx context.Context, from phone, progress func(string))
 // refuses that.
 func (p *Partition) dump(ctx context.Context, from phone) ([]byte, error) {
 	if p.Partial == "" {
-		stream, err := from.all(ctx)
+		stream, err := from.ReadAll(ctx)
 		if p.Partial = from.refused(err); p.Partial == "" {
 			return stream, err
 		}
 	}
 	var stream []byte
 	for _, number := range askedFor(p.Number) {
-		data, err := from.unit(ctx, number)
+		data, err := from.ReadUnit(ctx, number)
 		switch {
 		case from.refused(err) != "":
 			continue // absent, empty, or kept back

@@ -1,6 +1,7 @@
 package tabackup
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
@@ -41,10 +42,7 @@ type AboutPartition struct {
 
 // Files of a backup: the stream of each partition as the phone sent it, the same in the
 // text form of Flashtool, the known facts about the backup, and the checksums of all of them.
-const (
-	aboutFile = "backup.json"
-	sumsFile  = trimarea.SumsFile
-)
+const aboutFile = "backup.json"
 
 // Write puts the backup into a new folder, readable by its owner only. It never writes over
 // anything, and a folder of that name is there only when it is complete.
@@ -85,8 +83,7 @@ func (b *Backup) files(by, loader string, now time.Time) ([]file, error) {
 		Partial: b.Partial(), Missing: b.Missing, Hello: b.Hello}
 	var files []file
 	for _, p := range b.Partitions {
-		row := AboutPartition{Number: p.Number, Units: len(p.Units), Bytes: len(p.Stream), Partial: p.Partial != ""}
-		row.Refused = p.Refused
+		row := AboutPartition{Number: p.Number, Units: len(p.Units), Bytes: len(p.Stream), Partial: p.Partial != "", Refused: p.Refused}
 		about.Partitions = append(about.Partitions, row)
 		if p.Refused != "" {
 			continue
@@ -106,7 +103,7 @@ func (b *Backup) files(by, loader string, now time.Time) ([]file, error) {
 	for _, f := range files {
 		fmt.Fprintf(&sums, "%x  %s\n", sha256.Sum256(f.data), f.name)
 	}
-	return append(files, file{sumsFile, []byte(sums.String())}), nil
+	return append(files, file{trimarea.SumsFile, []byte(sums.String())}), nil
 }
 
 // text is the partition in the form of Flashtool's backups, its units by number. Flashtool
@@ -125,7 +122,7 @@ func (p *Partition) text(about About) ([]byte, error) {
 	for _, u := range p.Units {
 		f.Units = append(f.Units, ftf.TAUnit{Unit: u.Number, Data: u.Data})
 	}
-	slices.SortFunc(f.Units, func(a, b ftf.TAUnit) int { return int(int64(a.Unit) - int64(b.Unit)) })
+	slices.SortFunc(f.Units, func(a, b ftf.TAUnit) int { return cmp.Compare(a.Unit, b.Unit) })
 	units, err := f.Encode()
 	return append([]byte(head.String()), units...), err
 }

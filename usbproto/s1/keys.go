@@ -62,6 +62,10 @@ const (
 	RoleTestRoot = 0x0004 // files of Sony's internal test root are accepted
 )
 
+// Accepts reports whether files of this type are accepted with a kind of root, RoleLiveRoot or
+// RoleTestRoot. Without enforcement all are.
+func (r HWRole) Accepts(root uint16) bool { return r.Flags&RoleEnforced == 0 || r.Flags&root != 0 }
+
 // HWConfig is the list of roles that the phone tells. A list that was sent and is empty
 // means that the phone has lost its hardware-configuration record and refuses all
 // images. told is false when the phone did not send the key, as boot stages do, or sent
