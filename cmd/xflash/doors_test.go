@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"testing"
 
 	"xflash/internal/inspect"
+	"xflash/internal/simphone/mkimage"
 )
 
 // door runs one command line in this process.
@@ -150,6 +152,42 @@ func TestSoundFileOfAnotherKind(t *testing.T) {
 	}
 	if len(is) > 0 {
 		t.Errorf("not in the table: %v", is)
+	}
+}
+
+// TestSoundImageForOtherPhones: an image that these phones refuse is not called damaged, and a
+// plan for fastboot writes at least one image.
+func TestSoundImageForOtherPhones(t *testing.T) {
+	t.Setenv("XDG_STATE_HOME", t.TempDir())
+	g := newInputs(t)
+	b, err := theBundle()
+	if err != nil {
+		t.Fatal(err)
+	}
+	base := readZip(t, b.fw.Bundle)
+	var later bytes.Buffer
+	if err := (mkimage.ArchiveBuilder{Name: "kernel", CMS: []byte{0x30, 0x82, 0, 4, 0, 0, 0, 0},
+		Chunks: []*io.SectionReader{io.NewSectionReader(bytes.NewReader(noise(4096)), 0, 4096)}}).Build(&later); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		members []member
+		flags   []string
+		exit    int
+		says    string
+	}{
+		{with(base, "kernel.sin", later.Bytes()), nil, exitPolicy, "of version 5, but these phones accept version 3"},
+		{with(base, "extra.sin", later.Bytes()), nil, exitOK, "extra"},
+		{[]member{{"loader.sin", find(base, "loader.sin")}}, []string{"--fastboot"}, exitPolicy, "nothing in it is left to flash"},
+	} {
+		path := g.write(filepath.Join(g.sub(), "other.ftf"), zipOf(t, c.members))
+		if exit, out, talk := door(t, "verify", path, "--root", g.root); exit != exitOK {
+			t.Errorf("verify: exit %d\n%s%s", exit, out, talk)
+		}
+		exit, out, talk := door(t, append([]string{"restore", path, "--dry-run", "--model", "D5803", "--root", g.root}, c.flags...)...)
+		if all := strings.Join(strings.Fields(out+talk), " "); exit != c.exit || !strings.Contains(all, c.says) || strings.Contains(all, "damaged") {
+			t.Errorf("restore: exit %d, want %d and %q\n%s", exit, c.exit, c.says, all)
+		}
 	}
 }
 

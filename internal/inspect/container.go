@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"path"
+	"slices"
 	"strings"
 
 	"xflash/fastboot/bootimg/unpack"
@@ -57,6 +58,9 @@ func (in *inspector) tar(ctx context.Context, rep *Report, s source) error {
 	return nil
 }
 
+// packedNames are the endings of compressed files.
+var packedNames = []string{".gz", ".bz2", ".lzma", ".xz", ".lzo", ".lz4", ".zst"}
+
 // compressed reads a compressed file to its end and looks at what is in it.
 func (in *inspector) compressed(ctx context.Context, rep *Report, s source) error {
 	head, err := s.head()
@@ -68,7 +72,10 @@ func (in *inspector) compressed(ctx context.Context, rep *Report, s source) erro
 	var n int64
 	inside := s
 	inside.at, inside.size = nil, 0
-	inside.name = strings.TrimSuffix(s.name, "."+format.String())
+	inside.name = s.name
+	if ext := path.Ext(s.name); slices.Contains(packedNames, strings.ToLower(ext)) {
+		inside.name = strings.TrimSuffix(s.name, ext)
+	}
 	inside.open = func() (io.ReadCloser, error) {
 		r, err := s.open()
 		if err != nil {
@@ -97,8 +104,11 @@ func (in *inspector) compressed(ctx context.Context, rep *Report, s source) erro
 		return nil
 	}
 	child, err := in.stream(ctx, inside)
-	if err != nil || child.Kind == KindUnknown {
+	if err != nil {
 		return err
+	}
+	if child.named(); child.Kind == KindUnknown && !child.Damaged() {
+		return nil
 	}
 	rep.Title += " around " + text.WithArticle(child.Title)
 	rep.Contents = []*Report{child}

@@ -139,6 +139,11 @@ func (in *inspector) file(ctx context.Context, s source) (*Report, error) {
 		}
 	}
 	look := in.recognize(head, s)
+	if look == nil && s.at != nil && s.size > 0 { // perhaps an archive after other bytes
+		if _, broken, err := asBundle(ftf.OpenArchive(s.name, s.at, s.size)); err != nil || broken != nil && broken.Reason == ftf.Surplus {
+			return rep.broken(broken), err
+		}
+	}
 	if look == nil || in.depth > maxDepth {
 		rep.Title = "unknown"
 		rep.unproven("of an unknown format, so nothing about it can be checked")

@@ -62,7 +62,7 @@ func (in *inspector) onDisk(ctx context.Context, name, path string, f *os.File, 
 	}
 	rep := &Report{Name: name, Size: size}
 	if ftf.IsZip(head) {
-		b, broken, err := openArchive(path, head)
+		b, broken, err := asBundle(ftf.Open(path))
 		switch {
 		case err != nil:
 			return nil, err
@@ -76,23 +76,8 @@ func (in *inspector) onDisk(ctx context.Context, name, path string, f *os.File, 
 	if rep, err = in.file(ctx, s); err != nil {
 		return nil, err
 	}
-	if rep.Kind == KindUnknown && size > 0 {
-		if _, broken, err := openArchive(path, head); broken != nil || err != nil {
-			return rep.broken(broken), err
-		}
-	}
 	rep.named()
 	return rep, nil
-}
-
-// openArchive opens an archive of firmware. A file that is something else gives nothing at all;
-// broken is what is wrong with an archive, also with one that other bytes precede.
-func openArchive(path string, head []byte) (b *ftf.Bundle, broken *ftf.Error, err error) {
-	b, broken, err = asBundle(ftf.Open(path))
-	if broken != nil && !ftf.IsZip(head) && broken.Reason != ftf.Surplus {
-		broken = nil
-	}
-	return b, broken, err
 }
 
 // asBundle tells an archive that is not firmware from one that is broken.

@@ -1,6 +1,7 @@
 package restore
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -89,8 +90,11 @@ func (b *builder) judgeAll() {
 		}
 		if v.leftOut != "" {
 			b.plan.Skipped = append(b.plan.Skipped, Skip{Name: it.Short, Member: it.Member, Bytes: it.Bytes, Reason: v.leftOut})
+			var other unfit
 			switch {
 			case it.Kind == ItemOther:
+			case errors.As(it.Problem, &other):
+				b.note("%s is not sent: %s", it.Member, other)
 			case it.Problem != nil:
 				b.note("%s is damaged, and is not sent: %s", it.Member, describeDamage(it.Problem))
 			case it.Kind == ItemSIN && !it.Checked:

@@ -1,11 +1,11 @@
 package restore
 
 import (
+	"bufio"
 	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -223,7 +223,7 @@ func (c *checkRun) sin(ctx context.Context, it *Item) (err error) {
 		err = c.fw.accepts(report.Header.Version)
 	}
 	if err == nil && report.Unsendable != "" && !c.fw.command() {
-		err = errors.New(report.Unsendable)
+		err = unfit(report.Unsendable)
 	}
 	if err == nil && it.table {
 		it.lun, err = it.readTable()
@@ -235,7 +235,13 @@ func (c *checkRun) sin(ctx context.Context, it *Item) (err error) {
 // readHeaderAndMap reads only what tells where a file would write. Of a damaged file that is
 // read anyway, because what it aims at counts although it is not sent.
 func (c *checkRun) readHeaderAndMap(it *Item, r io.Reader) error {
-	damage := it.aim(r, it.Bytes, true)
+	start := bufio.NewReader(r)
+	head, _ := start.Peek(sin.DetectSize) // a short file is not an archive
+	if version := sin.Detect(head); version > 3 {
+		it.blind = false // what these phones cannot read names no target
+		return c.fw.accepts(version)
+	}
+	damage := it.aim(start, it.Bytes, true)
 	it.blind = damage != nil
 	if !it.blind {
 		return nil

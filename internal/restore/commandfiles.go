@@ -24,9 +24,9 @@ func (fw *Firmware) command() bool {
 func (fw *Firmware) accepts(version int) error {
 	switch {
 	case fw.command() && version < 4:
-		return fmt.Errorf("it is a SIN file of version %d, but these phones accept versions 4 and 5", version)
+		return unfit(fmt.Sprintf("it is a SIN file of version %d, but these phones accept versions 4 and 5", version))
 	case !fw.command() && version != 3:
-		return fmt.Errorf("it is a SIN file of version %d, but these phones accept version 3", version)
+		return unfit(fmt.Sprintf("it is a SIN file of version %d, but these phones accept version 3", version))
 	}
 	return nil
 }

@@ -6,11 +6,20 @@ import (
 	"xflash/sin"
 )
 
+// unfit is why a phone refuses a file that is intact.
+type unfit string
+
+func (u unfit) Error() string { return string(u) }
+
 // damage is what the walk found wrong with a file. Damage in a text counts too: whoever
 // changed it may have changed more.
 func damage(it *Item) Problems {
-	if it.Problem == nil {
+	var other unfit
+	switch {
+	case it.Problem == nil:
 		return nil
+	case errors.As(it.Problem, &other):
+		return Problems{{Kind: PolicyRefusal, Item: it.Member, What: other.Error(), Why: "the file is intact, but not for this phone", Next: "download the firmware for exactly this phone"}}
 	}
 	return Problems{{Kind: FileInvalid, Item: it.Member, What: describeDamage(it.Problem), Err: it.Problem, Next: damageAdvice(it.Problem)}}
 }

@@ -173,7 +173,7 @@ func BuildFastboot(fw *Firmware, ph *FastbootFacts, boots map[string]BootImage, 
 	for _, o := range fastbootOrder {
 		b.fastbootStep(o.short, o.partition, ph, boots)
 	}
-	if len(b.plan.Steps) == 0 && len(b.problems) == 0 {
+	if !slices.ContainsFunc(b.plan.Steps, func(s Step) bool { return s.Kind == StepFlash || len(p.Only) > 0 }) && len(b.problems) == 0 {
 		b.problems.refuse(fw.Name, "nothing in it is left to flash", "fastboot writes kernel, fotakernel, system, cache and userdata only", "check --only and --skip")
 	}
 	b.step(session(StepReboot))
