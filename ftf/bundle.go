@@ -107,12 +107,9 @@ type Bundle struct {
 // Open opens a bundle: an archive, or a folder with the same files. Everything
 // that can be checked without unpacking the images is checked; whatever lies in
 // the file is an *Error.
-func Open(path string) (*Bundle, error) { return OpenLimited(path, DefaultLimits) }
-
-// OpenLimited is Open with other limits on what the bundle may unpack to.
-func OpenLimited(path string, limits Limits) (*Bundle, error) {
+func Open(path string) (*Bundle, error) {
 	b := &Bundle{Path: path}
-	err := b.load(limits)
+	err := b.load()
 	if err != nil {
 		b.Close()
 		return nil, within(err, path, "")
@@ -124,7 +121,7 @@ func OpenLimited(path string, limits Limits) (*Bundle, error) {
 // must stay open.
 func OpenArchive(path string, r io.ReaderAt, size int64) (*Bundle, error) {
 	b := &Bundle{Path: path}
-	err := b.addArchive(r, size, "", DefaultLimits)
+	err := b.addArchive(r, size, "")
 	if err == nil {
 		err = b.interpret()
 	}
@@ -134,18 +131,18 @@ func OpenArchive(path string, r io.ReaderAt, size int64) (*Bundle, error) {
 	return b, nil
 }
 
-func (b *Bundle) load(limits Limits) error {
+func (b *Bundle) load() error {
 	info, err := os.Stat(b.Path)
 	switch {
 	case err != nil:
 		return err
 	case info.IsDir():
 		b.Folder = true
-		err = b.loadFolder(limits)
+		err = b.loadFolder()
 	case !info.Mode().IsRegular():
 		return fail(NotRegular, "it is neither a file nor a folder")
 	default:
-		err = b.loadArchive(limits)
+		err = b.loadArchive()
 	}
 	if err != nil {
 		return err
@@ -153,7 +150,7 @@ func (b *Bundle) load(limits Limits) error {
 	return b.interpret()
 }
 
-func (b *Bundle) loadArchive(limits Limits) error {
+func (b *Bundle) loadArchive() error {
 	f, err := os.Open(b.Path)
 	if err != nil {
 		return err
@@ -163,16 +160,16 @@ func (b *Bundle) loadArchive(limits Limits) error {
 	if err != nil {
 		return err
 	}
-	return b.addArchive(f, info.Size(), "", limits)
+	return b.addArchive(f, info.Size(), "")
 }
 
 // addArchive adds the members of a zip archive under a prefix.
-func (b *Bundle) addArchive(r io.ReaderAt, size int64, prefix string, limits Limits) error {
+func (b *Bundle) addArchive(r io.ReaderAt, size int64, prefix string) error {
 	entries, dir, err := readDirectory(r, size)
 	if err != nil {
 		return err
 	}
-	if err := checkEntries(entries, size, limits); err != nil {
+	if err := checkEntries(entries, size); err != nil {
 		return err
 	}
 	if err := checkLocals(r, entries, dir.offset); err != nil {

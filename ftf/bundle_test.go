@@ -319,7 +319,7 @@ func FuzzOpen(f *testing.F) {
 	f.Add(goodArchive(false)[:200])
 	f.Fuzz(func(t *testing.T, data []byte) {
 		b := &Bundle{Path: "fuzz.ftf"}
-		err := b.addArchive(bytes.NewReader(data), int64(len(data)), "", DefaultLimits)
+		err := b.addArchive(bytes.NewReader(data), int64(len(data)), "")
 		if err == nil {
 			err = b.interpret()
 		}

@@ -17,6 +17,7 @@ type File struct {
 	Name string // in the archive, with slashes
 	// Open starts to read the contents. It is called twice.
 	Open func() (io.ReadCloser, error)
+	From *Member // that it is made of, may be nil
 }
 
 // bundleTime is on every member, so that the same files give the same bytes.
@@ -36,7 +37,7 @@ func Write(w io.Writer, m Manifest, files []File) error {
 	}
 	ordered := slices.Clone(files)
 	slices.SortStableFunc(ordered, func(a, b File) int { return place(a) - place(b) })
-	ordered = slices.Insert(ordered, 0, File{manifestName, func() (io.ReadCloser, error) {
+	ordered = slices.Insert(ordered, 0, File{Name: manifestName, Open: func() (io.ReadCloser, error) {
 		return io.NopCloser(bytes.NewReader(manifest)), nil
 	}})
 	z := zip.NewWriter(w)
@@ -152,7 +153,7 @@ func (b *Bundle) Files() []File {
 			}
 		}
 		if m.Kind != KindManifest {
-			out = append(out, File{name, m.Open})
+			out = append(out, File{name, m.Open, m})
 		}
 	}
 	return out

@@ -156,12 +156,12 @@ func TestWriteFails(t *testing.T) {
 		f    File
 		want error
 	}{
-		"open fails": {File{"b.sin", func() (io.ReadCloser, error) { return nil, broken }}, broken},
-		"read fails": {File{"b.sin", func() (io.ReadCloser, error) {
+		"open fails": {File{Name: "b.sin", Open: func() (io.ReadCloser, error) { return nil, broken }}, broken},
+		"read fails": {File{Name: "b.sin", Open: func() (io.ReadCloser, error) {
 			return io.NopCloser(io.MultiReader(strings.NewReader("x"), &failing{broken})), nil
 		}}, broken},
-		"close fails": {File{"b.sin", func() (io.ReadCloser, error) { return failing{broken}.closing(), nil }}, broken},
-		"changes": {File{"b.sin", func() (io.ReadCloser, error) {
+		"close fails": {File{Name: "b.sin", Open: func() (io.ReadCloser, error) { return failing{broken}.closing(), nil }}, broken},
+		"changes": {File{Name: "b.sin", Open: func() (io.ReadCloser, error) {
 			changing++
 			return io.NopCloser(strings.NewReader(strings.Repeat("x", changing))), nil
 		}}, Corrupt},

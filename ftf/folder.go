@@ -16,7 +16,7 @@ var folderParts = []string{"boot", "partition", "META-INF"}
 
 // loadFolder lists a folder as if it were an archive. Everything goes through
 // os.Root, so that no link leads out of it.
-func (b *Bundle) loadFolder(limits Limits) error {
+func (b *Bundle) loadFolder() error {
 	root, err := os.OpenRoot(b.Path)
 	if err != nil {
 		return err
@@ -42,7 +42,7 @@ func (b *Bundle) loadFolder(limits Limits) error {
 		}
 		b.closers = append(b.closers, root)
 	}
-	l := folderLister{bundle: b, root: root, limits: limits, seen: map[string]string{}}
+	l := folderLister{bundle: b, root: root, seen: map[string]string{}}
 	if err := l.list("."); err != nil {
 		return err
 	}
@@ -140,7 +140,6 @@ func (b *Beside) add(name string) {
 type folderLister struct {
 	bundle *Bundle
 	root   *os.Root
-	limits Limits
 	seen   map[string]string // folded name → name
 	zips   []string          // boot.zip and partition.zip
 	total  int64
@@ -208,10 +207,10 @@ func (l *folderLister) file(name string, info fs.FileInfo) error {
 	}
 	l.total += info.Size()
 	switch {
-	case info.Size() > l.limits.Member:
-		return tooLarge(info.Size(), l.limits.Member, "it")
-	case l.total > l.limits.Total:
-		return tooLarge(l.total, l.limits.Total, "the folder")
+	case info.Size() > maxMember:
+		return tooLarge(info.Size(), maxMember, "it")
+	case l.total > maxTotal:
+		return tooLarge(l.total, maxTotal, "the folder")
 	}
 	m := l.bundle.add(name, info.Size())
 	m.open = func() (io.ReadCloser, error) {
@@ -254,7 +253,7 @@ func (l *folderLister) addZip(name, prefix string) error {
 	if err != nil {
 		return err
 	}
-	return l.bundle.addArchive(f, info.Size(), prefix, l.limits)
+	return l.bundle.addArchive(f, info.Size(), prefix)
 }
 
 // fileReader gives a file's bytes as long as it has the size it had when the

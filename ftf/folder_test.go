@@ -1,6 +1,7 @@
 package ftf
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -177,10 +178,17 @@ func TestFolderOddities(t *testing.T) {
 
 	_, err = Open(t.TempDir())
 	want(t, err, NotBundle)
-	_, err = OpenLimited(dir, Limits{Member: 3, Total: 100})
-	want(t, err, TooLarge)
-	_, err = OpenLimited(dir, Limits{Member: 100, Total: 7})
-	want(t, err, TooLarge)
+	for _, sizes := range [][]int64{{maxMember + 1}, {maxMember, maxMember, 1}} {
+		dir := t.TempDir()
+		for i, size := range sizes { // files of holes
+			path := filepath.Join(dir, string(rune('a'+i))+".sin")
+			if err := errors.Join(os.WriteFile(path, nil, 0o600), os.Truncate(path, size)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		_, err = Open(dir)
+		want(t, err, TooLarge)
+	}
 }
 
 // boot.zip as the servers deliver it is used where nobody unpacked it.

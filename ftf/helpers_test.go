@@ -31,7 +31,7 @@ func want(t *testing.T, err error, reason Reason, words ...string) *Error {
 
 // file makes a File of bytes.
 func file(name string, data []byte) File {
-	return File{name, func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(data)), nil }}
+	return File{Name: name, Open: func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(data)), nil }}
 }
 
 // contents reads a member whole and closes it.

@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -211,25 +209,22 @@ func TestBombLying(t *testing.T) {
 	want(t, r.Close(), Corrupt)
 }
 
-func TestCallersLimits(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "x.ftf")
-	data := plain(&rawMember{name: "x.sin", data: make([]byte, 1000)}).bytes()
-	if err := os.WriteFile(path, data, 0o600); err != nil {
-		t.Fatal(err)
-	}
+// What an archive declares is limited for each member and for all of them.
+func TestLimits(t *testing.T) {
 	for _, c := range []struct {
-		limits Limits
-		good   bool
+		sizes []int64
+		good  bool
 	}{
-		{Limits{1000, 1012}, true}, {Limits{999, 1012}, false}, {Limits{1000, 1011}, false},
+		{[]int64{maxMember, maxMember}, true}, {[]int64{maxMember + 1}, false}, {[]int64{maxMember, maxMember, 1}, false},
 	} {
-		b, err := OpenLimited(path, c.limits)
-		if c.good {
-			if err != nil {
-				t.Fatal(err)
-			}
-			b.Close()
-		} else {
+		var entries []*zipEntry
+		for i, size := range c.sizes {
+			entries = append(entries, &zipEntry{name: string(rune('a'+i)) + ".sin", packed: size, size: size})
+		}
+		err := checkEntries(entries, 1<<40)
+		if c.good && err != nil {
+			t.Fatal(err)
+		} else if !c.good {
 			want(t, err, TooLarge)
 		}
 	}

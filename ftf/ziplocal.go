@@ -8,17 +8,12 @@ import (
 	"strings"
 )
 
-// Limits say how much a bundle may unpack to. What is declared is compared when
-// the bundle is opened; a member never gives more than it declared.
-type Limits struct {
-	Member int64 // bytes of one member
-	Total  int64 // bytes of all members
-}
-
-// DefaultLimits are far above any firmware: the largest image known has 4.7 GB.
-var DefaultLimits = Limits{Member: 16 << 30, Total: 32 << 30}
-
 const (
+	// What a bundle may unpack to, far above any firmware: the largest image known has 4.7 GB.
+	// What is declared is compared when the bundle is opened; a member never gives more than
+	// it declared.
+	maxMember = 16 << 30 // bytes of one member
+	maxTotal  = 32 << 30 // bytes of all members
 	// maxRatio is more than deflate can do (1032:1); beyond it the header lies.
 	maxRatio = 1040
 	// bombAllowance and bombRatio bound the whole archive. Images barely
@@ -28,11 +23,11 @@ const (
 )
 
 // checkEntries applies every rule that the directory alone can break.
-func checkEntries(entries []*zipEntry, archive int64, limits Limits) error {
+func checkEntries(entries []*zipEntry, archive int64) error {
 	seen := map[string]string{}
 	total := int64(0)
 	for _, e := range entries {
-		if err := checkEntry(e, limits); err != nil {
+		if err := checkEntry(e); err != nil {
 			if err.Member == "" && err.Reason != UnsafeName {
 				err.Member = e.name
 			}
@@ -43,8 +38,8 @@ func checkEntries(entries []*zipEntry, archive int64, limits Limits) error {
 			return fail(Duplicate, "the members %q and %q have the same name", other, e.name)
 		}
 		seen[key] = e.name
-		if total += e.size; total > limits.Total {
-			return tooLarge(total, limits.Total, "the members")
+		if total += e.size; total > maxTotal {
+			return tooLarge(total, maxTotal, "the members")
 		}
 	}
 	if limit := bombAllowance + bombRatio*min(archive, 1<<50); total > limit {
@@ -59,7 +54,7 @@ func tooLarge(have, limit int64, what string) *Error {
 	return e
 }
 
-func checkEntry(e *zipEntry, limits Limits) *Error {
+func checkEntry(e *zipEntry) *Error {
 	if err := checkName(e.name); err != nil {
 		return err
 	}
@@ -85,8 +80,8 @@ func checkEntry(e *zipEntry, limits Limits) *Error {
 		return fail(Malformed, "a folder with %d bytes", e.size)
 	case e.method == methodStored && e.packed != e.size:
 		return fail(Malformed, "stored, but %d bytes packed and %d unpacked", e.packed, e.size)
-	case e.size > limits.Member:
-		return tooLarge(e.size, limits.Member, "it")
+	case e.size > maxMember:
+		return tooLarge(e.size, maxMember, "it")
 	case e.size/maxRatio > e.packed:
 		return fail(TooLarge, "%d bytes cannot unpack to the %d it declares", e.packed, e.size)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"path"
+	"slices"
 	"strings"
 
 	"xflash/ftf"
@@ -23,7 +24,8 @@ func (u *unpacker) bundle(ctx context.Context) error {
 		return err
 	}
 	defer b.Close()
-	members, err := u.chosen(b)
+	all := slices.DeleteFunc(slices.Clone(b.Members), func(m *ftf.Member) bool { return !unpackable(m) })
+	members, err := firmware.Choose(u.path, all, u.Members)
 	if err != nil {
 		return err
 	}
@@ -64,25 +66,6 @@ func (u *unpacker) bundle(ctx context.Context) error {
 
 // unpackable says whether anything comes out of a member.
 func unpackable(m *ftf.Member) bool { return m.Kind != ftf.KindOther && m.Kind != ftf.KindManifest }
-
-// chosen is the members that are wanted.
-func (u *unpacker) chosen(b *ftf.Bundle) (chosen []*ftf.Member, err error) {
-	wanted := firmware.NewSelection(u.Members)
-	var all []*ftf.Member
-	for _, m := range b.Members {
-		if !unpackable(m) {
-			continue
-		}
-		all = append(all, m)
-		if wanted.Has(m) {
-			chosen = append(chosen, m)
-		}
-	}
-	if unused := wanted.Unused(); len(unused) > 0 {
-		return nil, &firmware.ChoiceError{Path: u.path, What: "member", Wanted: unused, Have: firmware.Choices(all)}
-	}
-	return chosen, nil
-}
 
 // stems gives every member of the bundle the name of its output without ending, the same
 // whatever was chosen.

@@ -11,25 +11,22 @@ import (
 // of what belongs to the partition delivery, or of the partition layout alone.
 const BootSet, partitionSet = "boot", "partition"
 
-// Selection is the members that a person named: by short name, by file name, by whole
-// name, in any case.
-type Selection struct {
-	wanted []string
-	found  map[string]bool
-}
-
-// NewSelection selects what the names mean; with no names everything.
-func NewSelection(wanted []string) *Selection { return &Selection{wanted, map[string]bool{}} }
-
-// Has tells whether a member is wanted; with no names given all are.
-func (s *Selection) Has(m *ftf.Member) bool {
-	has := len(s.wanted) == 0
-	for _, w := range s.wanted {
-		if Named(m, w) {
-			s.found[w], has = true, true
+// Choose returns the members that a person named, by short name, by file name or by whole name,
+// in any case; all of them without names. path is the file they are in. The error is a
+// *ChoiceError.
+func Choose(path string, members []*ftf.Member, names []string) (chosen []*ftf.Member, err error) {
+	unused := slices.Clone(names)
+	for _, m := range members {
+		named := func(name string) bool { return Named(m, name) }
+		if len(names) == 0 || slices.ContainsFunc(names, named) {
+			chosen = append(chosen, m)
 		}
+		unused = slices.DeleteFunc(unused, named)
 	}
-	return has
+	if len(unused) > 0 {
+		return nil, &ChoiceError{Path: path, What: "member", Wanted: unused, Have: choices(members)}
+	}
+	return chosen, nil
 }
 
 // Named tells whether a name means a member.
@@ -42,13 +39,8 @@ func Named(m *ftf.Member, name string) bool {
 	return strings.EqualFold(name, m.Short) || strings.EqualFold(name, m.Base) || strings.EqualFold(name, m.Name)
 }
 
-// Unused is the names that no member had.
-func (s *Selection) Unused() []string {
-	return slices.DeleteFunc(slices.Clone(s.wanted), func(w string) bool { return s.found[w] })
-}
-
-// Choices is what a person can name: short names, and the sets as a whole.
-func Choices(members []*ftf.Member) []Choice {
+// choices is what a person can name: short names, and the sets as a whole.
+func choices(members []*ftf.Member) []Choice {
 	var list []Choice
 	for _, m := range members {
 		name := m.Short

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path"
 	"slices"
 	"strings"
 
@@ -24,7 +23,7 @@ import (
 // AssembleOptions say what goes into a bundle and what its manifest says. The zero value
 // takes all, and the facts that come with the files.
 type AssembleOptions struct {
-	Only                      []string     // as firmware.NewSelection
+	Only                      []string     // as firmware.Choose
 	Device, Version, Branding string       // for the manifest, where they are not empty
 	Roots                     *sin.RootSet // that prove who signed the files; may be nil
 	Progress                  func(name string, done, total int64)
@@ -95,24 +94,25 @@ func Assemble(ctx context.Context, b *ftf.Bundle, opt AssembleOptions) (*Assembl
 	if question := a.model.QuestionVersion(a.out.Manifest.Version); question != "" {
 		a.note("%s", question)
 	}
-	parts, err := a.choose(b)
+	names := map[*ftf.Member]string{} // in the bundle
+	var all []*ftf.Member
+	for _, f := range b.Files() {
+		all, names[f.From] = append(all, f.From), f.Name
+	}
+	wanted, err := firmware.Choose(b.Path, all, a.Only)
 	if err != nil {
 		return nil, err
 	}
-	byMember := map[*ftf.Member]part{}
-	for _, p := range parts {
-		byMember[p.member] = p
-	}
 	err = firmware.Walk(ctx, b, firmware.Options{
 		Roots: a.roots, Progress: opt.Progress,
-		Pick: func(m *ftf.Member) bool { return byMember[m].member != nil || len(a.Only) == 0 },
+		Pick: func(m *ftf.Member) bool { return len(a.Only) == 0 || slices.Contains(wanted, m) },
 		Read: func(ctx context.Context, m *ftf.Member, opt sin.CheckOptions) (*sin.Report, error) {
-			if m.Kind == ftf.KindOther || byMember[m].member == nil {
+			if m.Kind == ftf.KindOther || names[m] == "" {
 				return nil, inspect.Unused(ctx, m)
 			}
 			return firmware.Check(ctx, m, opt)
 		},
-	}, func(f firmware.File) error { return a.add(byMember[f.Member], f) })
+	}, func(f firmware.File) error { return a.add(names[f.Member], f) })
 	if err != nil {
 		return nil, err
 	}
@@ -125,7 +125,11 @@ func Assemble(ctx context.Context, b *ftf.Bundle, opt AssembleOptions) (*Assembl
 	if len(a.out.Files) == 0 {
 		return nil, &RefusedError{b.Path, "it holds no file that may go into a bundle"}
 	}
-	slices.SortStableFunc(a.out.Files, func(x, y Packed) int { return a.position(parts, x) - a.position(parts, y) })
+	// The walk reads the loader first; the bundle keeps the order of its folder.
+	position := func(p Packed) int {
+		return slices.IndexFunc(all, func(m *ftf.Member) bool { return m.Name == p.From })
+	}
+	slices.SortStableFunc(a.out.Files, func(x, y Packed) int { return position(x) - position(y) })
 	a.missing(b)
 	a.oldLoader()
 	a.foreignRoots()
@@ -174,61 +178,19 @@ func manifest(b *ftf.Bundle, opt AssembleOptions) ftf.Manifest {
 	return m
 }
 
-// part is a member and what it becomes.
-type part struct {
-	member *ftf.Member
-	file   ftf.File
-}
-
-// choose finds the files that are wanted.
-func (a *assembler) choose(b *ftf.Bundle) ([]part, error) {
-	wanted := firmware.NewSelection(a.Only)
-	var chosen []part
-	var all []*ftf.Member
-	for _, p := range pair(b) {
-		all = append(all, p.member)
-		if wanted.Has(p.member) {
-			chosen = append(chosen, p)
-		}
-	}
-	if unused := wanted.Unused(); len(unused) > 0 {
-		return nil, &firmware.ChoiceError{Path: b.Path, What: "member", Wanted: unused, Have: firmware.Choices(all)}
-	}
-	return chosen, nil
-}
-
-// pair finds the member after each file of a bundle. Files keep the order of members,
-// and only the name of a file is another.
-func pair(b *ftf.Bundle) []part {
-	members := b.Members
-	var parts []part
-	for _, f := range b.Files() {
-		base := path.Base(f.Name)
-		at := slices.IndexFunc(members, func(m *ftf.Member) bool {
-			return f.Name == m.Name || base == m.Base || base == m.Base+"b" || base == m.Short+".sin"
-		})
-		if at < 0 {
-			continue // a file is always made of a member
-		}
-		parts = append(parts, part{members[at], f})
-		members = members[at+1:]
-	}
-	return parts
-}
-
 // add takes a file in that was read, leaves it out, or remembers its damage.
-func (a *assembler) add(p part, f firmware.File) error {
+func (a *assembler) add(name string, f firmware.File) error {
 	reason := ""
-	if f.Damage == nil && p.member != nil {
+	if f.Damage == nil && name != "" {
 		reason = a.check(f)
 	}
 	switch {
 	case f.Damage != nil:
 		a.damaged.Files = append(a.damaged.Files, firmware.Damage{Name: f.Name, Err: f.Damage})
-	case p.member == nil: // nothing a bundle needs
+	case name == "": // nothing a bundle needs
 	case reason == "":
 		a.rivals(f.Member)
-		a.out.Files = append(a.out.Files, Packed{p.file.Name, f.Name, f.Size, p.file.Open})
+		a.out.Files = append(a.out.Files, Packed{name, f.Name, f.Size, f.Open})
 	case slices.ContainsFunc(a.Only, func(w string) bool {
 		return !strings.EqualFold(w, firmware.BootSet) && firmware.Named(f.Member, w)
 	}):
@@ -254,9 +216,4 @@ func (a *assembler) rivals(m *ftf.Member) {
 		a.rival = &RefusedError{m.Name, fmt.Sprintf("%s is for %s too, and it is unclear which of them is meant; take one of them out of the folder, or choose with --only", other, short)}
 	}
 	a.images[short] = m.Name
-}
-
-// position is where a file is in the bundle it comes from.
-func (a *assembler) position(parts []part, f Packed) int {
-	return slices.IndexFunc(parts, func(p part) bool { return p.file.Name == f.Name })
 }
