@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -61,12 +60,8 @@ func drawing(model string, want usbproto.Mode) string {
 // it there. A phone in another mode is reported at once. It does not wait for a phone that is not
 // on this computer's bus, nor for one that is there and cannot be used.
 func (c *restoreCommand) await(ctx context.Context, mode usbproto.Mode, model string) error {
-	if strings.Contains(c.device, ":") && !strings.HasPrefix(c.device, "usb:") {
+	if kind, _ := c.elsewhere(); kind != "" {
 		return nil
-	}
-	selector, err := c.busSelector()
-	if err != nil {
-		return err
 	}
 	limit := c.patience
 	if limit == 0 && !c.ui.errTTY {
@@ -78,19 +73,7 @@ func (c *restoreCommand) await(ctx context.Context, mode usbproto.Mode, model st
 		defer cancel()
 	}
 	shown, said := 0, ""
-	for {
-		_, err := look(ctx, selector, mode)
-		var none *usbproto.NoPhoneError
-		if !errors.As(err, &none) || none.Kind != usbproto.NothingThere && none.Kind != usbproto.OtherMode {
-			c.wipe(shown)
-			if err != nil && ctx.Err() == nil {
-				return err
-			}
-			if err == nil {
-				return nil
-			}
-			return awaited(ctx, &usbproto.NoPhoneError{Want: mode, Selector: selector})
-		}
+	_, err := c.waitFor(ctx, func(none *usbproto.NoPhoneError) {
 		text := drawing(model, mode)
 		if none.Kind == usbproto.OtherMode {
 			text = "The phone is in " + none.Devices[0].Mode.String() + ".\n" +
@@ -101,21 +84,9 @@ func (c *restoreCommand) await(ctx context.Context, mode usbproto.Mode, model st
 			c.ui.say("%s", text)
 			shown, said = strings.Count(text, "\n")+1, text
 		}
-		select {
-		case <-ctx.Done():
-			c.wipe(shown)
-			return awaited(ctx, none)
-		case <-time.After(300 * time.Millisecond):
-		}
-	}
-}
-
-// awaited is how waiting ends without a phone: by a signal, or because the time is over.
-func awaited(ctx context.Context, none *usbproto.NoPhoneError) error {
-	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		return none
-	}
-	return context.Cause(ctx)
+	}, mode)
+	c.wipe(shown)
+	return err
 }
 
 // wipe takes lines off a terminal, so that what comes next replaces them.

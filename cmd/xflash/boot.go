@@ -45,7 +45,10 @@ image, 6 that it is not a boot image.`,
 			if o.check || o.repack {
 				return a.bootWithoutPhone(ctx, paths[0], o)
 			}
-			return a.boot(ctx, imageFile{path: paths[0]}, o)
+			image := imageFile{path: paths[0]}
+			return a.oneJob(ctx, "sending "+filepath.Base(image.path), func(ctx context.Context, c *fastbootConn) (act, error) {
+				return a.prepareBoot(ctx, c, image, o)
+			})
 		},
 	}
 	f := cmd.Flags()
@@ -173,22 +176,8 @@ func notRepairable(path string, d *bootcheck.Diagnosis, err error) error {
 	return &failure{exit: exitRefused, code: "not-repairable", what: path + ": " + not.Error(), hints: []string{"get an image made for this phone"}}
 }
 
-// boot diagnoses the image for the phone that is there, and starts it.
-func (a *app) boot(ctx context.Context, image imageFile, o bootOptions) (err error) {
-	c, err := a.fastbootMode(ctx, a.fastbootOptions("sending "+image.short()))
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, c.Close()) }()
-	start, err := a.prepareBoot(ctx, c, image, o)
-	if err != nil {
-		return err
-	}
-	return start(ctx)
-}
-
 // prepareBoot looks at an image and offers its repair; what it gives starts the image.
-func (a *app) prepareBoot(ctx context.Context, c *fastbootConn, image imageFile, o bootOptions) (func(context.Context) error, error) {
+func (a *app) prepareBoot(ctx context.Context, c *fastbootConn, image imageFile, o bootOptions) (act, error) {
 	target, err := c.facts(ctx, o.model)
 	if err != nil {
 		return nil, err

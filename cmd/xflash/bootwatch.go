@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"strings"
 	"time"
 
 	"xflash/internal/simphone"
@@ -82,7 +81,7 @@ func (a *app) afterOkay(ctx context.Context, c *fastbootConn) (afterBoot, error)
 		}
 		return bootNothing, nil
 	}
-	if kind, _, _ := strings.Cut(a.device, ":"); kind == "tcp" || kind == "udp" || kind == "replay" {
+	if kind, _ := a.elsewhere(); kind != "" {
 		return bootUnseen, nil
 	}
 	a.ui.say("watching the USB bus for up to %s; Ctrl-C stops watching and does no harm", bootWatch)

@@ -14,7 +14,9 @@ import (
 
 // complete sets the words that the shell offers at each place of a command line.
 func (a *app) complete(root *cobra.Command) {
-	args := map[string]func(words []string, part string) ([]string, cobra.ShellCompDirective){
+	nothing := cobra.NoFileCompletions
+	models := cobra.FixedCompletions(modelNames(), cobra.ShellCompDirectiveNoFileComp)
+	args := map[string]cobra.CompletionFunc{
 		"restore":   files("ftf"),
 		"ta backup": files("ftf"),
 		"unpack":    files("ftf", "sin", "img", "zip"),
@@ -25,11 +27,9 @@ func (a *app) complete(root *cobra.Command) {
 		"wait":      then([]string{"flashmode", "fastboot", "adb"}, nothing),
 		"doctor":    then([]string{"flashmode", "fastboot"}, nothing),
 		"sim":       then(simphone.Names(), nothing),
-		"devices": func([]string, string) ([]string, cobra.ShellCompDirective) {
-			return modelNames(), cobra.ShellCompDirectiveNoFileComp
-		},
-		"fastboot": fastbootCompletion,
-		"bundle":   folders,
+		"devices":   models,
+		"fastboot":  fastbootCompletion,
+		"bundle":    cobra.FixedCompletions(nil, cobra.ShellCompDirectiveFilterDirs),
 	}
 	for _, path := range []string{"info", "demo", "version", "udev", "unlock", "explain"} {
 		args[path] = nothing
@@ -39,9 +39,7 @@ func (a *app) complete(root *cobra.Command) {
 		if err != nil || len(rest) > 0 {
 			panic("no command " + path) // a mistake in the table above, seen by every test
 		}
-		cmd.ValidArgsFunction = func(_ *cobra.Command, words []string, part string) ([]string, cobra.ShellCompDirective) {
-			return f(words, part)
-		}
+		cmd.ValidArgsFunction = f
 	}
 	restore, _, _ := root.Find([]string{"restore"})
 	for _, flag := range []string{"only", "skip"} {
@@ -51,7 +49,7 @@ func (a *app) complete(root *cobra.Command) {
 	}
 	for _, path := range []string{"restore", "boot", "flash", "erase", "format", "bundle"} {
 		cmd, _, _ := root.Find([]string{path})
-		must(cmd.RegisterFlagCompletionFunc("model", cobra.FixedCompletions(modelNames(), cobra.ShellCompDirectiveNoFileComp)))
+		must(cmd.RegisterFlagCompletionFunc("model", models))
 	}
 	must(root.RegisterFlagCompletionFunc("device", func(cmd *cobra.Command, _ []string, part string) ([]string, cobra.ShellCompDirective) {
 		return devicesFor(cmd.Context(), part), cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
@@ -65,35 +63,28 @@ func must(err error) {
 	}
 }
 
+// rebootTargets are the words that may follow reboot.
+var rebootTargets = []string{"bootloader", "recovery", "fastboot"}
+
 // fastbootTargets are the names that people give to what fastboot may write.
 var fastbootTargets = []string{"boot", "recovery", "system", "cache", "userdata"}
 
-func files(endings ...string) func([]string, string) ([]string, cobra.ShellCompDirective) {
-	return func([]string, string) ([]string, cobra.ShellCompDirective) {
-		return endings, cobra.ShellCompDirectiveFilterFileExt
-	}
-}
-
-func folders([]string, string) ([]string, cobra.ShellCompDirective) {
-	return nil, cobra.ShellCompDirectiveFilterDirs
-}
-
-func nothing([]string, string) ([]string, cobra.ShellCompDirective) {
-	return nil, cobra.ShellCompDirectiveNoFileComp
+func files(endings ...string) cobra.CompletionFunc {
+	return cobra.FixedCompletions(endings, cobra.ShellCompDirectiveFilterFileExt)
 }
 
 // then offers words at the first place, and what next offers at the others.
-func then(words []string, next func([]string, string) ([]string, cobra.ShellCompDirective)) func([]string, string) ([]string, cobra.ShellCompDirective) {
-	return func(given []string, part string) ([]string, cobra.ShellCompDirective) {
+func then(words []string, next cobra.CompletionFunc) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, given []string, part string) ([]string, cobra.ShellCompDirective) {
 		if len(given) == 0 {
 			return words, cobra.ShellCompDirectiveNoFileComp
 		}
-		return next(given, part)
+		return next(cmd, given, part)
 	}
 }
 
 // fastbootCompletion offers the words of fastboot, and after one of them what it accepts.
-func fastbootCompletion(given []string, _ string) ([]string, cobra.ShellCompDirective) {
+func fastbootCompletion(_ *cobra.Command, given []string, _ string) ([]string, cobra.ShellCompDirective) {
 	if len(given) > 0 {
 		switch given[len(given)-1] {
 		case "flash", "erase":
@@ -101,7 +92,7 @@ func fastbootCompletion(given []string, _ string) ([]string, cobra.ShellCompDire
 		case "format":
 			return []string{"cache", "userdata"}, cobra.ShellCompDirectiveNoFileComp
 		case "reboot":
-			return []string{"bootloader", "recovery", "fastboot"}, cobra.ShellCompDirectiveNoFileComp
+			return rebootTargets, cobra.ShellCompDirectiveNoFileComp
 		case "getvar":
 			return []string{"all", "product", "version", "version-bootloader", "serialno", "secure"}, cobra.ShellCompDirectiveNoFileComp
 		case "boot", "update", "stage":
@@ -166,7 +157,10 @@ func devicesFor(ctx context.Context, part string) []string {
 		}
 		return names
 	}
-	names := []string{"sim:", "bridge:", "tcp:", "udp:", "replay:"}
+	var names []string
+	for _, kind := range notOnBus {
+		names = append(names, kind+":")
+	}
 	bus, err := libusb.New(libusb.Options{})
 	if err != nil {
 		return names

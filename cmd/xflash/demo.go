@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -91,7 +92,7 @@ func (d *demo) run(ctx context.Context) (err error) {
 	}
 
 	d.chapter("xflash restore, with the firmware of this phone")
-	if err := d.restore(ctx, good); err != nil {
+	if err := d.attempt(ctx, good, restore.Request{Wipe: true}, true); err != nil {
 		return err
 	}
 
@@ -245,31 +246,24 @@ func (d *demo) refusedTry(ctx context.Context, fw *testfirmware.Firmware) error 
 	return nil
 }
 
-func (d *demo) restore(ctx context.Context, fw *testfirmware.Firmware) error {
-	return d.attempt(ctx, fw, restore.Request{Wipe: true}, true)
-}
-
 // prove compares the phone's disk with the images that the bundle was made from.
 func (d *demo) prove(fw *testfirmware.Firmware) error {
-	labels := make([]string, 0, len(fw.Images))
-	for label := range fw.Images {
-		labels = append(labels, label)
-	}
-	slices.Sort(labels)
-	for _, label := range labels {
-		want, n, err := fileSum(fw.Images[label])
+	for _, label := range slices.Sorted(maps.Keys(fw.Images)) {
+		f, err := os.Open(fw.Images[label])
 		if err != nil {
+			return err
+		}
+		want, n, err := sum(f)
+		if err = errors.Join(err, f.Close()); err != nil {
 			return err
 		}
 		p, err := d.phone.Partition(label)
 		if err != nil {
 			return err
 		}
-		h := sha256.New()
-		if _, err := io.Copy(h, io.NewSectionReader(p, 0, n)); err != nil {
+		if got, _, err := sum(io.NewSectionReader(p, 0, n)); err != nil {
 			return err
-		}
-		if !bytes.Equal(h.Sum(nil), want) {
+		} else if !bytes.Equal(got, want) {
 			return fmt.Errorf("the demo went wrong: %s on the phone is not what the bundle holds", label)
 		}
 		d.say("  %-12s %9s  sha256 %x…  equal", label, size(n), want[:6])
@@ -282,13 +276,8 @@ func (d *demo) prove(fw *testfirmware.Firmware) error {
 	return nil
 }
 
-func fileSum(name string) ([]byte, int64, error) {
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, 0, err
-	}
-	defer f.Close()
+func sum(r io.Reader) ([]byte, int64, error) {
 	h := sha256.New()
-	n, err := io.Copy(h, f)
+	n, err := io.Copy(h, r)
 	return h.Sum(nil), n, err
 }

@@ -14,7 +14,6 @@ import (
 	"xflash/usbproto"
 	"xflash/usbproto/command"
 	"xflash/usbproto/libusb"
-	"xflash/usbproto/s1"
 )
 
 // flashPhone is a phone in flash mode to which nothing was said yet.
@@ -32,57 +31,34 @@ func (p *flashPhone) close(err error) error {
 	return err
 }
 
-// connection is a phone with the flash mode of 2010 to 2016 that a command talks to.
-type connection struct {
-	*s1.Session
-	phone *flashPhone
+// commands starts the conversation with a phone of 2017 or later.
+func (a *app) commands(ctx context.Context, p *flashPhone, opt command.Options) (*command.Session, error) {
+	opt.Log = func(text string) { a.ui.say("%s", printable(text)) }
+	return command.Open(ctx, p.conn, opt)
 }
 
-func (c *connection) Close() error { return c.phone.close(nil) }
+// notOnBus are the kinds of phones that --device names and that are not on this computer's USB bus.
+var notOnBus = []string{"sim", "bridge", "tcp", "udp", "replay"}
 
-// flashMode opens the phone that --device names, in the flash mode of 2010 to 2016.
-func (a *app) flashMode(ctx context.Context, opt s1.Options) (*connection, error) {
-	p, err := a.flashPhone(ctx, usbproto.ModeFlash)
+// elsewhere is the kind of the phone that --device names and where it is; "" for one on the USB bus.
+func (a *app) elsewhere() (kind, where string) {
+	kind, where, _ = strings.Cut(a.device, ":")
+	if !slices.Contains(notOnBus, kind) {
+		return "", ""
+	}
+	return kind, where
+}
+
+// busSelector is the phone that --device names, for commands that look at the USB bus only.
+func (a *app) busSelector() (usbproto.Selector, error) {
+	if kind, _ := a.elsewhere(); kind != "" {
+		return usbproto.Selector{}, usageError{fmt.Errorf("--device %s is not on this computer's USB bus, and this command looks only there", a.device)}
+	}
+	selector, err := usbproto.ParseSelector(a.device)
 	if err != nil {
-		return nil, err
+		return selector, usageError{err}
 	}
-	return p.s1(ctx, opt)
-}
-
-func (p *flashPhone) s1(ctx context.Context, opt s1.Options) (*connection, error) {
-	session, err := s1.Open(ctx, p.conn, opt)
-	if err != nil {
-		return nil, p.close(err)
-	}
-	return &connection{session, p}, nil
-}
-
-// commandConnection is a phone of 2017 or later that a command talks to.
-type commandConnection struct {
-	*command.Session
-	phone *flashPhone
-}
-
-func (c *commandConnection) Close() error { return c.phone.close(nil) }
-
-// commandMode opens the phone that --device names, in the flash mode of 2017 and later.
-func (a *app) commandMode(ctx context.Context, opt command.Options) (*commandConnection, error) {
-	p, err := a.flashPhone(ctx, usbproto.ModeFlash2017)
-	if err != nil {
-		return nil, err
-	}
-	return a.commands(ctx, p, opt)
-}
-
-func (a *app) commands(ctx context.Context, p *flashPhone, opt command.Options) (*commandConnection, error) {
-	if opt.Log == nil {
-		opt.Log = func(text string) { a.ui.say("%s", printable(text)) }
-	}
-	session, err := command.Open(ctx, p.conn, opt)
-	if err != nil {
-		return nil, p.close(err)
-	}
-	return &commandConnection{session, p}, nil
+	return selector, nil
 }
 
 // flashPhone opens the byte pipe to the phone that --device names, when it is in one of these modes, with a recorder
@@ -114,7 +90,7 @@ func otherProtocol(mode usbproto.Mode) error {
 
 // flashPipe opens the byte pipe. Where nothing tells the protocol it is the wanted one, or found out.
 func (a *app) flashPipe(ctx context.Context, want []usbproto.Mode) (*flashPhone, error) {
-	switch kind, rest, _ := strings.Cut(a.device, ":"); kind {
+	switch kind, rest := a.elsewhere(); kind {
 	case "sim":
 		sim, err := a.simulated(rest)
 		if err != nil {
@@ -158,9 +134,9 @@ func (a *app) flashPipe(ctx context.Context, want []usbproto.Mode) (*flashPhone,
 
 // usb finds the phone on the bus that is in one of these modes.
 func (a *app) usb(ctx context.Context, want ...usbproto.Mode) (usbproto.Conn, usbproto.Device, error) {
-	selector, err := usbproto.ParseSelector(a.device)
+	selector, err := a.busSelector()
 	if err != nil {
-		return nil, usbproto.Device{}, usageError{err}
+		return nil, usbproto.Device{}, err
 	}
 	bus, err := libusb.New(libusb.Options{SmallRequests: a.small})
 	if err != nil {
@@ -190,7 +166,7 @@ func (a *app) simulated(spec string) (*simphone.Phone, error) {
 // roots are the certificates that the person trusts besides Sony's: those of --root, and
 // those of a simulated phone. anyRoot is true for a simulated phone that accepts all.
 func (a *app) roots(files []string) (set *sin.RootSet, anyRoot bool, err error) {
-	if spec, ok := strings.CutPrefix(a.device, "sim:"); ok {
+	if kind, spec := a.elsewhere(); kind == "sim" {
 		options, err := simphone.ParseSpec(spec)
 		if err != nil {
 			return nil, false, usageError{err}

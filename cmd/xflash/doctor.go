@@ -1,12 +1,10 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -60,19 +58,6 @@ program.`,
 func told(f *failure) error {
 	f.quiet = true
 	return f
-}
-
-// busSelector is the phone that --device names, for commands that look at the USB bus only.
-func (a *app) busSelector() (usbproto.Selector, error) {
-	switch kind, _, _ := strings.Cut(a.device, ":"); kind {
-	case "sim", "bridge", "replay", "tcp", "udp":
-		return usbproto.Selector{}, usageError{fmt.Errorf("--device %s is not on this computer's USB bus, and this command looks only there", a.device)}
-	}
-	selector, err := usbproto.ParseSelector(a.device)
-	if err != nil {
-		return selector, usageError{err}
-	}
-	return selector, nil
 }
 
 // doctor shows what the bus shows. A missing phone is the error that the command would end
@@ -161,41 +146,51 @@ same when the phone changes its mode. Exit code 3 means that none appeared in ti
 	return cmd
 }
 
-// wait looks again and again. Each look opens libusb again, since without udev it learns of
-// nothing that was plugged in later.
 func (a *app) wait(ctx context.Context, want []usbproto.Mode, limit time.Duration) error {
-	selector, err := a.busSelector()
-	if err != nil {
-		return err
-	}
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	var last error
+	d, err := a.waitFor(ctx, func(*usbproto.NoPhoneError) {}, want...)
+	var none *usbproto.NoPhoneError
+	switch {
+	case ctx.Err() != nil && errors.As(err, &none):
+		// The final state of the bus is reported in the words of every other command.
+		f := classify(err)
+		f.code, f.what = "timed-out", fmt.Sprintf("after %s: %s", limit, f.what)
+		return f
+	case err != nil:
+		return err
+	case a.ui.json:
+		return a.ui.resultJSON(map[string]any{"type": "found", "path": d.Path(), "mode": d.Mode.String()})
+	}
+	a.ui.result("%s: %s\n", d.Path(), d.Mode)
+	return nil
+}
+
+// waitFor looks at the bus until a phone is there in one of these modes, and tells each time why
+// there is none. When the time is over, the last of these is the error. Each look opens libusb
+// again, since without udev it learns of nothing that was plugged in later.
+func (a *app) waitFor(ctx context.Context, tell func(*usbproto.NoPhoneError), want ...usbproto.Mode) (usbproto.Device, error) {
+	selector, err := a.busSelector()
+	if err != nil {
+		return usbproto.Device{}, err
+	}
+	none := &usbproto.NoPhoneError{Want: want[0], Selector: selector}
 	for {
 		d, err := look(ctx, selector, want...)
-		var none *usbproto.NoPhoneError
+		var seen *usbproto.NoPhoneError
 		switch {
-		case err == nil:
-			if a.ui.json {
-				return a.ui.resultJSON(map[string]any{"type": "found", "path": d.Path(), "mode": d.Mode.String()})
-			}
-			a.ui.result("%s: %s\n", d.Path(), d.Mode)
-			return nil
-		case errors.As(err, &none) && (none.Kind == usbproto.NothingThere || none.Kind == usbproto.OtherMode):
-			last = err
-		case errors.Is(err, context.DeadlineExceeded):
-		default:
-			return err
+		case errors.As(err, &seen) && (seen.Kind == usbproto.NothingThere || seen.Kind == usbproto.OtherMode):
+			none = seen
+			tell(none)
+		case !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, context.Canceled):
+			return d, err
 		}
 		select {
 		case <-ctx.Done():
-			if !errors.Is(ctx.Err(), context.DeadlineExceeded) {
-				return context.Cause(ctx)
+			if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+				return d, none
 			}
-			// The final state of the bus is reported in the words of every other command.
-			f := classify(cmp.Or(last, error(&usbproto.NoPhoneError{Want: want[0], Selector: selector})))
-			f.code, f.what = "timed-out", fmt.Sprintf("after %s: %s", limit, f.what)
-			return f
+			return d, context.Cause(ctx)
 		case <-time.After(300 * time.Millisecond):
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -51,9 +52,12 @@ and reboot, continue and boot come last wherever they are on the line.
 	}
 }
 
+// An act does what was looked at and agreed to.
+type act func(context.Context) error
+
 // A fastbootJob looks at what a word asks for, and asks the owner where that is needed,
-// without changing the phone. act does it; nil for what is done already.
-type fastbootJob func(ctx context.Context, c *fastbootConn) (act func(context.Context) error, err error)
+// without changing the phone. The act does it.
+type fastbootJob func(ctx context.Context, c *fastbootConn) (act, error)
 
 // fastbootLine is a command line in the grammar of Android's client.
 type fastbootLine struct {
@@ -64,53 +68,32 @@ type fastbootLine struct {
 	help    bool
 	version bool
 
-	words []string // that are not read yet
 	jobs  []fastbootJob
 	last  fastbootJob // after which the phone is gone
 	since string      // the word that asked for last
 	// restart is what an update adds: the phone starts again unless another word says how it
 	// leaves.
 	restart bool
-	alone   func(context.Context) error
-}
-
-// next is the next word; it must be there.
-func (l *fastbootLine) next(of, what string) (string, error) {
-	if len(l.words) == 0 {
-		return "", fmt.Errorf("%s needs %s", of, what)
-	}
-	word := l.words[0]
-	l.words = l.words[1:]
-	return word, nil
-}
-
-// upTo takes up to n words, whatever they are, as Android's client does.
-func (l *fastbootLine) upTo(n int) []string {
-	n = min(n, len(l.words))
-	words := l.words[:n]
-	l.words = l.words[n:]
-	return words
+	alone   bool // "devices", which opens no phone
 }
 
 // read makes jobs of the words, the whole line before anything is done, so that a slip in
 // the third word does not leave the phone half-way.
-func (l *fastbootLine) read(words []string) error {
+func (l *fastbootLine) read(words []string) (err error) {
 	if l.device == "" {
 		l.device = cmp.Or(os.Getenv("ANDROID_SERIAL"), os.Getenv("FASTBOOT_DEVICE"))
 	}
-	l.words = words
-	for len(l.words) > 0 {
-		word, _ := l.next("", "")
-		if err := l.readWord(word); err != nil {
+	for len(words) > 0 {
+		if words, err = l.readWord(words[0], words[1:]); err != nil {
 			return err
 		}
 	}
-	if l.alone != nil && (len(l.jobs) > 0 || l.last != nil || l.wipe) {
+	if l.alone && (len(l.jobs) > 0 || l.last != nil || l.wipe) {
 		return errors.New("devices cannot be combined with other words")
 	}
 	if l.wipe {
 		for _, partition := range []string{"userdata", "cache"} {
-			l.jobs = append(l.jobs, func(ctx context.Context, c *fastbootConn) (func(context.Context) error, error) {
+			l.jobs = append(l.jobs, func(ctx context.Context, c *fastbootConn) (act, error) {
 				return l.prepareWipe(ctx, c, partition, l.options)
 			})
 		}
@@ -118,38 +101,65 @@ func (l *fastbootLine) read(words []string) error {
 	return nil
 }
 
-func (l *fastbootLine) readWord(word string) error {
-	for i := range fastbootWords {
-		w := &fastbootWords[i]
-		name, rest, _ := strings.Cut(word, ":")
-		if word != w.name && !(w.joined && name == w.name && rest != "") {
-			continue
-		}
-		if w.why != "" {
-			return fmt.Errorf("%s: %s", word, w.why)
-		}
-		job, err := w.read(l, word)
-		switch {
-		case err != nil:
-			return err
-		case job == nil:
-		case !w.leaves:
-			l.jobs = append(l.jobs, job)
-		case l.last != nil:
-			return fmt.Errorf("the phone leaves fastboot after %s, so %s cannot follow it; run two commands", l.since, word)
-		default:
-			l.last, l.since = job, word
-		}
-		return nil
+// readWord reads a word with those that belong to it, whatever they are, as Android's client
+// does, and returns the rest of the line.
+func (l *fastbootLine) readWord(word string, rest []string) ([]string, error) {
+	name, with, _ := strings.Cut(word, ":")
+	i := slices.IndexFunc(fastbootWords, func(w fastbootWord) bool { return word == w.name || w.joined && name == w.name && with != "" })
+	if i < 0 {
+		return nil, fmt.Errorf("xflash knows no fastboot word %q; \"xflash fastboot help\" lists them", word)
 	}
-	return fmt.Errorf("xflash knows no fastboot word %q; \"xflash fastboot help\" lists them", word)
+	w := &fastbootWords[i]
+	if w.why != "" {
+		return nil, fmt.Errorf("%s: %s", word, w.why)
+	}
+	if len(rest) < len(w.needs) {
+		return nil, fmt.Errorf("%s needs %s", w.name, w.needs[len(rest)])
+	}
+	n := min(len(w.needs)+w.more, len(rest))
+	words, rest := append([]string{word}, rest[:n]...), rest[n:]
+	if w.check != nil {
+		var err error
+		if words, err = w.check(l, words); err != nil {
+			return nil, err
+		}
+	}
+	job := w.job(l, words)
+	switch {
+	case job == nil:
+	case !w.leaves:
+		l.jobs = append(l.jobs, job)
+	case l.last != nil:
+		return nil, fmt.Errorf("the phone leaves fastboot after %s, so %s cannot follow it; run two commands", l.since, word)
+	default:
+		l.last, l.since = job, word
+	}
+	return rest, nil
+}
+
+// job is what a word does with those that belong to it.
+func (w *fastbootWord) job(l *fastbootLine, words []string) fastbootJob {
+	switch {
+	case w.prepare != nil:
+		return func(ctx context.Context, c *fastbootConn) (act, error) { return w.prepare(ctx, l, c, words) }
+	case w.do != nil:
+		return func(_ context.Context, c *fastbootConn) (act, error) {
+			return func(ctx context.Context) error {
+				if err := w.do(ctx, c, words); err != nil {
+					return err
+				}
+				return l.done(words[0] + ": OKAY")
+			}, nil
+		}
+	}
+	return nil
 }
 
 // run looks at everything the line asks for in one session with the phone, then does it.
 // What makes the phone leave comes last.
 func (l *fastbootLine) run(ctx context.Context) (err error) {
-	if l.alone != nil {
-		return l.alone(ctx)
+	if l.alone {
+		return runSub(ctx, newDevicesCommand(l.app))
 	}
 	c, err := l.fastbootMode(ctx, l.fastbootOptions("sending"))
 	if err != nil {
@@ -162,9 +172,9 @@ func (l *fastbootLine) run(ctx context.Context) (err error) {
 	case l.last != nil:
 		jobs = append(jobs, l.last)
 	case l.restart:
-		jobs = append(jobs, okay(l, "reboot", func(ctx context.Context, c *fastbootConn) error { return c.Reboot(ctx, "") }))
+		jobs = append(jobs, (&fastbootWord{do: reboot}).job(l, []string{"reboot"}))
 	}
-	var acts []func(context.Context) error
+	var acts []act
 	for _, job := range jobs {
 		act, err := job(ctx, c)
 		if err != nil {
@@ -174,9 +184,6 @@ func (l *fastbootLine) run(ctx context.Context) (err error) {
 	}
 	defer writing(ctx)()
 	for _, act := range acts {
-		if act == nil {
-			continue
-		}
 		if err := act(ctx); err != nil {
 			return err
 		}

@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"xflash/fastboot"
-	"xflash/internal/fileio"
 )
 
 // getvar shows a variable, or all.
@@ -55,7 +54,7 @@ func (a *app) getvar(ctx context.Context, c *fastbootConn, name string) error {
 
 // prepareMaker asks what must be asked before a command of the maker's own, or "flashing",
 // is sent.
-func (a *app) prepareMaker(ctx context.Context, c *fastbootConn, word, rest string, yes bool) (func(context.Context) error, error) {
+func (a *app) prepareMaker(ctx context.Context, c *fastbootConn, word, rest string, yes bool) (act, error) {
 	command := word + " " + rest
 	if err := a.agree(ctx, c, command, yes); err != nil {
 		return nil, err
@@ -81,7 +80,7 @@ func (a *app) prepareMaker(ctx context.Context, c *fastbootConn, word, rest stri
 
 // prepareLogical refuses a word of userspace fastboot on a phone that is not in it: a boot
 // loader knows none of them.
-func (a *app) prepareLogical(ctx context.Context, c *fastbootConn, word, command string, yes bool) (func(context.Context) error, error) {
+func (a *app) prepareLogical(ctx context.Context, c *fastbootConn, word, command string, yes bool) (act, error) {
 	userspace, err := c.told(ctx, "is-userspace")
 	if err != nil {
 		return nil, err
@@ -90,6 +89,11 @@ func (a *app) prepareLogical(ctx context.Context, c *fastbootConn, word, command
 		return nil, &failure{exit: exitPolicy, code: "no-logical-partitions", what: word + " is for userspace fastboot on phones of 2019 and later, which have dynamic partitions; this phone is not in that mode, and nothing was sent",
 			hints: []string{"leave it out: the partitions of this phone have fixed sizes"}}
 	}
+	return a.prepareCommand(ctx, c, command, word+": OKAY", yes)
+}
+
+// prepareCommand asks what must be asked before a command is sent; done is said after it.
+func (a *app) prepareCommand(ctx context.Context, c *fastbootConn, command, done string, yes bool) (act, error) {
 	if err := a.agree(ctx, c, command, yes); err != nil {
 		return nil, err
 	}
@@ -97,7 +101,7 @@ func (a *app) prepareLogical(ctx context.Context, c *fastbootConn, word, command
 		if _, err := c.Command(ctx, command); err != nil {
 			return err
 		}
-		return a.done(word + ": OKAY")
+		return a.done(done)
 	}, nil
 }
 
@@ -121,24 +125,3 @@ func (a *app) agree(ctx context.Context, c *fastbootConn, command string, yes bo
 	return nil
 }
 
-// stage leaves a file in the phone's memory.
-func stage(ctx context.Context, c *fastbootConn, path string) error {
-	f, size, err := fileio.Open(path)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	return c.Download(ctx, f, size)
-}
-
-// saved makes a new file of what write gives; a half-written one does not stay.
-func saved(path string, write func(*os.File) error) error {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
-	if err != nil {
-		return err
-	}
-	if err = errors.Join(write(f), f.Close()); err != nil {
-		_ = os.Remove(path) // the failure before it matters
-	}
-	return err
-}

@@ -74,7 +74,7 @@ func (a *app) fastbootMode(ctx context.Context, opt fastboot.Options) (*fastboot
 
 // fastbootPipe opens the messages to and from the phone's loader.
 func (a *app) fastbootPipe(ctx context.Context) (conn usbproto.Conn, p fastbootPhone, err error) {
-	kind, rest, _ := strings.Cut(a.device, ":")
+	kind, rest := a.elsewhere()
 	switch kind {
 	case "sim":
 		options, err := simphone.ParseSpec(rest)

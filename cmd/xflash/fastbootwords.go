@@ -1,65 +1,75 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"xflash/internal/fileio"
 )
 
 // A fastbootWord is a word of Android's client. The table below is the one place that lists
-// them: the parser, the help and the answers to words that once were commands read it.
+// them: the parser, the help, the completion and the answers to words that once were commands
+// read it.
 type fastbootWord struct {
 	name   string
-	args   string // as the help has them
+	args   string   // as the help has them
+	needs  []string // the words that must follow
+	more   int      // how many others may follow
 	help   string
 	old    string // the command that it was before; empty for one that still is, or never was
 	joined bool   // ":" and more may follow the name
 	leaves bool   // the phone is gone afterwards
 	why    string // why it is not for these phones
-	read   func(l *fastbootLine, word string) (fastbootJob, error)
+	// check looks at the word and those that belong to it, and may add defaults; may be nil.
+	check func(l *fastbootLine, words []string) ([]string, error)
+	// prepare is the job of the words; do is one that needs neither a look nor a question, and
+	// says OKAY at the end.
+	prepare func(ctx context.Context, l *fastbootLine, c *fastbootConn, words []string) (act, error)
+	do      func(ctx context.Context, c *fastbootConn, words []string) error
 }
 
-var fastbootWords []fastbootWord
-
-func init() { // its functions read the line, which reads the table
-	fastbootWords = []fastbootWord{
-		{name: "devices", help: "list the phones", read: readDevices},
-		{name: "getvar", args: "NAME|all", help: "ask for a variable; ids are masked unless --show-ids is given", old: "getvar", read: readGetvar},
-		{name: "flash", args: "PARTITION [FILE]", help: "check an image and write it; default: $ANDROID_PRODUCT_OUT/PARTITION.img", read: readFlash},
-		{name: "flash:raw", args: "PARTITION KERNEL [RAMDISK [SECOND]]", help: "make a boot image from its parts and write it", read: readFlashRaw},
-		{name: "update", args: "FILE.zip", help: "write the images of an update package", read: readUpdate},
-		{name: "flashall", help: "write the images in $ANDROID_PRODUCT_OUT", read: readFlashAll},
-		{name: "erase", args: "PARTITION", help: "erase a partition of the safe list", read: readErase},
-		{name: "format", args: "PARTITION", help: "put an empty file system on userdata or cache; format:TYPE:SIZE chooses it", joined: true, read: readFormat},
-		{name: "boot", args: "IMAGE | KERNEL [RAMDISK [SECOND]]", help: "check an image and start it", leaves: true, read: readBoot},
-		{name: "reboot", args: "[bootloader|recovery|fastboot]", help: "restart the phone", old: "reboot", leaves: true, read: readReboot},
-		{name: "reboot-bootloader", help: "restart the phone in fastboot mode", leaves: true, read: readReboot},
-		{name: "reboot-recovery", help: "restart the phone in recovery, on loaders that know the word", leaves: true, read: readReboot},
-		{name: "reboot-fastboot", help: "restart the phone in userspace fastboot, if it has that", leaves: true, read: readReboot},
-		{name: "continue", help: "let the phone continue to its system", old: "continue", leaves: true, read: readContinue},
-		{name: "oem", args: "WORD…", help: "a command of the maker; asks first unless it is known to be harmless", old: "oem", read: readMaker},
-		{name: "flashing", args: "WORD…", help: "unlock, get_unlock_ability; lock is refused", read: readMaker},
-		{name: "set_active", args: "a|b", help: "choose the slot to start from, on phones with slots", old: "set-active", read: readSetActive},
-		{name: "stage", args: "FILE", help: "put a file into the phone's memory", old: "stage", read: readStage},
-		{name: "get_staged", args: "FILE", help: "save what the previous command left in the phone's memory", old: "get-staged", read: readGetStaged},
-		{name: "fetch", args: "PARTITION FILE", help: "save a partition, from userspace fastboot", old: "fetch", read: readFetch},
-		{name: "create-logical-partition", args: "NAME SIZE", help: "in userspace fastboot only, like the four words below", read: readLogical},
-		{name: "resize-logical-partition", args: "NAME SIZE", read: readLogical},
-		{name: "delete-logical-partition", args: "NAME", read: readLogical},
-		{name: "snapshot-update", args: "cancel|merge", read: readLogical},
-		{name: "gsi", args: "wipe|disable|status", read: readLogical},
-		{name: "wipe-super", why: "it is for phones of 2019 and later, which have dynamic partitions, and needs an image that only the maker has"},
-		{name: "signature", why: "it belongs to loaders from before 2012, and the loaders of these phones do not know it; leave it out"},
-		{name: "connect", why: "you do not need it: name a phone on the network with -s tcp:HOST or -s udp:HOST in each command"},
-		{name: "disconnect", why: "you do not need it: name a phone on the network with -s tcp:HOST or -s udp:HOST in each command"},
-	}
+var fastbootWords = []fastbootWord{
+	{name: "devices", help: "list the phones", check: aloneOnLine},
+	{name: "getvar", args: "NAME|all", needs: []string{"the name of a variable"}, help: "ask for a variable; ids are masked unless --show-ids is given", old: "getvar", prepare: getvarWord},
+	{name: "flash", args: "PARTITION [FILE]", needs: []string{"a partition"}, more: 1, help: "check an image and write it; default: $ANDROID_PRODUCT_OUT/PARTITION.img", check: imageOfPartition, prepare: flashWord},
+	{name: "flash:raw", args: "PARTITION KERNEL [RAMDISK [SECOND]]", needs: []string{"a partition", "a kernel"}, more: 2, help: "make a boot image from its parts and write it", prepare: flashRawWord},
+	{name: "update", args: "FILE.zip", needs: []string{"a zip archive"}, help: "write the images of an update package", check: restartAfter, prepare: updateWord},
+	{name: "flashall", help: "write the images in $ANDROID_PRODUCT_OUT", check: imagesFolder, prepare: flashAllWord},
+	{name: "erase", args: "PARTITION", needs: []string{"a partition"}, help: "erase a partition of the safe list", prepare: eraseWord},
+	{name: "format", args: "PARTITION", needs: []string{"a partition"}, help: "put an empty file system on userdata or cache; format:TYPE:SIZE chooses it", joined: true, check: formatSize, prepare: formatWord},
+	{name: "boot", args: "IMAGE | KERNEL [RAMDISK [SECOND]]", needs: []string{"an image"}, more: 2, help: "check an image and start it", leaves: true, prepare: bootWord},
+	{name: "reboot", args: "[bootloader|recovery|fastboot]", more: 1, help: "restart the phone", old: "reboot", leaves: true, check: rebootTarget, do: reboot},
+	{name: "reboot-bootloader", help: "restart the phone in fastboot mode", leaves: true, do: reboot},
+	{name: "reboot-recovery", help: "restart the phone in recovery, on loaders that know the word", leaves: true, do: reboot},
+	{name: "reboot-fastboot", help: "restart the phone in userspace fastboot, if it has that", leaves: true, do: reboot},
+	{name: "continue", help: "let the phone continue to its system", old: "continue", leaves: true, do: continueBoot},
+	{name: "oem", args: "WORD…", needs: []string{"a word"}, more: manyWords, help: "a command of the maker; asks first unless it is known to be harmless", old: "oem", prepare: makerWord},
+	{name: "flashing", args: "WORD…", needs: []string{"a word"}, more: manyWords, help: "unlock, get_unlock_ability; lock is refused", prepare: makerWord},
+	{name: "set_active", args: "a|b", needs: []string{"a slot"}, help: "choose the slot to start from, on phones with slots", old: "set-active", do: setActive},
+	{name: "stage", args: "FILE", needs: []string{"a file"}, help: "put a file into the phone's memory", old: "stage", do: stage},
+	{name: "get_staged", args: "FILE", needs: []string{"a file"}, help: "save what the previous command left in the phone's memory", old: "get-staged", do: getStaged},
+	{name: "fetch", args: "PARTITION FILE", needs: []string{"a partition", "a file"}, help: "save a partition, from userspace fastboot", old: "fetch", do: fetch},
+	{name: "create-logical-partition", args: "NAME SIZE", needs: []string{"a name", "a size"}, help: "in userspace fastboot only, like the four words below", check: logicalSize, prepare: logicalWord},
+	{name: "resize-logical-partition", args: "NAME SIZE", needs: []string{"a name", "a size"}, check: logicalSize, prepare: logicalWord},
+	{name: "delete-logical-partition", args: "NAME", needs: []string{"a name"}, prepare: logicalWord},
+	{name: "snapshot-update", args: "cancel|merge", needs: []string{"cancel or merge"}, prepare: logicalWord},
+	{name: "gsi", args: "wipe|disable|status", needs: []string{"wipe, disable or status"}, prepare: logicalWord},
+	{name: "wipe-super", why: "it is for phones of 2019 and later, which have dynamic partitions, and needs an image that only the maker has"},
+	{name: "signature", why: "it belongs to loaders from before 2012, and the loaders of these phones do not know it; leave it out"},
+	{name: "connect", why: "you do not need it: name a phone on the network with -s tcp:HOST or -s udp:HOST in each command"},
+	{name: "disconnect", why: "you do not need it: name a phone on the network with -s tcp:HOST or -s udp:HOST in each command"},
 }
+
+// manyWords is every word that is left.
+const manyWords = 1 << 20
 
 // fastbootHelp is the part of the help that the table gives.
 func fastbootHelp() string {
@@ -101,199 +111,144 @@ func movedCommands() (moved []*cobra.Command) {
 	return moved
 }
 
-// plainJob is a job that needs neither a look nor a question.
-func plainJob(run func(ctx context.Context, c *fastbootConn) error) fastbootJob {
-	return func(_ context.Context, c *fastbootConn) (func(context.Context) error, error) {
-		return func(ctx context.Context) error { return run(ctx, c) }, nil
-	}
+func aloneOnLine(l *fastbootLine, words []string) ([]string, error) {
+	l.alone = true
+	return words, nil
 }
 
-// okay is a plain job that says OKAY at the end.
-func okay(l *fastbootLine, word string, run func(ctx context.Context, c *fastbootConn) error) fastbootJob {
-	return plainJob(func(ctx context.Context, c *fastbootConn) error {
-		if err := run(ctx, c); err != nil {
-			return err
-		}
-		return l.done(word + ": OKAY")
-	})
-}
-
-func readDevices(l *fastbootLine, _ string) (fastbootJob, error) {
-	l.alone = func(ctx context.Context) error { return runSub(ctx, newDevicesCommand(l.app)) }
-	return nil, nil
-}
-
-func readGetvar(l *fastbootLine, word string) (fastbootJob, error) {
-	name, err := l.next(word, "the name of a variable")
-	return plainJob(func(ctx context.Context, c *fastbootConn) error { return l.getvar(ctx, c, name) }), err
-}
-
-func readFlash(l *fastbootLine, word string) (fastbootJob, error) {
-	partition, err := l.next(word, "a partition")
-	if err != nil {
-		return nil, err
-	}
-	folder := os.Getenv("ANDROID_PRODUCT_OUT")
-	var file string
-	switch files := l.upTo(1); {
-	case len(files) > 0:
-		file = files[0]
-	case folder != "":
-		file = filepath.Join(folder, partition+".img")
-	default:
-		return nil, errors.New("flash needs a file, or a folder with the images in ANDROID_PRODUCT_OUT")
-	}
-	return func(ctx context.Context, c *fastbootConn) (func(context.Context) error, error) {
-		return l.prepareFlash(ctx, c, partition, imageFile{path: file}, l.options)
-	}, nil
-}
-
-func readFlashRaw(l *fastbootLine, word string) (fastbootJob, error) {
-	partition, err := l.next(word, "a partition")
-	if err != nil {
-		return nil, err
-	}
-	kernel, err := l.next(word, "a kernel")
-	parts := append([]string{kernel}, l.upTo(2)...)
-	return func(ctx context.Context, c *fastbootConn) (func(context.Context) error, error) {
-		image, err := l.options.raw.build(ctx, parts)
-		if err != nil {
-			return nil, err
-		}
-		return l.prepareFlash(ctx, c, partition, image, l.options)
-	}, err
-}
-
-func readUpdate(l *fastbootLine, word string) (fastbootJob, error) {
-	file, err := l.next(word, "a zip archive")
+func restartAfter(l *fastbootLine, words []string) ([]string, error) {
 	l.restart = true
-	return func(ctx context.Context, c *fastbootConn) (func(context.Context) error, error) {
-		return l.prepareUpdateZip(ctx, c, file, l.options)
-	}, err
+	return words, nil
 }
 
-func readFlashAll(l *fastbootLine, word string) (fastbootJob, error) {
+func imagesFolder(l *fastbootLine, words []string) ([]string, error) {
 	folder := os.Getenv("ANDROID_PRODUCT_OUT")
 	if folder == "" {
 		return nil, errors.New("flashall reads the images from the folder in ANDROID_PRODUCT_OUT, which is not set")
 	}
-	l.restart = true
-	return func(ctx context.Context, c *fastbootConn) (func(context.Context) error, error) {
-		return l.prepareUpdate(ctx, c, os.DirFS(folder), folder, l.options)
-	}, nil
+	return restartAfter(l, append(words, folder))
 }
 
-func readErase(l *fastbootLine, word string) (fastbootJob, error) {
-	partition, err := l.next(word, "a partition")
-	return func(ctx context.Context, c *fastbootConn) (func(context.Context) error, error) {
-		return l.prepareErase(ctx, c, partition, l.options)
-	}, err
+func imageOfPartition(_ *fastbootLine, words []string) ([]string, error) {
+	folder := os.Getenv("ANDROID_PRODUCT_OUT")
+	switch {
+	case len(words) > 2:
+		return words, nil
+	case folder == "":
+		return nil, errors.New("flash needs a file, or a folder with the images in ANDROID_PRODUCT_OUT")
+	}
+	return append(words, filepath.Join(folder, words[1]+".img")), nil
 }
 
-func readFormat(l *fastbootLine, word string) (fastbootJob, error) {
+func formatSize(_ *fastbootLine, words []string) ([]string, error) {
+	_, err := formatOf(words[0])
+	return words, err
+}
+
+func rebootTarget(_ *fastbootLine, words []string) ([]string, error) {
+	if len(words) > 1 && !slices.Contains(rebootTargets, words[1]) {
+		return nil, fmt.Errorf("unknown reboot target %q: use bootloader, recovery or fastboot, and put no other word after reboot", words[1])
+	}
+	return words, nil
+}
+
+func logicalSize(_ *fastbootLine, words []string) ([]string, error) {
+	bytes, err := parseBytes(words[2])
+	return append(words[:2], strconv.FormatInt(bytes, 10)), err
+}
+
+func getvarWord(_ context.Context, l *fastbootLine, c *fastbootConn, words []string) (act, error) {
+	return func(ctx context.Context) error { return l.getvar(ctx, c, words[1]) }, nil
+}
+
+func flashWord(ctx context.Context, l *fastbootLine, c *fastbootConn, words []string) (act, error) {
+	return l.prepareFlash(ctx, c, words[1], imageFile{path: words[2]}, l.options)
+}
+
+func flashRawWord(ctx context.Context, l *fastbootLine, c *fastbootConn, words []string) (act, error) {
+	image, err := l.options.raw.build(ctx, words[2:])
+	if err != nil {
+		return nil, err
+	}
+	return l.prepareFlash(ctx, c, words[1], image, l.options)
+}
+
+func updateWord(ctx context.Context, l *fastbootLine, c *fastbootConn, words []string) (act, error) {
+	return l.prepareUpdateZip(ctx, c, words[1], l.options)
+}
+
+func flashAllWord(ctx context.Context, l *fastbootLine, c *fastbootConn, words []string) (act, error) {
+	return l.prepareUpdate(ctx, c, os.DirFS(words[1]), words[1], l.options)
+}
+
+func eraseWord(ctx context.Context, l *fastbootLine, c *fastbootConn, words []string) (act, error) {
+	return l.prepareErase(ctx, c, words[1], l.options)
+}
+
+// formatOf reads format:TYPE:SIZE.
+func formatOf(word string) (f formatOptions, err error) {
 	_, kind, _ := strings.Cut(word, ":")
 	kind, text, sized := strings.Cut(kind, ":")
-	f := formatOptions{kind: kind}
-	if sized {
+	if f.kind = kind; sized {
+		f.size, err = parseBytes(text)
+	}
+	return f, err
+}
+
+func formatWord(ctx context.Context, l *fastbootLine, c *fastbootConn, words []string) (act, error) {
+	f, err := formatOf(words[0])
+	if err != nil {
+		return nil, err
+	}
+	f.flashOptions = l.options
+	return l.prepareFormat(ctx, c, words[1], f)
+}
+
+func bootWord(ctx context.Context, l *fastbootLine, c *fastbootConn, words []string) (act, error) {
+	image := imageFile{path: words[1]}
+	if len(words) > 2 || l.options.raw != newRawHeader() {
 		var err error
-		if f.size, err = parseBytes(text); err != nil {
+		if image, err = l.options.raw.build(ctx, words[1:]); err != nil {
 			return nil, err
 		}
 	}
-	partition, err := l.next("format", "a partition")
-	return func(ctx context.Context, c *fastbootConn) (func(context.Context) error, error) {
-		f.flashOptions = l.options
-		return l.prepareFormat(ctx, c, partition, f)
-	}, err
+	return l.prepareBoot(ctx, c, image, bootOptions{yes: l.options.yes, model: l.options.model})
 }
 
-func readBoot(l *fastbootLine, word string) (fastbootJob, error) {
-	image, err := l.next(word, "an image")
-	parts := append([]string{image}, l.upTo(2)...)
-	return func(ctx context.Context, c *fastbootConn) (func(context.Context) error, error) {
-		file := imageFile{path: image}
-		if len(parts) > 1 || l.options.raw != newRawHeader() {
-			var err error
-			if file, err = l.options.raw.build(ctx, parts); err != nil {
-				return nil, err
-			}
-		}
-		return l.prepareBoot(ctx, c, file, bootOptions{yes: l.options.yes, model: l.options.model})
-	}, err
+func makerWord(ctx context.Context, l *fastbootLine, c *fastbootConn, words []string) (act, error) {
+	return l.prepareMaker(ctx, c, words[0], strings.Join(words[1:], " "), l.options.yes)
 }
 
-func readReboot(l *fastbootLine, word string) (fastbootJob, error) {
-	target := strings.TrimPrefix(strings.TrimPrefix(word, "reboot"), "-")
-	if target == "" && len(l.words) > 0 {
-		target, _ = l.next(word, "")
-		if target != "bootloader" && target != "recovery" && target != "fastboot" {
-			return nil, fmt.Errorf("unknown reboot target %q: use bootloader, recovery or fastboot, and put no other word after reboot", target)
-		}
-	}
-	return okay(l, word, func(ctx context.Context, c *fastbootConn) error { return c.Reboot(ctx, target) }), nil
+// logicalWord is the words that change partitions inside the super partition.
+func logicalWord(ctx context.Context, l *fastbootLine, c *fastbootConn, words []string) (act, error) {
+	return l.prepareLogical(ctx, c, words[0], strings.Join(words, ":"), l.options.yes)
 }
 
-func readContinue(l *fastbootLine, word string) (fastbootJob, error) {
-	return okay(l, word, func(ctx context.Context, c *fastbootConn) error { return c.Continue(ctx) }), nil
+func reboot(ctx context.Context, c *fastbootConn, words []string) error {
+	_, target, _ := strings.Cut(strings.Join(words, "-"), "-")
+	return c.Reboot(ctx, target)
 }
 
-func readMaker(l *fastbootLine, word string) (fastbootJob, error) {
-	words := l.upTo(len(l.words))
-	if len(words) == 0 {
-		return nil, fmt.Errorf("%s needs a word", word)
-	}
-	return func(ctx context.Context, c *fastbootConn) (func(context.Context) error, error) {
-		return l.prepareMaker(ctx, c, word, strings.Join(words, " "), l.options.yes)
-	}, nil
+func continueBoot(ctx context.Context, c *fastbootConn, _ []string) error { return c.Continue(ctx) }
+
+func setActive(ctx context.Context, c *fastbootConn, words []string) error {
+	return c.SetActive(ctx, words[1])
 }
 
-func readSetActive(l *fastbootLine, word string) (fastbootJob, error) {
-	slot, err := l.next(word, "a slot")
-	return okay(l, word, func(ctx context.Context, c *fastbootConn) error { return c.SetActive(ctx, slot) }), err
-}
-
-func readStage(l *fastbootLine, word string) (fastbootJob, error) {
-	file, err := l.next(word, "a file")
-	return okay(l, word, func(ctx context.Context, c *fastbootConn) error { return stage(ctx, c, file) }), err
-}
-
-func readGetStaged(l *fastbootLine, word string) (fastbootJob, error) {
-	file, err := l.next(word, "a file")
-	return okay(l, word, func(ctx context.Context, c *fastbootConn) error {
-		return saved(file, func(f *os.File) error { _, err := c.Upload(ctx, f); return err })
-	}), err
-}
-
-func readFetch(l *fastbootLine, word string) (fastbootJob, error) {
-	partition, err := l.next(word, "a partition")
+// stage leaves a file in the phone's memory.
+func stage(ctx context.Context, c *fastbootConn, words []string) error {
+	f, size, err := fileio.Open(words[1])
 	if err != nil {
-		return nil, err
+		return err
 	}
-	file, err := l.next(word, "a file")
-	return okay(l, word, func(ctx context.Context, c *fastbootConn) error {
-		return saved(file, func(f *os.File) error { _, err := c.Fetch(ctx, partition, f); return err })
-	}), err
+	defer f.Close()
+	return c.Download(ctx, f, size)
 }
 
-// readLogical reads the words that change partitions inside the super partition.
-func readLogical(l *fastbootLine, word string) (fastbootJob, error) {
-	name, err := l.next(word, cmp.Or(map[string]string{"snapshot-update": "cancel or merge", "gsi": "wipe, disable or status"}[word], "a name"))
-	if err != nil {
-		return nil, err
-	}
-	command := word + ":" + name
-	if word == "create-logical-partition" || word == "resize-logical-partition" {
-		text, err := l.next(word, "a size")
-		if err != nil {
-			return nil, err
-		}
-		bytes, err := parseBytes(text)
-		if err != nil {
-			return nil, err
-		}
-		command = fmt.Sprintf("%s:%d", command, bytes)
-	}
-	return func(ctx context.Context, c *fastbootConn) (func(context.Context) error, error) {
-		return l.prepareLogical(ctx, c, word, command, l.options.yes)
-	}, nil
+func getStaged(ctx context.Context, c *fastbootConn, words []string) error {
+	return saved(words[1], func(f *os.File) error { _, err := c.Upload(ctx, f); return err })
+}
+
+func fetch(ctx context.Context, c *fastbootConn, words []string) error {
+	return saved(words[2], func(f *os.File) error { _, err := c.Fetch(ctx, words[1], f); return err })
 }

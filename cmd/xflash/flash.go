@@ -38,7 +38,7 @@ boot chain; "xflash restore" writes Sony's signed images of those in flash mode.
   xflash flash system system.img`,
 		Args: args(cobra.ExactArgs(2)),
 		RunE: func(cmd *cobra.Command, words []string) error {
-			return a.oneJob(cmd.Context(), "sending "+words[0], func(ctx context.Context, c *fastbootConn) (func(context.Context) error, error) {
+			return a.oneJob(cmd.Context(), "sending "+words[0], func(ctx context.Context, c *fastbootConn) (act, error) {
 				return a.prepareFlash(ctx, c, words[0], imageFile{path: words[1]}, o)
 			})
 		},
@@ -60,7 +60,7 @@ func newEraseCommand(a *app) *cobra.Command {
 and no other partition. It asks before it erases user data.`,
 		Args: args(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, words []string) error {
-			return a.oneJob(cmd.Context(), "", func(ctx context.Context, c *fastbootConn) (func(context.Context) error, error) {
+			return a.oneJob(cmd.Context(), "", func(ctx context.Context, c *fastbootConn) (act, error) {
 				return a.prepareErase(ctx, c, words[0], o)
 			})
 		},
@@ -96,7 +96,7 @@ func (c *fastbootConn) safe(ctx context.Context, name, model string) (bootcheck.
 }
 
 // prepareFlash looks at an image and asks what must be asked; what it gives writes it.
-func (a *app) prepareFlash(ctx context.Context, c *fastbootConn, name string, image imageFile, o flashOptions) (func(context.Context) error, error) {
+func (a *app) prepareFlash(ctx context.Context, c *fastbootConn, name string, image imageFile, o flashOptions) (act, error) {
 	target, p, err := c.safe(ctx, name, o.model)
 	if err != nil {
 		return nil, err
@@ -166,7 +166,7 @@ func slotNames(ctx context.Context, c *fastbootConn, name, slot string) ([]strin
 	return []string{name + "_" + slot}, nil
 }
 
-func (a *app) prepareErase(ctx context.Context, c *fastbootConn, name string, o flashOptions) (func(context.Context) error, error) {
+func (a *app) prepareErase(ctx context.Context, c *fastbootConn, name string, o flashOptions) (act, error) {
 	target, p, err := c.safe(ctx, name, o.model)
 	if err != nil {
 		return nil, err

@@ -42,7 +42,7 @@ large partition takes some minutes. You need mkfs.ext4 (package e2fsprogs) or mk
   xflash format userdata --type ext4`,
 		Args: args(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, words []string) error {
-			return a.oneJob(cmd.Context(), "sending "+words[0], func(ctx context.Context, c *fastbootConn) (func(context.Context) error, error) {
+			return a.oneJob(cmd.Context(), "sending "+words[0], func(ctx context.Context, c *fastbootConn) (act, error) {
 				return a.prepareFormat(ctx, c, words[0], o)
 			})
 		},
@@ -54,7 +54,7 @@ large partition takes some minutes. You need mkfs.ext4 (package e2fsprogs) or mk
 	return cmd
 }
 
-func (a *app) prepareFormat(ctx context.Context, c *fastbootConn, name string, o formatOptions) (func(context.Context) error, error) {
+func (a *app) prepareFormat(ctx context.Context, c *fastbootConn, name string, o formatOptions) (act, error) {
 	target, p, err := c.safe(ctx, name, o.model)
 	if err != nil {
 		return nil, err
@@ -97,7 +97,7 @@ func (a *app) prepareFormat(ctx context.Context, c *fastbootConn, name string, o
 }
 
 // prepareWipe erases a partition and puts an empty file system on it, as -w does.
-func (a *app) prepareWipe(ctx context.Context, c *fastbootConn, name string, o flashOptions) (func(context.Context) error, error) {
+func (a *app) prepareWipe(ctx context.Context, c *fastbootConn, name string, o flashOptions) (act, error) {
 	erase, err := a.prepareErase(ctx, c, name, o)
 	if err != nil {
 		return nil, err

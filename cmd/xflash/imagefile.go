@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"io"
-	"path/filepath"
 
 	"xflash/fastboot/bootimg"
 	"xflash/fastboot/sparse"
@@ -25,14 +24,6 @@ func (i imageFile) name() string {
 		return i.path
 	}
 	return i.of
-}
-
-// short is name without the folder.
-func (i imageFile) short() string {
-	if i.path != "" {
-		return filepath.Base(i.path)
-	}
-	return i.name()
 }
 
 // open returns the contents and their size, and what closes them.

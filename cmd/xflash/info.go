@@ -2,6 +2,8 @@ package main
 
 import (
 	"cmp"
+	"context"
+	_ "embed"
 	"errors"
 	"fmt"
 	"strings"
@@ -26,20 +28,19 @@ to the phone. Serial number, IMEI and chip id are masked; --show-ids shows them.
 			if err != nil {
 				return err
 			}
+			defer func() { err = p.close(err) }()
 			if p.mode == usbproto.ModeFlash2017 {
 				return a.commandInfo(ctx, p)
 			}
-			c, err := p.s1(ctx, s1.Options{})
+			s, err := s1.Open(ctx, p.conn, s1.Options{})
 			if err != nil {
 				return err
 			}
-			defer func() { err = errors.Join(err, c.Close()) }()
-			rows := a.infoRows(c.Info())
-			units, err := a.unitRows(cmd, c.Session)
+			units, err := a.unitRows(ctx, s)
 			if err != nil {
 				return err
 			}
-			return a.showInfo(c.Info(), rows, units)
+			return a.showInfo(s.Info(), units)
 		},
 	}
 }
@@ -51,63 +52,45 @@ type infoRow struct {
 	Meaning string `json:"meaning,omitempty"`
 }
 
-// keyMeanings explains the keys of usbproto/s1/PROTOCOL.md §4.2 and internal/explain/ERRORS.md
-// §3.2. A key ends with _1 for the first and usually only subsystem.
-var keyMeanings = map[string]string{
-	"TYPE":            "the program that answers: S1_BOOT is in the phone, S1_LOADER was sent to it",
-	"ID":              "product number of the loader",
-	"VER":             "version of the program that answers",
-	"PROT_VER":        "version of the flash protocol",
-	"MAX_PKT_SZ":      "longest packet it accepts, in bytes, hexadecimal",
-	"IGNORE_CRC":      "the phone does not check these checksums",
-	"S1_ROOT":         "roots that the phone trusts: one of them must have signed the firmware",
-	"ACTIVE_COMP_AID": "security version of the running program",
-	"HWCONF_AID":      "lowest security version of a hardware configuration it accepts",
-	"LOADER_AID":      "lowest security version of a loader it accepts",
-	"BOOT_AID":        "lowest security version of a boot program it accepts",
-	"DEF_SEC":         "ON: signatures are checked",
-	"SEC_STATE":       "security state",
-	"GLOB_SEC":        "global security bits of the hardware configuration",
-	"AUTH_LEVEL":      "NONE: no service authentication, the normal state",
-	"AUTH_MET":        "method of service authentication",
-	"OTP_LOCK_STATUS": "fuses of the chip: LOCKED in every phone from a shop",
-	"OTP_DATA":        "fuse data; selects the boot set",
-	"IDCODE":          "chip; selects the boot set",
-	"PLF_ROOT":        "hash of the platform's root key; selects the boot set",
-	"PLF_ROOT_HASH":   "hash of the platform's root key",
-	"UNIQUE_DEV_ID":   "number of this chip",
-	"NO_SUB_SYSTEMS":  "number of subsystems",
-	"HW_CONFIG":       "who may sign what for this phone: role, lowest version, rights",
-	"HW_CONFIG_VER":   "version of the hardware-configuration record",
-	"HW_CONFIG_INFO":  "details of the hardware-configuration record",
-	"PROD_ID":         "product number",
-	"IMEI":            "first 14 digits of the IMEI",
-	"PHONE_ID":        "IMEI of each radio",
-	"MSN":             "serial number",
-	"ROOTING_STATUS":  "ROOTED: the boot loader is unlocked; ROOTABLE: it is locked and can be unlocked",
-	"MEMDEVS":         "storage chips",
-	"S1SBL_VER":       "version of the boot loader",
+// answerRows says what a phone tells of itself, and what each answer means: a protocol, a key and
+// its meaning in each row. A phone of 2010 to 2016 lists its keys, of which one ends with _1 for
+// the first and usually only subsystem (usbproto/s1/PROTOCOL.md §4.2, internal/explain/ERRORS.md
+// §3.2); a later one is asked for each, in this order (usbproto/command/PROTOCOL.md §2.5).
+//
+//go:embed answers.tsv
+var answerRows string
+
+// knownAnswers are the rows of one protocol, without values.
+func knownAnswers(protocol string) (rows []infoRow) {
+	for line := range strings.Lines(answerRows) {
+		if f := strings.Split(strings.TrimSpace(line), "\t"); f[0] == protocol {
+			rows = append(rows, infoRow{Key: f[1], Meaning: f[2]})
+		}
+	}
+	return rows
 }
 
 func (a *app) infoRows(info *s1.Info) []infoRow {
 	var rows []infoRow
+	meanings := map[string]string{}
+	for _, r := range knownAnswers("s1") {
+		meanings[r.Key] = r.Meaning
+	}
 	for _, key := range info.Keys() {
 		value, _ := info.Get(key)
 		if s1.Secret(key) {
 			value = a.masked(value)
 		}
-		rows = append(rows, infoRow{key, printable(value), meaning(key, info)})
+		rows = append(rows, infoRow{key, printable(value), meaning(key, info, meanings)})
 	}
 	return rows
 }
 
 // meaning explains a key, and what its value means for a restore where that is known.
-func meaning(key string, info *s1.Info) string {
-	text, ok := keyMeanings[key]
-	if !ok {
-		if i := strings.LastIndexByte(key, '_'); i > 0 {
-			text, ok = keyMeanings[key[:i]]
-		}
+func meaning(key string, info *s1.Info, meanings map[string]string) string {
+	text, ok := meanings[key]
+	if i := strings.LastIndexByte(key, '_'); !ok && i > 0 {
+		text, ok = meanings[key[:i]]
 	}
 	if !ok {
 		return "not known to xflash"
@@ -123,8 +106,7 @@ func meaning(key string, info *s1.Info) string {
 // shownUnits are trim-area units worth reading in a diagnosis.
 var shownUnits = []uint32{2210, 2202, 2205, 2206, 2207, 2209, 4900, 10021, 10100}
 
-func (a *app) unitRows(cmd *cobra.Command, s *s1.Session) ([]infoRow, error) {
-	ctx := cmd.Context()
+func (a *app) unitRows(ctx context.Context, s *s1.Session) ([]infoRow, error) {
 	var refusal *s1.Refusal
 	if err := s.OpenTA(ctx, 2); errors.As(err, &refusal) {
 		return []infoRow{{"trim area", "refused", "the phone cannot open its trim area: " + printable(refusal.Raw)}}, nil
@@ -172,7 +154,8 @@ func unitText(data []byte) string {
 	return text
 }
 
-func (a *app) showInfo(info *s1.Info, rows, units []infoRow) error {
+func (a *app) showInfo(info *s1.Info, units []infoRow) error {
+	rows := a.infoRows(info)
 	if a.ui.json {
 		return a.ui.resultJSON(map[string]any{"type": "info", "info": rows, "units": units})
 	}

@@ -11,63 +11,25 @@ import (
 	"xflash/usbproto/command"
 )
 
-// commandVariables are asked for in this order (usbproto/command/PROTOCOL.md §2.5).
-var commandVariables = []struct{ name, meaning string }{
-	{"product", "model"},
-	{"version-bootloader", "version of the boot loader: product line, chip, Android and revision"},
-	{"Loader-version", "version of the program that answers"},
-	{"version-baseband", "version of the modem firmware, and of the firmware it came with"},
-	{"version", "version of the flash protocol"},
-	{"serialno", "serial number"},
-	{"Phone-id", "IMEI, first 14 digits"},
-	{"Device-id", "number of this phone"},
-	{"Soc-unique-id", "number of this chip"},
-	{"Platform-id", "chip, with its revision in the first two digits; selects the boot set"},
-	{"secure", "yes: the boot loader is locked"},
-	{"Rooting-status", "ROOTED: the boot loader is unlocked; ROOTABLE: it is locked and can be unlocked; NOT_ROOTABLE: it cannot be unlocked"},
-	{"Has-been-unlocked", "whether the boot loader was ever unlocked"},
-	{"Default-security", "ON: signatures are checked, as in every phone from a shop; OFF: a development unit"},
-	{"S1-root", "root of the firmware's signatures"},
-	{"Sake-root", "root of the service authentication"},
-	{"Keystore-counter", "number of the key set"},
-	{"Security-state", "digest of the boot security settings"},
-	{"Stored-security-state", "digest of the boot security settings, as stored"},
-	{"Keystore-xcs", "not known to xflash"},
-	{"X-conf", "not known to xflash"},
-	{"Frp-partition", "partition for theft protection"},
-	{"Rollback-index-count", "number of rollback indexes that the phone keeps"},
-	{"Rollback-index:0", "oldest firmware that still starts: firmware with a lower index does not"},
-	{"max-download-size", "longest piece that the phone accepts, in bytes"},
-	{"Ufs-info", "UFS storage: maker, part, revision"},
-	{"Emmc-info", "eMMC storage: maker and numbers"},
-	{"Sector-size", "block size of the storage, in bytes"},
-	{"slot-count", "2: there are two sets of the system; a restore writes set a"},
-	{"current-slot", "the set that the phone starts now"},
-	{"is-userspace", "not known to xflash"},
-	{"USB-version", "not known to xflash"},
-	{"Version-sony", "not known to xflash"},
-}
-
 // commandInfo is info for a phone of 2017 or later. Nothing is written.
-func (a *app) commandInfo(ctx context.Context, p *flashPhone) (err error) {
-	c, err := a.commands(ctx, p, command.Options{})
+func (a *app) commandInfo(ctx context.Context, p *flashPhone) error {
+	s, err := a.commands(ctx, p, command.Options{})
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, c.Close()) }()
-	rows, untold, err := a.variableRows(ctx, c.Session)
+	rows, untold, err := a.variableRows(ctx, s)
 	if err != nil {
 		return err
 	}
-	storage, err := storageRows(ctx, c.Session)
+	storage, err := storageRows(ctx, s)
 	if err != nil {
 		return err
 	}
-	units, err := a.commandUnitRows(ctx, c.Session)
+	units, err := a.commandUnitRows(ctx, s)
 	if err != nil {
 		return err
 	}
-	battery, low, err := batteryOf(ctx, c.Session)
+	battery, low, err := batteryOf(ctx, s)
 	if err != nil {
 		return err
 	}
@@ -89,21 +51,22 @@ func (a *app) commandInfo(ctx context.Context, p *flashPhone) (err error) {
 
 // variableRows are the variables that the phone tells, and the names of those it does not.
 func (a *app) variableRows(ctx context.Context, s *command.Session) (rows []infoRow, untold []string, err error) {
-	for _, v := range commandVariables {
-		value, err := s.Var(ctx, v.name)
+	for _, row := range knownAnswers("command") {
+		value, err := s.Var(ctx, row.Key)
 		var refused *command.Refusal
 		switch {
 		case errors.As(err, &refused) && refused.Unsupported():
-			untold = append(untold, v.name)
+			untold = append(untold, row.Key)
 			continue
 		case errors.As(err, &refused):
 			value = "(refused: " + refused.Text + ")"
 		case err != nil:
 			return nil, nil, err
-		case command.Secret(v.name):
+		case command.Secret(row.Key):
 			value = a.masked(value)
 		}
-		rows = append(rows, infoRow{v.name, printable(value), v.meaning})
+		row.Value = printable(value)
+		rows = append(rows, row)
 	}
 	return rows, untold, nil
 }

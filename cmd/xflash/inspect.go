@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -12,7 +13,7 @@ import (
 )
 
 func newInspectCommand(a *app) *cobra.Command {
-	var roots, loaders []string
+	p := proofOptions{hashes: true}
 	cmd := &cobra.Command{
 		Use:   "inspect FILE|DIR…",
 		Short: "say what a file is, whether it is whole and genuine, and for which phones",
@@ -31,27 +32,43 @@ It writes nothing. Exit code 0 means that it read every file, whatever it found;
   xflash inspect --json downloads/`,
 		Args: args(cobra.MinimumNArgs(1)),
 		RunE: func(cmd *cobra.Command, paths []string) error {
-			return a.inspect(cmd.Context(), paths, roots, loaders)
+			first := true
+			return p.eachReport(cmd.Context(), a, paths, func(_ string, r *inspect.Report) error {
+				if a.ui.json {
+					return a.ui.resultJSON(r)
+				}
+				if !first {
+					a.ui.result("\n")
+				}
+				first = false
+				(&inspection{ui: a.ui}).report(r)
+				return nil
+			})
 		},
 	}
-	proofFlags(cmd, &roots, &loaders)
+	p.flags(cmd)
 	return cmd
 }
 
-// proofFlags are the flags that say which roots prove who signed a file.
-func proofFlags(cmd *cobra.Command, roots, loaders *[]string) {
-	cmd.Flags().StringSliceVar(roots, "root", nil, "also trust this root certificate (PEM)")
-	cmd.Flags().StringSliceVar(loaders, "loader", nil, "read Sony's root certificate from this loader")
+// proofOptions say which roots prove who signed a file that is judged.
+type proofOptions struct {
+	roots, loaders []string
+	hashes         bool // of the files are wanted, too
 }
 
-// proofs is the roots of the flags, and those of all loaders among the files, so that
-// their order does not matter.
-func (a *app) proofs(ctx context.Context, roots, loaders, paths []string) (*sin.RootSet, error) {
-	set, _, err := a.roots(roots)
+func (p *proofOptions) flags(cmd *cobra.Command) {
+	cmd.Flags().StringSliceVar(&p.roots, "root", nil, "also trust this root certificate (PEM)")
+	cmd.Flags().StringSliceVar(&p.loaders, "loader", nil, "read Sony's root certificate from this loader")
+}
+
+// learn reads the roots of the flags, and those of all loaders among the files, so that their
+// order does not matter.
+func (p *proofOptions) learn(ctx context.Context, a *app, paths []string) (*sin.RootSet, error) {
+	set, _, err := a.roots(p.roots)
 	if err != nil {
 		return nil, err
 	}
-	for _, name := range loaders {
+	for _, name := range p.loaders {
 		if err := inspect.Learn(ctx, name, set); err != nil {
 			return nil, &failure{exit: exitFile, code: "file-invalid", what: fmt.Sprintf("--loader %s: %v", name, err),
 				hints: []string{"use the loader.sin of the same phone; only loaders from 2013 on contain their root"}}
@@ -63,32 +80,30 @@ func (a *app) proofs(ctx context.Context, roots, loaders, paths []string) (*sin.
 	return set, ctx.Err()
 }
 
-func (a *app) inspect(ctx context.Context, paths, roots, loaders []string) error {
-	set, err := a.proofs(ctx, roots, loaders, paths)
+// eachReport judges every file. One that cannot be read does not hide the others: its error
+// comes back after the last one.
+func (p *proofOptions) eachReport(ctx context.Context, a *app, paths []string, tell func(path string, r *inspect.Report) error) error {
+	set, err := p.learn(ctx, a, paths)
 	if err != nil {
 		return err
 	}
-	show := newProgress(a.ui)
-	opt := inspect.Options{Roots: set, Hashes: true, ShowIDs: a.showIDs}
+	opt := inspect.Options{Roots: set, Hashes: p.hashes, ShowIDs: a.showIDs}
 	if !a.ui.json { // whose answer is one object a file and nothing else
+		show := newProgress(a.ui)
 		opt.Progress = func(name string, done, total int64) { show.file("reading", name, done, total) }
 	}
-	first := true
-	return eachFile(ctx, paths, func(path string) error {
+	var first error
+	for _, path := range paths {
 		report, err := inspect.Path(ctx, path, opt)
-		if err != nil {
-			return err
+		if err == nil {
+			err = tell(path, report)
 		}
-		if a.ui.json {
-			return a.ui.resultJSON(report)
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
 		}
-		if !first {
-			a.ui.result("\n")
-		}
-		first = false
-		(&inspection{ui: a.ui}).report(report)
-		return nil
-	})
+		first = cmp.Or(first, err)
+	}
+	return first
 }
 
 // inspection prints one report.

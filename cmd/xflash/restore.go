@@ -98,30 +98,37 @@ func (c *restoreCommand) run(ctx context.Context, path string) error {
 		return err
 	}
 	if c.resume { // which files are checked is in the phone's journal
-		if c.second {
-			return c.throughFastboot(ctx, bundle, nil)
-		}
 		return c.flash(ctx, bundle, nil)
 	}
 	fw, err := c.check(ctx, bundle)
 	if err != nil {
 		return wrongSelector(err)
 	}
-	if c.second {
-		return c.throughFastboot(ctx, bundle, fw)
-	}
-	if c.dryRun && c.device == "" && c.request.Model != "" {
-		plan, err := restore.Build(fw, nil, c.request)
-		if err != nil {
-			return err
-		}
-		return c.show(plan, 0)
-	}
+	alone := c.dryRun && c.device == "" && c.request.Model != ""
 	// Everything that needs no phone is judged before one is opened.
-	if _, err := restore.Build(fw, nil, c.request); err != nil {
+	plan, err := c.judge(ctx, fw, alone)
+	if err != nil {
 		return err
 	}
+	if alone {
+		return c.show(plan, 0)
+	}
 	return c.flash(ctx, bundle, fw)
+}
+
+// judge makes the plan as far as it can be made without a phone; alone says that it stays so.
+func (c *restoreCommand) judge(ctx context.Context, fw *restore.Firmware, alone bool) (*restore.Plan, error) {
+	if !c.second {
+		return restore.Build(fw, nil, c.request)
+	}
+	var boots map[string]restore.BootImage
+	if alone {
+		var err error
+		if boots, err = restore.BootImages(ctx, fw, nil, c.request); err != nil {
+			return nil, err
+		}
+	}
+	return restore.BuildFastboot(fw, nil, boots, c.request)
 }
 
 // fits refuses options that mean nothing for a bundle of 2017 and later.
@@ -203,28 +210,28 @@ func (c *restoreCommand) flash(ctx context.Context, bundle *ftf.Bundle, fw *rest
 		return c.offerResume(store, c.offerFastboot(err))
 	}
 	done := false
-	defer func() { err = c.closed(phone.Close(), done, err) }()
-	facts, err := phone.facts(ctx, fw)
+	defer func() { err = c.closed(phone.close(nil), done, err) }()
+	identity, err := phone.ask(ctx, fw)
 	if err != nil {
 		return c.offerResume(store, err)
 	}
 	if c.resume {
-		unlock, err := c.lock(store, facts.Identity)
+		unlock, err := c.lock(store, identity)
 		if err != nil {
 			return err
 		}
 		defer unlock()
-		if fw, err = c.resumed(ctx, store, facts.Identity, bundle); err != nil {
+		if fw, err = c.resumed(ctx, store, identity, bundle); err != nil {
 			return err
 		}
 	}
-	plan, journal, err := restore.PrepareRun(store, fw, facts, c.request, c.resume)
+	plan, journal, err := phone.prepare(ctx, store, fw)
 	if err != nil {
 		return err
 	}
 	show.follow(plan)
 	if !c.dryRun && !c.resume {
-		if err := phone.save(ctx, store, plan, facts); err != nil {
+		if err := phone.save(ctx, store, plan); err != nil {
 			return err
 		}
 	}
@@ -232,19 +239,16 @@ func (c *restoreCommand) flash(ctx context.Context, bundle *ftf.Bundle, fw *rest
 		return err
 	}
 	if c.dryRun {
-		if c.resume {
-			return nil
-		}
 		return phone.rehearse(ctx, plan)
 	}
-	c.tellUnfinished(store, facts.Identity)
+	c.tellUnfinished(store, identity)
 	awake := phone.think(ctx)
 	err = c.consent(ctx, plan, journal.Done)
 	if err = cmp.Or(err, awake()); err != nil {
 		return err
 	}
 	if !c.resume {
-		unlock, err := c.lock(store, facts.Identity)
+		unlock, err := c.lock(store, identity)
 		if err != nil {
 			return err
 		}
@@ -254,7 +258,7 @@ func (c *restoreCommand) flash(ctx context.Context, bundle *ftf.Bundle, fw *rest
 	defer end()
 	err = phone.run(ctx, plan, restore.RunOptions{Journal: journal, Stop: soft, Now: clock(), Emit: show.event})
 	if err != nil {
-		return phone.advise(err, facts)
+		return phone.advise(err)
 	}
 	done = true
 	c.finished(plan, c.request)
@@ -271,11 +275,11 @@ func (c *restoreCommand) closed(closing error, done bool, err error) error {
 	return errors.Join(err, closing)
 }
 
-// offerResume tells how to get a phone to answer that an interrupted restore may have left in
+// offerResume tells how to get a phone in flash mode to answer that an interrupted restore may have left in
 // the middle of a packet: it takes whatever is sent as the rest of that packet.
 func (c *restoreCommand) offerResume(store restore.Store, err error) error {
 	f := classify(err)
-	if f.exit != exitBroken || len(store.Unfinished()) == 0 {
+	if c.second || f.exit != exitBroken || len(store.Unfinished()) == 0 {
 		return err
 	}
 	f.text += "\n  An interrupted restore can leave a phone in the middle of a packet; it then answers nothing until you switch it off."

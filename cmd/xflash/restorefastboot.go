@@ -10,88 +10,49 @@ import (
 	"path/filepath"
 	"strings"
 
-	"xflash/ftf"
 	"xflash/internal/restore"
 	"xflash/usbproto"
 )
 
-// throughFastboot is the fastboot route of a restore (internal/phone/PHONES.md §9.5).
-// fw is nil for a restore that is continued.
-func (c *restoreCommand) throughFastboot(ctx context.Context, bundle *ftf.Bundle, fw *restore.Firmware) (err error) {
-	if c.dryRun && c.device == "" && c.request.Model != "" {
-		boots, err := restore.BootImages(ctx, fw, nil, c.request)
-		if err != nil {
-			return err
-		}
-		plan, err := restore.BuildFastboot(fw, nil, boots, c.request)
-		if err != nil {
-			return err
-		}
-		return c.show(plan, 0)
-	}
-	if fw != nil { // what can be judged without the phone is judged before it is opened
-		if _, err := restore.BuildFastboot(fw, nil, nil, c.request); err != nil {
-			return err
-		}
-	}
-	store, err := restore.DefaultStore()
-	if err != nil {
-		return err
-	}
-	show := newProgress(c.ui)
+// fastbootTalk is the fastboot route of a restore (internal/phone/PHONES.md §9.5).
+type fastbootTalk struct {
+	plainTalk
+	c     *restoreCommand
+	conn  *fastbootConn
+	meter *restore.Meter
+	facts *restore.FastbootFacts
+}
+
+func (c *restoreCommand) talkFastboot(ctx context.Context) (talk, error) {
 	meter := &restore.Meter{}
 	options := c.fastbootOptions("")
 	options.Progress = meter.Sent
-	if err := c.await(ctx, usbproto.ModeFastboot, keyModel(fw, c.request.Model)); err != nil {
-		return err
-	}
 	conn, err := c.fastbootMode(ctx, options)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	done := false
-	defer func() { err = c.closed(conn.Close(), done, err) }()
-	facts, err := c.loaderFacts(ctx, conn)
+	return &fastbootTalk{c: c, conn: conn, meter: meter}, nil
+}
+
+func (t *fastbootTalk) close(err error) error { return errors.Join(err, t.conn.Close()) }
+
+func (t *fastbootTalk) ask(ctx context.Context, _ *restore.Firmware) (identity string, err error) {
+	if t.facts, err = t.conn.loaderFacts(ctx, t.c.request.Model); err != nil {
+		return "", err
+	}
+	return t.facts.Identity, unlocked(t.facts.Target)
+}
+
+func (t *fastbootTalk) prepare(ctx context.Context, store restore.Store, fw *restore.Firmware) (*restore.Plan, *restore.Journal, error) {
+	boots, err := restore.BootImages(ctx, fw, t.facts, t.c.request)
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
-	if err := unlocked(facts.Target); err != nil {
-		return err
-	}
-	if c.resume {
-		unlock, err := c.lock(store, facts.Identity)
-		if err != nil {
-			return err
-		}
-		defer unlock()
-		if fw, err = c.resumed(ctx, store, facts.Identity, bundle); err != nil {
-			return err
-		}
-	}
-	boots, err := restore.BootImages(ctx, fw, facts, c.request)
-	if err != nil {
-		return err
-	}
-	plan, journal, err := restore.PrepareFastbootRun(store, fw, facts, boots, c.request, c.resume)
-	if err != nil {
-		return err
-	}
-	show.follow(plan)
-	if err := c.show(plan, journal.Done); err != nil || c.dryRun {
-		return err
-	}
-	c.tellUnfinished(store, facts.Identity)
-	if err := c.consent(ctx, plan, journal.Done); err != nil {
-		return err
-	}
-	if !c.resume {
-		unlock, err := c.lock(store, facts.Identity)
-		if err != nil {
-			return err
-		}
-		defer unlock()
-	}
-	limit, _, err := conn.MaxDownload(ctx)
+	return restore.PrepareFastbootRun(store, fw, t.facts, boots, t.c.request, t.c.resume)
+}
+
+func (t *fastbootTalk) run(ctx context.Context, plan *restore.Plan, opt restore.RunOptions) error {
+	limit, _, err := t.conn.MaxDownload(ctx)
 	if err != nil {
 		return err
 	}
@@ -100,17 +61,7 @@ func (c *restoreCommand) throughFastboot(ctx context.Context, bundle *ftf.Bundle
 		return err
 	}
 	defer os.Remove(dir) // empty now; what cannot be removed harms nobody
-	soft, end := writingWithStops(ctx)
-	defer end()
-	err = restore.RunFastboot(ctx, conn.Client, plan, restore.FastbootOptions{
-		RunOptions: restore.RunOptions{Journal: journal, Stop: soft, Emit: show.event},
-		Dir:        dir, Limit: limit, Meter: meter})
-	if err != nil {
-		return err
-	}
-	done = true
-	c.finished(plan, c.request)
-	return nil
+	return restore.RunFastboot(ctx, t.conn.Client, plan, restore.FastbootOptions{RunOptions: opt, Dir: dir, Limit: limit, Meter: t.meter})
 }
 
 // unpackingFolder is where file systems are unpacked until they are sent. The temporary folder
@@ -125,24 +76,24 @@ func unpackingFolder() (string, error) {
 }
 
 // loaderFacts asks a phone in fastboot mode who it is.
-func (c *restoreCommand) loaderFacts(ctx context.Context, conn *fastbootConn) (*restore.FastbootFacts, error) {
-	target, err := conn.facts(ctx, c.request.Model)
+func (c *fastbootConn) loaderFacts(ctx context.Context, model string) (*restore.FastbootFacts, error) {
+	target, err := c.facts(ctx, model)
 	if err != nil {
 		return nil, err
 	}
 	f := &restore.FastbootFacts{Target: target, Sizes: map[string]int64{}}
-	if f.Product, err = conn.told(ctx, "product"); err != nil {
+	if f.Product, err = c.told(ctx, "product"); err != nil {
 		return nil, err
 	}
-	serial, err := conn.told(ctx, "serialno")
+	serial, err := c.told(ctx, "serialno")
 	if err != nil {
 		return nil, err
 	}
 	// Without a serial number phones of one model are not told apart.
-	id := sha256.Sum256([]byte("fastboot;product=" + f.Product + ";serial=" + cmp.Or(serial, conn.device.Serial)))
+	id := sha256.Sum256([]byte("fastboot;product=" + f.Product + ";serial=" + cmp.Or(serial, c.device.Serial)))
 	f.Identity = hex.EncodeToString(id[:])
 	for _, name := range []string{"boot", "recovery", "system", "cache", "userdata"} {
-		if f.Sizes[name], err = conn.PartitionSize(ctx, name); err != nil {
+		if f.Sizes[name], err = c.PartitionSize(ctx, name); err != nil {
 			return nil, err
 		}
 	}
@@ -162,7 +113,7 @@ func (c *restoreCommand) offerFastboot(err error) error {
 }
 
 // offerFastbootRoute adds the second way to the failure of a restore that the phone refused.
-func (c *restoreCommand) offerFastbootRoute(err error, facts *restore.Facts) error {
+func offerFastbootRoute(err error, facts *restore.Facts) error {
 	f := classify(err)
 	lock := facts.Info["ROOTING_STATUS"] // told in the boot stage only
 	var step *restore.StepError

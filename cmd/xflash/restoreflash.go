@@ -11,89 +11,119 @@ import (
 	"xflash/usbproto/s1"
 )
 
-// flashTalk is a conversation with a phone in flash mode. There are two protocols; everything
+// talk is a conversation with a phone that is restored. There are three protocols; everything
 // else of a restore is the same.
-type flashTalk interface {
-	facts(ctx context.Context, fw *restore.Firmware) (*restore.Facts, error)
+type talk interface {
+	// ask learns from the phone what the plan depends on, and who it is.
+	ask(ctx context.Context, fw *restore.Firmware) (identity string, err error)
+	prepare(ctx context.Context, store restore.Store, fw *restore.Firmware) (*restore.Plan, *restore.Journal, error)
+	// save keeps a copy of what belongs to this one phone, as far as the plan endangers it.
+	save(ctx context.Context, store restore.Store, plan *restore.Plan) error
 	// rehearse is what a dry run asks of the phone.
 	rehearse(ctx context.Context, plan *restore.Plan) error
-	// save keeps a copy of what belongs to this one phone, as far as the plan endangers it.
-	save(ctx context.Context, store restore.Store, plan *restore.Plan, facts *restore.Facts) error
 	// think keeps the phone awake while a person thinks.
 	think(ctx context.Context) (stop func() error)
 	run(ctx context.Context, plan *restore.Plan, opt restore.RunOptions) error
 	// advise adds to a failure what else can be done.
-	advise(err error, facts *restore.Facts) error
-	Close() error
+	advise(err error) error
+	close(err error) error
 }
 
-// talk waits for the phone and opens it, in the flash mode that the bundle is for.
-func (c *restoreCommand) talk(ctx context.Context, bundle *ftf.Bundle, fw *restore.Firmware, show *progress) (flashTalk, error) {
-	later := restore.SpeaksCommands(bundle)
+// plainTalk is what most protocols do not need.
+type plainTalk struct{}
+
+func (plainTalk) save(context.Context, restore.Store, *restore.Plan) error { return nil }
+func (plainTalk) rehearse(context.Context, *restore.Plan) error            { return nil }
+func (plainTalk) think(context.Context) func() error                       { return func() error { return nil } }
+func (plainTalk) advise(err error) error                                   { return err }
+
+// talk waits for the phone and opens it, in the mode that the route and the bundle need.
+func (c *restoreCommand) talk(ctx context.Context, bundle *ftf.Bundle, fw *restore.Firmware, show *progress) (talk, error) {
 	mode := usbproto.ModeFlash
-	if later {
+	switch {
+	case c.second:
+		mode = usbproto.ModeFastboot
+	case restore.SpeaksCommands(bundle):
 		mode = usbproto.ModeFlash2017
 	}
 	if err := c.await(ctx, mode, keyModel(fw, c.request.Model)); err != nil {
 		return nil, err
 	}
-	stall := func(doing string) { show.event(restore.Stalled{Doing: doing}) }
-	if later {
-		conn, err := c.commandMode(ctx, command.Options{OnStall: stall})
-		if err != nil {
-			return nil, err
-		}
-		return &commandTalk{c, conn}, nil
+	if c.second {
+		return c.talkFastboot(ctx)
 	}
-	conn, err := c.flashMode(ctx, s1.Options{OnStall: stall})
+	phone, err := c.flashPhone(ctx, mode)
 	if err != nil {
 		return nil, err
 	}
-	return &s1Talk{c, conn}, nil
+	stall := func(doing string) { show.event(restore.Stalled{Doing: doing}) }
+	if mode == usbproto.ModeFlash2017 {
+		session, err := c.commands(ctx, phone, command.Options{OnStall: stall})
+		if err != nil {
+			return nil, phone.close(err)
+		}
+		return &commandTalk{flashTalk: flashTalk{flashPhone: phone, c: c}, session: session}, nil
+	}
+	session, err := s1.Open(ctx, phone.conn, s1.Options{OnStall: stall})
+	if err != nil {
+		return nil, phone.close(err)
+	}
+	return &s1Talk{flashTalk: flashTalk{flashPhone: phone, c: c}, session: session}, nil
+}
+
+// flashTalk is what both flash modes have.
+type flashTalk struct {
+	plainTalk
+	*flashPhone
+	c     *restoreCommand
+	facts *restore.Facts
+}
+
+func (t *flashTalk) prepare(_ context.Context, store restore.Store, fw *restore.Firmware) (*restore.Plan, *restore.Journal, error) {
+	return restore.PrepareRun(store, fw, t.facts, t.c.request, t.c.resume)
 }
 
 // s1Talk is the flash mode of 2010 to 2016.
 type s1Talk struct {
-	c *restoreCommand
-	*connection
+	flashTalk
+	session *s1.Session
 }
 
-func (t *s1Talk) facts(ctx context.Context, _ *restore.Firmware) (*restore.Facts, error) {
-	return restore.ReadFacts(ctx, t.Session)
+func (t *s1Talk) ask(ctx context.Context, _ *restore.Firmware) (identity string, err error) {
+	if t.facts, err = restore.ReadFacts(ctx, t.session); err != nil {
+		return "", err
+	}
+	return t.facts.Identity, nil
 }
 
 func (t *s1Talk) rehearse(ctx context.Context, plan *restore.Plan) error {
-	return restore.Preflight(ctx, t.Session, plan)
+	if t.c.resume {
+		return nil
+	}
+	return restore.Preflight(ctx, t.session, plan)
 }
-
-func (t *s1Talk) save(context.Context, restore.Store, *restore.Plan, *restore.Facts) error {
-	return nil
-}
-
-func (t *s1Talk) think(context.Context) func() error { return func() error { return nil } }
 
 func (t *s1Talk) run(ctx context.Context, plan *restore.Plan, opt restore.RunOptions) error {
-	return restore.Run(ctx, t.Session, plan, opt)
+	return restore.Run(ctx, t.session, plan, opt)
 }
 
-func (t *s1Talk) advise(err error, facts *restore.Facts) error {
-	return t.c.offerFastbootRoute(err, facts)
-}
+func (t *s1Talk) advise(err error) error { return offerFastbootRoute(err, t.facts) }
 
 // commandTalk is the flash mode of 2017 and later.
 type commandTalk struct {
-	c *restoreCommand
-	*commandConnection
+	flashTalk
+	session *command.Session
 }
 
-func (t *commandTalk) facts(ctx context.Context, fw *restore.Firmware) (*restore.Facts, error) {
-	return restore.ReadCommandFacts(ctx, t.Session, fw)
+func (t *commandTalk) ask(ctx context.Context, fw *restore.Firmware) (identity string, err error) {
+	if t.facts, err = restore.ReadCommandFacts(ctx, t.session, fw); err != nil {
+		return "", err
+	}
+	return t.facts.Identity, nil
 }
 
-func (t *commandTalk) rehearse(context.Context, *restore.Plan) error { return nil }
-
-func (t *commandTalk) save(ctx context.Context, store restore.Store, plan *restore.Plan, facts *restore.Facts) error {
-	folder, err := store.SaveBefore(ctx, t.Session, plan, facts, "xflash "+version)
+func (t *commandTalk) save(ctx context.Context, store restore.Store, plan *restore.Plan) error {
+	folder, err := store.SaveBefore(ctx, t.session, plan, t.facts, "xflash "+version)
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
@@ -108,10 +138,8 @@ func (t *commandTalk) save(ctx context.Context, store restore.Store, plan *resto
 	return nil
 }
 
-func (t *commandTalk) think(ctx context.Context) func() error { return t.KeepAlive(ctx) }
+func (t *commandTalk) think(ctx context.Context) func() error { return t.session.KeepAlive(ctx) }
 
 func (t *commandTalk) run(ctx context.Context, plan *restore.Plan, opt restore.RunOptions) error {
-	return restore.RunCommand(ctx, t.Session, plan, opt)
+	return restore.RunCommand(ctx, t.session, plan, opt)
 }
-
-func (t *commandTalk) advise(err error, _ *restore.Facts) error { return err }

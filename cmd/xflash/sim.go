@@ -77,9 +77,9 @@ data-fail, data-size=N, early-okay, info=LINES, text, long, garbage and empty.`,
 			}
 			switch {
 			case tcp != "":
-				err = a.serveFastbootTCP(ctx, phone, tcp)
+				err = a.serveFastboot(ctx, phone, "tcp", tcp)
 			case udp != "":
-				err = a.serveFastbootUDP(ctx, phone, udp)
+				err = a.serveFastboot(ctx, phone, "udp", udp)
 			case usb:
 				err = a.plugIn(ctx, phone)
 			case usbip != "":
@@ -127,52 +127,20 @@ func (a *app) listening(address net.Addr, phone *simphone.Phone, mode string) er
 	return nil
 }
 
-// serveFastbootTCP serves the phone's fastboot mode to one client after the other.
-func (a *app) serveFastbootTCP(ctx context.Context, phone *simphone.Phone, address string) error {
-	l, err := net.Listen("tcp", address)
-	if err != nil {
-		return err
-	}
-	if err := a.listening(l.Addr(), phone, "fastboot mode"); err != nil {
-		return errors.Join(err, l.Close())
-	}
-	address = l.Addr().String() // where it comes back, also after port 0
-	return a.everyStart(ctx, phone, func(aboot *simphone.Aboot) (err error) {
-		if l == nil {
-			if l, err = net.Listen("tcp", address); err != nil {
-				return err
-			}
+// serveFastboot serves the phone's fastboot mode to one client after the other, again each time
+// it restarts into it.
+func (a *app) serveFastboot(ctx context.Context, phone *simphone.Phone, network, address string) error {
+	for first := true; ; first = false {
+		at, serve, shut, err := listenFastboot(ctx, network, address)
+		if err != nil {
+			return err
 		}
-		serving := l
-		l = nil
-		return aboot.ServeTCP(ctx, serving)
-	})
-}
-
-func (a *app) serveFastbootUDP(ctx context.Context, phone *simphone.Phone, address string) error {
-	c, err := net.ListenPacket("udp", address)
-	if err != nil {
-		return err
-	}
-	if err := a.listening(c.LocalAddr(), phone, "fastboot mode"); err != nil {
-		return errors.Join(err, c.Close())
-	}
-	address = c.LocalAddr().String()
-	return a.everyStart(ctx, phone, func(aboot *simphone.Aboot) (err error) {
-		if c == nil {
-			if c, err = net.ListenPacket("udp", address); err != nil {
-				return err
+		if first {
+			if err := a.listening(at, phone, "fastboot mode"); err != nil {
+				return errors.Join(err, shut())
 			}
+			address = at.String() // where it comes back, also after port 0
 		}
-		serving := c
-		c = nil
-		return aboot.ServeUDP(ctx, serving)
-	})
-}
-
-// everyStart serves the phone's fastboot mode again each time it restarts into it.
-func (a *app) everyStart(ctx context.Context, phone *simphone.Phone, serve func(*simphone.Aboot) error) error {
-	for {
 		aboot := phone.Fastboot()
 		if err := serve(aboot); err != nil {
 			return err
@@ -187,4 +155,19 @@ func (a *app) everyStart(ctx context.Context, phone *simphone.Phone, serve func(
 		case <-time.After(startTime):
 		}
 	}
+}
+
+func listenFastboot(ctx context.Context, network, address string) (at net.Addr, serve func(*simphone.Aboot) error, shut func() error, err error) {
+	if network == "udp" {
+		c, err := net.ListenPacket(network, address)
+		if err != nil {
+			return nil, nil, nil, err
+		}
+		return c.LocalAddr(), func(p *simphone.Aboot) error { return p.ServeUDP(ctx, c) }, c.Close, nil
+	}
+	l, err := net.Listen(network, address)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	return l.Addr(), func(p *simphone.Aboot) error { return p.ServeTCP(ctx, l) }, l.Close, nil
 }

@@ -146,7 +146,6 @@ func (a *app) commandIdentity(ctx context.Context, p *flashPhone) (id trimarea.I
 	if err != nil {
 		return id, err
 	}
-	defer func() { err = errors.Join(err, c.Close()) }()
 	var refused *command.Refusal
 	value := func(name string) string {
 		v, e := c.Var(ctx, name)
@@ -165,14 +164,14 @@ func (a *app) phoneIdentity(ctx context.Context) (id trimarea.Identity, err erro
 	if err != nil {
 		return id, err
 	}
+	defer func() { err = p.close(err) }()
 	if p.mode == usbproto.ModeFlash2017 {
 		return a.commandIdentity(ctx, p)
 	}
-	c, err := p.s1(ctx, s1.Options{})
+	c, err := s1.Open(ctx, p.conn, s1.Options{})
 	if err != nil {
 		return id, err
 	}
-	defer func() { err = errors.Join(err, c.Close()) }()
 	id.IMEIs = infoIMEIs(c.Info())
 	id.Serial, _ = c.Info().Get("MSN")
 	var refusal *s1.Refusal

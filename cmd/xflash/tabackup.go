@@ -132,14 +132,14 @@ func (a *app) backUpTrim(ctx context.Context, dir string, loader *s1.Image) (err
 	if err != nil {
 		return err
 	}
+	defer func() { err = p.close(err) }()
 	if p.mode == usbproto.ModeFlash2017 {
 		return a.backUpCommand(ctx, p, dir, loader)
 	}
-	c, err := p.s1(ctx, s1.Options{})
+	c, err := s1.Open(ctx, p.conn, s1.Options{})
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, c.Close()) }()
 	sent := ""
 	if c.Stage() != s1.StageLoader {
 		if loader == nil {
@@ -152,7 +152,7 @@ func (a *app) backUpTrim(ctx context.Context, dir string, loader *s1.Image) (err
 			return err
 		}
 	}
-	b, err := tabackup.Take(ctx, c.Session, a.sayDoing)
+	b, err := tabackup.Take(ctx, c, a.sayDoing)
 	if err != nil {
 		return err
 	}
@@ -168,16 +168,15 @@ func (a *app) backUpTrim(ctx context.Context, dir string, loader *s1.Image) (err
 }
 
 // backUpCommand is backUpTrim for a phone of 2017 or later, which needs no loader and stays in flash mode.
-func (a *app) backUpCommand(ctx context.Context, p *flashPhone, dir string, loader *s1.Image) (err error) {
+func (a *app) backUpCommand(ctx context.Context, p *flashPhone, dir string, loader *s1.Image) error {
 	c, err := a.commands(ctx, p, command.Options{})
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, c.Close()) }()
 	if loader != nil {
 		a.ui.say("This phone needs no loader: %s is not sent.", printable(loader.Name))
 	}
-	b, err := tabackup.TakeCommand(ctx, c.Session, a.sayDoing)
+	b, err := tabackup.TakeCommand(ctx, c, a.sayDoing)
 	if err != nil {
 		return err
 	}

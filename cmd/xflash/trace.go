@@ -1,6 +1,7 @@
 package main
 
 import (
+	_ "embed"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -98,7 +99,7 @@ var (
 	identityFlag = regexp.MustCompile(`^(--device|--serial|--imei|-s)(=|$)`)
 	// identityWord is a serial number as Sony writes them, or an unlock code.
 	identityWord = regexp.MustCompile(`^([A-Z0-9]{8,12}|(0[xX])?[0-9A-Fa-f]{16})$`)
-	deviceForm   = regexp.MustCompile(`^(sim|usb|bridge|tcp|udp|replay):`)
+	deviceForm   = regexp.MustCompile(`^(usb|` + strings.Join(notOnBus, "|") + `):`)
 )
 
 // maskedArgs is a command line without what identifies a phone or unlocks it.
@@ -184,6 +185,9 @@ func (a *app) replay(path string) (*capture.Replay, error) {
 	return p, nil
 }
 
+//go:embed tracereadme.txt
+var traceReadmeText string
+
 func traceReadme(ids bool) string {
 	masked := `X and 0 replace the serial number, the IMEI and other identities of the phone, and the
 contents of the trim area, except for the few units that hold the model and firmware. The
@@ -192,30 +196,5 @@ files that were sent to the phone are in it unchanged, so it is as large as they
 		masked = `It was made with --trace-ids: serial number, IMEI and contents of the trim area ARE in
 it. Give it only to people you trust.`
 	}
-	return `This folder records a conversation between xflash and a phone.
-
-` + traceFile + `    all USB traffic, in the kernel's usbmon format; Wireshark opens it
-` + deviceFile + `  how the phone appears on the bus, without its serial number
-` + reportFile + `      version, command line and result
-` + readmeFile + `      this text
-
-` + masked + `
-
-To report a problem: pack the folder (tar czf report.tar.gz FOLDER), and say what the phone
-showed.
-
-To replay it without a phone, run the same command with the same files, either inside the
-program or through libusb:
-
-  xflash COMMAND… --device replay:` + traceFile + `
-  umockdev-run -d ` + deviceFile + ` -p ` + capture.ReplayArgument(traceFile) + ` -- \
-    xflash COMMAND… --small-requests
-
-A restore writes the time into the phone. To replay it, set SOURCE_DATE_EPOCH to the same
-second for the recording and for the replay.
-
-To turn it into a test, put two files into cmd/xflash/testdata/captures: NAME.pcap, and
-NAME.txt with the command on its first line and pieces of the expected output on the
-others, one per line.
-`
+	return fmt.Sprintf(traceReadmeText, masked, capture.ReplayArgument(traceFile))
 }

@@ -25,25 +25,14 @@ func newUnlockCommand(a *app) *cobra.Command {
 		Long: `Unlocks the boot loader with the code that Sony issues for the phone's IMEI: 16
 hexadecimal digits. It says what you lose for good, and asks first.`,
 		Args: args(cobra.ExactArgs(1)),
-		RunE: func(cmd *cobra.Command, words []string) (err error) {
-			ctx := cmd.Context()
+		RunE: func(cmd *cobra.Command, words []string) error {
 			code := strings.TrimPrefix(strings.ToUpper(words[0]), "0X")
 			if _, err := strconv.ParseUint(code, 16, 64); err != nil || len(code) != 16 {
 				return usageError{errors.New("a code has 16 hexadecimal digits; Sony's developer site gives you the one for your IMEI")}
 			}
-			c, err := a.fastbootMode(ctx, a.fastbootOptions(""))
-			if err != nil {
-				return err
-			}
-			defer func() { err = errors.Join(err, c.Close()) }()
-			command := "oem unlock 0x" + code
-			if err := a.agree(ctx, c, command, yes); err != nil {
-				return err
-			}
-			if _, err := c.Command(ctx, command); err != nil {
-				return err
-			}
-			return a.done("The boot loader is unlocked.")
+			return a.oneJob(cmd.Context(), "", func(ctx context.Context, c *fastbootConn) (act, error) {
+				return a.prepareCommand(ctx, c, "oem unlock 0x"+code, "The boot loader is unlocked.", yes)
+			})
 		},
 	}
 	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")

@@ -14,7 +14,7 @@ import (
 )
 
 // prepareUpdateZip is prepareUpdate for the images of an update.zip.
-func (a *app) prepareUpdateZip(ctx context.Context, c *fastbootConn, path string, o flashOptions) (func(context.Context) error, error) {
+func (a *app) prepareUpdateZip(ctx context.Context, c *fastbootConn, path string, o flashOptions) (act, error) {
 	z, err := zip.OpenReader(path)
 	if errors.Is(err, zip.ErrFormat) || errors.Is(err, zip.ErrAlgorithm) || errors.Is(err, zip.ErrChecksum) {
 		return nil, &failure{exit: exitFile, code: "file-invalid", what: path + ": " + err.Error(), hints: []string{`"xflash inspect ` + path + `" says what it is`}}
@@ -27,7 +27,7 @@ func (a *app) prepareUpdateZip(ctx context.Context, c *fastbootConn, path string
 }
 
 // prepareUpdate unpacks an update and looks at all of it; what it gives writes the images.
-func (a *app) prepareUpdate(ctx context.Context, c *fastbootConn, files fs.FS, name string, o flashOptions) (func(context.Context) error, error) {
+func (a *app) prepareUpdate(ctx context.Context, c *fastbootConn, files fs.FS, name string, o flashOptions) (act, error) {
 	u, err := fastboot.OpenUpdate(files)
 	if err != nil {
 		return nil, &failure{exit: exitFile, code: "file-invalid", what: name + ": " + err.Error(), hints: []string{`"xflash inspect ` + name + `" says what it is; for a firmware bundle from Sony, use "xflash restore"`}}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"cmp"
-	"context"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -11,7 +10,7 @@ import (
 )
 
 func newVerifyCommand(a *app) *cobra.Command {
-	var roots, loaders []string
+	var p proofOptions
 	cmd := &cobra.Command{
 		Use:   "verify FILE…",
 		Short: "say whether files are whole and genuine",
@@ -26,46 +25,15 @@ file is intact, 6 that one is damaged, is of an unknown kind, or could not be re
   xflash verify D5803_23.5.A.1.291.ftf --json`,
 		Args: args(cobra.MinimumNArgs(1)),
 		RunE: func(cmd *cobra.Command, paths []string) error {
-			ctx := cmd.Context()
-			set, err := a.proofs(ctx, roots, loaders, paths)
-			if err != nil {
-				return err
-			}
 			v := &verifier{app: a}
-			err = eachFile(ctx, paths, func(path string) error {
-				show := newProgress(a.ui)
-				opt := inspect.Options{Roots: set, ShowIDs: a.showIDs}
-				if !a.ui.json {
-					opt.Progress = func(name string, done, total int64) { show.file("reading", name, done, total) }
-				}
-				report, err := inspect.Path(ctx, path, opt)
-				if err != nil {
-					return err
-				}
-				return v.file(path, report)
-			})
-			if err != nil {
+			if err := p.eachReport(cmd.Context(), a, paths, v.file); err != nil {
 				return err
 			}
 			return v.failure()
 		},
 	}
-	proofFlags(cmd, &roots, &loaders)
+	p.flags(cmd)
 	return cmd
-}
-
-// eachFile calls look for every path. One that cannot be read does not hide the others: its
-// error comes back after the last one.
-func eachFile(ctx context.Context, paths []string, look func(path string) error) error {
-	var first error
-	for _, path := range paths {
-		if err := look(path); ctx.Err() != nil {
-			return context.Cause(ctx)
-		} else if err != nil {
-			first = cmp.Or(first, err)
-		}
-	}
-	return first
 }
 
 // verifier shows the judgements of inspect, one line a file.
