@@ -9,114 +9,92 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// takeOptions reads the options, which may be anywhere on the line, and gives the words.
-// Those of this program that every command has are options here too.
-func (l *fastbootLine) takeOptions(line []string) (words []string, err error) {
-	for len(line) > 0 {
-		word := line[0]
-		line = line[1:]
-		if word == "--" {
-			return append(words, line...), nil
-		}
-		if !strings.HasPrefix(word, "-") || word == "-" {
-			words = append(words, word)
-			continue
-		}
-		name, value, joined := strings.Cut(word, "=")
-		// -sVALUE, as getopt reads it
-		if !joined && len(name) > 2 && name[1] != '-' && strings.ContainsRune("sSibnc", rune(name[1])) {
-			name, value, joined = name[:2], name[2:], true
-		}
-		take := func(what string) (string, error) {
-			if joined {
-				return value, nil
-			}
-			if len(line) == 0 {
-				return "", fmt.Errorf("%s needs %s", name, what)
-			}
-			value, line = line[0], line[1:]
-			return value, nil
-		}
-		if err := l.option(name, take); err != nil {
-			return nil, err
-		}
-	}
-	return words, nil
-}
+// laterOptions are options of Android's client that these phones have no use for.
+var laterOptions = []string{"disable-verity", "disable-verification", "set-active", "a", "dtb", "dtb-offset", "header-version", "os-version", "os-patch-level",
+	"fs-options", "disable-super-optimization", "exclude-dynamic-partitions", "disable-fastboot-info"}
 
-func (l *fastbootLine) option(name string, take func(what string) (string, error)) (err error) {
+// takeOptions reads the options, which may be anywhere on the line, and returns the words. The
+// options that every command of this program has are options here too. The usage of an option
+// is the value that it needs; one that Android's client has as a letter only is named by it.
+func (l *fastbootLine) takeOptions(line []string) ([]string, error) {
 	o := &l.options
-	var value string
-	switch name {
-	case "-h", "--help":
-		l.help = true
-	case "--version":
-		l.version = true
-	case "-s":
-		l.device, err = take("a device")
-	case "--model":
-		o.model, err = take("a model")
-	case "-S":
-		if value, err = take("a size"); err == nil {
-			o.limit, err = parseBytes(value)
-		}
-	case "-w":
-		l.wipe = true
-	case "--yes":
-		o.yes = true
-	case "-i": // the vendor id of old guides; this program knows Sony's
-		_, err = take("a vendor id")
-	case "--skip-reboot":
-		o.stay = true
-	case "-v", "--verbose", "-u", "--unbuffered", "--skip-secondary", "-l":
-	case "--force", "--wipe-and-use-fbe":
-		return fmt.Errorf("%s is not safe on these phones, and xflash does not do it", name)
-	case "--slot":
-		o.slot, err = take("a slot")
-	case "--base", "--kernel-offset", "--ramdisk-offset", "--second-offset", "--tags-offset", "--page-size", "-b", "-n":
-		if value, err = take("a number"); err != nil {
-			return err
-		}
-		n, err := strconv.ParseUint(value, 0, 32)
-		if err != nil {
-			return fmt.Errorf("%s: %q is not a 32-bit number", name, value)
-		}
-		*o.raw.number(name) = uint32(n)
-	case "--cmdline", "-c":
-		o.raw.cmdline, err = take("a command line")
-	case "-p":
-		return errors.New("-p chose among the products of old build trees; set ANDROID_PRODUCT_OUT to the folder with the images instead")
-	case "--disable-verity", "--disable-verification", "--set-active", "-a", "--dtb", "--dtb-offset", "--header-version", "--os-version", "--os-patch-level",
-		"--fs-options", "--disable-super-optimization", "--exclude-dynamic-partitions", "--disable-fastboot-info":
-		return fmt.Errorf("%s is for phones of 2016 and later, which work differently from those that xflash knows. Leave it out", name)
-	default:
-		return l.globalFlag(name, take)
+	f := pflag.NewFlagSet("fastboot", pflag.ContinueOnError)
+	f.BoolVarP(&l.help, "help", "h", false, "")
+	f.BoolVar(&l.version, "version", false, "")
+	f.StringVarP(&l.device, "s", "s", l.device, "a device")
+	f.StringVar(&o.model, "model", "", "a model")
+	f.FuncP("S", "S", "a size", func(value string) (err error) {
+		o.limit, err = parseBytes(value)
+		return err
+	})
+	f.BoolVarP(&l.wipe, "w", "w", false, "")
+	f.BoolVar(&o.yes, "yes", false, "")
+	f.BoolVar(&o.stay, "skip-reboot", false, "")
+	f.StringVar(&o.slot, "slot", "", "a slot")
+	f.StringVarP(&o.raw.cmdline, "cmdline", "c", "", "a command line")
+	for _, n := range []struct {
+		name, letter string
+		field        *uint32
+	}{{"base", "b", &o.raw.base}, {"kernel-offset", "", &o.raw.kernel}, {"ramdisk-offset", "", &o.raw.ramdisk},
+		{"second-offset", "", &o.raw.second}, {"tags-offset", "", &o.raw.tags}, {"page-size", "n", &o.raw.page}} {
+		f.FuncP(n.name, n.letter, "a number", func(value string) error {
+			v, err := strconv.ParseUint(value, 0, 32)
+			if err != nil {
+				return fmt.Errorf("%q is not a 32-bit number", value)
+			}
+			*n.field = uint32(v)
+			return nil
+		})
 	}
-	return err
+	f.StringP("i", "i", "", "a vendor id") // of old guides; this program knows Sony's
+	f.BoolP("verbose", "v", false, "")
+	f.BoolP("unbuffered", "u", false, "")
+	f.BoolP("l", "l", false, "")
+	f.Bool("skip-secondary", false, "")
+	refuse := func(why string, names ...string) {
+		for _, name := range names {
+			letter := ""
+			if len(name) == 1 {
+				letter = name
+			}
+			f.BoolFuncP(name, letter, "", func(string) error { return usageError{errors.New(dashed(name) + " " + why)} })
+		}
+	}
+	refuse("is not safe on these phones, and xflash does not do it", "force", "wipe-and-use-fbe")
+	refuse("chose among the products of old build trees; set ANDROID_PRODUCT_OUT to the folder with the images instead", "p")
+	refuse("is for phones of 2016 and later, which work differently from those that xflash knows. Leave it out", laterOptions...)
+	f.AddFlagSet(l.flags)
+
+	err := f.Parse(line)
+	var refused usageError
+	var unknown *pflag.NotExistError
+	var missing *pflag.ValueRequiredError
+	var wrong *pflag.InvalidValueError
+	switch {
+	case errors.As(err, &refused):
+		err = refused
+	case errors.As(err, &unknown) && unknown.GetSpecifiedShortnames() != "":
+		err = fmt.Errorf("xflash knows no fastboot option -%s", unknown.GetSpecifiedShortnames())
+	case errors.As(err, &unknown):
+		err = fmt.Errorf("xflash knows no fastboot option --%s", unknown.GetSpecifiedName())
+	case errors.As(err, &missing):
+		what := missing.GetFlag().Usage
+		if l.flags.Lookup(missing.GetFlag().Name) != nil {
+			what = "a value"
+		}
+		err = fmt.Errorf("%s needs %s", dashed(missing.GetSpecifiedName()), what)
+	case errors.As(err, &wrong):
+		err = fmt.Errorf("%s: %w", dashed(wrong.GetFlag().Name), wrong.Unwrap())
+	}
+	return f.Args(), err
 }
 
-// globalFlag sets a flag that every command of this program has.
-func (l *fastbootLine) globalFlag(name string, take func(what string) (string, error)) error {
-	var flag *pflag.Flag
-	if long, ok := strings.CutPrefix(name, "--"); ok {
-		flag = l.flags.Lookup(long)
-	} else if len(name) == 2 {
-		flag = l.flags.ShorthandLookup(name[1:])
+// dashed is an option as it is written.
+func dashed(name string) string {
+	if len(name) == 1 {
+		return "-" + name
 	}
-	if flag == nil {
-		return fmt.Errorf("xflash knows no fastboot option %s", name)
-	}
-	value := flag.NoOptDefVal
-	if value == "" {
-		var err error
-		if value, err = take("a value"); err != nil {
-			return err
-		}
-	}
-	if err := flag.Value.Set(value); err != nil {
-		return fmt.Errorf("%s: %w", name, err)
-	}
-	return nil
+	return "--" + name
 }
 
 // parseBytes reads a number of bytes with K, M or G after it.

@@ -213,3 +213,25 @@ func TestWordsOfDebian(t *testing.T) {
 		}
 	}
 }
+
+// TestOptionsLikeGetopt: letters may be joined with each other and with their value, also one
+// that holds "=", and an error names the option as it was given.
+func TestOptionsLikeGetopt(t *testing.T) {
+	read := func(line ...string) (*fastbootLine, []string, error) {
+		a := &app{ui: &terminal{}}
+		l := &fastbootLine{app: a, flags: newRootCommand(a).PersistentFlags()}
+		words, err := l.takeOptions(line)
+		return l, words, err
+	}
+	l, words, err := read("-wv", "-ssim:z3c,mode=fastboot", "flash", "-S", "16K", "boot", "--base=0x80", "-ca=b", "--json", "--", "-x")
+	if err != nil || !l.wipe || l.device != "sim:z3c,mode=fastboot" || l.options.limit != 16<<10 || l.options.raw.base != 0x80 || l.options.raw.cmdline != "a=b" ||
+		!l.ui.json || strings.Join(words, " ") != "flash boot -x" {
+		t.Errorf("%+v, %q, %v", l, words, err)
+	}
+	for option, want := range map[string]string{"-s": "-s needs a device", "--trace": "--trace needs a value", "--frob": "option --frob", "-frob": "option -frob",
+		"--os-version": "--os-version is for phones of 2016", "-p": "-p chose", "--base=x": `--base: "x" is not a 32-bit number`, "-S0": `-S: "0" is not a size`} {
+		if _, _, err := read(option); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", option, err)
+		}
+	}
+}

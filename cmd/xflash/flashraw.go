@@ -20,12 +20,6 @@ func newRawHeader() rawHeader {
 	return rawHeader{kernel: 0x8000, ramdisk: 0x02000000, second: 0x00F00000, tags: 0x01E00000, page: 2048}
 }
 
-// number is the field that an option sets.
-func (h *rawHeader) number(option string) *uint32 {
-	return map[string]*uint32{"--base": &h.base, "-b": &h.base, "--kernel-offset": &h.kernel, "--ramdisk-offset": &h.ramdisk,
-		"--second-offset": &h.second, "--tags-offset": &h.tags, "--page-size": &h.page, "-n": &h.page}[option]
-}
-
 // build makes an Android image of a kernel, a ramdisk and a second stage. A file that is an
 // Android image already stays as it is, but for a command line that is given.
 func (h rawHeader) build(ctx context.Context, files []string) (imageFile, error) {
