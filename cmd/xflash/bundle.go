@@ -180,6 +180,6 @@ func (a *app) missingItem(m mkbundle.Missing) {
 	}
 	a.ui.result("  %s\n", wrap(printable(files), a.ui.width()-2, "    "))
 	for _, text := range []string{m.Why, m.Next} {
-		a.ui.result("      %s\n", wrap(printable(text), a.ui.width()-6, "      "))
+		a.ui.hanging("      ", text)
 	}
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"fmt"
 	"os"
 	"slices"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"xflash/internal/explain"
+	"xflash/internal/phone"
 	"xflash/usbproto"
 )
 
@@ -71,11 +73,38 @@ func (a *app) listDevices(devices []usbproto.Device) error {
 		a.ui.result("%-14s %04x:%04x  %-16s %s\n", d.Path(), d.VID, d.PID, d.Mode, printable(name))
 		switch {
 		case d.Mode == usbproto.ModeFlash2017:
-			a.ui.result("    %s\n", wrap(explain.OfMode(d.Mode).Describe, a.ui.width()-4, "    "))
+			a.ui.hanging("    ", explain.OfMode(d.Mode).Describe)
 		case d.Mode != usbproto.ModeFlash:
-			steps := (strings.Join(explain.StepsTo(d.Mode, usbproto.ModeFlash), "; "))
-			a.ui.result("    %s\n", wrap(explain.OfMode(d.Mode).Describe+" For flash mode: "+steps+".", a.ui.width()-4, "    "))
+			steps := strings.Join(explain.StepsTo(d.Mode, usbproto.ModeFlash), "; ")
+			a.ui.hanging("    ", explain.OfMode(d.Mode).Describe+" For flash mode: "+steps+".")
 		}
 	}
 	return nil
+}
+
+// modelsOf lists the model codes that share the USB id of a phone that runs Android.
+func modelsOf(d usbproto.Device) []string {
+	if d.VID != usbproto.VendorSony || !d.Mode.Android() {
+		return nil
+	}
+	var codes []string
+	for _, m := range phone.ByUSB(d.PID) {
+		codes = append(codes, m.Code)
+	}
+	return codes
+}
+
+// titleOf names a phone: "usb:1-2.3, fastboot (0fce:0dde)", and its model where the id
+// gives it away.
+func titleOf(d usbproto.Device) string {
+	s := fmt.Sprintf("%s, %s (%04x:%04x)", d.Path(), d.Mode, d.VID, d.PID)
+	models := modelsOf(d)
+	if len(models) == 0 {
+		return s
+	}
+	codes := strings.Join(models, " or ")
+	if _, m, ok := phone.ByModel(models[0]); ok { // one id is one name with several codes
+		return fmt.Sprintf("%s, %s (%s)", s, m.Name, codes)
+	}
+	return s + ", " + codes
 }

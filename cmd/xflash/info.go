@@ -171,9 +171,9 @@ func (a *app) showInfo(info *s1.Info, units []infoRow) error {
 func (a *app) showRows(lists ...[]infoRow) {
 	for _, list := range lists {
 		for _, r := range list {
-			a.ui.result("%-18s %s\n", r.Key, wrap(strings.ReplaceAll(cmp.Or(r.Value, "(empty)"), ",", ", "), a.ui.width()-19, strings.Repeat(" ", 19)))
+			a.ui.hanging(fmt.Sprintf("%-18s ", r.Key), strings.ReplaceAll(cmp.Or(r.Value, "(empty)"), ",", ", "))
 			if r.Meaning != "" {
-				a.ui.result("    %s\n", wrap(r.Meaning, a.ui.width()-4, "    "))
+				a.ui.hanging("    ", r.Meaning)
 			}
 		}
 		a.ui.result("\n")

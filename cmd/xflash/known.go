@@ -75,14 +75,14 @@ func (a *app) listKnown(names []string) error {
 			continue
 		}
 		a.ui.result("%s\n", wrap(k.Sentence, a.ui.width(), "    "))
-		a.ui.result("    %s\n", wrap(fmt.Sprintf("platform: %s (%s)", k.SoC, k.Years), a.ui.width()-4, "    "))
+		a.ui.hanging("    ", fmt.Sprintf("platform: %s (%s)", k.SoC, k.Years))
 		if k.Order != nil {
-			a.ui.result("    %s\n", wrap("order: "+strings.Join(k.Order, ", "), a.ui.width()-4, "    "))
+			a.ui.hanging("    ", "order: "+strings.Join(k.Order, ", "))
 			if k.Source != "" {
-				a.ui.result("    %s\n", wrap("source of the order: "+k.Source, a.ui.width()-4, "    "))
+				a.ui.hanging("    ", "source of the order: "+k.Source)
 			}
 		}
-		a.ui.result("    %s\n", wrap("note: "+k.Note, a.ui.width()-4, "    "))
+		a.ui.hanging("    ", "note: "+k.Note)
 	}
 	return nil
 }

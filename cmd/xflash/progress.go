@@ -141,6 +141,18 @@ func (p *progress) moving(what string, done, total int64, extra string) {
 	p.status(what + percent + extra)
 }
 
+// file reports how far a file was read: progress of work that has no events of its own.
+func (p *progress) file(verb, name string, done, total int64) {
+	switch {
+	case !p.ui.json:
+		if !p.ui.quiet {
+			p.moving(verb+" "+printable(name), done, total, "")
+		}
+	case p.due(done, total):
+		p.put("progress", map[string]any{"name": name, "done": done, "total": total})
+	}
+}
+
 // bar draws a part of a whole on a terminal that has room for it.
 func (p *progress) bar(done, total int64) string {
 	const room = 12

@@ -309,7 +309,7 @@ func (c *restoreCommand) show(plan *restore.Plan, done int) error {
 		}
 		return err
 	}
-	text := strings.TrimRight(printableText(plan.TextFor(c.ui.width(), done)), "\n")
+	text := strings.TrimRight(plan.TextFor(c.ui.width(), done), "\n")
 	switch {
 	case c.dryRun:
 		c.ui.result("%s\n", text)

@@ -121,16 +121,6 @@ func (in *interrupts) lastSignal() *signalError {
 	return in.last
 }
 
-func (in *interrupts) close() {
-	in.end()
-	in.cancel(nil)
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	if in.grace != nil {
-		in.grace.Stop()
-	}
-}
-
 // writing marks the time in which a command writes to a phone: a closed terminal means
 // nothing, and the computer neither sleeps nor shuts down, until end is called.
 func writing(ctx context.Context) (end func()) {

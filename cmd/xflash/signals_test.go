@@ -357,3 +357,14 @@ func TestOneWordIsNotTheEnd(t *testing.T) {
 	}
 	in.grace.Stop()
 }
+
+// close ends the listening, which in the program lasts as long as the process.
+func (in *interrupts) close() {
+	in.end()
+	in.cancel(nil)
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if in.grace != nil {
+		in.grace.Stop()
+	}
+}

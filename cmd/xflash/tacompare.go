@@ -99,7 +99,7 @@ func (a *app) compareTrim(one, two *trimDump) error {
 		if m.Secret && !a.showIDs {
 			text += fmt.Sprintf(" (%s)", lengths(c))
 		} else {
-			text += ": " + a.contentPair(c)
+			text += ": " + contentPair(c)
 		}
 		a.ui.hanging(fmt.Sprintf("  %d/%-5d %-19s ", c.partition, c.number, cmp.Or(m.Name, "?")), text)
 	}
@@ -116,24 +116,15 @@ func lengths(c unitChange) string {
 	return fmt.Sprintf("%d and %d B", len(c.one), len(c.two))
 }
 
-func (a *app) contentPair(c unitChange) string {
-	show := func(b []byte) string {
-		if len(b) == 0 {
-			return "(empty)"
-		}
-		text := unitText(b)
-		if len(text) > 64 {
-			text = text[:64] + "…"
-		}
-		return text
-	}
+func contentPair(c unitChange) string {
+	one, two := contentText(c.one, 64), contentText(c.two, 64)
 	switch {
 	case c.two == nil:
-		return show(c.one)
+		return one
 	case c.one == nil:
-		return show(c.two)
+		return two
 	}
-	return show(c.one) + " → " + show(c.two)
+	return one + " → " + two
 }
 
 func (a *app) compareJSON(one, two *trimDump, verdict trimarea.Belonging, reasons []string, list []unitChange, same int) error {

@@ -122,17 +122,8 @@ func (a *app) listTrim(d *trimDump) error {
 func (a *app) showUnit(u trimarea.Stored) {
 	m, _ := trimarea.Describe(u.Partition, u.Number)
 	content := "(masked)"
-	switch {
-	case len(u.Data) == 0:
-		content = "(empty)"
-	case !m.Secret || a.showIDs:
-		content = unitText(u.Data)
-		if strings.Trim(string(u.Data), "\x00") == "" {
-			content = "(zeros)"
-		}
-		if len(content) > 120 {
-			content = content[:120] + "…"
-		}
+	if len(u.Data) == 0 || !m.Secret || a.showIDs {
+		content = contentText(u.Data, 120)
 	}
 	switch {
 	case u.Deleted:
@@ -140,9 +131,23 @@ func (a *app) showUnit(u trimarea.Stored) {
 	case u.Older:
 		content = "older copy, " + content
 	}
-	const indent = "        "
 	a.ui.hanging(fmt.Sprintf("  %5d %-19s ", u.Number, cmp.Or(m.Name, "?")), fmt.Sprintf("%d B, %s", len(u.Data), content))
-	a.ui.hanging(indent, m.Text+dangerText(m.Danger))
+	a.ui.hanging("        ", m.Text+dangerText(m.Danger))
+}
+
+// contentText shows what a unit holds, cut to a number of characters.
+func contentText(data []byte, most int) string {
+	switch {
+	case len(data) == 0:
+		return "(empty)"
+	case strings.Trim(string(data), "\x00") == "":
+		return "(zeros)"
+	}
+	text := unitText(data)
+	if len(text) > most {
+		text = text[:most] + "…"
+	}
+	return text
 }
 
 func dangerText(d trimarea.Danger) string {

@@ -252,9 +252,8 @@ func (t *terminal) fail(f *failure) {
 
 // The words of the program, under the short names that the commands use.
 var (
-	size          = text.Size
-	countOf       = text.Count
-	wrap          = text.Wrap
-	printable     = text.Clean
-	printableText = text.CleanLines
+	size      = text.Size
+	countOf   = text.Count
+	wrap      = text.Wrap
+	printable = text.Clean
 )

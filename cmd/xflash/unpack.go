@@ -102,18 +102,6 @@ func (a *app) unpacked(f extract.File) error {
 	return nil
 }
 
-// file reports how far a file was read: progress of work that has no events of its own.
-func (p *progress) file(verb, name string, done, total int64) {
-	switch {
-	case !p.ui.json:
-		if !p.ui.quiet {
-			p.moving(verb+" "+printable(name), done, total, "")
-		}
-	case p.due(done, total):
-		p.put("progress", map[string]any{"name": name, "done": done, "total": total})
-	}
-}
-
 // filesFailure turns the errors of taking apart and putting together into words;
 // what it does not know is left to classify. despite is what was done in spite of damage.
 func (a *app) filesFailure(err error, despite string) error {
