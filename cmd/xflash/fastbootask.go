@@ -125,3 +125,14 @@ func (a *app) agree(ctx context.Context, c *fastbootConn, command string, yes bo
 	return nil
 }
 
+// saved makes a new file of what write gives; a half-written one does not stay.
+func saved(path string, write func(*os.File) error) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return err
+	}
+	if err = errors.Join(write(f), f.Close()); err != nil {
+		_ = os.Remove(path) // the failure before it matters
+	}
+	return err
+}
