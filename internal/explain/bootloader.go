@@ -29,7 +29,7 @@ type bootLoaderRow struct {
 }
 
 var bootLoaderRows = sync.OnceValue(func() (rows []bootLoaderRow) {
-	for _, e := range book().fastboot {
+	for _, e := range book().all("fastboot", "") {
 		text := strings.TrimSuffix(strings.TrimPrefix(e.dynamic, "FAIL"), "...")
 		r := bootLoaderRow{entry: e, folded: fold(text)}
 		if strings.Contains(text, "{}") {

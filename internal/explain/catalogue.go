@@ -31,31 +31,27 @@ type entry struct {
 // catalogue is the embedded data with its indexes.
 type catalogue struct {
 	rows     []*entry
-	dynamics map[string]*entry   // generations C to E, by status number
-	codes    map[string]*entry   // generations C to E, by code
-	parts    map[string]*entry   // facilities, by number
-	errors   map[string]*entry   // errors, by number
-	named    map[string]string   // vendor's name without FAC_ or ERR_ to number
-	of2012   map[string][]*entry // generation B, by code
-	texts    map[string][]*entry // generation B, by text in small letters
-	patterns []*entry            // generation B, texts with places for numbers
-	of2010   map[string][]*entry // generation A, by text in small letters
-	statics  map[string]*entry   // generation A
-	classes  map[string]*entry   // generation A
-	fastboot []*entry
+	index    map[rowKey][]*entry
+	patterns []*entry          // texts of 2012 with places for numbers
+	named    map[string]string // vendor's name without FAC_ or ERR_ to number
 	advices  map[string][]string
 	steps    map[string][]string
 }
 
+// rowKey is what rows are looked up by: their kind, and a number, code, name or text in small
+// letters.
+type rowKey struct{ kind, value string }
+
+// Kinds of rows about phones of 2012 (generation B), which are looked up in two ways.
+const (
+	codeOf2012 = "code of 2012"
+	textOf2012 = "text of 2012"
+)
+
 // book is the catalogue. The data are part of the program and tests read every row, so a
 // malformed row is a mistake in the program.
 var book = sync.OnceValue(func() *catalogue {
-	c := &catalogue{
-		dynamics: map[string]*entry{}, codes: map[string]*entry{}, parts: map[string]*entry{},
-		errors: map[string]*entry{}, named: map[string]string{}, of2012: map[string][]*entry{}, texts: map[string][]*entry{},
-		of2010: map[string][]*entry{}, statics: map[string]*entry{}, classes: map[string]*entry{},
-		advices: map[string][]string{}, steps: map[string][]string{},
-	}
+	c := &catalogue{index: map[rowKey][]*entry{}, named: map[string]string{}, advices: map[string][]string{}, steps: map[string][]string{}}
 	for _, f := range table(catalogueData, 9) {
 		c.add(&entry{f[0], f[1], f[2], f[3], f[4], f[5], f[6], f[7], Confidence(f[8]), placeholders(f[4])})
 	}
@@ -70,35 +66,37 @@ var book = sync.OnceValue(func() *catalogue {
 
 func (c *catalogue) add(e *entry) {
 	c.rows = append(c.rows, e)
+	k := rowKey{e.kind, e.dynamic}
 	switch {
 	case e.generation == "B":
-		c.of2012[e.code] = append(c.of2012[e.code], e)
-		if e.pattern != nil {
-			c.patterns = append(c.patterns, e)
+		k = rowKey{codeOf2012, e.code}
+		if text := (rowKey{textOf2012, strings.ToLower(e.dynamic)}); e.pattern == nil {
+			c.index[text] = append(c.index[text], e)
 		} else {
-			text := strings.ToLower(e.dynamic)
-			c.texts[text] = append(c.texts[text], e)
+			c.patterns = append(c.patterns, e)
 		}
-	case e.kind == "dynamic":
-		c.dynamics[e.dynamic] = e
 	case e.kind == "code":
-		c.codes[e.code] = e
-	case e.kind == "facility":
-		c.parts[e.dynamic] = e
-		c.named[bareName(e.name)] = e.dynamic
-	case e.kind == "error":
-		c.errors[e.dynamic] = e
-		c.named[bareName(e.name)] = e.dynamic
+		k.value = e.code
 	case e.kind == "text":
-		text := strings.ToLower(e.dynamic)
-		c.of2010[text] = append(c.of2010[text], e)
-	case e.kind == "static":
-		c.statics[e.name] = e
-	case e.kind == "class":
-		c.classes[e.name] = e
+		k.value = strings.ToLower(e.dynamic)
+	case e.kind == "static", e.kind == "class":
+		k.value = e.name
+	case e.kind == "facility", e.kind == "error":
+		c.named[bareName(e.name)] = e.dynamic
 	case e.kind == "fastboot":
-		c.fastboot = append(c.fastboot, e)
+		k.value = ""
 	}
+	c.index[k] = append(c.index[k], e)
+}
+
+// all are the rows of a kind with a value, one the row of a kind that has one for each value.
+func (c *catalogue) all(kind, value string) []*entry { return c.index[rowKey{kind, value}] }
+
+func (c *catalogue) one(kind, value string) *entry {
+	if rows := c.all(kind, value); len(rows) > 0 {
+		return rows[0]
+	}
+	return nil
 }
 
 // advice is what to do about an answer: its own steps, or those of its key.

@@ -24,7 +24,7 @@ func (r reply) explain() Explanation {
 // explainCode explains the answers of 2012 and later, which have a code.
 func (e *Explanation) explainCode(r reply) {
 	s, generation, isNumber := readStatus(r.dynamic)
-	code := book().codes[strings.ToUpper(r.code)]
+	code := book().one("code", strings.ToUpper(r.code))
 	e.Generation = generation
 	if !isNumber {
 		e.fill(book().answerOf2012(r, &e.Generation))
@@ -35,7 +35,7 @@ func (e *Explanation) explainCode(r reply) {
 		e.Dynamic, e.Names = s.String(), book().names(s)
 	}
 	switch {
-	case s == 0 && code == nil && strings.TrimSpace(r.dynamic) == "" && book().of2012[strings.ToUpper(r.code)] != nil:
+	case s == 0 && code == nil && strings.TrimSpace(r.dynamic) == "" && book().all(codeOf2012, strings.ToUpper(r.code)) != nil:
 		e.fill(book().answerOf2012(r, &e.Generation))
 	case s == 0 && code != nil:
 		e.fill(*code, code.code != "0017")
@@ -82,7 +82,7 @@ var textsOf2013 = map[string]bool{"invalid ta": true, "open ta failed": true, "u
 // few such texts too; there the code decides.
 func (c *catalogue) answerOf2012(r reply, generation *string) (entry, bool) {
 	text, code := strings.TrimSpace(r.dynamic), strings.ToUpper(r.code)
-	rows := c.of2012[code]
+	rows := c.all(codeOf2012, code)
 	if code == "" {
 		rows = c.unambiguous(text)
 	}
@@ -100,7 +100,7 @@ func (c *catalogue) answerOf2012(r reply, generation *string) (entry, bool) {
 		e := *found
 		return e, e.confidence != Low
 	}
-	if e := c.codes[code]; e != nil && code != "0017" {
+	if e := c.one("code", code); e != nil && code != "0017" {
 		if *generation = ""; textsOf2013[strings.ToLower(text)] {
 			*generation = "C"
 		}
@@ -120,7 +120,7 @@ func (c *catalogue) answerOf2012(r reply, generation *string) (entry, bool) {
 // unambiguous are the rows of 2012 with a text, when they agree in what it means and what
 // to do about it: without the code a text alone must not be guessed at.
 func (c *catalogue) unambiguous(text string) (rows []*entry) {
-	rows = c.texts[strings.ToLower(text)]
+	rows = c.all(textOf2012, strings.ToLower(text))
 	if len(rows) == 0 {
 		for _, e := range c.patterns {
 			if e.says(text) {
@@ -140,7 +140,7 @@ func (c *catalogue) unambiguous(text string) (rows []*entry) {
 func (c *catalogue) answerOf2010(r reply) (entry, bool) {
 	class, static := strings.ToUpper(r.class), strings.ToUpper(r.static)
 	var found *entry
-	for _, e := range c.of2010[strings.ToLower(strings.TrimSpace(r.dynamic))] {
+	for _, e := range c.all("text", strings.ToLower(strings.TrimSpace(r.dynamic))) {
 		rowClass, rowStatic, _ := strings.Cut(e.code, "/")
 		if (class == "" || class == rowClass) && (static == "" || static == rowStatic) &&
 			(found == nil || found.severity != r.severity && e.severity == r.severity) {
@@ -150,11 +150,11 @@ func (c *catalogue) answerOf2010(r reply) (entry, bool) {
 	if found != nil {
 		return *found, true
 	}
-	if e := c.statics[static]; e != nil {
+	if e := c.one("static", static); e != nil {
 		return *e, true
 	}
 	unknown := entry{action: "REPORT", confidence: Unknown, meaning: "This answer is on no known list. Only its own words say what failed."}
-	if e := c.classes[class]; e != nil {
+	if e := c.one("class", class); e != nil {
 		unknown.meaning = "This answer is on no known list. By its class it concerns " + e.meaning + ". We do not know the exact cause."
 	}
 	return unknown, false

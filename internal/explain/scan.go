@@ -90,7 +90,7 @@ func (l *line) number(m []int, alone bool) (reply, bool) {
 	prefixed := m[4] >= 0
 	asked := alone && strings.TrimSpace(l.raw) == l.raw[m[0]:m[1]]
 	code := ""
-	if m[2] >= 0 && book().codes[strings.ToUpper(l.raw[m[2]:m[3]])] != nil {
+	if m[2] >= 0 && book().one("code", strings.ToUpper(l.raw[m[2]:m[3]])) != nil {
 		code = strings.ToUpper(l.raw[m[2]:m[3]])
 	}
 	about := func() bool {
@@ -127,8 +127,8 @@ var keyBefore = regexp.MustCompile(`(?i)(?:serial\w*|device id|phone id|idcode\w
 // plausible reports whether a number in a line of anything is a status and not a size or
 // a date: both halves are on the lists, or it is written with 0x and its group is.
 func plausible(s status, prefixed bool) bool {
-	return s.wellFormed() && book().parts[s.facility()] != nil &&
-		(prefixed || book().errors[s.number()] != nil || book().dynamics[s.String()] != nil)
+	return s.wellFormed() && book().one("facility", s.facility()) != nil &&
+		(prefixed || book().one("error", s.number()) != nil || book().one("dynamic", s.String()) != nil)
 }
 
 // textAlone recognises a line that is nothing but a text of phones of 2010 to 2012, after
@@ -138,14 +138,14 @@ func textAlone(line string) (reply, bool) {
 	if len(text) > maxValue {
 		return reply{}, false
 	}
-	if i := strings.LastIndex(text, " - "); i >= 0 && book().of2010[strings.ToLower(text)] == nil && len(book().unambiguous(text)) == 0 {
+	if i := strings.LastIndex(text, " - "); i >= 0 && book().all("text", strings.ToLower(text)) == nil && len(book().unambiguous(text)) == 0 {
 		text = strings.TrimSpace(text[i+3:])
 	}
 	// One word is too little to say that a phone speaks.
 	if !strings.Contains(text, " ") {
 		return reply{}, false
 	}
-	if rows := book().of2010[strings.ToLower(text)]; len(rows) == 1 {
+	if rows := book().all("text", strings.ToLower(text)); len(rows) == 1 {
 		class, static, _ := strings.Cut(rows[0].code, "/")
 		return reply{said: text, class: class, static: static, dynamic: text, bare: true}, true
 	}

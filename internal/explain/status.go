@@ -73,7 +73,7 @@ func (c *catalogue) number(name string) (uint32, bool) {
 
 // names are the vendor's names of both halves, "" when neither is known.
 func (c *catalogue) names(s status) string {
-	part, number := c.parts[s.facility()], c.errors[s.number()]
+	part, number := c.one("facility", s.facility()), c.one("error", s.number())
 	if part == nil && number == nil || !s.wellFormed() {
 		return ""
 	}
@@ -90,22 +90,22 @@ func (c *catalogue) names(s status) string {
 // status looks a number up. Without its own row it is put together from its halves,
 // and the text says that nobody knows more.
 func (c *catalogue) status(s status) (e entry, known bool) {
-	if row := c.dynamics[s.String()]; row != nil {
+	if row := c.one("dynamic", s.String()); row != nil {
 		e = *row
 		switch {
 		case e.meaning == "-":
-			e.meaning = "By its group it concerns " + c.parts[s.facility()].meaning + ". The error itself has no public name."
+			e.meaning = "By its group it concerns " + c.one("facility", s.facility()).meaning + ". The error itself has no public name."
 			if e.confidence == Low {
 				e.meaning = "Nobody outside Sony has published what this number means. " + e.meaning + " We do not know the exact cause."
 			}
 		case e.confidence == Low:
 			e.meaning = fmt.Sprintf("Nobody outside Sony has published what this number means. By its group it concerns %s. We do not know the exact cause; our reading of the loader is: %s",
-				c.parts[s.facility()].meaning, lowerFirst(e.meaning))
+				c.one("facility", s.facility()).meaning, lowerFirst(e.meaning))
 		}
 		return e, e.confidence != Low
 	}
 	e = entry{kind: "dynamic", dynamic: s.String(), action: "REPORT", confidence: Unknown}
-	part, number := c.parts[s.facility()], c.errors[s.number()]
+	part, number := c.one("facility", s.facility()), c.one("error", s.number())
 	switch {
 	case !s.wellFormed():
 		e.meaning = "This is an unknown number. It does not look like the numbers that the loaders of these phones use."
