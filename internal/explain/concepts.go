@@ -12,44 +12,43 @@ import (
 //go:embed data/concepts.tsv
 var conceptsData string
 
-// concepts gives words of everyday language their common name. Endings are cut off before
-// the look-up, see stem.
-var concepts = func() map[string][]string {
-	m := map[string][]string{}
-	for _, row := range table(conceptsData, 3) {
-		if row[0] != "words" {
-			continue
-		}
-		for _, w := range strings.Fields(row[2]) {
-			m[w] = append(m[w], row[1])
-		}
-	}
-	return m
-}()
+// language is what concepts.tsv says about the words of people.
+type language struct {
+	concepts map[string][]string // words without their endings (see stem) to common names
+	ordinary map[string]bool     // words that look like a slip for one of the vocabulary and are none
+	phrases  []phrase            // words that belong together, by what they mean
+}
 
-// phrases are words that belong together, by what they mean.
-var phrases = func() (list []phrase) {
+var english = sync.OnceValue(func() language {
+	l := language{concepts: map[string][]string{}, ordinary: map[string]bool{}}
 	for _, row := range table(conceptsData, 3) {
-		if row[0] != "phrases" {
-			continue
-		}
-		name, texts := row[1], row[2]
-		var parts []string
-		for _, text := range strings.Split(texts, "|") {
-			part := regexp.QuoteMeta(text)
-			if isWord(text[0]) {
-				part = `\b` + part
+		switch kind, name, texts := row[0], row[1], row[2]; kind {
+		case "words":
+			for _, w := range strings.Fields(texts) {
+				l.concepts[w] = append(l.concepts[w], name)
 			}
-			if isWord(text[len(text)-1]) {
-				part += `\b`
+		case "ordinary":
+			for _, w := range strings.Fields(texts) {
+				l.ordinary[w] = true
 			}
-			parts = append(parts, part)
+		case "phrases":
+			var parts []string
+			for _, text := range strings.Split(texts, "|") {
+				part := regexp.QuoteMeta(text)
+				if isWord(text[0]) {
+					part = `\b` + part
+				}
+				if isWord(text[len(text)-1]) {
+					part += `\b`
+				}
+				parts = append(parts, part)
+			}
+			l.phrases = append(l.phrases, phrase{regexp.MustCompile(strings.Join(parts, "|")), name})
 		}
-		list = append(list, phrase{regexp.MustCompile(strings.Join(parts, "|")), name})
 	}
-	slices.SortFunc(list, func(a, b phrase) int { return strings.Compare(a.name, b.name) })
-	return list
-}()
+	slices.SortFunc(l.phrases, func(a, b phrase) int { return strings.Compare(a.name, b.name) })
+	return l
+})
 
 type phrase struct {
 	re   *regexp.Regexp
@@ -63,14 +62,14 @@ func conceptsIn(text string) map[string]bool {
 	set := map[string]bool{}
 	text = strings.ToLower(strings.ReplaceAll(text, "’", "'"))
 	text = noColour.ReplaceAllString(text, "$1")
-	for _, p := range phrases {
+	for _, p := range english().phrases {
 		text = p.re.ReplaceAllLiteralString(text, p.name)
 	}
 	for _, w := range wordsOf.FindAllString(text, -1) {
 		w = spelled(strings.Trim(w, ".'-"))
 		for _, form := range stems(w) {
 			set[form] = true
-			for _, c := range concepts[form] {
+			for _, c := range english().concepts[form] {
 				set[c] = true
 			}
 		}
@@ -84,7 +83,7 @@ var noColour = regexp.MustCompile(`\b(no|not|without|never|instead of|isn't|does
 // vocabulary are the words that the rows and concepts are made of.
 var vocabulary = sync.OnceValue(func() map[string]bool {
 	known := map[string]bool{}
-	for w, names := range concepts {
+	for w, names := range english().concepts {
 		known[w] = true
 		for _, name := range names {
 			known[name] = true
@@ -100,20 +99,10 @@ var vocabulary = sync.OnceValue(func() map[string]bool {
 	return known
 })
 
-// ordinary are words that look like a slip for one of the vocabulary and are none.
-var ordinary = func() map[string]bool {
-	m := map[string]bool{}
-	for _, w := range strings.Fields("there seems seem seven looking model models world driver drivers derive certain exist exists skipped closing window " +
-		"float party paste pasted compute function functions stating stated stars finer leading reuse request requests externally seeks stray chances demand bank sand star stat fist thee wave word page hose shot") {
-		m[w] = true
-	}
-	return m
-}()
-
 // spelled is the word that a person meant: one of the vocabulary with a letter swapped, lost,
 // doubled or wrong. Short words and numbers stay as they are, and so do words in between.
 func spelled(w string) string {
-	if len(w) < 4 || ordinary[w] || strings.ContainsAny(w, "0123456789") {
+	if len(w) < 4 || english().ordinary[w] || strings.ContainsAny(w, "0123456789") {
 		return w
 	}
 	known := vocabulary()
