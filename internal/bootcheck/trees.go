@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"xflash/fastboot/bootimg"
+	"xflash/internal/text"
 )
 
 // extraTrees is the tree of a version 2 header, which no loader of this time looks at.
@@ -72,23 +73,10 @@ func treeName(t bootimg.DeviceTree) string {
 
 // whatItIs names a kind of file for somebody who holds one by mistake.
 func whatItIs(k bootimg.Kind) string {
-	switch k {
-	case bootimg.KindEmpty:
-		return "an empty file"
-	case bootimg.KindHTML:
+	if k == bootimg.KindHTML {
 		return "a web page: the download gave a page instead of the file"
-	case bootimg.KindZip:
-		return "a zip archive, perhaps a system update; the image may be inside"
-	case bootimg.KindGzip, bootimg.KindCompressed:
-		return "a compressed file; unpack it first"
-	case bootimg.KindSparse:
-		return "a sparse partition image, which you flash and cannot boot"
-	case bootimg.KindVendorBoot:
-		return "a vendor_boot image, for phones after the S1 era"
-	case bootimg.KindUnknown:
-		return "of an unknown format"
 	}
-	return k.String()
+	return text.WithArticle(k.String())
 }
 
 // kernelIs names a kernel that a 32-bit loader does not start.

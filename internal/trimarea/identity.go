@@ -22,11 +22,10 @@ type Identity struct {
 // Record is the hardware configuration in unit 2003 and how far it can be believed.
 type Record struct {
 	Present bool
-	Later   bool        // of a phone of 2017 or later: its form is unknown, and nothing is judged
-	Config  *HWConf     // nil when it cannot be read
-	Trust   sin.Trust   // of its signature; zero when it is not a SIN
-	Err     error       // damaged, or of a form that is unknown
-	Report  *sin.Report // nil when it is not a SIN
+	Later   bool      // of a phone of 2017 or later: its form is unknown, and nothing is judged
+	Config  *HWConf   // nil when it cannot be read
+	Trust   sin.Trust // of its signature; zero when it is not a SIN
+	Err     error     // damaged, or of a form that is unknown
 }
 
 // Whole tells whether the record is undamaged and readable.
@@ -48,14 +47,12 @@ func (s *Survey) Identity(ctx context.Context, roots *sin.RootSet) (Identity, *R
 		record.Later = true
 		return id, record
 	}
-	record.Report, record.Err = sin.Check(ctx, bytes.NewReader(u.Data), int64(len(u.Data)), sin.CheckOptions{Roots: roots})
-	if record.Report != nil {
-		record.Trust = record.Report.Trust
-	}
-	if record.Report == nil || record.Report.Header == nil {
+	report, err := sin.Check(ctx, bytes.NewReader(u.Data), int64(len(u.Data)), sin.CheckOptions{Roots: roots})
+	if record.Err = err; report == nil || report.Header == nil {
 		return id, record
 	}
-	start := len(record.Report.Header.Raw)
+	record.Trust = report.Trust
+	start := len(report.Header.Raw)
 	if start == 0 || start > len(u.Data) {
 		return id, record // another version, which has no such payload
 	}
