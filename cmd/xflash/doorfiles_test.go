@@ -290,7 +290,7 @@ func (g *inputs) otherFiles(base []member) {
 	one("boot_delivery.xml", find(base, "boot_delivery.xml"), yes)
 	one("update.xml", []byte("<UPDATE><NOERASE>userdata.sin</NOERASE></UPDATE>"), yes)
 	one("cut.xml", []byte("<UPDATE><NOERASE>"), no)
-	tree := bootimg.Node{Props: []bootimg.Property{bootimg.Text("model", "SoMC Aries ROW")}}.Build()
+	tree := mkimage.Node{Props: []bootimg.Property{mkimage.Text("model", "SoMC Aries ROW")}}.Build()
 	one("device.dtb", tree, yes)
 	one("chain.dtb", append(bytes.Clone(tree), tree...), yes)
 	one("chain cut.dtb", append(bytes.Clone(tree), tree[:len(tree)-4]...), no)

@@ -17,8 +17,8 @@ import (
 	"time"
 
 	"xflash/fastboot/bootimg"
-	"xflash/fastboot/bootimg/imagetest"
 	"xflash/fastboot/bootimg/unpack"
+	"xflash/internal/simphone/mkimage"
 )
 
 // wordRecorder is a loader on TCP that accepts everything, writes down every command but
@@ -105,10 +105,10 @@ func (r *wordRecorder) take() []string {
 // goodImage is a boot image for a Z3 Compact as its loaders start it.
 func goodImage(t *testing.T, tree []byte) []byte {
 	t.Helper()
-	code := imagetest.Kernel{Banner: "Linux version 3.4.0", Config: "CONFIG_ARCH_MSM8974=y\nCONFIG_BLK_DEV_INITRD=y\nCONFIG_RD_GZIP=y\n"}.Bytes()
+	code := mkimage.Kernel{Banner: "Linux version 3.4.0", Config: "CONFIG_ARCH_MSM8974=y\nCONFIG_BLK_DEV_INITRD=y\nCONFIG_RD_GZIP=y\n"}.Bytes()
 	m := &bootimg.Image{PageSize: 2048, KernelAddr: 0x8000, RamdiskAddr: 0x02000000, TagsAddr: 0x01E00000, Cmdline: "androidboot.hardware=qcom",
-		Kernel:  append(imagetest.ZImage(imagetest.Pack(code, unpack.Gzip), unpack.Gzip, len(code)), tree...),
-		Ramdisk: imagetest.Pack(imagetest.Ramdisk("init.rc"), unpack.Gzip)}
+		Kernel:  append(mkimage.ZImage(mkimage.Pack(code, unpack.Gzip), unpack.Gzip, len(code)), tree...),
+		Ramdisk: mkimage.Pack(mkimage.Ramdisk("init.rc"), unpack.Gzip)}
 	m.ID = m.ComputeID()
 	b, err := m.Build()
 	if err != nil {
@@ -125,7 +125,7 @@ func TestWordsOfDebian(t *testing.T) {
 		t.Skip("fastboot is not installed (Debian package fastboot)")
 	}
 	dir := t.TempDir()
-	image := goodImage(t, imagetest.OnePieceDTB("SoMC Aries ROW", "somc,aries-row", 194, 8, 0x10000))
+	image := goodImage(t, mkimage.OnePieceDTB("SoMC Aries ROW", "somc,aries-row", 194, 8, 0x10000))
 	system := filepath.Join(dir, "system.img")
 	mke2fs := exec.Command("/sbin/mke2fs", "-q", "-t", "ext4", system, "2M")
 	if out, err := mke2fs.CombinedOutput(); err != nil {

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"xflash/fastboot/bootimg/imagetest"
+	"xflash/internal/simphone/mkimage"
 )
 
 // onDisk reads what a partition of the phone's emmc.img starts with.
@@ -32,12 +32,12 @@ func onDisk(t *testing.T, phone, label string, size int) []byte {
 func TestFlashOnTheDisk(t *testing.T) {
 	dir := t.TempDir()
 	phone := filepath.Join(dir, "phone")
-	aries := imagetest.SplitDTB("SoMC Aries ROW", "somc,aries-row", imagetest.AriesChips, imagetest.AriesBoard)
+	aries := mkimage.SplitDTB("SoMC Aries ROW", "somc,aries-row", mkimage.AriesChips, mkimage.AriesBoard)
 	lineage := goodImage(t, aries) // appended, split ids: as LineageOS 18.1 has it
-	whole := goodImage(t, imagetest.OnePieceDTB("SoMC Aries ROW", "somc,aries-row", 194, 8, 0x10000))
+	whole := goodImage(t, mkimage.OnePieceDTB("SoMC Aries ROW", "somc,aries-row", 194, 8, 0x10000))
 	for name, data := range map[string][]byte{"lineage.img": lineage, "whole.img": whole, "cut.img": whole[:len(whole)/2],
-		"leo.img":   goodImage(t, imagetest.OnePieceDTB("SoMC Leo ROW", "somc,leo-row", 194, 8, 0x10000)),
-		"plain.img": goodImage(t, imagetest.PlainDTB("Sony Xperia Z3 Compact", "sony,xperia-aries"))} {
+		"leo.img":   goodImage(t, mkimage.OnePieceDTB("SoMC Leo ROW", "somc,leo-row", 194, 8, 0x10000)),
+		"plain.img": goodImage(t, mkimage.PlainDTB("Sony Xperia Z3 Compact", "sony,xperia-aries"))} {
 		if err := os.WriteFile(filepath.Join(dir, name), data, 0o644); err != nil {
 			t.Fatal(err)
 		}

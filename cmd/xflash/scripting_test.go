@@ -17,9 +17,9 @@ import (
 	"testing"
 	"time"
 
-	"xflash/fastboot/bootimg/imagetest"
 	"xflash/fastboot/bootimg/unpack"
 	"xflash/internal/restore"
+	"xflash/internal/simphone/mkimage"
 )
 
 var updateScripting = flag.Bool("update-scripting", false, "renew the examples of docs/scripting.md")
@@ -106,7 +106,7 @@ func TestScriptingReports(t *testing.T) {
 func scriptingFolder(t *testing.T, b shared) string {
 	t.Helper()
 	dir := t.TempDir()
-	split := imagetest.SplitDTB("SoMC Aries ROW", "somc,aries-row", imagetest.AriesChips, imagetest.AriesBoard)
+	split := mkimage.SplitDTB("SoMC Aries ROW", "somc,aries-row", mkimage.AriesChips, mkimage.AriesBoard)
 	for name, from := range map[string]string{"firmware.ftf": b.fw.Bundle, "root.pem": b.root,
 		"recovery.img": storyImage(t, false, split, unpack.Gzip, 0x02000000, 0x01E00000)} {
 		if err := os.Symlink(from, filepath.Join(dir, name)); err != nil {

@@ -9,18 +9,18 @@ import (
 	"testing"
 
 	"xflash/fastboot/bootimg"
-	"xflash/fastboot/bootimg/imagetest"
 	"xflash/fastboot/bootimg/unpack"
+	"xflash/internal/simphone/mkimage"
 )
 
 // storyImage is a recovery image in one of the forms of fastboot/bootimg/FORMAT.md §1, §4.
 func storyImage(t *testing.T, table bool, tree []byte, ramdisk unpack.Format, ramdiskAt, tagsAt uint32) string {
 	t.Helper()
-	code := imagetest.Kernel{Banner: "Linux version 3.4.0", Config: "CONFIG_ARCH_MSM8974=y\nCONFIG_BLK_DEV_INITRD=y\nCONFIG_RD_GZIP=y\nCONFIG_RD_LZMA=y\n"}.Bytes()
+	code := mkimage.Kernel{Banner: "Linux version 3.4.0", Config: "CONFIG_ARCH_MSM8974=y\nCONFIG_BLK_DEV_INITRD=y\nCONFIG_RD_GZIP=y\nCONFIG_RD_LZMA=y\n"}.Bytes()
 	m := &bootimg.Image{PageSize: 2048, KernelAddr: 0x8000, RamdiskAddr: ramdiskAt, SecondAddr: 0xF00000, TagsAddr: tagsAt,
 		Cmdline: "androidboot.hardware=qcom user_debug=31",
-		Kernel:  imagetest.ZImage(imagetest.Pack(code, unpack.Gzip), unpack.Gzip, len(code)),
-		Ramdisk: imagetest.Pack(imagetest.Ramdisk("init.rc"), ramdisk)}
+		Kernel:  mkimage.ZImage(mkimage.Pack(code, unpack.Gzip), unpack.Gzip, len(code)),
+		Ramdisk: mkimage.Pack(mkimage.Ramdisk("init.rc"), ramdisk)}
 	if table {
 		var err error
 		if m.DT, err = bootimg.BuildQCDT(2, 2048, []bootimg.Tree{{DTB: tree, IDs: []bootimg.ID{{Platform: 194, Variant: 8, Rev: 0x10000}}}}); err != nil {
@@ -45,8 +45,8 @@ func storyImage(t *testing.T, table bool, tree []byte, ramdisk unpack.Format, ra
 // said of each before, what the loader of 2013 answers, and what cures it. Expected are the
 // answers of fastboot/bootimg/FORMAT.md §2.6 and fastboot/PROTOCOL.md §3.2.
 func TestStory(t *testing.T) {
-	split := imagetest.SplitDTB("SoMC Aries ROW", "somc,aries-row", imagetest.AriesChips, imagetest.AriesBoard)
-	onePiece := imagetest.OnePieceDTB("SoMC Aries ROW", "somc,aries-row", 194, 8, 0x10000)
+	split := mkimage.SplitDTB("SoMC Aries ROW", "somc,aries-row", mkimage.AriesChips, mkimage.AriesBoard)
+	onePiece := mkimage.OnePieceDTB("SoMC Aries ROW", "somc,aries-row", 194, 8, 0x10000)
 	for _, tt := range []struct {
 		name  string
 		image string
@@ -105,8 +105,8 @@ func TestStory(t *testing.T) {
 // Whether a loader accepts it and whether it will run are written only when somebody says so, and the
 // image of another model not at all; starting it once is harmless.
 func TestFlashOfDoubtfulImages(t *testing.T) {
-	aries := imagetest.SplitDTB("SoMC Aries ROW", "somc,aries-row", imagetest.AriesChips, imagetest.AriesBoard)
-	leo := imagetest.SplitDTB("SoMC Leo ROW", "somc,leo-row", imagetest.AriesChips, imagetest.AriesBoard)
+	aries := mkimage.SplitDTB("SoMC Aries ROW", "somc,aries-row", mkimage.AriesChips, mkimage.AriesBoard)
+	leo := mkimage.SplitDTB("SoMC Leo ROW", "somc,leo-row", mkimage.AriesChips, mkimage.AriesBoard)
 	dir := t.TempDir()
 	for _, tt := range []struct {
 		name, image, words string
@@ -133,10 +133,10 @@ func TestFlashOfDoubtfulImages(t *testing.T) {
 // has them.
 func TestFlashRaw(t *testing.T) {
 	dir := t.TempDir()
-	code := imagetest.Kernel{Banner: "Linux version 3.4.0", Config: "CONFIG_ARCH_MSM8974=y\nCONFIG_BLK_DEV_INITRD=y\nCONFIG_RD_GZIP=y\n"}.Bytes()
-	kernel := append(imagetest.ZImage(imagetest.Pack(code, unpack.Gzip), unpack.Gzip, len(code)),
-		imagetest.OnePieceDTB("SoMC Aries ROW", "somc,aries-row", 194, 8, 0x10000)...)
-	ramdisk := imagetest.Pack(imagetest.Ramdisk("init.rc"), unpack.Gzip)
+	code := mkimage.Kernel{Banner: "Linux version 3.4.0", Config: "CONFIG_ARCH_MSM8974=y\nCONFIG_BLK_DEV_INITRD=y\nCONFIG_RD_GZIP=y\n"}.Bytes()
+	kernel := append(mkimage.ZImage(mkimage.Pack(code, unpack.Gzip), unpack.Gzip, len(code)),
+		mkimage.OnePieceDTB("SoMC Aries ROW", "somc,aries-row", 194, 8, 0x10000)...)
+	ramdisk := mkimage.Pack(mkimage.Ramdisk("init.rc"), unpack.Gzip)
 	for name, data := range map[string][]byte{"zImage": kernel, "ramdisk": ramdisk} {
 		if err := os.WriteFile(filepath.Join(dir, name), data, 0o644); err != nil {
 			t.Fatal(err)

@@ -5,7 +5,7 @@ import (
 	"testing"
 
 	"xflash/fastboot/bootimg"
-	"xflash/fastboot/bootimg/imagetest"
+	"xflash/internal/simphone/mkimage"
 )
 
 func device(t *testing.T, dtb []byte) (bootimg.DeviceTree, error) {
@@ -18,17 +18,17 @@ func device(t *testing.T, dtb []byte) (bootimg.DeviceTree, error) {
 }
 
 func TestDeviceForms(t *testing.T) {
-	pmic := bootimg.Node{Props: []bootimg.Property{bootimg.Words("qcom,msm-id", 206, 0), bootimg.Words("qcom,board-id", 8, 1),
-		bootimg.Words("qcom,pmic-id", 1, 2, 3, 4, 5, 6, 7, 8)}}.Build()
+	pmic := mkimage.Node{Props: []bootimg.Property{mkimage.Words("qcom,msm-id", 206, 0), mkimage.Words("qcom,board-id", 8, 1),
+		mkimage.Words("qcom,pmic-id", 1, 2, 3, 4, 5, 6, 7, 8)}}.Build()
 	for name, c := range map[string]struct {
 		dtb  []byte
 		form bootimg.Form
 		ids  []bootimg.ID
 	}{
-		"mainline": {imagetest.PlainDTB("m", "c"), bootimg.FormNone, nil},
-		"one piece": {imagetest.OnePieceDTB("m", "c", 126, 8, 0x20002, 185, 8, 0x20002), bootimg.FormOnePiece,
+		"mainline": {mkimage.PlainDTB("m", "c"), bootimg.FormNone, nil},
+		"one piece": {mkimage.OnePieceDTB("m", "c", 126, 8, 0x20002, 185, 8, 0x20002), bootimg.FormOnePiece,
 			[]bootimg.ID{{Platform: 126, Variant: 8, Rev: 0x20002}, {Platform: 185, Variant: 8, Rev: 0x20002}}},
-		"split": {imagetest.SplitDTB("m", "c", []uint32{194, 0x10000, 210, 0x10000}, []uint32{8, 0, 9, 1}), bootimg.FormSplit,
+		"split": {mkimage.SplitDTB("m", "c", []uint32{194, 0x10000, 210, 0x10000}, []uint32{8, 0, 9, 1}), bootimg.FormSplit,
 			[]bootimg.ID{{Platform: 194, Variant: 8, Rev: 0x10000}, {Platform: 194, Variant: 9, Subtype: 1, Rev: 0x10000},
 				{Platform: 210, Variant: 8, Rev: 0x10000}, {Platform: 210, Variant: 9, Subtype: 1, Rev: 0x10000}}},
 		"pmic": {pmic, bootimg.FormPMIC, []bootimg.ID{{Platform: 206, Variant: 8, Subtype: 1, PMIC: [4]uint32{1, 2, 3, 4}},
@@ -39,7 +39,7 @@ func TestDeviceForms(t *testing.T) {
 			t.Errorf("%s: %v, %v, %v", name, d.Form, d.IDs, err)
 		}
 	}
-	d, err := device(t, imagetest.SplitDTB("SoMC Aries ROW", "somc,aries-row", imagetest.AriesChips, imagetest.AriesBoard))
+	d, err := device(t, mkimage.SplitDTB("SoMC Aries ROW", "somc,aries-row", mkimage.AriesChips, mkimage.AriesBoard))
 	if err != nil || d.Model != "SoMC Aries ROW" || d.Compatible[0] != "somc,aries-row" || len(d.IDs) != 8 || len(d.MSMID) != 16 {
 		t.Errorf("%+v, %v", d, err)
 	}
@@ -52,12 +52,12 @@ func TestDeviceRefuses(t *testing.T) {
 		reason error
 		model  string
 	}{
-		"four words in one piece": {imagetest.OnePieceDTB("m", "c", 194, 8, 0x10000, 1), bootimg.ErrMalformed, "m"},
-		"no words":                {imagetest.OnePieceDTB("m", "c"), bootimg.ErrMalformed, "m"},
-		"odd chips":               {imagetest.SplitDTB("m", "c", []uint32{194, 0x10000, 1}, []uint32{8, 0}), bootimg.ErrMalformed, "m"},
-		"odd boards":              {imagetest.SplitDTB("m", "c", []uint32{194, 0x10000}, []uint32{8}), bootimg.ErrMalformed, "m"},
-		"too many":                {imagetest.SplitDTB("m", "c", many, many), bootimg.ErrTooLarge, "m"},
-		"too many triples":        {imagetest.OnePieceDTB("m", "c", make([]uint32, 3*4097)...), bootimg.ErrTooLarge, "m"},
+		"four words in one piece": {mkimage.OnePieceDTB("m", "c", 194, 8, 0x10000, 1), bootimg.ErrMalformed, "m"},
+		"no words":                {mkimage.OnePieceDTB("m", "c"), bootimg.ErrMalformed, "m"},
+		"odd chips":               {mkimage.SplitDTB("m", "c", []uint32{194, 0x10000, 1}, []uint32{8, 0}), bootimg.ErrMalformed, "m"},
+		"odd boards":              {mkimage.SplitDTB("m", "c", []uint32{194, 0x10000}, []uint32{8}), bootimg.ErrMalformed, "m"},
+		"too many":                {mkimage.SplitDTB("m", "c", many, many), bootimg.ErrTooLarge, "m"},
+		"too many triples":        {mkimage.OnePieceDTB("m", "c", make([]uint32, 3*4097)...), bootimg.ErrTooLarge, "m"},
 	} {
 		d, err := device(t, c.dtb)
 		wantError(t, name, err, c.reason, "")

@@ -2,10 +2,8 @@ package bootimg
 
 import (
 	"bytes"
-	"cmp"
 	"debug/elf"
 	"encoding/binary"
-	"math"
 	"strings"
 )
 
@@ -19,8 +17,8 @@ type ELF struct {
 
 // Segment is one program segment.
 type Segment struct {
-	elf.Prog32 // Build chooses Off and Memsz for 0
-	Data       []byte
+	elf.Prog32
+	Data []byte
 }
 
 // SegmentKind is what a segment holds.
@@ -44,10 +42,9 @@ var segmentNames = [...]string{"other", "kernel", "ramdisk", "ipl", "rpm firmwar
 func (k SegmentKind) String() string { return segmentNames[k] }
 
 const (
-	elfHeaderLen   = 52
-	segmentLen     = 32
-	firstSegmentAt = 4096       // where the packers put the first payload
-	flagCmdline    = 0x20000000 // of a note
+	elfHeaderLen = 52
+	segmentLen   = 32
+	flagCmdline  = 0x20000000 // of a note
 )
 
 // loadFlags mark the parts that are loaded; the kernel has none of them.
@@ -72,20 +69,6 @@ func (s Segment) Kind() SegmentKind {
 		}
 	}
 	return SegmentKernel
-}
-
-// NewSegment makes a segment of a kind that loads at addr.
-func NewSegment(k SegmentKind, addr uint32, data []byte) Segment {
-	s := Segment{elf.Prog32{Type: uint32(elf.PT_LOAD), Vaddr: addr, Paddr: addr}, data}
-	if k == SegmentCmdline {
-		s.Type, s.Flags = uint32(elf.PT_NOTE), flagCmdline
-	}
-	for _, f := range loadFlags {
-		if f.kind == k {
-			s.Flags = f.flag
-		}
-	}
-	return s
 }
 
 // Find returns the first segment of a kind.
@@ -141,37 +124,4 @@ func ParseELF(data []byte) (*ELF, error) {
 		e.Segments = append(e.Segments, s)
 	}
 	return e, nil
-}
-
-// Build puts the image together the way the public packers do: headers, then
-// the first segment at 4096 and the others after each other. Segments that
-// have an offset stay there.
-func (e *ELF) Build() ([]byte, error) {
-	head := elf.Header32{Ident: e.Ident, Type: uint16(elf.ET_EXEC), Machine: uint16(elf.EM_ARM), Version: 1, Entry: e.Entry, Phoff: elfHeaderLen,
-		Flags: e.Flags, Ehsize: elfHeaderLen, Phentsize: segmentLen, Phnum: uint16(len(e.Segments))}
-	if e.Ident == [16]byte{} {
-		copy(head.Ident[:], "\x7fELF\x01\x01\x01\x61") // the packers write 0x61 at 7
-	}
-	table := int64(elfHeaderLen + len(e.Segments)*segmentLen)
-	if table > firstSegmentAt {
-		return nil, fail("Sony ELF image", ErrTooLarge, 0, "%d segments", len(e.Segments))
-	}
-	h, _ := binary.Append(nil, binary.LittleEndian, head) // a struct of numbers
-	b := make([]byte, firstSegmentAt)
-	for i, s := range e.Segments {
-		at := cmp.Or(int64(s.Off), int64(len(b)))
-		end := at + int64(len(s.Data))
-		if end > math.MaxUint32 || at < table {
-			return nil, fail("Sony ELF image", ErrTooLarge, at, "segment %d of %d bytes", i, len(s.Data))
-		}
-		s.Off, s.Filesz = uint32(at), uint32(len(s.Data))
-		s.Memsz = cmp.Or(s.Memsz, s.Filesz)
-		h, _ = binary.Append(h, binary.LittleEndian, s.Prog32)
-		if end > int64(len(b)) {
-			b = append(b, make([]byte, end-int64(len(b)))...)
-		}
-		copy(b[at:], s.Data)
-	}
-	copy(b, h)
-	return b, nil
 }

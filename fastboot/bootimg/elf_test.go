@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"xflash/fastboot/bootimg"
+	"xflash/internal/simphone/mkimage"
 )
 
 func sonyELF() *bootimg.ELF {
@@ -16,17 +17,17 @@ func sonyELF() *bootimg.ELF {
 		panic(err)
 	}
 	return &bootimg.ELF{Header32: elf.Header32{Entry: 0x80208000}, Segments: []bootimg.Segment{
-		bootimg.NewSegment(bootimg.SegmentKernel, 0x80208000, pattern(5000, 1)),
-		bootimg.NewSegment(bootimg.SegmentRamdisk, 0x81900000, pattern(3000, 2)),
-		bootimg.NewSegment(bootimg.SegmentRPM, 0x20000, pattern(100, 3)),
-		bootimg.NewSegment(bootimg.SegmentQCDT, 0x81e00000, table),
-		bootimg.NewSegment(bootimg.SegmentCmdline, 0, []byte("androidboot.hardware=qcom user_debug=31\x00")),
+		mkimage.NewSegment(bootimg.SegmentKernel, 0x80208000, pattern(5000, 1)),
+		mkimage.NewSegment(bootimg.SegmentRamdisk, 0x81900000, pattern(3000, 2)),
+		mkimage.NewSegment(bootimg.SegmentRPM, 0x20000, pattern(100, 3)),
+		mkimage.NewSegment(bootimg.SegmentQCDT, 0x81e00000, table),
+		mkimage.NewSegment(bootimg.SegmentCmdline, 0, []byte("androidboot.hardware=qcom user_debug=31\x00")),
 	}}
 }
 
 // TestELFLayout reads the bytes by the description of FORMAT.md §1.7, not by the parser.
 func TestELFLayout(t *testing.T) {
-	b, err := sonyELF().Build()
+	b, err := mkimage.ELF(sonyELF())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,7 +59,7 @@ func TestELFLayout(t *testing.T) {
 
 func TestELFRoundTrip(t *testing.T) {
 	want := sonyELF()
-	b, err := want.Build()
+	b, err := mkimage.ELF(want)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,14 +83,14 @@ func TestELFRoundTrip(t *testing.T) {
 	if _, ok := got.Find(bootimg.SegmentIPL); ok {
 		t.Error("an ipl is found")
 	}
-	again, err := got.Build()
+	again, err := mkimage.ELF(got)
 	if err != nil || !bytes.Equal(again, b) {
 		t.Errorf("built again it differs, %v", err)
 	}
 }
 
 func TestELFRefuses(t *testing.T) {
-	b, err := sonyELF().Build()
+	b, err := mkimage.ELF(sonyELF())
 	if err != nil {
 		t.Fatal(err)
 	}

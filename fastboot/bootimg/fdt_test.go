@@ -10,18 +10,18 @@ import (
 	"testing"
 
 	"xflash/fastboot/bootimg"
-	"xflash/fastboot/bootimg/imagetest"
 	"xflash/internal/samples"
+	"xflash/internal/simphone/mkimage"
 )
 
-func fdtTree() bootimg.Node {
-	return bootimg.Node{
-		Props: []bootimg.Property{bootimg.Text("model", "SoMC Aries ROW"), bootimg.Text("compatible", "somc,aries-row", "qcom,msm8974"),
-			bootimg.Words("qcom,board-id", 8, 0), bootimg.Words("qcom,msm-id", 194, 0x10000, 209, 0x10000),
+func fdtTree() mkimage.Node {
+	return mkimage.Node{
+		Props: []bootimg.Property{mkimage.Text("model", "SoMC Aries ROW"), mkimage.Text("compatible", "somc,aries-row", "qcom,msm8974"),
+			mkimage.Words("qcom,board-id", 8, 0), mkimage.Words("qcom,msm-id", 194, 0x10000, 209, 0x10000),
 			{Name: "empty"}, {Name: "odd", Value: []byte{1, 2, 3}}},
-		Children: []bootimg.Node{
-			{Name: "memory@0", Props: []bootimg.Property{bootimg.Words("reg", 0, 0x80000000)}},
-			{Name: "soc", Children: []bootimg.Node{{Name: "deep", Props: []bootimg.Property{bootimg.Text("model", "inner")}}}},
+		Children: []mkimage.Node{
+			{Name: "memory@0", Props: []bootimg.Property{mkimage.Words("reg", 0, 0x80000000)}},
+			{Name: "soc", Children: []mkimage.Node{{Name: "deep", Props: []bootimg.Property{mkimage.Text("model", "inner")}}}},
 		},
 	}
 }
@@ -100,7 +100,7 @@ func be(b []byte, at int, v uint32) []byte {
 }
 
 func TestFDTRefuses(t *testing.T) {
-	good := imagetest.PlainDTB("m", "c")
+	good := mkimage.PlainDTB("m", "c")
 	total := uint32(len(good))
 	structAt := int(binary.BigEndian.Uint32(good[8:]))
 	last := int(binary.BigEndian.Uint32(good[12:])) - 4 // the end mark
@@ -155,11 +155,11 @@ func allocated(f func()) uint64 {
 
 // TestFDTDepth: deep nesting ends, and so does a tree of many properties that share a long name.
 func TestFDTDepth(t *testing.T) {
-	deep := bootimg.Node{Name: "n"}
+	deep := mkimage.Node{Name: "n"}
 	for range 63 {
-		deep = bootimg.Node{Name: "n", Children: []bootimg.Node{deep}}
+		deep = mkimage.Node{Name: "n", Children: []mkimage.Node{deep}}
 	}
-	walkErr := func(n bootimg.Node) error {
+	walkErr := func(n mkimage.Node) error {
 		f, err := bootimg.ParseFDT(n.Build())
 		if err != nil {
 			t.Fatal(err)
@@ -169,14 +169,14 @@ func TestFDTDepth(t *testing.T) {
 	if err := walkErr(deep); err != nil {
 		t.Errorf("64 levels: %v", err)
 	}
-	wantError(t, "65 levels", walkErr(bootimg.Node{Children: []bootimg.Node{deep}}), bootimg.ErrMalformed, "deeper than 64")
-	long := bootimg.Node{Props: []bootimg.Property{{Name: strings.Repeat("x", 256)}}}
+	wantError(t, "65 levels", walkErr(mkimage.Node{Children: []mkimage.Node{deep}}), bootimg.ErrMalformed, "deeper than 64")
+	long := mkimage.Node{Props: []bootimg.Property{{Name: strings.Repeat("x", 256)}}}
 	wantError(t, "long name", walkErr(long), bootimg.ErrMalformed, "too long")
 }
 
 // TestFDTNops: a loader or a tool may blank properties with NOPs.
 func TestFDTNops(t *testing.T) {
-	b := imagetest.OnePieceDTB("m", "c", 194, 8, 0x10000)
+	b := mkimage.OnePieceDTB("m", "c", 194, 8, 0x10000)
 	f, err := bootimg.ParseFDT(b)
 	if err != nil {
 		t.Fatal(err)

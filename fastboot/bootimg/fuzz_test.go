@@ -6,8 +6,8 @@ import (
 	"testing"
 
 	"xflash/fastboot/bootimg"
-	"xflash/fastboot/bootimg/imagetest"
 	"xflash/fastboot/bootimg/unpack"
+	"xflash/internal/simphone/mkimage"
 )
 
 // patched is a whole image with words of it changed: each six bytes of a patch
@@ -95,7 +95,7 @@ func FuzzVendorBoot(f *testing.F) {
 }
 
 func FuzzELF(f *testing.F) {
-	b, err := sonyELF().Build()
+	b, err := mkimage.ELF(sonyELF())
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -108,7 +108,7 @@ func FuzzELF(f *testing.F) {
 		}
 		e.Cmdline()
 		// Segments may overlap or are in the headers; then it cannot be built alike.
-		if b, err := e.Build(); err == nil {
+		if b, err := mkimage.ELF(e); err == nil {
 			if again, err := bootimg.ParseELF(b); err != nil || len(again.Segments) != len(e.Segments) {
 				t.Fatalf("built again it has other segments, %v", err)
 			}
@@ -118,7 +118,7 @@ func FuzzELF(f *testing.F) {
 
 // FuzzQCDT: trees that a table gives build again to a table that gives the same.
 func FuzzQCDT(f *testing.F) {
-	tree := bootimg.Tree{DTB: imagetest.PlainDTB("m", "c"), IDs: []bootimg.ID{{Platform: 194, Variant: 8, Rev: 0x10000}, {Platform: 209, Variant: 8}}}
+	tree := bootimg.Tree{DTB: mkimage.PlainDTB("m", "c"), IDs: []bootimg.ID{{Platform: 194, Variant: 8, Rev: 0x10000}, {Platform: 209, Variant: 8}}}
 	var whole [][]byte
 	for version := uint32(1); version <= 3; version++ {
 		b, err := bootimg.BuildQCDT(version, 2048, []bootimg.Tree{tree, tree})
@@ -154,7 +154,7 @@ func FuzzQCDT(f *testing.F) {
 func FuzzFDT(f *testing.F) {
 	f.Add(fdtTree().Build())
 	f.Add(aries())
-	f.Add(imagetest.OnePieceDTB("m", "c", 194, 8, 0x10000))
+	f.Add(mkimage.OnePieceDTB("m", "c", 194, 8, 0x10000))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		tree, err := bootimg.ParseFDT(data)
 		if err != nil {
@@ -175,9 +175,9 @@ func FuzzFDT(f *testing.F) {
 
 // FuzzKernel: trees lie within the section, and looking into it ends.
 func FuzzKernel(f *testing.F) {
-	z := imagetest.ZImage(imagetest.Pack([]byte("Linux version 3.4.0 and more"), unpack.Gzip), unpack.Gzip, 0)
+	z := mkimage.ZImage(mkimage.Pack([]byte("Linux version 3.4.0 and more"), unpack.Gzip), unpack.Gzip, 0)
 	f.Add(append(bytes.Clone(z), aries()...))
-	f.Add(append(imagetest.Pack([]byte("Linux version 4.4.0\n"), unpack.LZ4Legacy), imagetest.PlainDTB("m", "c")...))
+	f.Add(append(mkimage.Pack([]byte("Linux version 4.4.0\n"), unpack.LZ4Legacy), mkimage.PlainDTB("m", "c")...))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if bytes.Contains(data, []byte("\xfd7zXZ\x00")) || bytes.ContainsRune(data, 0x5d) {
 			return // their dictionaries are large, which is bounded, but slow here; FuzzUnpack has them
@@ -199,8 +199,8 @@ func FuzzKernel(f *testing.F) {
 }
 
 func FuzzRamdisk(f *testing.F) {
-	f.Add(imagetest.Ramdisk("a", "b/c"))
-	f.Add(imagetest.Pack(imagetest.Ramdisk("a"), unpack.Gzip))
+	f.Add(mkimage.Ramdisk("a", "b/c"))
+	f.Add(mkimage.Pack(mkimage.Ramdisk("a"), unpack.Gzip))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if len(data) > 0 && (data[0] == 0xfd || data[0] == 0x5d) {
 			return // as in FuzzKernel

@@ -1,7 +1,7 @@
-// Package bootimg takes apart and puts together what a phone boots: Android
-// boot images of all header versions, vendor_boot images, Sony's ELF images,
-// QCDT tables and appended device trees; and it examines the kernel and the
-// ramdisk in them. Every parser but that of vendor_boot has its builder beside it.
+// Package bootimg takes apart what a phone boots: Android boot images of all
+// header versions, vendor_boot images, Sony's ELF images, QCDT tables and
+// appended device trees; and it examines the kernel and the ramdisk in them.
+// It puts together what a repair makes: Android boot images and QCDT tables.
 //
 // It says what is in an image, not whether a phone accepts it.
 //

@@ -11,16 +11,16 @@ import (
 	"testing"
 
 	"xflash/fastboot/bootimg"
-	"xflash/fastboot/bootimg/imagetest"
 	"xflash/fastboot/bootimg/unpack"
 	"xflash/internal/samples"
+	"xflash/internal/simphone/mkimage"
 )
 
 const banner34 = "Linux version 3.4.0-lineage (build@host) (gcc version 4.9) #1 SMP PREEMPT Sat Oct 5 2019"
 
 // kernel34 is like those of shinano: a configuration with some ramdisk formats (FORMAT.md §4.1).
 func kernel34() []byte {
-	return imagetest.Kernel{Banner: banner34, Config: "CONFIG_ARM=y\nCONFIG_BLK_DEV_INITRD=y\nCONFIG_RD_GZIP=y\nCONFIG_RD_LZMA=y\n" +
+	return mkimage.Kernel{Banner: banner34, Config: "CONFIG_ARM=y\nCONFIG_BLK_DEV_INITRD=y\nCONFIG_RD_GZIP=y\nCONFIG_RD_LZMA=y\n" +
 		"# CONFIG_RD_XZ is not set\nCONFIG_LOCALVERSION=\"-lineage\"\n"}.Bytes()
 }
 
@@ -44,15 +44,15 @@ func packWith(t *testing.T, data []byte, program string, args ...string) []byte 
 }
 
 func aries() []byte {
-	return imagetest.SplitDTB("SoMC Aries ROW", "somc,aries-row", imagetest.AriesChips, imagetest.AriesBoard)
+	return mkimage.SplitDTB("SoMC Aries ROW", "somc,aries-row", mkimage.AriesChips, mkimage.AriesBoard)
 }
 
 // TestPayload finds the kernel in zImages of every format, also after
 // magics that are none, and reads what it tells.
 func TestPayload(t *testing.T) {
 	raw := kernel34()
-	decoys := string(imagetest.Pack([]byte("a short stream"), unpack.Gzip)) + "\x1f\x8b\x08\x00 no stream \x5d\x00\x00\x80\x00\xff\xff\xff\xff\xff\xff\xff\xff \x02\x21\x4c\x18" +
-		string(imagetest.Pack(make([]byte, 2<<20), unpack.Gzip)) // large enough, but without a banner
+	decoys := string(mkimage.Pack([]byte("a short stream"), unpack.Gzip)) + "\x1f\x8b\x08\x00 no stream \x5d\x00\x00\x80\x00\xff\xff\xff\xff\xff\xff\xff\xff \x02\x21\x4c\x18" +
+		string(mkimage.Pack(make([]byte, 2<<20), unpack.Gzip)) // large enough, but without a banner
 	for _, f := range []unpack.Format{unpack.Gzip, unpack.LZMA, unpack.XZ, unpack.LZ4Legacy, unpack.Zstd, unpack.Bzip2} {
 		var packed []byte
 		switch f {
@@ -61,9 +61,9 @@ func TestPayload(t *testing.T) {
 		case unpack.Bzip2:
 			packed = packWith(t, raw, "bzip2", "-c")
 		default:
-			packed = imagetest.Pack(raw, f)
+			packed = mkimage.Pack(raw, f)
 		}
-		z := imagetest.ZImage(packed, f, len(raw))
+		z := mkimage.ZImage(packed, f, len(raw))
 		copy(z[0x100:], decoys)
 		k := bootimg.ParseKernel(z)
 		if k.Kind != bootimg.KernelZImage || k.Bare != len(z) || k.End != uint32(len(z)) || k.Trees != nil || k.Stray != nil {
@@ -118,25 +118,25 @@ func TestSampleKernel(t *testing.T) {
 func TestSupports(t *testing.T) {
 	config := "CONFIG_BLK_DEV_INITRD=y\nCONFIG_RD_GZIP=y\nCONFIG_RD_LZMA=y\nCONFIG_RD_XZ=m\n"
 	for name, c := range map[string]struct {
-		kernel imagetest.Kernel
+		kernel mkimage.Kernel
 		want   map[unpack.Format]bootimg.Support
 	}{
-		"configuration": {imagetest.Kernel{Banner: banner34, Config: config, Texts: []string{"XZ-compressed data is corrupt"}}, map[unpack.Format]bootimg.Support{
+		"configuration": {mkimage.Kernel{Banner: banner34, Config: config, Texts: []string{"XZ-compressed data is corrupt"}}, map[unpack.Format]bootimg.Support{
 			unpack.None: {Known: true, Yes: true, From: "format"}, unpack.LZ4Frame: {Known: true, From: "format"},
 			unpack.Gzip: {Known: true, Yes: true, From: "configuration"}, unpack.LZMA: {Known: true, Yes: true, From: "configuration"},
 			unpack.XZ: {Known: true, From: "configuration"}, unpack.LZ4Legacy: {Known: true, From: "configuration"}}},
-		"no ramdisks at all": {imagetest.Kernel{Banner: banner34, Config: "CONFIG_RD_GZIP=y\n"}, map[unpack.Format]bootimg.Support{
+		"no ramdisks at all": {mkimage.Kernel{Banner: banner34, Config: "CONFIG_RD_GZIP=y\n"}, map[unpack.Format]bootimg.Support{
 			unpack.Gzip: {Known: true, From: "configuration"}}},
-		"messages": {imagetest.Kernel{Banner: banner34, Texts: []string{"Not a gzip file", "LZMA data is corrupt"}}, map[unpack.Format]bootimg.Support{
+		"messages": {mkimage.Kernel{Banner: banner34, Texts: []string{"Not a gzip file", "LZMA data is corrupt"}}, map[unpack.Format]bootimg.Support{
 			unpack.Gzip: {Known: true, Yes: true, From: "messages"}, unpack.LZMA: {Known: true, Yes: true, From: "messages"},
 			unpack.Bzip2: {Known: true, From: "messages"}, unpack.XZ: {Known: true, From: "messages"}}},
-		"age": {imagetest.Kernel{Banner: banner34}, map[unpack.Format]bootimg.Support{
+		"age": {mkimage.Kernel{Banner: banner34}, map[unpack.Format]bootimg.Support{
 			unpack.LZ4Legacy: {Known: true, From: "version"}, unpack.Zstd: {Known: true, From: "version"}, unpack.XZ: {}, unpack.Gzip: {}}},
-		"age of 5.9": {imagetest.Kernel{Banner: "Linux version 5.9.0 (x)"}, map[unpack.Format]bootimg.Support{unpack.Zstd: {}, unpack.LZ4Legacy: {}}},
-		"age of 2.6.37": {imagetest.Kernel{Banner: "Linux version 2.6.37 (x)"}, map[unpack.Format]bootimg.Support{
+		"age of 5.9": {mkimage.Kernel{Banner: "Linux version 5.9.0 (x)"}, map[unpack.Format]bootimg.Support{unpack.Zstd: {}, unpack.LZ4Legacy: {}}},
+		"age of 2.6.37": {mkimage.Kernel{Banner: "Linux version 2.6.37 (x)"}, map[unpack.Format]bootimg.Support{
 			unpack.XZ: {Known: true, From: "version"}, unpack.LZO: {}}},
 	} {
-		p, err := bootimg.ParseKernel(imagetest.ZImage(imagetest.Pack(c.kernel.Bytes(), unpack.Gzip), unpack.Gzip, 0)).Payload()
+		p, err := bootimg.ParseKernel(mkimage.ZImage(mkimage.Pack(c.kernel.Bytes(), unpack.Gzip), unpack.Gzip, 0)).Payload()
 		if err != nil {
 			t.Fatal(name, err)
 		}
@@ -151,8 +151,8 @@ func TestSupports(t *testing.T) {
 // TestPayloadTrouble: a damaged kernel, one of a format that is only named, and none.
 func TestPayloadTrouble(t *testing.T) {
 	raw := kernel34()
-	packed := imagetest.Pack(raw, unpack.Gzip)
-	bad := imagetest.ZImage(packed, unpack.Gzip, 0)
+	packed := mkimage.Pack(raw, unpack.Gzip)
+	bad := mkimage.ZImage(packed, unpack.Gzip, 0)
 	bad[0x3619+len(packed)-6] ^= 0x55 // in the checksum
 	p, err := bootimg.ParseKernel(bad).Payload()
 	var u *unpack.Error
@@ -162,22 +162,22 @@ func TestPayloadTrouble(t *testing.T) {
 	// A container of lzop with a filter, which nobody uses.
 	filtered := append([]byte{0x10, 0x30, 0x20, 0xA0, 0x09, 0x40, 1, 5, 0, 0, 0x08, 0}, make([]byte, 4+12+1)...)
 	filtered = binary.BigEndian.AppendUint32(append([]byte("\x89LZO\x00\r\n\x1a\n"), filtered...), adler32.Checksum(filtered))
-	p, err = bootimg.ParseKernel(imagetest.ZImage(filtered, unpack.LZO, 0)).Payload()
+	p, err = bootimg.ParseKernel(mkimage.ZImage(filtered, unpack.LZO, 0)).Payload()
 	if !errors.Is(err, unpack.ErrUnsupported) || p == nil || p.Format != unpack.LZO || p.Offset != 0x3619 {
 		t.Errorf("LZO with a filter: %+v, %v", p, err)
 	}
-	early := imagetest.ZImage(bytes.Clone(packed), unpack.Gzip, 0)
+	early := mkimage.ZImage(bytes.Clone(packed), unpack.Gzip, 0)
 	early[0x3619+200] ^= 0x55
 	p, err = bootimg.ParseKernel(early).Payload()
 	if !errors.Is(err, unpack.ErrCorrupt) || p == nil || p.Format != unpack.Gzip {
 		t.Errorf("damaged near its start: %+v, %v", p, err)
 	}
-	p, err = bootimg.ParseKernel(imagetest.ZImage(imagetest.Code(5000), unpack.Gzip, 0)).Payload()
+	p, err = bootimg.ParseKernel(mkimage.ZImage(mkimage.Code(5000), unpack.Gzip, 0)).Payload()
 	wantError(t, "no kernel", err, bootimg.ErrMalformed, "no compressed kernel")
 	if p != nil {
 		t.Errorf("no kernel: %+v", p)
 	}
-	p, err = bootimg.ParseKernel(imagetest.Pack(nil, unpack.Gzip)).Payload()
+	p, err = bootimg.ParseKernel(mkimage.Pack(nil, unpack.Gzip)).Payload()
 	if wantError(t, "an empty stream", err, bootimg.ErrMalformed, "stream is empty"); p != nil {
 		t.Errorf("an empty stream: %+v", p)
 	}
@@ -189,7 +189,7 @@ func TestPayloadTrouble(t *testing.T) {
 // TestPayloadSeams moves the texts over the seams of the search.
 func TestPayloadSeams(t *testing.T) {
 	for shift := range 40 {
-		raw := imagetest.Kernel{Banner: banner34, Config: "CONFIG_X=y\n", Texts: []string{"LZMA data is corrupt"}, Size: 131072 - 26 - 4*shift}.Bytes()
+		raw := mkimage.Kernel{Banner: banner34, Config: "CONFIG_X=y\n", Texts: []string{"LZMA data is corrupt"}, Size: 131072 - 26 - 4*shift}.Bytes()
 		p, err := bootimg.ParseKernel(raw).Payload()
 		if err != nil || p.Banner != banner34 || p.Config.Value("X") != "y" {
 			t.Fatalf("shift %d: %q, %q, %v", shift, p.Banner, p.Config.Text, err)
@@ -199,8 +199,8 @@ func TestPayloadSeams(t *testing.T) {
 
 // TestPayloadBombs: a zImage made of bombs ends, and takes no memory.
 func TestPayloadBombs(t *testing.T) {
-	bomb := imagetest.Pack(make([]byte, 65<<20), unpack.LZ4Legacy) // above MaxKernel
-	z := imagetest.ZImage(bytes.Repeat(bomb, 10), unpack.LZ4Legacy, 0)
+	bomb := mkimage.Pack(make([]byte, 65<<20), unpack.LZ4Legacy) // above MaxKernel
+	z := mkimage.ZImage(bytes.Repeat(bomb, 10), unpack.LZ4Legacy, 0)
 	var err error
 	if spent := allocated(func() { _, err = bootimg.ParseKernel(z).Payload() }); spent > 100<<20 { // of the 256 MiB that come out; each attempt has a block of 8 MiB
 		t.Errorf("%d bytes allocated", spent)
@@ -211,8 +211,8 @@ func TestPayloadBombs(t *testing.T) {
 }
 
 func TestAppendedTrees(t *testing.T) {
-	zImage := imagetest.ZImage(imagetest.Pack(kernel34(), unpack.Gzip), unpack.Gzip, 0)
-	one, two := aries(), imagetest.PlainDTB("second", "c")
+	zImage := mkimage.ZImage(mkimage.Pack(kernel34(), unpack.Gzip), unpack.Gzip, 0)
+	one, two := aries(), mkimage.PlainDTB("second", "c")
 	one = append(one, 0) // an odd length, so that the second is not aligned
 	binary.BigEndian.PutUint32(one[4:], uint32(len(one)))
 	join := func(parts ...[]byte) []byte { return bytes.Join(parts, nil) }
@@ -251,7 +251,7 @@ func TestAppendedTrees(t *testing.T) {
 }
 
 func TestKernelKinds(t *testing.T) {
-	tree := imagetest.PlainDTB("m", "c")
+	tree := mkimage.PlainDTB("m", "c")
 	arm64 := kernel34()
 	copy(arm64[0x38:], "ARM\x64")
 	for name, c := range map[string]struct {
@@ -266,8 +266,8 @@ func TestKernelKinds(t *testing.T) {
 		"arm64 with a tree":   {append(bytes.Clone(arm64), tree...), bootimg.KernelARM64, unpack.None, len(arm64), 1},
 		"uImage":              {append([]byte("\x27\x05\x19\x56"), make([]byte, 100)...), bootimg.KernelUImage, unpack.None, 104, 0},
 		"ELF":                 {append([]byte("\x7fELF"), make([]byte, 100)...), bootimg.KernelELF, unpack.None, 104, 0},
-		"Image.gz-dtb":        {append(imagetest.Pack(arm64, unpack.Gzip), tree...), bootimg.KernelCompressed, unpack.Gzip, len(imagetest.Pack(arm64, unpack.Gzip)), 1},
-		"Image.lz4-dtb":       {append(imagetest.Pack(arm64, unpack.LZ4Legacy), tree...), bootimg.KernelCompressed, unpack.LZ4Legacy, len(imagetest.Pack(arm64, unpack.LZ4Legacy)), 1},
+		"Image.gz-dtb":        {append(mkimage.Pack(arm64, unpack.Gzip), tree...), bootimg.KernelCompressed, unpack.Gzip, len(mkimage.Pack(arm64, unpack.Gzip)), 1},
+		"Image.lz4-dtb":       {append(mkimage.Pack(arm64, unpack.LZ4Legacy), tree...), bootimg.KernelCompressed, unpack.LZ4Legacy, len(mkimage.Pack(arm64, unpack.LZ4Legacy)), 1},
 		"LZO, cut":            {[]byte("\x89LZO\x00\r\n\x1a\n and so on"), bootimg.KernelCompressed, unpack.LZO, 19, 0},
 		"something of 64 bit": {make([]byte, 64), bootimg.KernelUnknown, unpack.None, 64, 0},
 	} {
@@ -287,8 +287,8 @@ func TestKernelKinds(t *testing.T) {
 func TestLZOKernel(t *testing.T) {
 	raw := kernel34()
 	packed := lzop(t, raw)
-	z := imagetest.ZImage(packed, unpack.LZO, len(raw))
-	tree := imagetest.OnePieceDTB("SoMC Aries ROW", "somc,aries-row", 194, 8, 0x10000)
+	z := mkimage.ZImage(packed, unpack.LZO, len(raw))
+	tree := mkimage.OnePieceDTB("SoMC Aries ROW", "somc,aries-row", 194, 8, 0x10000)
 	k := bootimg.ParseKernel(append(z, tree...))
 	p, err := k.Payload()
 	if err != nil || p.Format != unpack.LZO || p.Size != int64(len(raw)) || p.Banner != banner34 || p.Config.Empty() || len(k.Trees) != 1 {
@@ -317,14 +317,14 @@ func lzop(t *testing.T, data []byte) []byte {
 	return packed
 }
 
-// TestPackedAsLZO: what imagetest packs, Debian's lzop unpacks, and so do we.
+// TestPackedAsLZO: what mkimage packs, Debian's lzop unpacks, and so do we.
 func TestPackedAsLZO(t *testing.T) {
 	noise := make([]byte, 70<<10)
 	for i := range noise {
 		noise[i] = byte(i * i >> 7)
 	}
 	for name, data := range map[string][]byte{"kernel": kernel34(), "bytes": []byte("abc"), "text": bytes.Repeat([]byte("one two three four "), 9000), "noise": noise} {
-		packed := imagetest.Pack(data, unpack.LZO)
+		packed := mkimage.Pack(data, unpack.LZO)
 		if got, used, err := unpack.First(packed, unpack.LZO, 64<<20); err != nil || used != len(packed) || !bytes.Equal(got, data) {
 			t.Errorf("%s: %d bytes, %v", name, len(got), err)
 		}

@@ -4,12 +4,12 @@ import (
 	"testing"
 
 	"xflash/fastboot/bootimg"
-	"xflash/fastboot/bootimg/imagetest"
 	"xflash/fastboot/bootimg/unpack"
+	"xflash/internal/simphone/mkimage"
 )
 
 func TestSniff(t *testing.T) {
-	elf, err := sonyELF().Build()
+	elf, err := mkimage.ELF(sonyELF())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -22,15 +22,15 @@ func TestSniff(t *testing.T) {
 		bootimg.KindELF:        []byte("\x7fELF\x02\x01\x01\x00 of a program"),
 		bootimg.KindSparse:     []byte("\x3a\xff\x26\xed\x01\x00"),
 		bootimg.KindZip:        []byte("PK\x03\x04\x14"),
-		bootimg.KindGzip:       imagetest.Pack(nil, unpack.Gzip),
-		bootimg.KindCompressed: imagetest.Pack(nil, unpack.XZ),
+		bootimg.KindGzip:       mkimage.Pack(nil, unpack.Gzip),
+		bootimg.KindCompressed: mkimage.Pack(nil, unpack.XZ),
 		bootimg.KindHTML:       []byte("\xef\xbb\xbf\r\n <!DOCTYPE html><html>"),
-		bootimg.KindZImage:     imagetest.ZImage(nil, unpack.Gzip, 0)[:bootimg.SniffLen],
+		bootimg.KindZImage:     mkimage.ZImage(nil, unpack.Gzip, 0)[:bootimg.SniffLen],
 		bootimg.KindARM64:      arm64,
 		bootimg.KindUImage:     []byte("\x27\x05\x19\x56\x00"),
-		bootimg.KindFDT:        imagetest.PlainDTB("m", "c"),
+		bootimg.KindFDT:        mkimage.PlainDTB("m", "c"),
 		bootimg.KindQCDT:       []byte("QCDT\x02\x00"),
-		bootimg.KindCPIO:       imagetest.Ramdisk(),
+		bootimg.KindCPIO:       mkimage.Ramdisk(),
 		bootimg.KindMTK:        []byte("\x88\x16\x88\x58\x00"),
 		bootimg.KindEmpty:      make([]byte, 512),
 		bootimg.KindUnknown:    []byte("a text that is nothing of these"),

@@ -7,8 +7,8 @@ import (
 	"testing"
 
 	"xflash/fastboot/bootimg"
-	"xflash/fastboot/bootimg/imagetest"
 	"xflash/internal/samples"
+	"xflash/internal/simphone/mkimage"
 )
 
 // TestSampleTables: two real tables are read as known, and built again byte for byte.
@@ -74,7 +74,7 @@ func TestSampleTables(t *testing.T) {
 
 // TestQCDTLayout reads a table by the description of FORMAT.md §2.1.
 func TestQCDTLayout(t *testing.T) {
-	a, b := imagetest.PlainDTB("a", "a"), imagetest.PlainDTB("b", "b")
+	a, b := mkimage.PlainDTB("a", "a"), mkimage.PlainDTB("b", "b")
 	trees := []bootimg.Tree{
 		{DTB: a, IDs: []bootimg.ID{{Platform: 209, Variant: 8, Subtype: 3, Rev: 0x10000}, {Platform: 194, Variant: 8, Rev: 0x10000}}},
 		{DTB: b, IDs: []bootimg.ID{{Platform: 194, Variant: 8, Rev: 0x20000}}},
@@ -106,7 +106,7 @@ func TestQCDTRoundTrip(t *testing.T) {
 		2: {{Platform: 1, Variant: 2, Subtype: 3, Rev: 4}, {Platform: 1, Variant: 2, Subtype: 3, Rev: 5}},
 		3: {{Platform: 1, Variant: 2, Subtype: 3, Rev: 4, PMIC: [4]uint32{5, 6, 7, 8}}},
 	} {
-		b, err := bootimg.BuildQCDT(version, 4096, []bootimg.Tree{{DTB: imagetest.PlainDTB("m", "c"), IDs: ids}})
+		b, err := bootimg.BuildQCDT(version, 4096, []bootimg.Tree{{DTB: mkimage.PlainDTB("m", "c"), IDs: ids}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -130,7 +130,7 @@ func TestQCDTTenThousand(t *testing.T) {
 	for i := range uint32(10000) {
 		ids = append(ids, bootimg.ID{Platform: 10000 - i, Variant: 8})
 	}
-	b, err := bootimg.BuildQCDT(2, 2048, []bootimg.Tree{{DTB: imagetest.PlainDTB("m", "c"), IDs: ids}})
+	b, err := bootimg.BuildQCDT(2, 2048, []bootimg.Tree{{DTB: mkimage.PlainDTB("m", "c"), IDs: ids}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -147,7 +147,7 @@ func TestQCDTTenThousand(t *testing.T) {
 }
 
 func TestQCDTRefuses(t *testing.T) {
-	dtb := imagetest.PlainDTB("m", "c")
+	dtb := mkimage.PlainDTB("m", "c")
 	good, err := bootimg.BuildQCDT(2, 2048, []bootimg.Tree{{DTB: dtb, IDs: []bootimg.ID{{Platform: 194}}}})
 	if err != nil {
 		t.Fatal(err)

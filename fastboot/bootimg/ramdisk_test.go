@@ -8,14 +8,14 @@ import (
 	"testing"
 
 	"xflash/fastboot/bootimg"
-	"xflash/fastboot/bootimg/imagetest"
 	"xflash/fastboot/bootimg/unpack"
+	"xflash/internal/simphone/mkimage"
 )
 
 func TestRamdisk(t *testing.T) {
-	archive := imagetest.Ramdisk("sbin/recovery", "default.prop")
+	archive := mkimage.Ramdisk("sbin/recovery", "default.prop")
 	for _, f := range []unpack.Format{unpack.None, unpack.Gzip, unpack.LZMA, unpack.XZ, unpack.LZ4Legacy, unpack.LZ4Frame, unpack.Zstd} {
-		r, err := bootimg.ParseRamdisk(append(imagetest.Pack(archive, f), make([]byte, 37)...)) // padded, as they often are
+		r, err := bootimg.ParseRamdisk(append(mkimage.Pack(archive, f), make([]byte, 37)...)) // padded, as they often are
 		if err != nil || r.Format != f || !r.CPIO || !r.Init || r.Files != 3 || strings.Join(r.Names, " ") != "init sbin/recovery default.prop" {
 			t.Errorf("%v: %+v, %v", f, r, err)
 		}
@@ -26,10 +26,10 @@ func TestRamdisk(t *testing.T) {
 }
 
 func TestRamdiskTrouble(t *testing.T) {
-	archive := imagetest.Ramdisk("a")
-	packed := imagetest.Pack(archive, unpack.Gzip)
+	archive := mkimage.Ramdisk("a")
+	packed := mkimage.Pack(archive, unpack.Gzip)
 	var noInit bytes.Buffer
-	w := bootimg.NewCPIOWriter(&noInit)
+	w := mkimage.NewCPIOWriter(&noInit)
 	if err := errors.Join(w.Add("etc/init", 0o100644, nil), w.Close()); err != nil {
 		t.Fatal(err)
 	}
@@ -44,7 +44,7 @@ func TestRamdiskTrouble(t *testing.T) {
 		"empty":            {nil, bootimg.ErrWrongKind, false},
 		"text":             {[]byte(strings.Repeat("no archive ", 20)), bootimg.ErrWrongKind, false},
 		"old cpio":         {append([]byte("070707"), archive[6:]...), bootimg.ErrWrongKind, false},
-		"packed text":      {imagetest.Pack([]byte(strings.Repeat("no archive ", 20)), unpack.Gzip), bootimg.ErrWrongKind, false},
+		"packed text":      {mkimage.Pack([]byte(strings.Repeat("no archive ", 20)), unpack.Gzip), bootimg.ErrWrongKind, false},
 		"cut":              {archive[:150], bootimg.ErrTruncated, true},
 		"cut in the first": {archive[:80], bootimg.ErrTruncated, false},
 		"packed and cut":   {packed[:len(packed)-9], unpack.ErrTruncated, true},
@@ -61,7 +61,7 @@ func TestRamdiskTrouble(t *testing.T) {
 // TestCPIO reads what the writer wrote, and checks the writer by the bytes.
 func TestCPIO(t *testing.T) {
 	var b bytes.Buffer
-	w := bootimg.NewCPIOWriter(&b)
+	w := mkimage.NewCPIOWriter(&b)
 	for _, err := range []error{w.Add("init", 0o120777, []byte("/sbin/x")), w.Add("dir", 0o040755, nil), w.Close()} {
 		if err != nil {
 			t.Fatal(err)
@@ -108,13 +108,13 @@ func TestCPIO(t *testing.T) {
 // TestRamdiskBomb: a ramdisk that is a bomb ends at the limit.
 func TestRamdiskBomb(t *testing.T) {
 	var head bytes.Buffer
-	w := bootimg.NewCPIOWriter(&head)
+	w := mkimage.NewCPIOWriter(&head)
 	if err := w.Add("init", 0o100755, nil); err != nil {
 		t.Fatal(err)
 	}
 	huge := bytes.Clone(head.Bytes())
 	copy(huge[54:], "7FFFFFFF")
-	bomb := imagetest.Pack(append(huge, make([]byte, bootimg.MaxRamdisk)...), unpack.LZ4Legacy)
+	bomb := mkimage.Pack(append(huge, make([]byte, bootimg.MaxRamdisk)...), unpack.LZ4Legacy)
 	var err error
 	if spent := allocated(func() { _, err = bootimg.ParseRamdisk(bomb) }); spent > 24<<20 || !errors.Is(err, unpack.ErrLimit) {
 		t.Errorf("%v, %d bytes allocated", err, spent)

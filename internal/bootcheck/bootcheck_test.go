@@ -10,8 +10,8 @@ import (
 	"testing"
 
 	"xflash/fastboot/bootimg"
-	"xflash/fastboot/bootimg/imagetest"
 	"xflash/fastboot/bootimg/unpack"
+	"xflash/internal/simphone/mkimage"
 )
 
 const (
@@ -22,22 +22,22 @@ const (
 
 // zimage is a kernel as the 3.4 trees build it, with trees after it.
 func zimage(config string, trees ...[]byte) []byte {
-	k := imagetest.Kernel{Banner: banner34, Config: config}
-	packed := imagetest.Pack(k.Bytes(), unpack.Gzip)
-	z := imagetest.ZImage(packed, unpack.Gzip, len(k.Bytes()))
+	k := mkimage.Kernel{Banner: banner34, Config: config}
+	packed := mkimage.Pack(k.Bytes(), unpack.Gzip)
+	z := mkimage.ZImage(packed, unpack.Gzip, len(k.Bytes()))
 	return append(z, bytes.Join(trees, nil)...)
 }
 
 func ariesSplit() []byte {
-	return imagetest.SplitDTB("SoMC Aries ROW", "somc,aries-row", imagetest.AriesChips, imagetest.AriesBoard)
+	return mkimage.SplitDTB("SoMC Aries ROW", "somc,aries-row", mkimage.AriesChips, mkimage.AriesBoard)
 }
 
 func leoSplit() []byte {
-	return imagetest.SplitDTB("SoMC Leo ROW", "somc,leo-row", imagetest.AriesChips, imagetest.AriesBoard)
+	return mkimage.SplitDTB("SoMC Leo ROW", "somc,leo-row", mkimage.AriesChips, mkimage.AriesBoard)
 }
 
 func ariesOnePiece() []byte {
-	return imagetest.OnePieceDTB("SoMC Aries ROW", "somc,aries-row", 194, 8, 0x10000)
+	return mkimage.OnePieceDTB("SoMC Aries ROW", "somc,aries-row", 194, 8, 0x10000)
 }
 
 // table is a QCDT table written by hand: entries of (platform, variant, subtype, rev), all
@@ -68,7 +68,7 @@ func table(version uint32, dtb []byte, entries ...[4]uint32) []byte {
 func image(t *testing.T, change func(*bootimg.Image)) []byte {
 	t.Helper()
 	m := &bootimg.Image{PageSize: 2048, KernelAddr: 0x8000, RamdiskAddr: 0x02000000, SecondAddr: 0xF00000, TagsAddr: 0x01E00000,
-		Cmdline: cmdline, Kernel: zimage(config34), Ramdisk: imagetest.Pack(imagetest.Ramdisk("init.rc"), unpack.Gzip)}
+		Cmdline: cmdline, Kernel: zimage(config34), Ramdisk: mkimage.Pack(mkimage.Ramdisk("init.rc"), unpack.Gzip)}
 	if change != nil {
 		change(m)
 	}
@@ -128,12 +128,12 @@ func cases(t *testing.T) []imageCase {
 		})
 	}
 	whole := img(withQCDT)
-	elf, err := (&bootimg.ELF{Segments: []bootimg.Segment{
-		bootimg.NewSegment(bootimg.SegmentKernel, 0x8000, zimage(config34)),
-		bootimg.NewSegment(bootimg.SegmentRamdisk, 0x02000000, imagetest.Pack(imagetest.Ramdisk(), unpack.Gzip)),
-		bootimg.NewSegment(bootimg.SegmentQCDT, 0x01E00000, table(2, ariesSplit(), good)),
-		bootimg.NewSegment(bootimg.SegmentCmdline, 0, []byte(cmdline)),
-	}}).Build()
+	elf, err := mkimage.ELF(&bootimg.ELF{Segments: []bootimg.Segment{
+		mkimage.NewSegment(bootimg.SegmentKernel, 0x8000, zimage(config34)),
+		mkimage.NewSegment(bootimg.SegmentRamdisk, 0x02000000, mkimage.Pack(mkimage.Ramdisk(), unpack.Gzip)),
+		mkimage.NewSegment(bootimg.SegmentQCDT, 0x01E00000, table(2, ariesSplit(), good)),
+		mkimage.NewSegment(bootimg.SegmentCmdline, 0, []byte(cmdline)),
+	}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -153,22 +153,22 @@ func cases(t *testing.T) []imageCase {
 		{"split, appended", and(appending(ariesSplit())), nil, "D2a", [3]string{no, "", ""}},
 		{"split, appended, a loader known to take it", and(appending(ariesSplit())), func(t *Target) { t.Loader = "1286-7314_S1_Boot_MSM8974AC_LA3.0_M_2" }, "D2a", [3]string{no, "", ""}},
 		{"one piece, appended", and(appending(ariesOnePiece())), nil, "D2b", ok},
-		{"one piece, not first", and(appending(imagetest.OnePieceDTB("SoMC Aries ROW", "somc,aries-row", 209, 8, 0x10000, 194, 8, 0x10000))), nil, "D2c", [3]string{no, "", ""}},
-		{"no ids, appended", and(appending(imagetest.PlainDTB("Sony Xperia Z3 Compact", "sony,xperia-aries"))), nil, "D2d", [3]string{"", "", no}},
-		{"another phone, appended", and(appending(imagetest.SplitDTB("SoMC Honami", "somc,honami", []uint32{126, 0x20002}, []uint32{8, 0}))), nil, "D5", refused},
+		{"one piece, not first", and(appending(mkimage.OnePieceDTB("SoMC Aries ROW", "somc,aries-row", 209, 8, 0x10000, 194, 8, 0x10000))), nil, "D2c", [3]string{no, "", ""}},
+		{"no ids, appended", and(appending(mkimage.PlainDTB("Sony Xperia Z3 Compact", "sony,xperia-aries"))), nil, "D2d", [3]string{"", "", no}},
+		{"another phone, appended", and(appending(mkimage.SplitDTB("SoMC Honami", "somc,honami", []uint32{126, 0x20002}, []uint32{8, 0}))), nil, "D5", refused},
 		{"a tree that is not at the kernel's end", img(func(m *bootimg.Image) { m.Kernel = stray }), nil, "D9", refused},
 		{"table and appended", and(withQCDT, appending(ariesSplit())), nil, "D7", ok},
 		{"a Z3's image with a table", img(func(m *bootimg.Image) { m.DT = table(2, leoSplit(), good) }), nil, "D6", ok},
 		{"a Z3's image, appended", and(appending(leoSplit())), nil, "D2a D6", [3]string{no, "", ""}},
-		{"LZMA ramdisk", and(withQCDT, func(m *bootimg.Image) { m.Ramdisk = imagetest.Pack(imagetest.Ramdisk(), unpack.LZMA) }), nil, "R4", ok},
-		{"LZMA ramdisk and split, appended", and(appending(ariesSplit()), func(m *bootimg.Image) { m.Ramdisk = imagetest.Pack(imagetest.Ramdisk(), unpack.LZMA) }), nil, "D2a R4", [3]string{no, "", ""}},
-		{"LZ4 ramdisk", and(withQCDT, func(m *bootimg.Image) { m.Ramdisk = imagetest.Pack(imagetest.Ramdisk(), unpack.LZ4Legacy) }), nil, "R2", ok},
-		{"zstd ramdisk", and(withQCDT, func(m *bootimg.Image) { m.Ramdisk = imagetest.Pack(imagetest.Ramdisk(), unpack.Zstd) }), nil, "R2", ok},
+		{"LZMA ramdisk", and(withQCDT, func(m *bootimg.Image) { m.Ramdisk = mkimage.Pack(mkimage.Ramdisk(), unpack.LZMA) }), nil, "R4", ok},
+		{"LZMA ramdisk and split, appended", and(appending(ariesSplit()), func(m *bootimg.Image) { m.Ramdisk = mkimage.Pack(mkimage.Ramdisk(), unpack.LZMA) }), nil, "D2a R4", [3]string{no, "", ""}},
+		{"LZ4 ramdisk", and(withQCDT, func(m *bootimg.Image) { m.Ramdisk = mkimage.Pack(mkimage.Ramdisk(), unpack.LZ4Legacy) }), nil, "R2", ok},
+		{"zstd ramdisk", and(withQCDT, func(m *bootimg.Image) { m.Ramdisk = mkimage.Pack(mkimage.Ramdisk(), unpack.Zstd) }), nil, "R2", ok},
 		{"no ramdisk", and(withQCDT, func(m *bootimg.Image) { m.Ramdisk = nil }), nil, "R1", ok},
 		{"ramdisk of noise", and(withQCDT, func(m *bootimg.Image) { m.Ramdisk = bytes.Repeat([]byte("noise"), 1000) }), nil, "R3", ok},
 		{"a cut ramdisk", and(withQCDT, func(m *bootimg.Image) { m.Ramdisk = m.Ramdisk[:len(m.Ramdisk)/2] }), nil, "R3", ok},
 		{"a recovery", and(withQCDT, func(m *bootimg.Image) {
-			m.Ramdisk = imagetest.Pack(imagetest.Ramdisk("sbin/recovery", "twres/ui.xml"), unpack.Gzip)
+			m.Ramdisk = mkimage.Pack(mkimage.Ramdisk("sbin/recovery", "twres/ui.xml"), unpack.Gzip)
 		}), nil, "R5", ok},
 		{"no hardware in the command line", and(withQCDT, func(m *bootimg.Image) { m.Cmdline = "console=null" }), nil, "H2", ok},
 		{"base 0x10000000", and(withQCDT, func(m *bootimg.Image) {
@@ -191,7 +191,7 @@ func cases(t *testing.T) []imageCase {
 			m.Kernel = append(append(make([]byte, 0x38), "ARMd"...), make([]byte, 4096)...)
 		}), nil, "K1", ok},
 		{"kernel that does not unpack", and(withQCDT, func(m *bootimg.Image) { clear(m.Kernel[0x3619+400 : 0x3619+900]) }), nil, "K2", ok},
-		{"zImage head and nothing packed, as lk2nd", and(withQCDT, func(m *bootimg.Image) { m.Kernel = imagetest.ZImage(imagetest.Code(200<<10), unpack.Gzip, 0) }), nil, "K4", ok},
+		{"zImage head and nothing packed, as lk2nd", and(withQCDT, func(m *bootimg.Image) { m.Kernel = mkimage.ZImage(mkimage.Code(200<<10), unpack.Gzip, 0) }), nil, "K4", ok},
 		{"kernel for another chip", and(withQCDT, func(m *bootimg.Image) {
 			m.Kernel = zimage(strings.ReplaceAll(config34, "MSM8974", "MSM8960"))
 		}), nil, "K3", ok},
@@ -254,7 +254,7 @@ func TestNotAnImage(t *testing.T) {
 // The four images of the story (fastboot/bootimg/FORMAT.md §4.1): those that are refused are
 // repaired, and then all loaders accept them.
 func TestStory(t *testing.T) {
-	lzma := func(m *bootimg.Image) { m.Ramdisk = imagetest.Pack(imagetest.Ramdisk("sbin/recovery"), unpack.LZMA) }
+	lzma := func(m *bootimg.Image) { m.Ramdisk = mkimage.Pack(mkimage.Ramdisk("sbin/recovery"), unpack.LZMA) }
 	for name, c := range map[string]struct {
 		data    []byte
 		refused bool
@@ -376,7 +376,7 @@ func FuzzDiagnose(f *testing.F) {
 // TestLZOKernel: an image as Sony's own kernels are packed is good, and one that is damaged is
 // called damaged.
 func TestLZOKernel(t *testing.T) {
-	raw := imagetest.Kernel{Banner: banner34, Config: config34}.Bytes()
+	raw := mkimage.Kernel{Banner: banner34, Config: config34}.Bytes()
 	cmd := exec.Command("lzop", "-c", "-9")
 	cmd.Stdin = bytes.NewReader(raw)
 	packed, err := cmd.Output()
@@ -386,7 +386,7 @@ func TestLZOKernel(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	kernel := imagetest.ZImage(packed, unpack.LZO, len(raw))
+	kernel := mkimage.ZImage(packed, unpack.LZO, len(raw))
 	for name, c := range map[string]struct {
 		change func([]byte)
 		rules  string

@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"xflash/fastboot/bootimg"
-	"xflash/fastboot/bootimg/imagetest"
+	"xflash/internal/simphone/mkimage"
 )
 
 // The split ids become one piece without a byte moving, all loaders accept the image, and dtc
@@ -49,12 +49,12 @@ func TestRepairOnePiece(t *testing.T) {
 }
 
 func TestOnePieceRefuses(t *testing.T) {
-	short := imagetest.SplitDTB("SoMC Aries ROW", "somc,aries-row", []uint32{194, 0x10000}, []uint32{8, 0})
+	short := mkimage.SplitDTB("SoMC Aries ROW", "somc,aries-row", []uint32{194, 0x10000}, []uint32{8, 0})
 	for name, data := range map[string][]byte{
 		"a table and no tree after the kernel": image(t, withQCDT),
 		"one piece already":                    image(t, appending(ariesOnePiece())),
 		"no room":                              image(t, appending(short)),
-		"another phone":                        image(t, appending(imagetest.SplitDTB("SoMC Honami", "somc,honami", []uint32{126, 0x20002, 185, 0x20002}, []uint32{8, 0}))),
+		"another phone":                        image(t, appending(mkimage.SplitDTB("SoMC Honami", "somc,honami", []uint32{126, 0x20002, 185, 0x20002}, []uint32{8, 0}))),
 		"cut":                                  image(t, appending(ariesSplit()))[:4096],
 		"a bare kernel":                        zimage(config34, ariesSplit()),
 	} {

@@ -10,8 +10,8 @@ import (
 	"testing"
 
 	"xflash/fastboot/bootimg"
-	"xflash/fastboot/bootimg/imagetest"
 	"xflash/fastboot/bootimg/unpack"
+	"xflash/internal/simphone/mkimage"
 )
 
 // tool runs a program of the system in dir, or skips the test.
@@ -37,11 +37,11 @@ var storyForms = map[string]func(*bootimg.Image){
 	"split": appending(ariesSplit()),
 	"split, LZMA": func(m *bootimg.Image) {
 		m.Kernel = zimage(config34+"CONFIG_RD_LZMA=y\n", ariesSplit())
-		m.Ramdisk = imagetest.Pack(imagetest.Ramdisk("init.rc"), unpack.LZMA)
+		m.Ramdisk = mkimage.Pack(mkimage.Ramdisk("init.rc"), unpack.LZMA)
 	},
 	"z3c-pie head": func(m *bootimg.Image) {
 		m.Kernel = zimage(config34+"CONFIG_RD_LZMA=y\n", ariesSplit())
-		m.Ramdisk = imagetest.Pack(imagetest.Ramdisk("init.rc"), unpack.LZMA)
+		m.Ramdisk = mkimage.Pack(mkimage.Ramdisk("init.rc"), unpack.LZMA)
 		m.RamdiskAddr, m.TagsAddr = 0x01000000, 0x00000100
 	},
 }

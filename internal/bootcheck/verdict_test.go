@@ -7,9 +7,9 @@ import (
 	"testing"
 
 	"xflash/fastboot/bootimg"
-	"xflash/fastboot/bootimg/imagetest"
 	"xflash/fastboot/bootimg/unpack"
 	"xflash/internal/samples"
+	"xflash/internal/simphone/mkimage"
 )
 
 // TestFlashIsNotBoot: what a loader refuses on boot it writes on flash; then the image is
@@ -56,7 +56,7 @@ func TestFlashIsNotBoot(t *testing.T) {
 
 // TestVerdict: one line says one thing, also where the loaders differ.
 func TestVerdict(t *testing.T) {
-	plain := image(t, appending(imagetest.PlainDTB("Sony Xperia Z3 Compact", "sony,xperia-aries")))
+	plain := image(t, appending(mkimage.PlainDTB("Sony Xperia Z3 Compact", "sony,xperia-aries")))
 	split := image(t, appending(ariesSplit()))
 	good := image(t, withQCDT)
 	for name, c := range map[string]struct {
@@ -91,11 +91,11 @@ func TestVerdict(t *testing.T) {
 // To flash, every loader asks for the Android header, also one whose device trees are not
 // foreseen: Sony's own kernels get it.
 func TestFlashNeedsAndroidHeader(t *testing.T) {
-	elf, err := (&bootimg.ELF{Segments: []bootimg.Segment{
-		bootimg.NewSegment(bootimg.SegmentKernel, 0x80208000, zimage(config34)),
-		bootimg.NewSegment(bootimg.SegmentRPM, 0x20000, []byte("rpm firmware")),
-		bootimg.NewSegment(bootimg.SegmentRamdisk, 0x81900000, imagetest.Pack(imagetest.Ramdisk("init.rc"), unpack.Gzip)),
-	}}).Build()
+	elf, err := mkimage.ELF(&bootimg.ELF{Segments: []bootimg.Segment{
+		mkimage.NewSegment(bootimg.SegmentKernel, 0x80208000, zimage(config34)),
+		mkimage.NewSegment(bootimg.SegmentRPM, 0x20000, []byte("rpm firmware")),
+		mkimage.NewSegment(bootimg.SegmentRamdisk, 0x81900000, mkimage.Pack(mkimage.Ramdisk("init.rc"), unpack.Gzip)),
+	}})
 	if err != nil {
 		t.Fatal(err)
 	}

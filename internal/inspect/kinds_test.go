@@ -80,7 +80,7 @@ func TestKinds(t *testing.T) {
 		}
 		return out.Bytes()
 	}
-	dtb := bootimg.Node{Props: []bootimg.Property{bootimg.Text("model", "SoMC Aries ROW"), bootimg.Text("compatible", "somc,aries-row", "qcom,msm8974")}}.Build()
+	dtb := mkimage.Node{Props: []bootimg.Property{mkimage.Text("model", "SoMC Aries ROW"), mkimage.Text("compatible", "somc,aries-row", "qcom,msm8974")}}.Build()
 	boot := &bootimg.Image{PageSize: 2048, KernelAddr: 0x8000, RamdiskAddr: 0x2000000, TagsAddr: 0x1E00000, Kernel: pattern(3000), Ramdisk: pattern(700)}
 	boot.ID = boot.ComputeID()
 	vendor := make([]byte, 3*4096) // a page each for header, ramdisk and device tree
@@ -90,7 +90,7 @@ func TestKinds(t *testing.T) {
 	}
 	copy(vendor[4096:], pattern(500))
 	copy(vendor[8192:], dtb)
-	elf := &bootimg.ELF{Segments: []bootimg.Segment{bootimg.NewSegment(bootimg.SegmentKernel, 0x8000, pattern(900)), bootimg.NewSegment(bootimg.SegmentRamdisk, 0x2000000, pattern(300))}}
+	elf := &bootimg.ELF{Segments: []bootimg.Segment{mkimage.NewSegment(bootimg.SegmentKernel, 0x8000, pattern(900)), mkimage.NewSegment(bootimg.SegmentRamdisk, 0x2000000, pattern(300))}}
 	table := must(bootimg.BuildQCDT(2, 2048, []bootimg.Tree{{DTB: dtb, IDs: []bootimg.ID{{}}}}))
 	for _, k := range []struct {
 		name  string
@@ -106,7 +106,7 @@ func TestKinds(t *testing.T) {
 		{"version 5", archive(t, false), KindSIN, StateUnproven, ProofUnread},
 		{"Android boot image", must(boot.Build()), KindAndroid, StateWhole, ""},
 		{"vendor_boot image", vendor, KindVendor, StateUnproven, ""},
-		{"Sony's ELF form", must(elf.Build()), KindSonyELF, StateUnproven, ""},
+		{"Sony's ELF form", must(mkimage.ELF(elf)), KindSonyELF, StateUnproven, ""},
 		{"QCDT", table, KindQCDT, StateUnproven, ""},
 		{"device tree", dtb, KindTree, StateUnproven, ""},
 		{"sparse", sparseOf(t, pattern(8192)), KindSparse, StateUnproven, ""},

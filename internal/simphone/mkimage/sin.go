@@ -1,8 +1,10 @@
 // Package mkimage makes what the program itself only reads: SIN files of all versions, the
-// partition layouts in them, and partition tables. Simulated phones and tests need them.
+// partition layouts in them, and partition tables; kernels, ramdisks, device trees and Sony's
+// ELF images, small ones that have everything by which real ones are told apart. Simulated
+// phones and tests need them.
 //
-// Facts: sin/FORMAT.md, cited by section; for partition tables the UEFI specification 2.x
-// chapter 5.
+// Facts: sin/FORMAT.md and fastboot/bootimg/FORMAT.md, cited by section; for partition tables
+// the UEFI specification 2.x chapter 5. What makes an image shares no code with its parser.
 package mkimage
 
 import (

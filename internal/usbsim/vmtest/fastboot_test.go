@@ -13,10 +13,10 @@ import (
 	"time"
 
 	"xflash/fastboot/bootimg"
-	"xflash/fastboot/bootimg/imagetest"
 	"xflash/fastboot/bootimg/unpack"
 	"xflash/fastboot/sparse"
 	"xflash/internal/simphone"
+	"xflash/internal/simphone/mkimage"
 	"xflash/internal/usbsim"
 )
 
@@ -29,9 +29,9 @@ var fastbootPhone = simphone.Options{InFastboot: true, Aboot: simphone.Aboot2014
 // bootImage is a small image that this phone starts.
 func bootImage(t testing.TB) string {
 	t.Helper()
-	code := imagetest.Kernel{Banner: "Linux version 3.4.0", Config: "CONFIG_ARCH_MSM8974=y\nCONFIG_BLK_DEV_INITRD=y\nCONFIG_RD_GZIP=y\n"}.Bytes()
+	code := mkimage.Kernel{Banner: "Linux version 3.4.0", Config: "CONFIG_ARCH_MSM8974=y\nCONFIG_BLK_DEV_INITRD=y\nCONFIG_RD_GZIP=y\n"}.Bytes()
 	table, err := bootimg.BuildQCDT(2, 2048, []bootimg.Tree{{
-		DTB: imagetest.SplitDTB("SoMC Aries ROW", "somc,aries-row", imagetest.AriesChips, imagetest.AriesBoard),
+		DTB: mkimage.SplitDTB("SoMC Aries ROW", "somc,aries-row", mkimage.AriesChips, mkimage.AriesBoard),
 		IDs: []bootimg.ID{{Platform: 194, Variant: 8, Rev: 0x10000}},
 	}})
 	if err != nil {
@@ -39,8 +39,8 @@ func bootImage(t testing.TB) string {
 	}
 	image := &bootimg.Image{PageSize: 2048, KernelAddr: 0x8000, RamdiskAddr: 0x02000000, SecondAddr: 0xF00000, TagsAddr: 0x01E00000,
 		Cmdline: "androidboot.hardware=qcom", DT: table,
-		Kernel:  imagetest.ZImage(imagetest.Pack(code, unpack.Gzip), unpack.Gzip, len(code)),
-		Ramdisk: imagetest.Pack(imagetest.Ramdisk("init.rc"), unpack.Gzip)}
+		Kernel:  mkimage.ZImage(mkimage.Pack(code, unpack.Gzip), unpack.Gzip, len(code)),
+		Ramdisk: mkimage.Pack(mkimage.Ramdisk("init.rc"), unpack.Gzip)}
 	image.ID = image.ComputeID()
 	data, err := image.Build()
 	if err != nil {

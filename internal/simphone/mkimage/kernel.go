@@ -1,8 +1,4 @@
-// Package imagetest makes kernels, ramdisks and device trees for tests: small
-// ones that have everything by which real ones are told apart, and nothing else.
-// They are built from the descriptions in fastboot/bootimg/FORMAT.md, not by the code
-// that parses them, except where a builder of bootimg is named.
-package imagetest
+package mkimage
 
 import (
 	"bytes"
@@ -20,7 +16,7 @@ import (
 	"xflash/fastboot/bootimg/unpack"
 )
 
-// Kernel describes an unpacked kernel.
+// Kernel describes a small unpacked kernel that has everything by which real ones are told apart.
 type Kernel struct {
 	Banner string   // with "Linux version " at its beginning
 	Config string   // text of the embedded configuration, none when empty
@@ -96,7 +92,7 @@ func Pack(data []byte, f unpack.Format) []byte {
 	case unpack.Zstd:
 		w, err = zstd.NewWriter(&b, zstd.WithEncoderConcurrency(1))
 	default:
-		panic("imagetest: cannot write " + f.String())
+		panic("mkimage: cannot write " + f.String())
 	}
 	if err == nil {
 		_, err = w.Write(data)
@@ -110,10 +106,10 @@ func Pack(data []byte, f unpack.Format) []byte {
 	return b.Bytes()
 }
 
-// Ramdisk is a cpio archive with an /init and the named files, by the builder of bootimg.
+// Ramdisk is a cpio archive with an /init and the named files.
 func Ramdisk(names ...string) []byte {
 	var b bytes.Buffer
-	w := bootimg.NewCPIOWriter(&b)
+	w := NewCPIOWriter(&b)
 	for _, name := range append([]string{"init"}, names...) {
 		w.Add(name, 0o100750, []byte("#!/bin/sh\n# "+name+"\n")) // the first error stays until Close
 	}
@@ -127,23 +123,23 @@ func Ramdisk(names ...string) []byte {
 // them: pairs of chip and revision, and pairs of board and subtype (fastboot/bootimg/FORMAT.md
 // §2.2).
 func SplitDTB(model, compatible string, chips, boards []uint32) []byte {
-	return dtb(model, compatible, bootimg.Words("qcom,msm-id", chips...), bootimg.Words("qcom,board-id", boards...))
+	return dtb(model, compatible, Words("qcom,msm-id", chips...), Words("qcom,board-id", boards...))
 }
 
 // OnePieceDTB is one with triples of chip, board and revision, as Sony's later kernels have them.
 func OnePieceDTB(model, compatible string, triples ...uint32) []byte {
-	return dtb(model, compatible, bootimg.Words("qcom,msm-id", triples...))
+	return dtb(model, compatible, Words("qcom,msm-id", triples...))
 }
 
 // PlainDTB is one without Qualcomm's ids, as mainline kernels have them.
 func PlainDTB(model, compatible string) []byte { return dtb(model, compatible) }
 
 func dtb(model, compatible string, ids ...bootimg.Property) []byte {
-	root := bootimg.Node{
-		Props: append([]bootimg.Property{bootimg.Text("model", model), bootimg.Text("compatible", compatible, "qcom,msm8974")}, ids...),
-		Children: []bootimg.Node{
+	root := Node{
+		Props: append([]bootimg.Property{Text("model", model), Text("compatible", compatible, "qcom,msm8974")}, ids...),
+		Children: []Node{
 			{Name: "chosen"},
-			{Name: "memory", Props: []bootimg.Property{bootimg.Text("device_type", "memory"), bootimg.Words("reg", 0, 0x80000000)}},
+			{Name: "memory", Props: []bootimg.Property{Text("device_type", "memory"), Words("reg", 0, 0x80000000)}},
 		},
 	}
 	return root.Build()

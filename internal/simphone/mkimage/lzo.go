@@ -1,4 +1,4 @@
-package imagetest
+package mkimage
 
 import (
 	"encoding/binary"
