@@ -49,3 +49,17 @@ func TestHelpListsWhatWorks(t *testing.T) {
 		}
 	}
 }
+
+// TestVersionAndSuggestions: the two ways to the version are one, and a mistyped command names
+// the one that was meant, also one level down.
+func TestVersionAndSuggestions(t *testing.T) {
+	_, want, _ := door(t, "version")
+	if exit, out, talk := door(t, "--version"); exit != exitOK || out != want || talk != "" {
+		t.Errorf("--version: exit %d, %q, %q", exit, out, talk)
+	}
+	for line, want := range map[string]string{"verfy x": "verify", "bot x": "boot", "ta verfy x": "verify"} {
+		if exit, _, talk := door(t, strings.Fields(line)...); exit != exitUsage || !strings.Contains(talk, "did you mean "+want+"?") {
+			t.Errorf("%s: exit %d, %s", line, exit, talk)
+		}
+	}
+}

@@ -42,7 +42,10 @@ answers. Start with "xflash restore FILE.ftf --dry-run".`,
 		},
 		SilenceErrors: true,
 		SilenceUsage:  true,
+		Version:       versionText(),
 	}
+	root.SetVersionTemplate("{{.Version}}\n")
+	root.Flags().Bool("version", false, "show the version of the program")
 	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) {
 		fmt.Fprint(cmd.OutOrStdout(), help(cmd, a.ui.width()))
 	})
@@ -106,7 +109,11 @@ func args(check cobra.PositionalArgs) cobra.PositionalArgs {
 		}
 		use := strings.TrimSuffix(cmd.UseLine(), " [flags]")
 		switch words := arguments(cmd.Use); {
-		case cmd.HasSubCommands(): // an unknown command, for which cobra has suggestions
+		case cmd.HasSubCommands(): // an unknown command
+			cmd.SuggestionsMinimumDistance = 2
+			if similar := cmd.SuggestionsFor(a[0]); len(similar) > 0 {
+				err = fmt.Errorf("%w; did you mean %s?", err, strings.Join(similar, " or "))
+			}
 		case len(a) < len(words):
 			err = fmt.Errorf("%s is missing: %s", words[len(a)], use)
 		default:

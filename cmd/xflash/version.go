@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"fmt"
 	"runtime"
 	"runtime/debug"
 
@@ -20,6 +21,10 @@ func init() {
 	commit = cmp.Or(commit, "unknown")
 }
 
+func versionText() string {
+	return fmt.Sprintf("xflash %s (commit %.12s, %s, %s/%s)", version, commit, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+}
+
 func newVersionCommand(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
@@ -29,7 +34,7 @@ func newVersionCommand(a *app) *cobra.Command {
 			if a.ui.json {
 				return a.ui.resultJSON(map[string]string{"version": version, "commit": commit, "go": runtime.Version(), "system": runtime.GOOS + "/" + runtime.GOARCH})
 			}
-			a.ui.result("xflash %s (commit %.12s, %s, %s/%s)\n", version, commit, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			a.ui.result("%s\n", versionText())
 			return nil
 		},
 	}
