@@ -55,6 +55,9 @@ type Client struct {
 	agreed  []string // commands of questions that were answered with yes, normalised
 }
 
+// OnProgress takes the place of Options.Progress.
+func (c *Client) OnProgress(progress func(sent, total int64)) { c.opt.Progress = progress }
+
 // Reply is what came back for a command that the loader took.
 type Reply struct {
 	Text string   // after OKAY

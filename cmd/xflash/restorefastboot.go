@@ -19,19 +19,15 @@ type fastbootTalk struct {
 	plainTalk
 	c     *restoreCommand
 	conn  *fastbootConn
-	meter *restore.Meter
 	facts *restore.FastbootFacts
 }
 
 func (c *restoreCommand) talkFastboot(ctx context.Context) (talk, error) {
-	meter := &restore.Meter{}
-	options := c.fastbootOptions("")
-	options.Progress = meter.Sent
-	conn, err := c.fastbootMode(ctx, options)
+	conn, err := c.fastbootMode(ctx, c.fastbootOptions(""))
 	if err != nil {
 		return nil, err
 	}
-	return &fastbootTalk{c: c, conn: conn, meter: meter}, nil
+	return &fastbootTalk{c: c, conn: conn}, nil
 }
 
 func (t *fastbootTalk) close(err error) error { return errors.Join(err, t.conn.Close()) }
@@ -61,7 +57,7 @@ func (t *fastbootTalk) run(ctx context.Context, plan *restore.Plan, opt restore.
 		return err
 	}
 	defer os.Remove(dir) // empty now; what cannot be removed harms nobody
-	return restore.RunFastboot(ctx, t.conn.Client, plan, restore.FastbootOptions{RunOptions: opt, Dir: dir, Limit: limit, Meter: t.meter})
+	return restore.RunFastboot(ctx, t.conn.Client, plan, restore.FastbootOptions{RunOptions: opt, Dir: dir, Limit: limit})
 }
 
 // unpackingFolder is where file systems are unpacked until they are sent. The temporary folder

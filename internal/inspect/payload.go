@@ -130,8 +130,8 @@ func target(t sin.Target) Target {
 // labelOf is the label that phones of Sony's have for a unique GUID, empty when none is known.
 func labelOf(g gpt.GUID) string {
 	for _, f := range phone.Families() {
-		if p, ok := f.PartitionByGUID(g); ok {
-			return p.Label
+		if label := f.LabelOf(g); label != "" {
+			return label
 		}
 	}
 	return ""

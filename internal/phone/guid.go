@@ -61,8 +61,12 @@ func (f *Family) LabelOf(g gpt.GUID) string {
 			return Alternate + p.Label
 		}
 	}
-	p, _ := f.PartitionByGUID(g)
-	return p.Label
+	for _, p := range f.Partitions {
+		if p.GUID == g {
+			return p.Label
+		}
+	}
+	return ""
 }
 
 // GUIDOf is the proven unique GUID of a partition, zero when none is.

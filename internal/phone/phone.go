@@ -240,18 +240,6 @@ func NeverWritten(label string) (Partition, bool) {
 	return Partition{}, false
 }
 
-// PartitionByGUID finds a partition by its unique GUID. What an image writes is decided
-// by the partition layout of its own bundle; these GUIDs name partitions where there
-// is none.
-func (f *Family) PartitionByGUID(g gpt.GUID) (Partition, bool) {
-	for _, p := range f.Partitions {
-		if !p.GUID.IsZero() && p.GUID == g {
-			return p, true
-		}
-	}
-	return Partition{}, false
-}
-
 // Board finds the board ids of a code name.
 func (f *Family) Board(codeName string) (Board, bool) {
 	for _, b := range f.Boards {

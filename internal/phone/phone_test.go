@@ -77,10 +77,10 @@ func TestZ3Compact(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if p, ok := f.PartitionByGUID(g); !ok || p.Label != "FOTAKernel" || p.Size != 16<<20 {
+	if p, ok := f.Partition(f.LabelOf(g)); !ok || p.Label != "FOTAKernel" || p.Size != 16<<20 {
 		t.Errorf("%+v", p)
 	}
-	if p, ok := f.PartitionByGUID(gpt.GUID{}); ok {
+	if p, ok := f.Partition(f.LabelOf(gpt.GUID{})); ok {
 		t.Errorf("the zero GUID is taken for %s", p.Label)
 	}
 	if _, ok := f.Partition("fotakernel"); ok {

@@ -150,11 +150,11 @@ func (j *judge) bootFiles(c *ftf.Configuration) (files []*Item, absent []string,
 		}
 		it := found[0]
 		img := it.image
-		if it.Kind == ItemSIN && img.Send != phone.SendDelivery {
+		if it.Kind == ftf.KindSIN && img.Send != phone.SendDelivery {
 			refuse(it.Member, "the boot set holds a file that is not part of a boot chain", "")
 			continue
 		}
-		if other, twice := shorts[img.Short]; twice && it.Kind == ItemSIN {
+		if other, twice := shorts[img.Short]; twice && it.Kind == ftf.KindSIN {
 			refuse(it.Member, fmt.Sprintf("boot set %s has a second file for %s: %s", c.Name, img.Short, other), "it is unclear which of them is meant")
 		}
 		shorts[img.Short] = it.Member

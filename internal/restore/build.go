@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"xflash/ftf"
 	"xflash/internal/phone"
 )
 
@@ -92,12 +93,12 @@ func (b *builder) judgeAll() {
 			b.plan.Skipped = append(b.plan.Skipped, Skip{Name: it.Short, Member: it.Member, Bytes: it.Bytes, Reason: v.leftOut})
 			var other unfit
 			switch {
-			case it.Kind == ItemOther:
+			case !it.sendable():
 			case errors.As(it.Problem, &other):
 				b.note("%s is not sent: %s", it.Member, other)
 			case it.Problem != nil:
 				b.note("%s is damaged, and is not sent: %s", it.Member, describeDamage(it.Problem))
-			case it.Kind == ItemSIN && !it.Checked:
+			case it.Kind == ftf.KindSIN && !it.Checked:
 				unread = append(unread, it.Short)
 			}
 		}
@@ -207,7 +208,7 @@ func (b *builder) addedReset(unit uint32) (Step, bool) {
 			continue
 		}
 		inBundle := slices.ContainsFunc(b.fw.Items, func(it *Item) bool {
-			return it.Kind == ItemUnits && !it.Boot && unitData(it, unit) != nil
+			return it.Kind == ftf.KindTA && !it.Boot && unitData(it, unit) != nil
 		})
 		if b.sel.leavesOut(thing{name: name}) != "" || inBundle {
 			return Step{}, false
@@ -239,7 +240,7 @@ func (b *builder) otherUnits() {
 func (b *builder) judgeStorage() {
 	var send []*Item
 	for _, c := range b.cleared {
-		if c.item.Kind == ItemSIN {
+		if c.item.Kind == ftf.KindSIN {
 			send = append(send, c.item)
 		}
 	}

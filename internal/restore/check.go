@@ -106,16 +106,10 @@ func (fw *Firmware) identify(b *ftf.Bundle, p Request) error {
 }
 
 func (fw *Firmware) newItem(m *ftf.Member) *Item {
-	it := &Item{Member: m.Name, Base: m.Base, Short: m.Short, Boot: m.Boot, Bytes: m.Size, member: m, open: m.Open, ta: m.TA}
-	switch m.Kind {
-	case ftf.KindSIN:
-		it.Kind = ItemSIN
+	it := &Item{Member: m.Name, Base: m.Base, Short: m.Short, Kind: m.Kind, Boot: m.Boot, Bytes: m.Size, member: m, open: m.Open, ta: m.TA}
+	if it.Kind == ftf.KindSIN {
 		it.image, _ = fw.Family.Image(it.Short)
 		it.table = fw.command() && !it.Boot && it.image.Writes == phone.ToTable
-	case ftf.KindTA:
-		it.Kind = ItemUnits
-	default:
-		it.Kind = ItemOther
 	}
 	return it
 }
@@ -127,7 +121,7 @@ func (fw *Firmware) useLoader(path string) error {
 		return err
 	}
 	f.Close()
-	it := &Item{Member: path, Base: filepath.Base(path), Short: "loader", Kind: ItemSIN, Bytes: size,
+	it := &Item{Member: path, Base: filepath.Base(path), Short: "loader", Kind: ftf.KindSIN, Bytes: size,
 		open: func() (io.ReadCloser, error) { return os.Open(path) }}
 	it.image, _ = fw.Family.Image(it.Short)
 	for _, own := range fw.Items {
@@ -153,7 +147,7 @@ type checkRun struct {
 func (c *checkRun) run(ctx context.Context, b *ftf.Bundle) error {
 	items := map[*ftf.Member]*Item{}
 	for _, it := range c.fw.Items {
-		if it.Kind == ItemSIN && c.readsAll(it) {
+		if it.Kind == ftf.KindSIN && c.readsAll(it) {
 			c.total += it.Bytes
 		}
 		if it.member != nil {
@@ -165,9 +159,9 @@ func (c *checkRun) run(ctx context.Context, b *ftf.Bundle) error {
 	return firmware.Walk(ctx, b, firmware.Options{Roots: c.roots, Read: func(ctx context.Context, m *ftf.Member, opt sin.CheckOptions) (*sin.Report, error) {
 		it := items[m]
 		switch it.Kind {
-		case ItemSIN:
+		case ftf.KindSIN:
 			it.Problem = c.sin(ctx, it)
-		case ItemUnits:
+		case ftf.KindTA:
 			it.Problem = it.readUnits()
 		default:
 			it.Problem = inspect.Unused(ctx, m)

@@ -46,12 +46,12 @@ func (j *judge) chooseCommandBoot() (c bootChoice) {
 	case relation == ftf.Same && (facts.Slots == 0 || facts.Slot == "a"):
 		c.why = fmt.Sprintf("the phone already has this boot loader (%s)", facts.BootVersion)
 		return c
-	case relation == ftf.Older:
-		return refuse(fmt.Sprintf("its boot loader %s is older than the phone's, %s", d.Version, facts.BootVersion),
-			"it is unknown what a phone does with an older boot loader")
-	case relation == ftf.Unrelated:
-		return refuse(fmt.Sprintf("it is unknown whether its boot loader %s is older than the phone's, %s", d.Version, facts.BootVersion),
-			"it is unknown what a phone does with an older boot loader")
+	case relation == ftf.Older || relation == ftf.Unrelated:
+		what := fmt.Sprintf("its boot loader %s is older than the phone's, %s", d.Version, facts.BootVersion)
+		if relation == ftf.Unrelated {
+			what = "it is unknown whether " + what
+		}
+		return refuse(what, "it is unknown what a phone does with an older boot loader")
 	}
 	c.files, _, c.problems = j.bootFiles(config)
 	c.notes = append(c.notes, fmt.Sprintf("boot loader: configuration %s, version %s; the phone has %s", config.Name, d.Version, facts.BootVersion))

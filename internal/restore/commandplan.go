@@ -92,7 +92,7 @@ func (b *builder) unordered() {
 func (b *builder) archives(which func(*cleared) bool) {
 	for _, c := range b.cleared {
 		sent := slices.ContainsFunc(b.plan.Steps, func(s Step) bool { return s.load.item == c.item })
-		if c.item.Kind == ItemSIN && !c.item.table && !sent && which(c) {
+		if c.item.Kind == ftf.KindSIN && !c.item.table && !sent && which(c) {
 			b.step(archiveStep(*c))
 		}
 	}
@@ -173,7 +173,7 @@ func orUnknownSlot(slot string) string {
 func (b *builder) mixedKeys() {
 	byKey := map[string][]string{}
 	for _, c := range b.cleared {
-		if key := ftf.KeyID(c.item.Base); key != "" && c.item.Kind == ItemSIN {
+		if key := ftf.KeyID(c.item.Base); key != "" && c.item.Kind == ftf.KindSIN {
 			byKey[key] = append(byKey[key], c.item.Short)
 		}
 	}

@@ -48,9 +48,8 @@ func newLoaderBench(t *testing.T, o simphone.Options, p restore.Request) *loader
 // restore runs the fastboot route once.
 func (b *loaderBench) restore(resume bool, stop <-chan struct{}, emit func(restore.Event)) error {
 	b.t.Helper()
-	meter := &restore.Meter{}
 	ctx := context.Background()
-	c, err := fastboot.Open(ctx, b.aboot.Conn(), fastboot.Options{Progress: meter.Sent})
+	c, err := fastboot.Open(ctx, b.aboot.Conn(), fastboot.Options{})
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -65,7 +64,7 @@ func (b *loaderBench) restore(resume bool, stop <-chan struct{}, emit func(resto
 	}
 	return restore.RunFastboot(ctx, c, plan, restore.FastbootOptions{
 		RunOptions: restore.RunOptions{Journal: journal, Stop: stop, Emit: emit},
-		Dir:        b.t.TempDir(), Limit: b.limit, Meter: meter})
+		Dir:        b.t.TempDir(), Limit: b.limit})
 }
 
 // partition reads n bytes of a partition.

@@ -76,7 +76,7 @@ func (c *propertyCase) throughFastboot(t *testing.T, wire *fastbootRecorder) err
 		return err
 	}
 	return restore.RunFastboot(t.Context(), client, plan, restore.FastbootOptions{RunOptions: restore.RunOptions{Journal: journal},
-		Dir: t.TempDir(), Limit: 64 << 20, Meter: &restore.Meter{}})
+		Dir: t.TempDir(), Limit: 64 << 20})
 }
 
 func (c *propertyCase) judgeFastboot(wire *fastbootRecorder, err error) string {

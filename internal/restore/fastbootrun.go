@@ -11,23 +11,11 @@ import (
 	"xflash/fastboot"
 )
 
-// Meter carries the progress of a download from the fastboot client, which is made before
-// there is a plan, to the run of the plan. The client's Options.Progress is its Sent.
-type Meter struct{ to func(sent int64) }
-
-// Sent is called by the client.
-func (m *Meter) Sent(sent, _ int64) {
-	if m.to != nil {
-		m.to(sent)
-	}
-}
-
 // FastbootOptions are what a run through fastboot needs besides phone, plan and bundle.
 type FastbootOptions struct {
 	RunOptions
 	Dir   string // an existing folder for unpacked file systems; nothing is left in it
 	Limit int64  // the most bytes of one download
-	Meter *Meter
 }
 
 // RunFastboot carries out a plan through fastboot. Everything is unpacked and looked at
@@ -165,12 +153,12 @@ func (r *fastbootRun) flash(i int, step Step) error {
 	}
 	image := r.images[i]
 	sent := int64(0)
-	defer func() { r.opt.Meter.to = nil }()
+	defer r.c.OnProgress(nil)
 	for n, p := range image.pieces {
 		if n > 0 && closed(r.opt.Stop) {
 			return &Stopped{Within: true}
 		}
-		r.opt.Meter.to = func(now int64) { r.sending(i, sent+now, image.size) }
+		r.c.OnProgress(func(now, _ int64) { r.sending(i, sent+now, image.size) })
 		if err := r.c.FlashPiece(r.ctx, partition, p.open(), p.size); err != nil {
 			return err
 		}

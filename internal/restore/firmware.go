@@ -9,16 +9,6 @@ import (
 	"xflash/sin"
 )
 
-// ItemKind is what a file of a bundle is for.
-type ItemKind string
-
-// Kinds of files.
-const (
-	ItemSIN   ItemKind = "sin"
-	ItemUnits ItemKind = "units" // a .ta file
-	ItemOther ItemKind = "other" // scripts, XML
-)
-
 // Firmware is what Check found in a bundle. Build needs nothing else.
 type Firmware struct {
 	Name     string // of the file or folder
@@ -41,7 +31,7 @@ type Item struct {
 	Member  string // name in the bundle
 	Base    string // last element of it, without a protecting b
 	Short   string // kernel
-	Kind    ItemKind
+	Kind    ftf.Kind
 	image   phone.Image // of SIN files; zero when its name is unknown
 	Boot    bool        // belongs to the boot delivery
 	Bytes   int64
@@ -77,6 +67,9 @@ type Item struct {
 	open   func() (io.ReadCloser, error)
 	ta     func() (*ftf.TAFile, error)
 }
+
+// sendable reports whether files of this kind are sent; the others, scripts and XML, are only read.
+func (it *Item) sendable() bool { return it.Kind == ftf.KindSIN || it.Kind == ftf.KindTA }
 
 // Open starts to read the file from its start.
 func (it *Item) Open() (io.ReadCloser, error) { return it.open() }

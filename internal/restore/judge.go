@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"xflash/ftf"
 	"xflash/internal/phone"
 	"xflash/sin"
 	"xflash/usbproto/s1"
@@ -43,7 +44,7 @@ func newJudge(fw *Firmware, ph *Facts, p Request) (*judge, error) {
 // at counts even when it would not be sent, because a bundle that aims at a protected
 // partition is not to be trusted; only --skip, by name, takes a file out of that.
 func (j *judge) judge(it *Item) verdict {
-	if it.Kind == ItemOther {
+	if !it.sendable() {
 		return verdict{refused: damage(it)}
 	}
 	if it.Replaced || j.sel.skips(it.thing()) {
@@ -64,7 +65,7 @@ func (j *judge) judge(it *Item) verdict {
 	if ps := damage(it); ps != nil {
 		return verdict{refused: ps}
 	}
-	if it.Kind == ItemUnits {
+	if it.Kind == ftf.KindTA {
 		return j.units(it)
 	}
 	if ps := j.content(it); len(ps) > 0 {
@@ -91,30 +92,27 @@ func (j *judge) judge(it *Item) verdict {
 // byte what is wanted.
 func (j *judge) leftOut(it *Item) string {
 	switch {
-	case it.Kind == ItemOther:
+	case !it.sendable():
 		return "it is not a firmware image"
 	case it.Replaced:
 		return "--loader names another loader"
-	case it.Kind == ItemUnits && j.p.Route == RouteFastboot:
+	case it.Kind == ftf.KindTA && j.p.Route == RouteFastboot:
 		return "fastboot cannot write the trim area"
 	case it.Boot && j.p.Route == RouteFastboot:
 		return "fastboot does not write the boot chain"
-	case it.Boot:
-		if why := j.sel.leavesOut(theBootSet); why != "" {
+	case it.Boot || it.Kind == ftf.KindTA:
+		why, none := j.sel.leavesOut(it.thing()), j.fw.Family.NoBootSet
+		switch {
+		case why != "":
 			return why
-		}
-		if why := j.fw.Family.NoBootSet; why != "" {
-			return "boot chain: " + why
-		}
-		if j.fw.Delivery == nil {
+		case !it.Boot:
+			return j.keepsUnits(it)
+		case none != "":
+			return "boot chain: " + none
+		case j.fw.Delivery == nil:
 			return "no boot_delivery.xml says which phone it is for"
 		}
 		return ""
-	case it.Kind == ItemUnits:
-		if why := j.sel.leavesOut(it.thing()); why != "" {
-			return why
-		}
-		return j.keepsUnits(it)
 	}
 	img := it.image
 	switch {
@@ -150,7 +148,7 @@ func (j *judge) leftOut(it *Item) string {
 // not they would be sent.
 func (j *judge) aim(it *Item) (ps Problems) {
 	refuse := func(what, why string) { ps.refuse(it.Member, what, why, j.skipHint(it)) }
-	if it.Kind == ItemUnits {
+	if it.Kind == ftf.KindTA {
 		return j.aimUnits(it)
 	}
 	if j.fw.command() {

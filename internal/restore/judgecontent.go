@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"xflash/ftf"
 	"xflash/internal/phone"
 	"xflash/sin"
 )
@@ -65,7 +66,7 @@ func (j *judge) rivals(it *Item) (members []string) {
 		return nil // of a boot set that is not written
 	}
 	for _, other := range j.fw.Items {
-		if other == it || other.Kind != ItemSIN || other.Boot != it.Boot || it.Boot && !j.boot.has(other) {
+		if other == it || other.Kind != ftf.KindSIN || other.Boot != it.Boot || it.Boot && !j.boot.has(other) {
 			continue
 		}
 		if it.image.Short != "" && other.image.Short == it.image.Short && j.leftOut(other) == "" {

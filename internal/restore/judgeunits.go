@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"xflash/ftf"
 	"xflash/internal/phone"
 )
 
@@ -82,7 +83,7 @@ func (j *judge) units(it *Item) verdict {
 // sameUnit finds another wanted .ta file that sets a unit.
 func (j *judge) sameUnit(it *Item, unit uint32) *Item {
 	for _, other := range j.fw.Items {
-		if other == it || other.Kind != ItemUnits || other.Problem != nil || other.Boot != it.Boot || j.leftOut(other) != "" || unitData(other, unit) == nil {
+		if other == it || other.Kind != ftf.KindTA || other.Problem != nil || other.Boot != it.Boot || j.leftOut(other) != "" || unitData(other, unit) == nil {
 			continue
 		}
 		if !it.Boot || j.boot.has(other) {

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"xflash/ftf"
 	"xflash/internal/phone"
 	"xflash/internal/simphone"
 	"xflash/sin"
@@ -44,7 +45,7 @@ func bundleWith(t *testing.T, tables ...[]gpt.Entry) *Firmware {
 	for _, table := range tables {
 		fw.Layout.Tables = append(fw.Layout.Tables, sin.LayoutTable{Entries: table})
 	}
-	fw.Items = append(fw.Items, &Item{Member: "partition-image.sin", Short: "partition-image", Kind: ItemSIN, Type: sin.TypeLayout, Checked: true, Layout: fw.Layout},
+	fw.Items = append(fw.Items, &Item{Member: "partition-image.sin", Short: "partition-image", Kind: ftf.KindSIN, Type: sin.TypeLayout, Checked: true, Layout: fw.Layout},
 		image(t, "kernel.sin", "boot", 20480<<10))
 	return fw
 }
@@ -52,7 +53,7 @@ func bundleWith(t *testing.T, tables ...[]gpt.Entry) *Firmware {
 func image(t *testing.T, member, label string, size int64) *Item {
 	t.Helper()
 	short, _, _ := strings.Cut(member, ".")
-	return &Item{Member: member, Short: short, Kind: ItemSIN, Type: sin.TypeImage, Checked: true,
+	return &Item{Member: member, Short: short, Kind: ftf.KindSIN, Type: sin.TypeImage, Checked: true,
 		Targets: []sin.Target{{GUID: entry(t, z3c(t, testDisk), label).Unique, End: size}}}
 }
 
@@ -236,7 +237,7 @@ func TestLayoutThatIsNotSent(t *testing.T) {
 // TestTwoLayoutFiles: one would be sent, the other would judge.
 func TestTwoLayoutFiles(t *testing.T) {
 	fw := bundleWith(t, z3c(t, testDisk))
-	fw.Items = append(fw.Items, &Item{Member: "sub/partition.sin", Short: "partition", Kind: ItemSIN, Type: sin.TypeLayout, Checked: true})
+	fw.Items = append(fw.Items, &Item{Member: "sub/partition.sin", Short: "partition", Kind: ftf.KindSIN, Type: sin.TypeLayout, Checked: true})
 	ps, _ := fw.judgeStorage(nil, fw.Items)
 	if len(ps) != 1 || ps[0].Item != "sub/partition.sin" || !strings.Contains(ps[0].What, "partition-image.sin") {
 		t.Errorf("%v", ps)

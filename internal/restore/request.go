@@ -131,7 +131,7 @@ func (fw *Firmware) meant(selector, route string) (found []thing, part bool) {
 // fits is the one place where a selector is compared with a file: with its short name, its
 // path in the bundle and its base name, in any case. The names of one image count as one.
 func (fw *Firmware) fits(selector string, it *Item) bool {
-	if it.Kind == ItemOther || it.Replaced {
+	if !it.sendable() || it.Replaced {
 		return false
 	}
 	for _, name := range []string{it.Short, it.Member, it.Base} {
@@ -166,7 +166,7 @@ func (fw *Firmware) near(selector, route string) (names []string) {
 		all = append([]string{fw.bootName()}, all...)
 	}
 	for _, it := range fw.Items {
-		if it.Kind != ItemOther && !it.Boot && !it.Replaced {
+		if it.sendable() && !it.Boot && !it.Replaced {
 			all = append(all, it.Short, it.Base, it.Member)
 		}
 	}

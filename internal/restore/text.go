@@ -74,9 +74,6 @@ func (p *Plan) TextFor(width, done int) string {
 
 // left is how many bytes the steps after done ones send.
 func (p *Plan) left(done int) (n int64) {
-	if done == 0 {
-		return p.Bytes
-	}
 	for _, s := range p.Steps[min(done, len(p.Steps)):] {
 		n += s.Bytes
 	}

@@ -1,6 +1,7 @@
 package command
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -32,14 +33,10 @@ var Defaults = Options{
 }
 
 func (o Options) withDefaults() Options {
-	for _, f := range []struct{ have, normal *time.Duration }{
-		{&o.Answer, &Defaults.Answer}, {&o.Piece, &Defaults.Piece}, {&o.Stored, &Defaults.Stored}, {&o.Work, &Defaults.Work},
-		{&o.Sync, &Defaults.Sync}, {&o.Wait, &Defaults.Wait}, {&o.Stall, &Defaults.Stall},
-	} {
-		if *f.have <= 0 {
-			*f.have = *f.normal
-		}
-	}
+	d := Defaults
+	o.Answer, o.Piece, o.Stored = cmp.Or(o.Answer, d.Answer), cmp.Or(o.Piece, d.Piece), cmp.Or(o.Stored, d.Stored)
+	o.Work, o.Sync = cmp.Or(o.Work, d.Work), cmp.Or(o.Sync, d.Sync)
+	o.Wait, o.Stall = cmp.Or(o.Wait, d.Wait), cmp.Or(o.Stall, d.Stall)
 	return o
 }
 

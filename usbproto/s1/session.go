@@ -1,6 +1,7 @@
 package s1
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -32,16 +33,11 @@ var Defaults = Options{
 }
 
 func (o Options) withDefaults() Options {
-	for _, f := range []struct{ have, normal *time.Duration }{
-		{&o.Hello, &Defaults.Hello}, {&o.Small, &Defaults.Small}, {&o.Answer, &Defaults.Answer}, {&o.Chunk, &Defaults.Chunk},
-		{&o.LastChunk, &Defaults.LastChunk}, {&o.LoaderHello, &Defaults.LoaderHello},
-		{&o.Details, &Defaults.Details}, {&o.Stall, &Defaults.Stall},
-	} {
-		if *f.have <= 0 {
-			*f.have = *f.normal
-		}
-	}
-	o.Details = min(o.Details, o.Small)
+	d := Defaults
+	o.Hello, o.Small, o.Answer = cmp.Or(o.Hello, d.Hello), cmp.Or(o.Small, d.Small), cmp.Or(o.Answer, d.Answer)
+	o.Chunk, o.LastChunk = cmp.Or(o.Chunk, d.Chunk), cmp.Or(o.LastChunk, d.LastChunk)
+	o.LoaderHello, o.Stall = cmp.Or(o.LoaderHello, d.LoaderHello), cmp.Or(o.Stall, d.Stall)
+	o.Details = min(cmp.Or(o.Details, d.Details), o.Small)
 	return o
 }
 
