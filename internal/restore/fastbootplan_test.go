@@ -267,6 +267,7 @@ func TestFastbootRouteIsRefused(t *testing.T) {
 		"no name":             {facts: func(f *restore.FastbootFacts) { f.Product = "" }, want: "does not say which model"},
 		"no name, --model":    {facts: func(f *restore.FastbootFacts) { f.Product = "" }, request: restore.Request{Model: "D5803"}},
 		"--model contradicts": {request: restore.Request{Model: "D6603"}, want: "--model says D6603, the phone says D5803"},
+		"unknown --model":     {request: restore.Request{Model: "X9999"}, want: "--model names an unknown model"},
 		"too large":           {facts: func(f *restore.FastbootFacts) { f.Sizes = map[string]int64{"system": 1 << 20} }, want: "holds 1048576"},
 		"kernel too large":    {facts: func(f *restore.FastbootFacts) { f.Sizes = map[string]int64{"boot": 64 << 10} }, want: "fastboot cannot write this kernel"},
 		"nothing left":        {request: restore.Request{Only: []string{"loader"}}, want: "nothing in it is left"},
