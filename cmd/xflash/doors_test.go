@@ -442,3 +442,16 @@ func bootMember(members []member) string {
 	}
 	panic("no boot set")
 }
+
+// TestEveryMissingFileIsNamed: a file that is not there hides neither the others nor what is
+// missing besides.
+func TestEveryMissingFileIsNamed(t *testing.T) {
+	g := &inputs{t: t, dir: t.TempDir()}
+	good := g.write(filepath.Join(g.sub(), "boot.img"), bootImage(t))
+	for _, command := range []string{"verify", "inspect"} {
+		exit, out, talk := door(t, command, "first-missing", good, "last-missing")
+		if exit != exitOther || !strings.Contains(out, "boot.img") || !strings.Contains(talk, "first-missing") || !strings.Contains(talk, "last-missing") {
+			t.Errorf("%s: exit %d\n%s%s", command, exit, out, talk)
+		}
+	}
+}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -92,7 +91,7 @@ func (p *proofOptions) eachReport(ctx context.Context, a *app, paths []string, t
 		show := newProgress(a.ui)
 		opt.Progress = func(name string, done, total int64) { show.file("reading", name, done, total) }
 	}
-	var first error
+	var failed error
 	for _, path := range paths {
 		report, err := inspect.Path(ctx, path, opt)
 		if err == nil {
@@ -101,9 +100,14 @@ func (p *proofOptions) eachReport(ctx context.Context, a *app, paths []string, t
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		first = cmp.Or(first, err)
+		switch {
+		case failed == nil:
+			failed = err
+		case err != nil:
+			failed = fmt.Errorf("%w; %w", failed, err)
+		}
 	}
-	return first
+	return failed
 }
 
 // inspection prints one report.
