@@ -36,15 +36,15 @@ func (b *blockReader) Read(p []byte) (int, error) {
 		if b.err != nil {
 			return 0, b.err
 		}
-		b.ready, b.err = b.piece()
+		b.ready, b.err = b.buffer()
 	}
 	n := copy(p, b.ready)
 	b.ready = b.ready[n:]
 	return n, nil
 }
 
-// piece reads the next piece and gives it when it may go out.
-func (b *blockReader) piece() ([]byte, error) {
+// buffer reads the next buffer and gives it when it may go out.
+func (b *blockReader) buffer() ([]byte, error) {
 	if b.block == len(b.h.Blocks) {
 		return nil, expectEnd(b.r, b.offset)
 	}

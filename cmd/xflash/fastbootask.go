@@ -81,7 +81,7 @@ func (a *app) prepareMaker(ctx context.Context, c *fastbootConn, word, rest stri
 // prepareLogical refuses a word of userspace fastboot on a phone that is not in it: a boot
 // loader knows none of them.
 func (a *app) prepareLogical(ctx context.Context, c *fastbootConn, word, command string, yes bool) (act, error) {
-	userspace, err := c.told(ctx, "is-userspace")
+	userspace, err := c.variable(ctx, "is-userspace")
 	if err != nil {
 		return nil, err
 	}

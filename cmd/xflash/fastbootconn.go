@@ -112,8 +112,8 @@ func (a *app) fastbootPipe(ctx context.Context) (conn usbproto.Conn, p fastbootP
 	return conn, p, nil
 }
 
-// told is the value of a variable, "" of one that the loader does not have.
-func (c *fastbootConn) told(ctx context.Context, name string) (string, error) {
+// variable is the value of a variable, "" of one that the loader does not have.
+func (c *fastbootConn) variable(ctx context.Context, name string) (string, error) {
 	v, err := c.Getvar(ctx, name)
 	var refusal *fastboot.Refusal
 	if errors.As(err, &refusal) {
@@ -126,7 +126,7 @@ func (c *fastbootConn) told(ctx context.Context, name string) (string, error) {
 func (c *fastbootConn) facts(ctx context.Context, model string) (bootcheck.Target, error) {
 	values := map[string]string{}
 	for _, name := range []string{"product", "version-bootloader", "secure", "unlocked"} {
-		v, err := c.told(ctx, name)
+		v, err := c.variable(ctx, name)
 		if err != nil {
 			return bootcheck.Target{}, err
 		}

@@ -46,7 +46,7 @@ func (a *app) admitImage(ctx context.Context, c *fastbootConn, target bootcheck.
 		p.Size = told
 	}
 	if !p.Kernel {
-		if err := fits(ctx, p, image); err != nil {
+		if err := checkContent(ctx, p, image); err != nil {
 			return image, err
 		}
 		return image, unlocked(target)
@@ -57,9 +57,9 @@ func (a *app) admitImage(ctx context.Context, c *fastbootConn, target bootcheck.
 	return a.admitBoot(ctx, image, p, target, yes)
 }
 
-// fits says why a file must not be written to a partition that holds a file system, nil when
+// checkContent says why a file must not be written to a partition that holds a file system, nil when
 // it may. A sparse image is examined.
-func fits(ctx context.Context, p phone.Partition, image imageFile) error {
+func checkContent(ctx context.Context, p phone.Partition, image imageFile) error {
 	r, size, shut, err := image.open()
 	if err != nil {
 		return err

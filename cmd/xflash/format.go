@@ -118,7 +118,7 @@ func (a *app) prepareWipe(ctx context.Context, c *fastbootConn, name string, o f
 // fileSystemOf asks the phone for type and size, as far as the person does not say them.
 func (a *app) fileSystemOf(ctx context.Context, c *fastbootConn, name string, p phone.Partition, o formatOptions) (kind string, bytes int64, err error) {
 	if kind = o.kind; kind == "" {
-		if kind, err = c.told(ctx, "partition-type:"+name); err != nil {
+		if kind, err = c.variable(ctx, "partition-type:"+name); err != nil {
 			return "", 0, err
 		}
 	}

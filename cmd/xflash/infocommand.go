@@ -40,7 +40,7 @@ func (a *app) commandInfo(ctx context.Context, p *flashPhone) error {
 	a.ui.result("The phone is in the flash mode of 2017 and later.\n\n")
 	a.showRows(rows, storage, units)
 	if len(untold) > 0 {
-		a.ui.hanging("not told           ", strings.Join(untold, ", ")+": this boot loader does not know them, which is normal")
+		a.ui.hanging("not reported       ", strings.Join(untold, ", ")+": this boot loader does not know them, which is normal")
 	}
 	a.ui.hanging("battery            ", battery)
 	if low {

@@ -37,7 +37,7 @@ func (c *restoreCommand) finished(plan *restore.Plan, p restore.Request) {
 		what = "the phone has what was asked for (" + sentNames(plan) + "), everything else is as it was"
 	}
 	then, steps := ", and has switched itself off", []string{"Unplug the cable.", "Switch the phone on. The first start takes up to ten minutes."}
-	if c.second {
+	if c.fastboot {
 		if !left {
 			what = "the phone has everything that fastboot can write"
 		}

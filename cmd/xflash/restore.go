@@ -21,14 +21,14 @@ import (
 type restoreCommand struct {
 	patience time.Duration // how long the phone is waited for; 0: see await
 	*app
-	request restore.Request
-	dryRun  bool
-	yes     bool
-	resume  bool
-	keep    bool
-	second  bool // through fastboot
-	loader  string
-	roots   []string
+	request  restore.Request
+	dryRun   bool
+	yes      bool
+	resume   bool
+	keep     bool
+	fastboot bool // through fastboot
+	loader   string
+	roots    []string
 }
 
 func newRestoreCommand(a *app) *cobra.Command {
@@ -73,7 +73,7 @@ Volume Up, plug in the cable; the light turns blue).`,
 	f.StringSliceVar(&c.request.Only, "only", nil, "flash only these, by short name, such as kernel,fotakernel (boot means the boot set)")
 	f.StringSliceVar(&c.request.Skip, "skip", nil, "leave these out, by short name or file name")
 	f.BoolVar(&c.resume, "resume", false, "continue a restore that was stopped")
-	f.BoolVar(&c.second, "fastboot", false, "write what fastboot can, to an unlocked phone in fastboot mode")
+	f.BoolVar(&c.fastboot, "fastboot", false, "write what fastboot can, to an unlocked phone in fastboot mode")
 	f.StringVar(&c.request.Model, "model", "", "the model printed on the phone, if the phone does not tell")
 	f.StringVar(&c.loader, "loader", "", "use this file as loader.sin, for bundles without one")
 	f.StringSliceVar(&c.roots, "root", nil, "also trust this root certificate (PEM), for firmware of simulated phones")
@@ -86,7 +86,7 @@ func (c *restoreCommand) run(ctx context.Context, path string) error {
 	if c.resume && (len(c.request.Only) > 0 || len(c.request.Skip) > 0 || c.request.Wipe || c.request.Model != "") {
 		return usageError{errors.New("--resume continues the plan you agreed to and cannot be combined with --only, --skip, --wipe and --model")}
 	}
-	if c.second {
+	if c.fastboot {
 		c.request.Route = restore.RouteFastboot
 	}
 	bundle, err := openBundle(path)
@@ -94,7 +94,7 @@ func (c *restoreCommand) run(ctx context.Context, path string) error {
 		return err
 	}
 	defer bundle.Close()
-	if err := c.fits(bundle); err != nil {
+	if err := c.checkOptions(bundle); err != nil {
 		return err
 	}
 	if c.resume { // which files are checked is in the phone's journal
@@ -118,7 +118,7 @@ func (c *restoreCommand) run(ctx context.Context, path string) error {
 
 // judge makes the plan as far as it can be made without a phone; alone says that it stays so.
 func (c *restoreCommand) judge(ctx context.Context, fw *restore.Firmware, alone bool) (*restore.Plan, error) {
-	if !c.second {
+	if !c.fastboot {
 		return restore.Build(fw, nil, c.request)
 	}
 	var boots map[string]restore.BootImage
@@ -131,11 +131,11 @@ func (c *restoreCommand) judge(ctx context.Context, fw *restore.Firmware, alone 
 	return restore.BuildFastboot(fw, nil, boots, c.request)
 }
 
-// fits refuses options that mean nothing for a bundle of 2017 and later.
-func (c *restoreCommand) fits(bundle *ftf.Bundle) error {
+// checkOptions refuses options that mean nothing for a bundle of 2017 and later.
+func (c *restoreCommand) checkOptions(bundle *ftf.Bundle) error {
 	switch {
 	case !restore.SpeaksCommands(bundle):
-	case c.second:
+	case c.fastboot:
 		return usageError{errors.New("--fastboot is for phones up to 2016: those of 2017 and later take their firmware in flash mode only")}
 	case c.loader != "":
 		return usageError{errors.New("--loader is for phones up to 2016: those of 2017 and later need no loader.sin")}
@@ -279,7 +279,7 @@ func (c *restoreCommand) closed(closing error, done bool, err error) error {
 // the middle of a packet: it takes whatever is sent as the rest of that packet.
 func (c *restoreCommand) offerResume(store restore.Store, err error) error {
 	f := classify(err)
-	if c.second || f.exit != exitBroken || len(store.Unfinished()) == 0 {
+	if c.fastboot || f.exit != exitBroken || len(store.Unfinished()) == 0 {
 		return err
 	}
 	f.text += "\n  An interrupted restore can leave a phone in the middle of a packet; it then answers nothing until you switch it off."

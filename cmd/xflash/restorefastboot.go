@@ -78,10 +78,10 @@ func (c *fastbootConn) loaderFacts(ctx context.Context, model string) (*restore.
 		return nil, err
 	}
 	f := &restore.FastbootFacts{Target: target, Sizes: map[string]int64{}}
-	if f.Product, err = c.told(ctx, "product"); err != nil {
+	if f.Product, err = c.variable(ctx, "product"); err != nil {
 		return nil, err
 	}
-	serial, err := c.told(ctx, "serialno")
+	serial, err := c.variable(ctx, "serialno")
 	if err != nil {
 		return nil, err
 	}

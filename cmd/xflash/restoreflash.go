@@ -41,7 +41,7 @@ func (plainTalk) advise(err error) error                                   { ret
 func (c *restoreCommand) talk(ctx context.Context, bundle *ftf.Bundle, fw *restore.Firmware, show *progress) (talk, error) {
 	mode := usbproto.ModeFlash
 	switch {
-	case c.second:
+	case c.fastboot:
 		mode = usbproto.ModeFastboot
 	case restore.SpeaksCommands(bundle):
 		mode = usbproto.ModeFlash2017
@@ -49,7 +49,7 @@ func (c *restoreCommand) talk(ctx context.Context, bundle *ftf.Bundle, fw *resto
 	if err := c.await(ctx, mode, keyModel(fw, c.request.Model)); err != nil {
 		return nil, err
 	}
-	if c.second {
+	if c.fastboot {
 		return c.talkFastboot(ctx)
 	}
 	phone, err := c.flashPhone(ctx, mode)

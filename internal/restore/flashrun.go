@@ -56,7 +56,7 @@ func (r *flashRun) ready() error {
 }
 
 func (r *flashRun) settle() error {
-	if r.s.OpenPartition() == 0 {
+	if r.s.OpenedTA() == 0 {
 		return nil
 	}
 	return r.s.CloseTA(r.ctx)
@@ -169,7 +169,7 @@ func (r *flashRun) closeAfterError(failed *StepError) {
 	}
 	// The phone is still listening. It ends the session and switches itself off; with unit
 	// 10100 set it comes back in flash mode (usbproto/s1/PROTOCOL.md §10.4).
-	if r.s.OpenPartition() != 0 && refusal.Command != s1.CmdCloseTA {
+	if r.s.OpenedTA() != 0 && refusal.Command != s1.CmdCloseTA {
 		_ = r.s.CloseTA(r.ctx)
 	}
 	_ = r.s.End(r.ctx)

@@ -16,7 +16,7 @@ func (s *Session) exchange(ctx context.Context, at At, flags uint32, data []byte
 	if usbproto.Over(ctx) { // between two packets: nothing is lost
 		return Packet{}, s.failed(at, usbproto.ContextError(ctx))
 	}
-	reply, err := s.link.trade(ctx, Packet{at.Command, flags, data}, at.Doing, limit, 0)
+	reply, err := s.link.roundTrip(ctx, Packet{at.Command, flags, data}, at.Doing, limit, 0)
 	if err != nil {
 		broke := s.broke(at, err)
 		if errors.Is(err, usbproto.ErrTimeout) && !usbproto.Over(ctx) && s.link.between() {
@@ -43,7 +43,7 @@ func (s *Session) exchange(ctx context.Context, at At, flags uint32, data []byte
 // why asks for the last error with command 7. A phone that refuses even that has given
 // no reason: the text is empty.
 func (s *Session) why(ctx context.Context, doing string, limit time.Duration, late Command) ([]byte, error) {
-	p, err := s.link.trade(ctx, Packet{Command: CmdError, Flags: flagsHost}, doing, limit, late)
+	p, err := s.link.roundTrip(ctx, Packet{Command: CmdError, Flags: flagsHost}, doing, limit, late)
 	return p.Data, err
 }
 

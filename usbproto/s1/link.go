@@ -60,10 +60,10 @@ func (l *link) search(on bool) {
 	}
 }
 
-// trade is one packet out and its answer in, within a limit. Greetings in between are
+// roundTrip is one packet out and its answer in, within a limit. Greetings in between are
 // passed over: they come late, or twice, from a phone that was just plugged in. late is
 // a command whose answer was given up, 0 for none; it may still come.
-func (l *link) trade(ctx context.Context, p Packet, doing string, limit time.Duration, late Command) (Packet, error) {
+func (l *link) roundTrip(ctx context.Context, p Packet, doing string, limit time.Duration, late Command) (Packet, error) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	defer l.stall.Watch(doing)()

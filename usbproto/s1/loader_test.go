@@ -66,8 +66,8 @@ func TestLoader(t *testing.T) {
 				if err := s.SendLoader(ctx, image("loader.sin", loaderHeader, loaderData), nil); err != nil {
 					t.Fatal(err)
 				}
-				if s.Stage() != s1.StageLoader || s.Info().Version() != "MSM8974AB_22" || s.OpenPartition() != 0 {
-					t.Errorf("stage %q, version %q, partition %d", s.Stage(), s.Info().Version(), s.OpenPartition())
+				if s.Stage() != s1.StageLoader || s.Info().Version() != "MSM8974AB_22" || s.OpenedTA() != 0 {
+					t.Errorf("stage %q, version %q, partition %d", s.Stage(), s.Info().Version(), s.OpenedTA())
 				}
 				if err := s.SendImage(ctx, image("system.sin", 10, packetSize+1), nil); err != nil {
 					t.Error(err)

@@ -27,8 +27,8 @@ func TestOpenGreeted(t *testing.T) {
 				if got := s.Info().Version(); got != "S1_Boot_MSM8974AC_11" || s.Stage() != s1.StageBoot {
 					t.Errorf("version %q, stage %q", got, s.Stage())
 				}
-				if s.OpenPartition() != 0 {
-					t.Errorf("partition %d", s.OpenPartition())
+				if s.OpenedTA() != 0 {
+					t.Errorf("partition %d", s.OpenedTA())
 				}
 			})
 		})

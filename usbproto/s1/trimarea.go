@@ -34,8 +34,8 @@ type Unit struct {
 // on newer phones 8 MiB (internal/trimarea/FORMAT.md §1.1).
 const maxUnits = 8 << 20
 
-// OpenPartition is the trim-area partition that this session opened, 0 when none is open.
-func (s *Session) OpenPartition() int { return s.ta }
+// OpenedTA is the trim-area partition that this session opened, 0 when none is open.
+func (s *Session) OpenedTA() int { return s.ta }
 
 // OpenTA opens a trim-area partition. Only one is open at a time. One that an earlier
 // run left open makes the phone refuse; it is closed then.

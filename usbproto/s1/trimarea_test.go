@@ -48,13 +48,13 @@ func TestTrimArea(t *testing.T) {
 		if err := s.WriteUnit(ctx, 2404, nil); err != nil {
 			t.Errorf("an empty unit that reads as absent: %v", err)
 		}
-		if s.OpenPartition() != 2 {
-			t.Errorf("partition %d", s.OpenPartition())
+		if s.OpenedTA() != 2 {
+			t.Errorf("partition %d", s.OpenedTA())
 		}
 		if err := errors.Join(s.CloseTA(ctx), s.OpenTA(ctx, 1)); err != nil {
 			t.Error(err)
 		}
-		if got, err := s.ReadUnit(ctx, 1877); err != nil || len(got) != 1 || s.OpenPartition() != 1 {
+		if got, err := s.ReadUnit(ctx, 1877); err != nil || len(got) != 1 || s.OpenedTA() != 1 {
 			t.Errorf("% x %v", got, err)
 		}
 	})
@@ -96,7 +96,7 @@ func TestNeverWritten(t *testing.T) {
 		refused := func(number uint32) {
 			t.Helper()
 			var e *s1.UnitError
-			if err := s.WriteUnit(ctx, number, []byte{1}); !errors.As(err, &e) || e.Unit != number || e.Partition != s.OpenPartition() {
+			if err := s.WriteUnit(ctx, number, []byte{1}); !errors.As(err, &e) || e.Unit != number || e.Partition != s.OpenedTA() {
 				t.Errorf("unit %d: %v", number, err)
 			}
 		}
@@ -197,7 +197,7 @@ func TestOpenTALeftOpen(t *testing.T) {
 			t.Error(err)
 		}
 		var r *s1.Refusal
-		if err := s.OpenTA(ctx, 2); !errors.As(err, &r) || r.Code != "0016" || s.OpenPartition() != 0 {
+		if err := s.OpenTA(ctx, 2); !errors.As(err, &r) || r.Code != "0016" || s.OpenedTA() != 0 {
 			t.Error(err)
 		}
 	})
@@ -323,7 +323,7 @@ func TestAckWithMore(t *testing.T) {
 		p.send(10, 5, nil)
 	}, func(ctx context.Context, t *testing.T, s *s1.Session) {
 		var pe *s1.PacketError
-		if err := s.CloseTA(ctx); !errors.As(err, &pe) || s.OpenPartition() != 2 {
+		if err := s.CloseTA(ctx); !errors.As(err, &pe) || s.OpenedTA() != 2 {
 			t.Error(err)
 		}
 	})
