@@ -20,7 +20,7 @@ func (p *inspection) details(r *inspect.Report) {
 		p.line("signer", "%s, revision %s, certificate by %s", r.SignerCN, r.CertSerial, r.IssuerCN)
 	}
 	if r.SIN != nil && r.LoaderVersion != "" {
-		p.line("loader", "version %s, map tags %s", r.LoaderVersion, r.MapTags)
+		p.line("loader", "version %s, map tags %s", r.LoaderVersion, cmp.Or(r.MapTags, "none"))
 	}
 	if r.Payload != nil {
 		p.payload(r.Payload)

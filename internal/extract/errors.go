@@ -16,7 +16,7 @@ func (e *FormatError) Error() string {
 	if e.Title == "unknown" {
 		return e.Path + ": unknown file format"
 	}
-	return fmt.Sprintf("%s: it is %s: there is nothing in it to unpack", e.Path, text.WithArticle(e.Title))
+	return fmt.Sprintf("%s: it is %s, which xflash cannot unpack", e.Path, text.WithArticle(e.Title))
 }
 
 // OptionError is an option that means nothing for the file at hand.
