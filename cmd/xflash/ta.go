@@ -68,7 +68,7 @@ func trimFailure(ctx context.Context, path string, err error) error {
 	}
 	kind, title, e := inspect.Identify(ctx, path)
 	switch {
-	case e != nil: // a folder
+	case e != nil: // it can no longer be read
 	case kind == inspect.KindTrimArea, kind == inspect.KindTA, kind == inspect.KindDisk, kind == inspect.KindEmpty:
 	case kind == inspect.KindZip, kind == inspect.KindBundle, kind == inspect.KindCompressed:
 		if !errors.Is(err, trimarea.ErrArchive) {

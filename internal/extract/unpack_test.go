@@ -3,6 +3,7 @@ package extract
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"io"
 	"io/fs"
@@ -245,6 +246,29 @@ func TestGaps(t *testing.T) {
 		if got, err := os.ReadFile(filepath.Join(dir, "cache.img")); err != nil || !bytes.Equal(got, want) {
 			t.Errorf("gap %#x: %d bytes, %v", gap, len(got), err)
 		}
+	}
+
+	// Of phones of 2017 and later the whole is filled first, so zeros must be written over it.
+	le := binary.LittleEndian
+	chunk := []byte("\x3a\xff\x26\xed\x01\x00\x00\x00\x1c\x00\x0c\x00")
+	for _, v := range []uint32{4096, 3, 2, 0, 0xCAC1, 2, 12 + 8192} { // two blocks of data …
+		chunk = le.AppendUint32(chunk, v)
+	}
+	chunk = append(append(chunk, raw...), make([]byte, 4096)...)
+	for _, v := range []uint32{0xCAC3, 1, 12} { // … and one that is left as it is
+		chunk = le.AppendUint32(chunk, v)
+	}
+	var out bytes.Buffer
+	if err := (mkimage.ArchiveBuilder{Name: "cache", CMS: []byte{0x30, 0x82, 0, 4, 0, 0, 0, 0},
+		Chunks: []*io.SectionReader{io.NewSectionReader(bytes.NewReader(chunk), 0, int64(len(chunk)))}}).Build(&out); err != nil {
+		t.Fatal(err)
+	}
+	path = write(t, filepath.Join(t.TempDir(), "cache.sin"), out.Bytes())
+	dir := t.TempDir()
+	mustUnpack(t, path, Options{Dir: dir, Gap: 0xFF})
+	want := slices.Concat(raw, make([]byte, 4096), bytes.Repeat([]byte{0xFF}, 4096))
+	if got, err := os.ReadFile(filepath.Join(dir, "cache.img")); err != nil || !bytes.Equal(got, want) {
+		t.Errorf("archive: %d bytes, %v", len(got), err)
 	}
 }
 

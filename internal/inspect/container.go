@@ -24,6 +24,9 @@ const maxUnpacked = 64 << 30
 // tar reads a tar archive that is not a SIN: a backup, sources, an Odin package.
 func (in *inspector) tar(ctx context.Context, rep *Report, s source) error {
 	rep.Kind, rep.Title = KindTar, "tar archive, not Sony firmware"
+	if in.kindOnly {
+		return nil
+	}
 	r, err := s.open()
 	if err != nil {
 		return err
@@ -69,6 +72,9 @@ func (in *inspector) compressed(ctx context.Context, rep *Report, s source) erro
 	}
 	format := unpack.Detect(head)
 	rep.Kind, rep.Title = KindCompressed, format.String()+" file"
+	if in.kindOnly {
+		return nil
+	}
 	var n int64
 	inside := s
 	inside.at, inside.size = nil, 0

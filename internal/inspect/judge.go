@@ -94,7 +94,7 @@ func (r *Report) promised() []Kind {
 // inArchive records that the archive around a file has the right checksum for it, unless the
 // file is damaged. That is all there is to know of a file of an unknown kind.
 func (r *Report) inArchive() {
-	if r.checksum = !r.Damaged(); r.checksum && r.Kind == KindUnknown && !r.unread {
+	if r.checksum = !r.Damaged(); r.checksum && r.Title == "unknown" {
 		r.Title, r.Whole = "other file", &Integrity{State: StateUnproven, Text: "the archive has the right checksum for it; xflash does not know its format"}
 	}
 }

@@ -1,10 +1,15 @@
 package inspect
 
 import (
+	"archive/tar"
+	"archive/zip"
 	"bytes"
+	"compress/gzip"
 	"context"
 	"encoding/binary"
+	"errors"
 	"io"
+	"math/rand/v2"
 	"strings"
 	"testing"
 
@@ -222,5 +227,73 @@ func TestCommandLineIsMasked(t *testing.T) {
 		if rep.Boot == nil || rep.Boot.Cmdline != want {
 			t.Errorf("ids shown %v: %+v", shown, rep.Boot)
 		}
+	}
+}
+
+// A header is compared with what was read of a file, not only with the length of the file.
+func TestOverlaysLongerThanWhatIsRead(t *testing.T) {
+	const total = maxBoot + 4096
+	for name, at := range map[string]uint32{"list": total - 64, "tree": 32} {
+		data := append(bytes.Clone(dtboMagic), make([]byte, 124)...)
+		for i, v := range map[int]uint32{4: total, 12: 32, 16: 1, 20: at, 32: 40, 36: total - 40} {
+			binary.BigEndian.PutUint32(data[i:], v)
+		}
+		rep := &Report{Size: total}
+		if rep.dtbo(data); rep.Damaged() || rep.Whole == nil || !strings.Contains(rep.Whole.Text, "only its header") {
+			t.Errorf("%s: %+v", name, rep.Whole)
+		}
+	}
+}
+
+// What only names the kind of a file reads no archive: it may be as large as a disk.
+func TestKindOnlyReadsNoArchive(t *testing.T) {
+	var packed, tarred bytes.Buffer
+	z, w := gzip.NewWriter(&packed), tar.NewWriter(&tarred)
+	noise := make([]byte, 1<<20)
+	_, _ = rand.NewChaCha8([32]byte{}).Read(noise) // never fails
+	_, err := z.Write(noise)
+	err = errors.Join(err, z.Close(), w.WriteHeader(&tar.Header{Name: "system.ext4.win", Mode: 0o600, Size: int64(len(noise))}))
+	if _, errData := w.Write(noise); errors.Join(err, errData, w.Close()) != nil {
+		t.Fatal(err, errData)
+	}
+	for kind, data := range map[Kind][]byte{KindCompressed: packed.Bytes(), KindTar: tarred.Bytes()} {
+		in, file := newInspector(Options{}), &counted{ReaderAt: bytes.NewReader(data)}
+		in.kindOnly = true
+		rep, err := in.file(context.Background(), fileSource("file", file, int64(len(data))))
+		if err != nil || rep.Kind != kind || file.bytes.Load() > int64(len(data)/4) {
+			t.Errorf("%s: %v, read %d of %d bytes", kind, err, file.bytes.Load(), len(data))
+		}
+	}
+}
+
+// A member of an archive that is not what its name says is told by what it is.
+func TestUnknownMembersOfArchives(t *testing.T) {
+	var out bytes.Buffer
+	z := zip.NewWriter(&out)
+	for name, data := range map[string][]byte{"D5803.ftf": pattern(300), "notes.bin": pattern(300), "answer.txt": []byte(`{"a": 1}`)} {
+		w, err := z.Create(name)
+		if err == nil {
+			_, err = w.Write(data)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	rep, err := File(context.Background(), "app.zip", bytes.NewReader(out.Bytes()), int64(out.Len()), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]string{"D5803.ftf": "but it is of an unknown format", "notes.bin": "other file", "answer.txt": "JSON text"}
+	for _, c := range rep.Contents {
+		if text := c.Title + "; " + c.Whole.Text; !strings.Contains(text, want[c.Name]) || c.Damaged() != (c.Name == "D5803.ftf") {
+			t.Errorf("%s: %s", c.Name, text)
+		}
+		delete(want, c.Name)
+	}
+	if len(want) > 0 {
+		t.Errorf("not shown: %v", want)
 	}
 }

@@ -123,10 +123,10 @@ func (in *inspector) zipMember(ctx context.Context, at io.ReaderAt, f *zip.File,
 	if err != nil {
 		return nil, nil, err
 	}
-	found.inArchive()
 	found.mayBeEmpty()
 	if !strings.EqualFold(path.Ext(f.Name), ".xml") { // apps pack theirs in binary form
 		found.named()
 	}
+	found.inArchive()
 	return found, data, nil
 }

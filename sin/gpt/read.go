@@ -3,6 +3,7 @@ package gpt
 import (
 	"bytes"
 	"encoding/binary"
+	"fmt"
 	"hash/crc32"
 	"io"
 	"slices"
@@ -172,7 +173,7 @@ func (c *tableCopy) table() (*Table, error) {
 	return t, nil
 }
 
-// readFull reads all of p. The end of the disk is an *Error; other failures stay as they are.
+// readFull reads all of p. The end of the disk is an *Error; other failures get their place.
 func readFull(r io.ReaderAt, p []byte, offset int64, where string) error {
 	n, err := r.ReadAt(p, offset)
 	switch {
@@ -181,5 +182,5 @@ func readFull(r io.ReaderAt, p []byte, offset int64, where string) error {
 	case err == io.EOF:
 		return &Error{where, offset + int64(n), io.ErrUnexpectedEOF}
 	}
-	return err
+	return fmt.Errorf("%s at byte %d: %w", where, offset+int64(n), err)
 }

@@ -3,8 +3,10 @@ package gpt_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"reflect"
+	"strings"
 	"testing"
 
 	. "xflash/internal/simphone/mkimage"
@@ -109,7 +111,8 @@ func TestReadFailures(t *testing.T) {
 	for _, at := range []int64{0, 1, 2, testSectors - 1} {
 		r := failsAt{bytes.NewReader(d), at * 512, fails}
 		_, err := Salvage(r, int64(len(d)))
-		if _, errRead := Read(r, int64(len(d))); !errors.Is(err, fails) || errors.As(err, new(*Error)) || !errors.Is(errRead, fails) {
+		if _, errRead := Read(r, int64(len(d))); !errors.Is(err, fails) || errors.As(err, new(*Error)) || !errors.Is(errRead, fails) ||
+			!strings.Contains(err.Error(), fmt.Sprintf("at byte %d: ", at*512)) {
 			t.Errorf("sector %d: %v, %v", at, err, errRead)
 		}
 	}
