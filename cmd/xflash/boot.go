@@ -238,7 +238,7 @@ func (a *app) showRepair(fixed *bootcheck.Repaired) {
 	}
 }
 
-// start sends an image, starts it, and tells what becomes of the phone.
+// start sends an image and starts it.
 func (a *app) start(ctx context.Context, c *fastbootConn, data []byte, d *bootcheck.Diagnosis) error {
 	if err := c.Boot(ctx, bytes.NewReader(data), int64(len(data))); err != nil {
 		return foretold(err, d)
@@ -246,6 +246,12 @@ func (a *app) start(ctx context.Context, c *fastbootConn, data []byte, d *bootch
 	if !a.ui.json {
 		a.ui.result("The phone accepted the image and starts it.\n")
 	}
+	c.then = func(ctx context.Context) error { return a.started(ctx, c) }
+	return nil
+}
+
+// started tells what becomes of the phone.
+func (a *app) started(ctx context.Context, c *fastbootConn) error {
 	after, err := a.afterOkay(ctx, c)
 	if err != nil {
 		return err

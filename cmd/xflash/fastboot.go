@@ -182,13 +182,7 @@ func (l *fastbootLine) run(ctx context.Context) (err error) {
 		}
 		acts = append(acts, act)
 	}
-	defer writing(ctx)()
-	for _, act := range acts {
-		if err := act(ctx); err != nil {
-			return err
-		}
-	}
-	return nil
+	return c.do(ctx, acts...)
 }
 
 // runSub runs another command of this program without words.

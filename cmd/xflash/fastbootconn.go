@@ -22,6 +22,27 @@ type fastbootConn struct {
 	// answering keeps the lines that come before OKAY off the screen: they are the answer,
 	// and shown with it.
 	answering bool
+	// then looks at what became of the phone, when nothing is sent any more; nil for most acts.
+	then act
+}
+
+// do does what was agreed to. A closed terminal does not cut what is sent, but ends what only
+// looks afterwards.
+func (c *fastbootConn) do(ctx context.Context, acts ...act) error {
+	if err := c.send(ctx, acts); err != nil || c.then == nil {
+		return err
+	}
+	return c.then(ctx)
+}
+
+func (c *fastbootConn) send(ctx context.Context, acts []act) error {
+	defer writing(ctx)()
+	for _, act := range acts {
+		if err := act(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // atEnd has something done when the session is over.

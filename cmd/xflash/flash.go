@@ -81,8 +81,7 @@ func (a *app) oneJob(ctx context.Context, doing string, job fastbootJob) (err er
 	if err != nil {
 		return err
 	}
-	defer writing(ctx)()
-	return act(ctx)
+	return c.do(ctx, act)
 }
 
 // safe finds a partition on the safe list of the phone that is there.

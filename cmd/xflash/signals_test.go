@@ -3,6 +3,8 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -356,6 +358,32 @@ func TestOneWordIsNotTheEnd(t *testing.T) {
 		t.Error("the second signal does not end the line as interrupted")
 	}
 	in.grace.Stop()
+}
+
+// TestClosedTerminal: it does not cut what is sent to a phone, and ends what only watches the
+// phone afterwards.
+func TestClosedTerminal(t *testing.T) {
+	in := listen()
+	defer in.close()
+	c, watched := &fastbootConn{}, false
+	c.then = func(ctx context.Context) error {
+		watched = true
+		in.handle(syscall.SIGHUP)
+		return context.Cause(ctx)
+	}
+	var by *signalError
+	err := c.do(in.ctx, func(ctx context.Context) error {
+		in.handle(syscall.SIGHUP)
+		return context.Cause(ctx)
+	})
+	if !watched || !errors.As(err, &by) || by.signal != syscall.SIGHUP {
+		t.Errorf("watched %t, %v", watched, err)
+	}
+	refused := errors.New("refused")
+	watched = false
+	if err := c.do(t.Context(), func(context.Context) error { return refused }); err != refused || watched {
+		t.Errorf("after a refusal: watched %t, %v", watched, err)
+	}
 }
 
 // close ends the listening, which in the program lasts as long as the process.

@@ -153,7 +153,7 @@ func (s *Session) upload(ctx context.Context, image Image, chunk int, progress f
 			return nil
 		}
 		data, err := ahead.Next(image.Stop)
-		if image.stopped() {
+		if image.stopped() && !errors.As(err, new(*SourceError)) { // a bad file counts more
 			err = ErrStopped
 		}
 		if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"testing/iotest"
 	"testing/synctest"
 	"time"
 
@@ -83,6 +84,25 @@ func TestImageStop(t *testing.T) {
 			img := image("system.sin", m+9, 2*m)
 			img.Stop = stop
 			if err := s.SendImage(ctx, img, nil); !errors.Is(err, s1.ErrStopped) {
+				t.Errorf("%v", err)
+			}
+		})
+	})
+	// A file that cannot be read is told, although a stop was asked for as well.
+	t.Run("with a bad file", func(t *testing.T) {
+		stop := make(chan struct{})
+		bad := errors.New("block 2 is damaged")
+		inLoader(t, func(p *phone) {
+			p.expect(5, 3, pattern(5))
+			time.Sleep(time.Second) // the file was read by then
+			close(stop)
+			p.send(5, 1, nil)
+			p.refuse(1, 3, nil, reason("MINOR", "005C", "80110002"))
+		}, func(ctx context.Context, t *testing.T, s *s1.Session) {
+			img := image("system.sin", 5, 7)
+			img.Data, img.Stop = iotest.ErrReader(bad), stop
+			var e *s1.SourceError
+			if err := s.SendImage(ctx, img, nil); !errors.As(err, &e) || !errors.Is(err, bad) || errors.Is(err, s1.ErrStopped) {
 				t.Errorf("%v", err)
 			}
 		})
