@@ -46,7 +46,12 @@ func (l *fastbootLine) takeOptions(line []string) ([]string, error) {
 			return nil
 		})
 	}
-	f.StringP("i", "i", "", "a vendor id") // of old guides; this program knows Sony's
+	f.FuncP("i", "i", "a vendor id", func(value string) error { // of old guides; this program knows Sony's
+		if _, err := strconv.ParseUint(value, 0, 16); err != nil { // so that -wipe is no wish to wipe
+			return fmt.Errorf("%q is not a vendor id", value)
+		}
+		return nil
+	})
 	f.BoolP("verbose", "v", false, "")
 	f.BoolP("unbuffered", "u", false, "")
 	f.BoolP("l", "l", false, "")

@@ -229,7 +229,7 @@ func TestOptionsLikeGetopt(t *testing.T) {
 		t.Errorf("%+v, %q, %v", l, words, err)
 	}
 	for option, want := range map[string]string{"-s": "-s needs a device", "--trace": "--trace needs a value", "--frob": "option --frob", "-frob": "option -frob",
-		"--os-version": "--os-version is for phones of 2016", "-p": "-p chose", "--base=x": `--base: "x" is not a 32-bit number`, "-S0": `-S: "0" is not a size`} {
+		"--os-version": "--os-version is for phones of 2016", "-p": "-p chose", "--base=x": `--base: "x" is not a 32-bit number`, "-S0": `-S: "0" is not a size`, "-wipe": `-i: "pe" is not a vendor id`} {
 		if _, _, err := read(option); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", option, err)
 		}

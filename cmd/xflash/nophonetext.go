@@ -64,7 +64,7 @@ func busyText(v *usbproto.NoPhoneError) string {
 	}
 	var b strings.Builder
 	for _, h := range v.Holders {
-		b.WriteString(paragraph(fmt.Sprintf("%s is open in %s, process %d.", firstOf(v).Node(), h.Program, h.PID)))
+		b.WriteString(paragraph(fmt.Sprintf("%s is open in %s, process %d.", firstOf(v).Node(), printable(h.Program), h.PID)))
 	}
 	return b.String()
 }
@@ -122,7 +122,7 @@ func busyHints(v *usbproto.NoPhoneError) []string {
 	for _, h := range v.Holders {
 		how, known := freeing[h.Program]
 		if !known {
-			how = fmt.Sprintf("stop %s, if you can do without it: kill %d", h.Program, h.PID)
+			how = fmt.Sprintf("stop %s, if you can do without it: kill %d", printable(h.Program), h.PID)
 		}
 		hints = append(hints, how)
 	}
