@@ -6,6 +6,7 @@ import (
 	"errors"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"xflash/usbproto"
@@ -68,18 +69,20 @@ func TestUSBConnEmptyPacket(t *testing.T) {
 // Whole packets do not end a transfer: when the deadline passes, they are not lost, also
 // when they come into the buffer for a single packet.
 func TestUSBConnPartOfATransfer(t *testing.T) {
-	conn, phone := NewFakeBulk(t)
-	defer conn.Close()
-	if err := phone.Send(make([]byte, 1024)); err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
-	defer cancel()
-	n, err := conn.Read(ctx, make([]byte, 4096))
-	var transfer *usbproto.TransferError
-	if n != 1024 || !errors.As(err, &transfer) || transfer.N != 1024 || !errors.Is(err, usbproto.ErrTimeout) {
-		t.Fatal(n, err)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		conn, phone := NewFakeBulk(t)
+		defer conn.Close()
+		if err := phone.Send(make([]byte, 1024)); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+		defer cancel()
+		n, err := conn.Read(ctx, make([]byte, 4096))
+		var transfer *usbproto.TransferError
+		if n != 1024 || !errors.As(err, &transfer) || transfer.N != 1024 || !errors.Is(err, usbproto.ErrTimeout) {
+			t.Fatal(n, err)
+		}
+	})
 }
 
 // Test 22 of docs/contributing.md §5: the kernel has no memory for a large request.
@@ -120,18 +123,20 @@ func TestUSBConnNoMemory(t *testing.T) {
 
 // A write that breaks off says how much the phone has taken, over all its requests.
 func TestUSBConnWriteBreaksOff(t *testing.T) {
-	conn, phone := NewFakeBulk(t)
-	defer conn.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-	defer cancel()
-	n, err := conn.Write(ctx, make([]byte, outLimit+2<<20))
-	if n != outLimit || !errors.Is(err, usbproto.ErrTimeout) {
-		t.Fatal(n, err)
-	}
-	phone.fault = usbproto.ErrStalled
-	if n, err := conn.Write(t.Context(), []byte("more")); n != 0 || !errors.Is(err, usbproto.ErrStalled) {
-		t.Fatal(n, err)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		conn, phone := NewFakeBulk(t)
+		defer conn.Close()
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		defer cancel()
+		n, err := conn.Write(ctx, make([]byte, outLimit+2<<20))
+		if n != outLimit || !errors.Is(err, usbproto.ErrTimeout) {
+			t.Fatal(n, err)
+		}
+		phone.fault = usbproto.ErrStalled
+		if n, err := conn.Write(t.Context(), []byte("more")); n != 0 || !errors.Is(err, usbproto.ErrStalled) {
+			t.Fatal(n, err)
+		}
+	})
 }
 
 func TestUSBConnGivesErrorsOn(t *testing.T) {
