@@ -47,7 +47,7 @@ func (l *fastbootLine) takeOptions(line []string) ([]string, error) {
 		})
 	}
 	f.FuncP("i", "i", "a vendor id", func(value string) error { // of old guides; this program knows Sony's
-		if _, err := strconv.ParseUint(value, 0, 16); err != nil { // so that -wipe is no wish to wipe
+		if _, err := strconv.ParseUint(value, 0, 16); err != nil { // -wipe must not wipe
 			return fmt.Errorf("%q is not a vendor id", value)
 		}
 		return nil

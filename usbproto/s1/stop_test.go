@@ -88,7 +88,7 @@ func TestImageStop(t *testing.T) {
 			}
 		})
 	})
-	// A file that cannot be read is told, although a stop was asked for as well.
+	// A file that cannot be read is reported, although a stop was asked for as well.
 	t.Run("with a bad file", func(t *testing.T) {
 		stop := make(chan struct{})
 		bad := errors.New("block 2 is damaged")
