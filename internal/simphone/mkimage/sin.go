@@ -4,7 +4,8 @@
 // phones and tests need them.
 //
 // Facts: sin/FORMAT.md and fastboot/bootimg/FORMAT.md, cited by section; for partition tables
-// the UEFI specification 2.x chapter 5. What makes an image shares no code with its parser.
+// the UEFI specification 2.x chapter 5. What makes an image shares types and constants with its
+// parser, and gpt.CheckEntries, but no code that reads or writes.
 package mkimage
 
 import (
