@@ -94,16 +94,20 @@ func TestOneVerdictThroughEveryDoor(t *testing.T) {
 	}
 }
 
-// TestDamageThatStaysBehind: an image that a restore leaves out does not stop it, and the plan
-// says that it was not checked. Every other door, and a restore that sends it, finds it damaged.
-func TestDamageThatStaysBehind(t *testing.T) {
+// newBundleInputs also gives the members of a sound bundle.
+func newBundleInputs(t *testing.T) (g *inputs, base []member) {
 	t.Setenv("XDG_STATE_HOME", t.TempDir())
-	g := newInputs(t)
 	b, err := theBundle()
 	if err != nil {
 		t.Fatal(err)
 	}
-	base := readZip(t, b.fw.Bundle)
+	return newInputs(t), readZip(t, b.fw.Bundle)
+}
+
+// TestDamageThatStaysBehind: an image that a restore leaves out does not stop it, and the plan
+// says that it was not checked. Every other door, and a restore that sends it, finds it damaged.
+func TestDamageThatStaysBehind(t *testing.T) {
+	g, base := newBundleInputs(t)
 	path := g.write(filepath.Join(g.sub(), "kept.ftf"), zipOf(t, with(base, "userdata.sin", broken(find(base, "userdata.sin"), -5))))
 	restore := []string{"restore", path, "--dry-run", "--model", "D5803", "--root", g.root}
 	for want, lines := range map[int][][]string{
@@ -158,13 +162,7 @@ func TestSoundFileOfAnotherKind(t *testing.T) {
 // TestSoundImageForOtherPhones: an image that these phones refuse is not called damaged, and a
 // plan for fastboot writes at least one image.
 func TestSoundImageForOtherPhones(t *testing.T) {
-	t.Setenv("XDG_STATE_HOME", t.TempDir())
-	g := newInputs(t)
-	b, err := theBundle()
-	if err != nil {
-		t.Fatal(err)
-	}
-	base := readZip(t, b.fw.Bundle)
+	g, base := newBundleInputs(t)
 	var later bytes.Buffer
 	if err := (mkimage.ArchiveBuilder{Name: "kernel", CMS: []byte{0x30, 0x82, 0, 4, 0, 0, 0, 0},
 		Chunks: []*io.SectionReader{io.NewSectionReader(bytes.NewReader(noise(4096)), 0, 4096)}}).Build(&later); err != nil {
@@ -191,7 +189,7 @@ func TestSoundImageForOtherPhones(t *testing.T) {
 	}
 }
 
-// TestBesideIsAlwaysTold: what is not part of the firmware of a folder is told by a quiet
+// TestBesideIsAlwaysTold: what is not part of the firmware of a folder is reported by a quiet
 // command and to programs, too.
 func TestBesideIsAlwaysTold(t *testing.T) {
 	g := newInputs(t)

@@ -92,7 +92,7 @@ func (a *app) prepareLogical(ctx context.Context, c *fastbootConn, word, command
 	return a.prepareCommand(ctx, c, command, word+": OKAY", yes)
 }
 
-// prepareCommand asks what must be asked before a command is sent; done is said after it.
+// prepareCommand asks what must be asked before a command is sent; done is printed after it.
 func (a *app) prepareCommand(ctx context.Context, c *fastbootConn, command, done string, yes bool) (act, error) {
 	if err := a.agree(ctx, c, command, yes); err != nil {
 		return nil, err

@@ -141,7 +141,7 @@ func (p *progress) moving(what string, done, total int64, extra string) {
 	p.status(what + percent + extra)
 }
 
-// file reports how far a file was read: progress of work that has no events of its own.
+// file reports how far a file was read: for work that emits no events.
 func (p *progress) file(verb, name string, done, total int64) {
 	switch {
 	case !p.ui.json:

@@ -52,7 +52,7 @@ func (a *app) trimDump(ctx context.Context, path string) (*trimDump, error) {
 	return &trimDump{path, b}, nil
 }
 
-// trimFailure says of a file that cannot be read as a backup what it is instead, or what is
+// trimFailure says what a file that cannot be read as a backup is instead, or what is
 // wrong with it.
 func trimFailure(ctx context.Context, path string, err error) error {
 	known := errors.As(err, new(*ftf.Error))

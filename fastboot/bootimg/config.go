@@ -43,7 +43,7 @@ func (c Config) Empty() bool { return c.Text == "" }
 
 // decompressors are what a kernel may have for ramdisks (FORMAT.md §6.5): the option of its
 // configuration, a message in the unpacked kernel (the unpacking code in front of a zImage has
-// that of its own format), and the first version that knows the format at all. The texts of lz4
+// that of the format itself), and the first version that knows the format at all. The texts of lz4
 // and zstd are those of the kernel's lib/decompress_unlz4.c and decompress_unzstd.c.
 var decompressors = map[unpack.Format]struct {
 	option, text string

@@ -266,7 +266,7 @@ func TestKindOnlyReadsNoArchive(t *testing.T) {
 	}
 }
 
-// A member of an archive that is not what its name says is told by what it is.
+// A member of an archive that is not what its name says is reported as what it is.
 func TestUnknownMembersOfArchives(t *testing.T) {
 	var out bytes.Buffer
 	z := zip.NewWriter(&out)

@@ -194,11 +194,7 @@ func (r *Report) delivery(data []byte) {
 // forDelivery adds the phones that a boot delivery is for: those with its root, and its
 // product, which is the code name of a model or of a platform.
 func (r *Report) forDelivery(product, certificate string) {
-	for _, f := range phone.Families() {
-		if own := func(m phone.Model) bool { return product != "" && strings.EqualFold(m.CodeName, product) }; slices.ContainsFunc(f.Models, own) {
-			r.forFamily(f, "its product is "+product, own)
-		}
-	}
+	r.forModels("its product is "+product, func(m phone.Model) bool { return product != "" && strings.EqualFold(m.CodeName, product) })
 	if part := strings.Split(certificate, "_"); len(part) > 2 {
 		root := "S1_Root_" + strings.ToLower(part[2])
 		for _, f := range phone.ByRoot(root) {

@@ -126,9 +126,14 @@ func (r *Report) forModel(code, because string) {
 
 // forLoader adds the models whose public loader has this MD5.
 func (r *Report) forLoader(md5 string) {
+	r.forModels("it is the public loader of these models, by its MD5", func(m phone.Model) bool { return m.LoaderMD5 == md5 })
+}
+
+// forModels adds the models that a sign of the file names, with their families.
+func (r *Report) forModels(because string, names func(phone.Model) bool) {
 	for _, f := range phone.Families() {
-		if own := func(m phone.Model) bool { return m.LoaderMD5 == md5 }; slices.ContainsFunc(f.Models, own) {
-			r.forFamily(f, "it is the public loader of these models, by its MD5", own)
+		if slices.ContainsFunc(f.Models, names) {
+			r.forFamily(f, because, names)
 		}
 	}
 }

@@ -274,8 +274,7 @@ func (b *builder) noteFlashing() {
 	}
 }
 
-// refuseNothing refuses a plan that sends nothing, with the reasons why what --only names is
-// not sent.
+// refuseNothing refuses a plan that sends nothing, and says why what --only names stays behind.
 func (b *builder) refuseNothing() {
 	phoneDecides := b.ph == nil && b.boot.why != "" && b.sel.leavesOut(theBootSet) == ""
 	if len(b.problems) > 0 || phoneDecides || slices.ContainsFunc(b.plan.Steps, func(s Step) bool {

@@ -16,7 +16,7 @@ import (
 	"xflash/fastboot/bootimg/unpack"
 )
 
-// Kernel describes a small unpacked kernel that has everything by which real ones are told apart.
+// Kernel describes a small unpacked kernel that has everything by which real ones are recognised.
 type Kernel struct {
 	Banner string   // with "Linux version " at its beginning
 	Config string   // text of the embedded configuration, none when empty

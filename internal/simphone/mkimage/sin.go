@@ -1,6 +1,6 @@
 // Package mkimage makes what the program itself only reads: SIN files of all versions, the
 // partition layouts in them, and partition tables; kernels, ramdisks, device trees and Sony's
-// ELF images, small ones that have everything by which real ones are told apart. Simulated
+// ELF images, small ones that have everything by which real ones are recognised. Simulated
 // phones and tests need them.
 //
 // Facts: sin/FORMAT.md and fastboot/bootimg/FORMAT.md, cited by section; for partition tables
